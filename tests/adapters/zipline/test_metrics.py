@@ -1,0 +1,213 @@
+"""The metrics set: the book that is held, judged by what was known before the session."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from zipline.api import date_rules, order_target_percent, schedule_function
+from zipline.finance import metrics
+
+from adapters.zipline import strategies
+from volplugin import RiskProvider, VolatilityTarget, read_bundle
+from volplugin.adapters.zipline import RiskMetrics, register_metrics
+
+START, END = "2016-11-01", "2017-09-15"  # over splits, dividends and the delisting of EEE
+
+
+def held_at_close(row: pd.Series) -> pd.Series:
+    """Weights by symbol out of zipline's own positions column."""
+    value = row["portfolio_value"]
+    return pd.Series(
+        {p["sid"].symbol: p["amount"] * p["last_sale_price"] / value for p in row["positions"]}, dtype=float
+    )
+
+
+@pytest.fixture(scope="module")
+def reports():
+    return {}
+
+
+@pytest.fixture(scope="module")
+def perf(small, reports):
+    from volplugin import RiskModel, RollingCorrelation, RollingVolatility
+
+    model = RiskModel(RollingVolatility(40), RollingCorrelation(60))
+
+    def initialize(context):
+        strategies.buy_equal_weight_monthly(context)
+        context.risk = RiskProvider(model, bundle=small, horizon=5)
+        context.target = VolatilityTarget(0.10)
+
+    def analyze(context, perf):
+        reports["risk"] = context.risk_report
+
+    perf = strategies.run(small, START, END, initialize, analyze=analyze)
+    perf.attrs["model"] = model
+    return perf
+
+
+def test_prediction_is_of_the_book_held_made_the_session_before(perf, small):
+    panel, model = read_bundle(small), perf.attrs["model"]
+    sessions = perf.index.normalize().tz_localize(None)
+    for row in range(1, len(perf), 7):
+        book = held_at_close(perf.iloc[row - 1])
+        forecast = model.forecast(panel.asof(sessions[row - 1]), horizon=5)
+        expected = forecast.portfolio_volatility(book, periods=252)
+        assert perf["predicted_vol"].iloc[row] == pytest.approx(expected, rel=1e-9)
+        assert perf["cash_weight"].iloc[row] == pytest.approx(1 - book.sum())
+
+
+def test_the_first_row_has_no_prediction(perf):
+    assert np.isnan(perf["predicted_vol"].iloc[0])
+    assert perf["predicted_vol"].iloc[1:].notna().all()
+
+
+def test_an_order_counts_from_the_session_after_it_fills(perf):
+    assert (perf["predicted_vol"].iloc[1], perf["gross_leverage"].iloc[0]) == (0.0, 0.0)
+    filled = int(np.argmax(perf["gross_leverage"] > 0))
+    assert perf["predicted_vol"].iloc[filled] == 0.0
+    assert perf["predicted_vol"].iloc[filled + 1] > 0.02
+
+
+def test_contributions_sum_to_the_prediction_by_symbol(perf):
+    sums = perf["risk_contributions"].map(lambda parts: sum(parts.values()))
+    assert sums.iloc[1:].to_numpy() == pytest.approx(perf["predicted_vol"].iloc[1:].to_numpy())
+    assert set(perf["risk_contributions"].iloc[40]) == {"AAA", "BBB", "CCC", "DDD", "EEE", "FFF"}
+    assert set(perf["risk_contributions"].iloc[-1]) == {"AAA", "BBB", "CCC", "DDD", "FFF"}
+
+
+def test_realized_is_the_trailing_quarter(perf):
+    expected = perf["returns"].rolling(63).std() * np.sqrt(252)
+    np.testing.assert_allclose(perf["realized_vol"], expected, rtol=1e-9)
+    assert perf["realized_vol"].isna().sum() == 62
+
+
+def test_zipline_s_own_columns_stay(perf):
+    assert {"returns", "gross_leverage", "algo_volatility", "sharpe", "positions"} <= set(perf.columns)
+
+
+def test_scorecard_is_the_risk_report(perf, reports):
+    report = reports["risk"]
+    predicted = perf["predicted_vol"] > 0
+    assert report["sessions"] == predicted.sum()
+    assert report["target"] == 0.10
+    z = perf["returns"][predicted] / (perf["predicted_vol"][predicted] / np.sqrt(252))
+    assert report["bias_statistic"]["value"] == pytest.approx(np.sqrt((z**2).mean()), rel=0.02)
+
+
+def test_perf_survives_pickling_and_a_table_without_objects(perf, tmp_path):
+    perf.to_pickle(tmp_path / "perf.pkl")
+    again = pd.read_pickle(tmp_path / "perf.pkl")
+    pd.testing.assert_series_equal(again["predicted_vol"], perf["predicted_vol"])
+    assert all(isinstance(name, str) for parts in again["risk_contributions"] for name in parts)
+
+
+# -- other books --------------------------------------------------------------------------------
+
+
+def test_without_a_provider_the_columns_are_missing_values(small):
+    reports = []
+    perf = strategies.run(
+        small,
+        "2017-01-03",
+        "2017-06-30",
+        strategies.buy_equal_weight_monthly,
+        analyze=lambda context, perf: reports.append(context.risk_report),
+    )
+    for column in ("predicted_vol", "unmodelled_weight", "cash_weight"):
+        assert perf[column].isna().all()
+    assert perf["risk_contributions"].eq({}).all()
+    assert perf["realized_vol"].notna().sum() == len(perf) - 62
+    assert reports == [{}]
+
+
+def test_stocks_without_a_forecast_are_told_apart(small, model):
+    def initialize(context):
+        context.universe = strategies.universe(context)
+        context.risk = RiskProvider(model, bundle=small)
+
+    def buy_everything(context, data):
+        for asset in context.universe:
+            if data.can_trade(asset):
+                order_target_percent(asset, 0.1)
+
+    perf = strategies.run(small, "2016-01-06", "2016-02-29", initialize, handle_data=buy_everything)
+    young = perf["unmodelled_weight"].iloc[2:]
+    assert young.iloc[0] == pytest.approx(0.1, abs=0.01)  # DDD, two sessions old
+    assert young.iloc[-1] == 0.0
+    assert perf["predicted_vol"].iloc[2:].gt(0.02).all()
+
+
+def test_a_book_of_nothing_but_an_unknown_stock_predicts_nothing_of_it(small, model):
+    def initialize(context):
+        context.asset = next(a for a in strategies.universe(context) if a.symbol == "DDD")
+        context.risk = RiskProvider(model, bundle=small)
+
+    def buy(context, data):
+        order_target_percent(context.asset, 0.5)
+
+    perf = strategies.run(small, "2016-01-06", "2016-01-15", initialize, handle_data=buy)
+    assert perf["unmodelled_weight"].iloc[-1] == pytest.approx(0.5, abs=0.05)
+    assert perf["predicted_vol"].iloc[-1] == 0.0
+
+
+def test_borrowing_and_shorting(small, model):
+    def initialize(context):
+        context.assets = {a.symbol: a for a in strategies.universe(context)}
+        context.risk = RiskProvider(model, bundle=small)
+
+    def trade(context, data):
+        order_target_percent(context.assets["AAA"], 1.4)
+        order_target_percent(context.assets["BBB"], -0.2)
+
+    perf = strategies.run(small, "2016-03-01", "2016-03-15", initialize, handle_data=trade)
+    last = perf.iloc[-1]
+    assert last["cash_weight"] == pytest.approx(-0.2, abs=0.05)
+    assert last["risk_contributions"]["AAA"] > last["predicted_vol"]
+
+
+def test_one_object_serves_run_after_run(small, model):
+    ours = RiskMetrics()
+    metrics.register("volplugin-shared", lambda: {*metrics.load("default"), ours})
+    try:
+        runs = [_run_shared(small, model) for _ in range(2)]
+    finally:
+        metrics.unregister("volplugin-shared")
+    pd.testing.assert_series_equal(runs[0]["predicted_vol"], runs[1]["predicted_vol"])
+    assert np.isnan(runs[1]["predicted_vol"].iloc[0])
+
+
+def _run_shared(small, model):
+    from zipline import run_algorithm
+
+    def initialize(context):
+        strategies.buy_equal_weight_monthly(context)
+        context.risk = RiskProvider(model, bundle=small)
+
+    return run_algorithm(
+        start=pd.Timestamp("2017-01-31"),
+        end=pd.Timestamp("2017-02-15"),
+        initialize=initialize,
+        capital_base=1e6,
+        bundle=small,
+        metrics_set="volplugin-shared",
+    )
+
+
+def test_registering_again_is_silent():
+    register_metrics()
+    register_metrics()
+    assert metrics.metrics_sets["volplugin"] is not None
+    assert len({type(metric) for metric in metrics.load("volplugin")} & {RiskMetrics}) == 1
+
+
+def test_the_provider_without_a_bundle_gives_the_same_columns(small, model):
+    def run(bundle):
+        def initialize(context):
+            strategies.buy_equal_weight_monthly(context)
+            context.risk = RiskProvider(model, bundle=bundle)
+            schedule_function(lambda context, data: None, date_rules.every_day())
+
+        return strategies.run(small, "2017-01-25", "2017-03-10", initialize)
+
+    exact, rounded = run(small), run(None)
+    np.testing.assert_allclose(rounded["predicted_vol"], exact["predicted_vol"], rtol=1e-3)

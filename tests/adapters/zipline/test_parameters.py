@@ -1,0 +1,55 @@
+"""Parameters reach a strategy alike from zipline's command line and from ours."""
+
+import pytest
+import zipline
+from zipline.extensions import create_args
+
+from volplugin.adapters.zipline import StrategyParameters, read_parameters
+from volplugin.adapters.zipline.parameters import parameters_set
+from volplugin.errors import ParameterError
+
+
+@pytest.fixture
+def no_arguments(monkeypatch):
+    monkeypatch.delattr(zipline.extension_args, "volplugin", raising=False)
+
+
+@pytest.mark.usefixtures("no_arguments")
+def test_defaults_stand_without_arguments():
+    assert read_parameters() == StrategyParameters()
+
+
+@pytest.mark.usefixtures("no_arguments")
+def test_zipline_arguments_arrive_as_numbers_and_names():
+    try:
+        create_args(["volplugin.target=0.12", "volplugin.frequency=weekly"], zipline.extension_args)
+        assert read_parameters() == StrategyParameters(target=0.12, frequency="weekly")
+    finally:
+        del zipline.extension_args.volplugin
+
+
+@pytest.mark.usefixtures("no_arguments")
+def test_set_parameters_hold_inside_the_block_only():
+    with parameters_set({"band": "0.05"}) as outer:
+        assert outer.band == 0.05
+        with parameters_set({"band": 0.2, "correlation": "rolling"}):
+            assert read_parameters() == StrategyParameters(band=0.2, correlation="rolling")
+        assert read_parameters() == outer
+    assert read_parameters() == StrategyParameters()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"frequencies": "daily"}, "no parameter 'frequencies'; there are target, frequency"),
+        ({"target": "ten"}, "target is 'ten'; pass a number"),
+        ({"target": None}, "target is None; pass a number"),
+        ({"frequency": "hourly"}, "frequency is 'hourly'; pass one of daily, weekly, monthly"),
+        ({"correlation": "best"}, "correlation is 'best'; pass one of default, rolling"),
+    ],
+)
+@pytest.mark.usefixtures("no_arguments")
+def test_bad_parameter_is_named_and_nothing_is_set(given, message):
+    with pytest.raises(ParameterError, match=message), parameters_set(given):
+        pass
+    assert not hasattr(zipline.extension_args, "volplugin")

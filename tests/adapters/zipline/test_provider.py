@@ -1,0 +1,241 @@
+"""The same number in a backtest as in research, and named errors."""
+
+import gc
+
+import numpy as np
+import pandas as pd
+import pytest
+from zipline.api import date_rules, schedule_function
+
+import zipline_market
+from adapters.zipline import strategies
+from volplugin import (
+    ModelStore,
+    RefitSchedule,
+    RiskModel,
+    RiskProvider,
+    RollingCorrelation,
+    WalkForward,
+    read_bundle,
+)
+from volplugin.adapters.zipline.provider import _PROVIDERS, provider_of
+from volplugin.errors import (
+    AssetMismatchError,
+    BundleError,
+    BundleNotFoundError,
+    BundleRangeError,
+    InsufficientHistoryError,
+    MissingForecastError,
+    MissingVintageError,
+)
+from volplugin.volatility import HARVolatility
+
+START, END = "2017-01-25", "2017-02-10"  # over FFF's split and ahead of a dividend
+
+
+def forecasts(small, provider, *, start=START, end=END, symbols=None, hook="handle_data"):
+    """Forecasts that a strategy got, by the session in which it asked."""
+    got = {}
+
+    def initialize(context):
+        context.assets = [a for a in strategies.universe(context) if symbols is None or a.symbol in symbols]
+        context.risk = provider()
+
+    def ask(context, data):
+        got[data.current_session] = context.risk.forecast(context, data, context.assets)
+
+    strategies.run(small, start, end, initialize, **{hook: ask})
+    return got
+
+
+@pytest.mark.parametrize(("bundled", "tolerance"), [(True, 1e-6), (False, 1e-3)])
+def test_backtest_and_research_say_the_same(small, model, bundled, tolerance):
+    panel = read_bundle(small)
+    got = forecasts(small, lambda: RiskProvider(model, bundle=small if bundled else None, horizon=5))
+    assert list(got) == list(zipline_market.sessions(START, END))
+    for session, forecast in got.items():
+        research = model.forecast(panel.asof(session), horizon=5)
+        assert forecast.asof == session
+        assert forecast.horizon == 5
+        assert [asset.symbol for asset in forecast.assets] == list(research.assets)
+        np.testing.assert_allclose(forecast.volatility, research.volatility, rtol=tolerance)
+        np.testing.assert_allclose(forecast.correlation, research.correlation, atol=tolerance, rtol=0)
+        equal = np.full(6, 1 / 6)
+        risk, expected = (f.portfolio_volatility(pd.Series(equal, f.assets)) for f in (forecast, research))
+        assert risk == pytest.approx(expected, rel=tolerance)
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_before_trading_start_answers_with_yesterday(small, model, bundled):
+    panel = read_bundle(small)
+    got = forecasts(small, lambda: RiskProvider(model, bundle=small if bundled else None), hook="before_trading_start")
+    before = zipline_market.sessions("2017-01-24", END)
+    for yesterday, today in zip(before[:-1], before[1:], strict=True):
+        assert got[today].asof == yesterday
+        research = model.forecast(panel.asof(yesterday))
+        np.testing.assert_allclose(got[today].volatility, research.volatility, rtol=1e-3)
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_a_forecast_does_not_depend_on_who_else_is_asked_for(small, model, bundled):
+    def provider():
+        return RiskProvider(model, bundle=small if bundled else None)
+
+    everyone = forecasts(small, provider, end="2017-01-27")
+    pair = forecasts(small, provider, end="2017-01-27", symbols=("CCC", "FFF"))
+    for session, few in pair.items():
+        assert [asset.symbol for asset in few.assets] == ["CCC", "FFF"]
+        np.testing.assert_array_equal(few.covariance, everyone[session].select(few.assets).covariance)
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_named_market_is_the_reference_universe(small, bundled, tmp_path):
+    # HAR's inputs are market-wide: another market, another forecast, and the same one as in research.
+    market = ["AAA", "BBB", "CCC"]
+    panel = read_bundle(small)
+    fitted = HARVolatility().fit(panel.asof("2016-12-30"), market=panel.select(market).asof("2016-12-30"))
+    model = RiskModel(fitted, RollingCorrelation(60))
+    got = forecasts(
+        small,
+        lambda: RiskProvider(model, bundle=small if bundled else None, market=market),
+        end="2017-01-27",
+        symbols=("CCC", "FFF"),
+    )
+    for session, forecast in got.items():
+        seen = panel.asof(session)
+        research = model.forecast(seen.select(["CCC", "FFF"]).with_market(seen.select(market)))
+        np.testing.assert_allclose(forecast.volatility, research.volatility, rtol=1e-3)
+
+
+def test_stocks_too_young_are_left_out_with_a_reason(small, model):
+    got = forecasts(small, lambda: RiskProvider(model, bundle=small), start="2016-01-14", end="2016-02-05")
+    first, last = (list(got.values())[row] for row in (0, -1))
+    assert "DDD" not in [asset.symbol for asset in first.assets]
+    assert first.diagnostics["excluded"]["DDD"] == "only 9 bars of history"
+    assert "DDD" in [asset.symbol for asset in last.assets]
+
+
+def test_weight_on_a_stock_without_a_forecast_is_named(small, model):
+    def initialize(context):
+        context.risk = RiskProvider(model, bundle=small)
+        context.assets = strategies.universe(context)
+
+    def ask(context, data):
+        forecast = context.risk.forecast(context, data, context.assets)
+        forecast.portfolio_volatility({asset: 0.1 for asset in context.assets})
+
+    with pytest.raises(MissingForecastError, match=r"DDD.* has weight 0.1 but no forecast at 2016-01-14"):
+        strategies.run(small, "2016-01-14", "2016-01-14", initialize, handle_data=ask)
+
+
+def test_asking_only_for_a_stock_too_young_is_named(small, model):
+    with pytest.raises(InsufficientHistoryError, match="DDD has no forecast at 2016-01-14: only 9 bars"):
+        forecasts(
+            small,
+            lambda: RiskProvider(model, bundle=small),
+            start="2016-01-14",
+            end="2016-01-15",
+            symbols=("DDD",),
+        )
+
+
+def test_the_last_digits_hold_when_a_provider_serves_two_runs(small, model):
+    provider = RiskProvider(model, bundle=small)  # made outside of any run
+    first, second = (forecasts(small, lambda: provider) for _ in range(2))
+    for session in first:
+        np.testing.assert_array_equal(first[session].covariance.to_numpy(), second[session].covariance.to_numpy())
+
+
+def test_the_first_provider_of_a_run_is_found_and_then_forgotten(small, model):
+    found = {}
+
+    def initialize(context):
+        context.first, context.second = RiskProvider(model, bundle=small), RiskProvider(model)
+        found["is first"] = provider_of(context) is context.first
+        schedule_function(lambda context, data: None, date_rules.every_day())
+
+    strategies.run(small, START, "2017-01-27", initialize)
+    assert found["is first"]
+    gc.collect()
+    assert len(_PROVIDERS) == 0
+
+
+# -- from a store -------------------------------------------------------------------------------
+
+
+def test_vintages_of_a_store_answer_by_date(small, tmp_path):
+    panel = read_bundle(small)
+    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("yearly"), store=ModelStore(tmp_path / "models"))
+    walk.train(panel, start="2016-01-04", end="2017-12-29", progress=False)
+    model = RiskModel(walk, RollingCorrelation(60))
+    got = forecasts(
+        small,
+        lambda: RiskProvider.from_store(tmp_path / "models", bundle=small, correlation=RollingCorrelation(60)),
+        start="2016-12-28",
+        end="2017-01-06",
+    )
+    vintages = {forecast.diagnostics["model"]["trained_through"] for forecast in got.values()}
+    assert vintages == {"2015-12-31", "2016-12-30"}
+    for session, forecast in got.items():
+        research = model.forecast(panel.asof(session))
+        np.testing.assert_allclose(forecast.covariance, research.covariance, rtol=1e-6)
+
+
+def test_an_empty_store_names_the_command(small, tmp_path):
+    with pytest.raises(MissingVintageError, match="volplugin train"):
+        forecasts(small, lambda: RiskProvider.from_store(tmp_path / "models", bundle=small))
+
+
+def test_a_run_before_the_first_vintage_names_the_command(small, tmp_path):
+    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("yearly"), store=ModelStore(tmp_path / "models"))
+    walk.train(read_bundle(small), start="2017-01-04", end="2017-12-29", progress=False)
+    with pytest.raises(MissingVintageError, match="2016-06-01.*volplugin train --start 2016-01-01"):
+        forecasts(
+            small,
+            lambda: RiskProvider.from_store(tmp_path / "models", bundle=small),
+            start="2016-06-01",
+            end="2016-06-03",
+        )
+
+
+# -- what is wrong with the bundle --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_a_run_past_the_end_of_the_bundle_is_refused(small, model, bundled):
+    with pytest.raises(BundleRangeError, match=r"the run ends on 2018-01-03, after the last session of .* 2017-12-29"):
+        forecasts(
+            small,
+            lambda: RiskProvider(model, bundle=small if bundled else None),
+            start="2017-12-20",
+            end="2018-01-03",
+        )
+
+
+def test_a_bundle_that_is_not_there_shows_at_once(small, model):
+    with pytest.raises(BundleNotFoundError, match="no bundle 'absent'"):
+        forecasts(small, lambda: RiskProvider(model, bundle="absent"))
+
+
+def test_another_bundle_than_the_run_is_refused(small, model, tmp_path, monkeypatch):
+    from volplugin._bundles import ingest_bundle, register_csv_folder
+
+    tables = {"AAA": zipline_market.market()["AAA"]}
+    register_csv_folder("other", zipline_market.write_csv(tmp_path / "prices", tables))
+    ingest_bundle("other")
+    with pytest.raises(BundleError, match="the run has BBB, which bundle 'other' lacks"):
+        forecasts(small, lambda: RiskProvider(model, bundle="other"))
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_a_market_the_bundle_lacks_is_named(small, model, bundled):
+    with pytest.raises(AssetMismatchError, match="no XYZ"):
+        forecasts(small, lambda: RiskProvider(model, bundle=small if bundled else None, market=["AAA", "XYZ"]))
+
+
+def test_labels_are_the_assets_given(small, model):
+    got = forecasts(small, lambda: RiskProvider(model, bundle=small), end="2017-01-26", symbols=("FFF", "AAA"))
+    forecast = next(iter(got.values()))
+    assert [type(asset).__name__ for asset in forecast.assets] == ["Equity", "Equity"]
+    weights = pd.Series(0.5, index=forecast.assets)
+    assert forecast.risk_contributions(weights).sum() == pytest.approx(forecast.portfolio_volatility(weights))

@@ -1,0 +1,140 @@
+"""Loading strategies, and running them with clear errors."""
+
+import os
+
+import pandas as pd
+import pytest
+
+from volplugin.adapters.zipline import load_strategy, read_parameters, run_backtest
+from volplugin.adapters.zipline.run import gallery
+from volplugin.errors import BundleNotFoundError, BundleRangeError, ParameterError
+
+STRATEGY = """
+import os
+from dataclasses import dataclass
+from zipline.api import order_target_percent, symbol
+from volplugin.adapters.zipline import read_parameters
+
+@dataclass
+class Seen:
+    parameters: object = None
+    root: str = ""
+    report: object = None
+
+SEEN = Seen()
+
+def initialize(context):
+    SEEN.parameters, SEEN.root = read_parameters(), os.environ["ZIPLINE_ROOT"]
+
+def handle_data(context, data):
+    order_target_percent(symbol("AAA"), 0.5)
+
+def analyze(context, perf):
+    SEEN.report = context.risk_report
+    SEEN.rows = len(perf)
+"""
+
+
+@pytest.fixture
+def strategy(tmp_path):
+    file = tmp_path / "my_strategy.py"
+    file.write_text(STRATEGY)
+    return file
+
+
+def test_file_runs_with_all_its_hooks(small, strategy):
+    root = os.environ["ZIPLINE_ROOT"]
+    perf = run_backtest(strategy, small, "2016-03-01", "2016-03-31", 5e5, {"target": 0.2})
+    assert len(perf) == 22
+    assert perf["starting_cash"].iloc[0] == 5e5
+    assert perf["gross_leverage"].iloc[-1] == pytest.approx(0.5, abs=0.02)
+    assert perf["benchmark_period_return"].eq(0).all()
+    seen = load_strategy_globals(strategy)
+    assert seen.parameters.target == 0.2
+    assert seen.parameters.bundle == small
+    assert seen.rows == 22
+    assert seen.root == root
+    assert read_parameters().target == 0.1
+
+
+def load_strategy_globals(strategy):
+    import sys
+
+    return sys.modules[f"volplugin_strategy_{strategy.stem}"].SEEN
+
+
+def test_environ_is_what_the_strategy_sees_too(small, strategy, tmp_path, monkeypatch):
+    root = os.environ["ZIPLINE_ROOT"]
+    monkeypatch.setenv("ZIPLINE_ROOT", str(tmp_path))
+    run_backtest(strategy, small, "2016-03-01", "2016-03-04", environ={"ZIPLINE_ROOT": root})
+    assert load_strategy_globals(strategy).root == root
+    assert os.environ["ZIPLINE_ROOT"] == str(tmp_path)
+
+
+def test_dates_off_the_calendar_are_taken_inwards(small, strategy):
+    perf = run_backtest(strategy, small, "2016-03-05", "2016-03-12")  # two Saturdays
+    assert perf.index[[0, -1]].normalize().tz_localize(None).tolist() == [
+        pd.Timestamp("2016-03-07"),
+        pd.Timestamp("2016-03-11"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dates", "message"),
+    [
+        (("2017-12-01", "2018-01-05"), "2018-01-05 is after the last session"),
+        (("2014-12-01", "2015-02-05"), "2014-12-01 is before the first session"),
+    ],
+)
+def test_run_beyond_the_bundle_is_refused(small, strategy, dates, message):
+    with pytest.raises(BundleRangeError, match=message):
+        run_backtest(strategy, small, *dates)
+
+
+def test_missing_bundle_is_named(strategy):
+    with pytest.raises(BundleNotFoundError, match="no bundle 'absent'"):
+        run_backtest(strategy, "absent", "2016-03-01", "2016-03-31")
+
+
+@pytest.mark.parametrize("capital", [0, -5.0, float("nan")])
+def test_capital_must_be_positive(small, strategy, capital):
+    with pytest.raises(ParameterError, match="capital is"):
+        run_backtest(strategy, small, "2016-03-01", "2016-03-31", capital)
+
+
+def test_unknown_parameter_is_named(small, strategy):
+    with pytest.raises(ParameterError, match="no parameter 'speed'"):
+        run_backtest(strategy, small, "2016-03-01", "2016-03-31", parameters={"speed": 3})
+
+
+def test_gallery_is_found_by_name_and_by_module():
+    assert "vol_target" in gallery()
+    for name in ("vol_target", "volplugin._gallery.vol_target"):
+        assert "initialize" in load_strategy(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("absent.py", None, "absent.py: no such strategy file"),
+        ("vol_target.py", None, "no such strategy file; the gallery has one: pass vol_target"),
+        ("broken.py", "def initialize(context:\n", "broken.py, line 1: "),
+        ("empty.py", "handle_data = print\n", "no function `initialize"),
+    ],
+)
+def test_unusable_file_is_named(tmp_path, name, text, message):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ParameterError, match=message):
+        load_strategy(tmp_path / name)
+
+
+def test_unknown_name_lists_the_gallery():
+    with pytest.raises(ParameterError, match=r"no strategy 'no\.such\.module': .* vol_target"):
+        load_strategy("no.such.module")
+
+
+def test_a_library_the_strategy_lacks_is_its_own_error(tmp_path):
+    (tmp_path / "needy.py").write_text("import a_library_nobody_has\n")
+    with pytest.raises(ModuleNotFoundError, match="a_library_nobody_has"):
+        load_strategy(tmp_path / "needy.py")

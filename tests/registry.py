@@ -1,0 +1,56 @@
+"""What the conformance and look-ahead suites run over: to have a new class checked, add a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from synthetic import SESSIONS, TRAINED
+
+from volplugin import (
+    EWMACorrelation,
+    EWMAVolatility,
+    HARVolatility,
+    LSTMVolatility,
+    PricePanel,
+    RollingCorrelation,
+    RollingVolatility,
+    WalkForward,
+)
+from volplugin.correlation import CorrelationEstimator
+from volplugin.volatility import VolatilityForecaster
+
+
+def tiny_lstm(steps: int | None = 5) -> LSTMVolatility:
+    """Return a network that trains in well under a second."""
+    return LSTMVolatility(units=(8, 4), window=10, seeds=(0, 1), steps=steps)
+
+
+FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
+    "rolling": lambda: RollingVolatility(40),
+    "ewma": EWMAVolatility,
+    "ewma-calibrated": lambda: EWMAVolatility(0.97, calibrated=True),
+    "har": HARVolatility,
+    "har-market": lambda: HARVolatility("market"),
+    "har-lstm-inputs": lambda: HARVolatility("lstm"),
+    "har-by-asset": lambda: HARVolatility("market", pooled=False),
+    "lstm": tiny_lstm,
+    "lstm-choosing-steps": lambda: tiny_lstm(steps=None),
+    "walk-forward": lambda: WalkForward(HARVolatility("market")),
+    "walk-forward-lstm": lambda: WalkForward(tiny_lstm()),
+}
+
+STOCHASTIC = {"lstm", "lstm-choosing-steps", "walk-forward-lstm"}
+"""Trained in random batches: the order of the assets, like a seed, changes the learned numbers a little."""
+
+CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
+    "rolling": lambda: RollingCorrelation(60),
+    "ewma": lambda: EWMACorrelation(halflife=12),
+    "ewma-shrunk": lambda: EWMACorrelation(halflife=12, shrinkage=0.3),
+}
+
+
+def learn(model: VolatilityForecaster, panel: PricePanel) -> VolatilityForecaster:
+    """Fit a model through `TRAINED`, or train the vintages of a walk-forward over the whole panel."""
+    if isinstance(model, WalkForward):
+        return model.train(panel, SESSIONS[900], panel.last_session, progress=False)
+    return model.fit(panel.asof(TRAINED))

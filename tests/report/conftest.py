@@ -1,0 +1,81 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from volplugin.evaluation import PortfolioForecasts, portfolio_scorecard, volatility_scorecard
+from volplugin.panel import PricePanel
+from volplugin.report import BacktestResult, Comparison, RunDetails
+
+ASSETS = [f"S{i:02d}" for i in range(12)]
+
+
+def perf_frame(seed, sessions, scale=1.0):
+    """A book whose forecasts are right (times `scale`), as zipline would hand it over."""
+    random = np.random.default_rng(seed)
+    sigma = 0.10 * np.exp(0.3 * np.sin(np.arange(len(sessions)) / 50))
+    returns = sigma * scale / np.sqrt(252) * random.standard_normal(len(sessions))
+    share = random.dirichlet(np.arange(1, 13), len(sessions))
+    return pd.DataFrame(
+        {
+            "returns": returns,
+            "predicted_vol": sigma,
+            "gross_leverage": 0.10 / sigma,
+            "risk_contributions": [dict(zip(ASSETS, row, strict=True)) for row in share * sigma[:, None]],
+        },
+        index=sessions.tz_localize("UTC") + pd.Timedelta(hours=21),
+    )
+
+
+def scored(perf, target=0.10):
+    index = perf.index.tz_localize(None).normalize()
+    sigma = perf["predicted_vol"].set_axis(index) / np.sqrt(252)
+    return portfolio_scorecard(sigma, perf["returns"].set_axis(index), target)
+
+
+@pytest.fixture(scope="session")
+def result():
+    """A complete result of 560 sessions: models, comparison, books and correlation."""
+    sessions = pd.bdate_range("2010-01-04", periods=560)
+    random = np.random.default_rng(1)
+    shocks = 0.01 * (0.6 * random.standard_normal((560, 1)) + 0.8 * random.standard_normal((560, 12)))
+    panel = PricePanel(close=pd.DataFrame(50 * np.exp(shocks.cumsum(axis=0)), sessions, ASSETS))
+    squared = panel.returns**2
+    forecasts = {
+        (name, h): squared.ewm(halflife=halflife).mean().iloc[100:500] ** 0.5
+        for name, halflife in {"LSTM": 60, "HAR": 30, "EWMA94": 11.2}.items()
+        for h in (1, 21)
+    }
+    table = pd.concat(forecasts, axis=1, names=["model", "horizon", "asset"])
+    perf, other = perf_frame(2, sessions), perf_frame(3, sessions, scale=1.3)
+    book = panel.returns.mean(axis=1).iloc[1:]
+    risk = {"two-speed": 40, "EWMA94": 11.2}
+    books = {
+        name: PortfolioForecasts((book**2).ewm(halflife=h).mean().iloc[60:] ** 0.5, book, 21)
+        for name, h in risk.items()
+    }
+    return BacktestResult(
+        details=RunDetails(
+            strategy="vol_target",
+            bundle="dow30",
+            model="LSTM volatilities and EWMA correlation",
+            frequency="monthly",
+            parameters={"max_leverage": 1.5, "target": 0.10},
+            vintages=[{"model": "LSTM", "trained_through": "2009-12-31"}],
+            fingerprint="0123abcd",
+        ),
+        perf=perf,
+        scorecard=scored(perf),
+        target=0.10,
+        volatility=volatility_scorecard(table, panel, calibrated_through="2010-06-30"),
+        comparisons={"rolling correlation": Comparison(other, scored(other))},
+        books=books,
+        correlation=panel.returns.corr(),
+    )
+
+
+@pytest.fixture(scope="session")
+def bare():
+    """The least that a report takes: 200 sessions of returns and predictions, no target."""
+    perf = perf_frame(4, pd.bdate_range("2015-01-01", periods=200))[["returns", "predicted_vol"]]
+    details = RunDetails(strategy="<b>mine</b>", bundle="own", model="EWMA")
+    return BacktestResult(details, perf, scored(perf, None))

@@ -1,0 +1,87 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.report import BacktestResult, Comparison
+from volplugin.report.measures import bias_path, contributions, inside_band, quarters, reductions, worst_quarter
+
+
+def test_perf_of_zipline_gets_plain_sessions(result):
+    assert result.perf.index.tz is None
+    assert result.perf.index[0] == pd.Timestamp("2010-01-04")
+
+
+def test_perf_without_predictions_is_a_named_error(bare):
+    with pytest.raises(ParameterError, match="no column 'predicted_vol'.*metrics set"):
+        BacktestResult(bare.details, bare.perf[["returns"]], bare.scorecard)
+
+
+def test_a_run_too_short_for_a_scorecard_is_a_named_error(bare):
+    with pytest.raises(InsufficientHistoryError, match="choose a longer span"):
+        BacktestResult(bare.details, bare.perf, {})
+    with pytest.raises(InsufficientHistoryError, match="63 sessions"):
+        Comparison(bare.perf, {})
+
+
+def test_quarters_pair_the_same_sessions(result):
+    windows, perf = quarters(result.perf), result.perf.iloc[100:163]
+    row = windows.loc[perf.index[-1]]
+    assert row["realized"] == pytest.approx(perf["returns"].std() * np.sqrt(252))
+    assert row["predicted"] == pytest.approx(np.sqrt((perf["predicted_vol"] ** 2).mean()))
+    assert row["lower"] < row["predicted"] < row["upper"]
+
+
+def test_sessions_without_a_book_are_no_part_of_a_quarter(result):
+    perf = result.perf.copy()
+    perf.iloc[:30, perf.columns.get_loc("predicted_vol")] = np.nan
+    assert quarters(perf).index[0] == perf.index[92]
+
+
+def test_worst_quarter_is_the_one_that_was_spoilt(result):
+    perf = result.perf.copy()
+    perf.iloc[300:363, perf.columns.get_loc("returns")] *= 4
+    worst = worst_quarter(perf)
+    assert abs(perf.index.get_loc(worst.last) - 362) <= 5
+    assert worst.realized > 3 * worst.predicted
+    assert perf.index.get_loc(worst.last) - perf.index.get_loc(worst.first) == 62
+
+
+def test_a_short_run_has_no_worst_quarter(result):
+    assert worst_quarter(result.perf.iloc[:50]) is None
+
+
+def test_share_of_quarters_inside_the_band(result):
+    assert inside_band(result.perf) > 0.8
+    assert inside_band(result.perf.assign(returns=3 * result.perf["returns"])) == 0
+    assert inside_band(result.perf.iloc[:50]) is None
+
+
+def test_rolling_bias_takes_a_quarter_where_a_year_is_too_much(result, bare):
+    assert bias_path(result.perf)[1] == 252
+    path, window = bias_path(bare.perf)
+    z = bare.perf["returns"] / bare.perf["predicted_vol"] * np.sqrt(252)
+    assert window == 63
+    assert path.iloc[-1] == pytest.approx(z.iloc[-63:].std())
+
+
+def test_contributions_keep_the_total(result):
+    frame = contributions(result.perf, top=4)
+    assert list(frame.columns[-1:]) == ["8 others"]
+    np.testing.assert_allclose(frame.sum(axis=1), result.perf["predicted_vol"])
+
+
+def test_contributions_of_assets_not_held_are_nothing(result):
+    perf = result.perf.iloc[:3].copy()
+    perf["risk_contributions"] = [{"A": 0.1}, {}, {"B": 0.2}]
+    frame = contributions(perf)
+    assert frame.to_dict("list") == {"B": [0.0, 0.2], "A": [0.1, 0.0]}
+
+
+def test_reductions_take_the_first_model_where_no_benchmark_is_known(result):
+    scores = dataclasses.replace(result.volatility, benchmarks=())
+    table, base = reductions(dataclasses.replace(result, volatility=scores))
+    assert base == "LSTM"
+    assert (table.loc["LSTM"] == 0).all()

@@ -1,0 +1,156 @@
+import dataclasses
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.report import plots
+from volplugin.report.measures import middle, quarters
+from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure
+from volplugin.report.plots.models import clustered
+from volplugin.report.theme import DARK, LIGHT
+
+PLOTS = [getattr(plots, name) for name in plots.__all__]
+
+
+def line(ax, label):
+    return next(drawn for drawn in ax.get_lines() if drawn.get_label() == label)
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
+def test_each_plot_draws_on_given_axes_in_either_theme(result, plot):
+    for theme in (LIGHT, DARK):
+        ax = Figure().add_subplot()
+        assert plot(result, ax, theme) is ax
+        assert ax.get_title(loc="left")
+        ax.figure.canvas.draw()
+
+
+@pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
+def test_without_axes_a_figure_is_made_that_pyplot_does_not_know(result, plot):
+    ax = plot(result)
+    assert ax.figure.axes[0] is ax
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    assert pyplot is None or pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize("plot", [p for p in PLOTS if p is not plots.plot_correlation])
+def test_axes_say_what_they_measure(result, plot):
+    ax = plot(result)
+    assert ax.get_ylabel() or ax.get_xlabel()
+
+
+def test_predicted_and_realised_are_drawn_over_the_same_sessions(result):
+    ax = plots.plot_predicted_realized(result)
+    windows = quarters(result.perf)
+    realized, predicted = line(ax, "realised, 63 sessions"), line(ax, "predicted, 63 sessions")
+    np.testing.assert_allclose(realized.get_ydata(), 100 * windows["realized"])
+    np.testing.assert_array_equal(realized.get_xdata(), predicted.get_xdata())
+    assert pd.Timestamp(realized.get_xdata()[0]) == result.perf.index[31]
+
+
+def test_target_plot_has_the_target_and_every_run(result):
+    ax = plots.plot_target(result)
+    assert set(line(ax, "target 10%").get_ydata()) == {10.0}
+    assert line(ax, "realised, rolling correlation").get_ydata().mean() > 10
+
+
+def test_contributions_fill_a_hundred_percent_with_the_rest_last(result):
+    ax = plots.plot_risk_contributions(result, top=3)
+    names = ax.get_legend_handles_labels()[1]
+    assert names == ["S11", "S10", "S09", "9 others"]
+    top = max(vertex[1] for area in ax.collections for vertex in area.get_paths()[0].vertices)
+    assert top == pytest.approx(100)
+
+
+def test_hedges_are_stacked_below_zero(result):
+    perf = result.perf.iloc[:100].copy()
+    perf["risk_contributions"] = [{"long": 0.12, "hedge": -0.02}] * 100
+    ax = plots.plot_risk_contributions(dataclasses.replace(result, perf=perf))
+    assert ax.get_ylim() == pytest.approx((-20, 120))
+
+
+def test_book_forecast_is_set_against_the_sessions_it_covers(result):
+    ax = plots.plot_book_forecast(result)
+    book = result.books["two-speed"]
+    first = book.predicted.index[0]
+    after = book.returns.loc[first:].iloc[1:22]
+    realized = line(ax, "realised, next 21 sessions").get_ydata()[0]
+    assert realized == pytest.approx(100 * np.sqrt(252 * (after**2).mean()))
+
+
+def test_scores_are_reductions_against_the_benchmark(result):
+    ax = plots.plot_forecast_scores(result)
+    table = result.volatility.table
+    widths = [bar.get_width() for bar in ax.containers[0]]
+    expected = [table.loc[(h, "LSTM"), "below_EWMA94"] for h in (1, 21)]
+    assert widths == pytest.approx(expected)
+
+
+def test_heatmap_keeps_every_pair_in_its_place(result):
+    rho = clustered(result.correlation)
+    pd.testing.assert_frame_equal(rho.loc[result.correlation.index, result.correlation.columns], result.correlation)
+    assert rho.index.equals(rho.columns)
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [
+        plots.plot_target,
+        plots.plot_leverage,
+        plots.plot_risk_contributions,
+        plots.plot_forecast_scores,
+        plots.plot_book_forecast,
+        plots.plot_correlation,
+    ],
+)
+def test_what_is_not_there_is_a_named_error(bare, plot):
+    with pytest.raises(ParameterError):
+        plot(bare)
+
+
+def test_too_short_a_run_is_a_named_error(bare):
+    short = dataclasses.replace(bare, perf=bare.perf.iloc[:40])
+    for plot in (plots.plot_predicted_realized, plots.plot_calibration):
+        with pytest.raises(InsufficientHistoryError):
+            plot(short)
+
+
+def test_middle_of_a_window():
+    sessions = pd.bdate_range("2020-01-01", periods=70)
+    last = pd.Series(1.0, sessions[62:])
+    assert middle(last, sessions)[0] == sessions[31]
+
+
+@pytest.mark.parametrize(
+    ("days", "narrow", "expected"),
+    [
+        (2842, False, [str(year) for year in range(2011, 2021)]),
+        (2842, True, ["2012", "2014", "2016", "2018", "2020"]),
+        (300, True, ["Apr 2010", "Jul", "Oct", "Jan 2011"]),
+        (40, False, ["22 Mar 2010", "29 Mar", "5 Apr", "12 Apr", "19 Apr", "26 Apr", "3 May", "10 May"]),
+    ],
+)
+def test_dates_are_round_and_fit(days, narrow, expected):
+    ax = new_figure(NARROW if narrow else WIDE).add_subplot()
+    date_axis(ax, pd.bdate_range("2010-03-17", periods=days))
+    names = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert names[: len(expected)] == expected
+    assert len(names) <= (5 if narrow else 12)
+
+
+def test_legend_takes_fewer_columns_for_longer_names():
+    rows = []
+    for name in ("a", "a rather long name of a model, with its parameters"):
+        ax = new_figure(WIDE).add_subplot()
+        for number in range(4):
+            ax.plot([0, 1], [number, number], label=f"{name} {number}")
+        legend(ax, LIGHT)
+        ax.figure.canvas.draw()
+        texts = ax.get_legend().get_texts()
+        rows.append(len({round(text.get_window_extent().y0) for text in texts}))
+        assert all(text.get_window_extent().x1 < ax.figure.bbox.x1 for text in texts)
+    assert rows == [1, 2]

@@ -1,0 +1,63 @@
+"""The public names load on first use, and importing the package stays light."""
+
+import subprocess
+import sys
+
+import pytest
+
+import volplugin
+
+HEAVY = ("torch", "zipline", "matplotlib", "sklearn", "scipy", "statsmodels", "arch", "pandas")
+
+
+def run_python(code: str) -> str:
+    """Run ``code`` in a fresh interpreter and return what it printed."""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return finished.stdout.strip()
+
+
+def test_import_loads_nothing_heavy():
+    loaded = run_python(f"import sys, volplugin; print([m for m in {HEAVY!r} if m in sys.modules])")
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize("name", ["PricePanel", "RiskModel", "VolatilityTarget", "EWMAVolatility", "EWMACorrelation"])
+def test_engine_free_names_load_neither_torch_nor_zipline(name):
+    heavy = ("torch", "zipline", "matplotlib")
+    loaded = run_python(f"import sys; from volplugin import {name}; print([m for m in {heavy!r} if m in sys.modules])")
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize("name", volplugin.__all__)
+def test_public_name_resolves(name):
+    value = getattr(volplugin, name)
+    assert value.__name__ == name
+    assert value.__module__.startswith("volplugin.")
+    assert value.__doc__
+
+
+def test_dir_lists_exactly_the_public_names():
+    assert dir(volplugin) == sorted([*volplugin.__all__, "__version__"])
+
+
+def test_every_export_has_a_home():
+    assert sorted(volplugin._HOMES) == volplugin.__all__
+
+
+def test_version_is_the_installed_one():
+    from importlib.metadata import version
+
+    assert volplugin.__version__ == version("volplugin")
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        volplugin.Nonsense  # noqa: B018
+
+
+def test_bundle_and_gallery_are_subpackages():
+    import volplugin._bundles
+    import volplugin._gallery
+
+    assert volplugin._bundles.__doc__
+    assert volplugin._gallery.__doc__

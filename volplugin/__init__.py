@@ -1,0 +1,99 @@
+"""Volatility forecasts, correlation and forecast covariance for zipline strategies.
+
+Units: a volatility is a daily standard deviation in decimals; only ``annualize`` and an explicit
+``periods=`` change that. Timing: ``asof`` is the last completed session used; a forecast covers the
+``horizon`` sessions after it.
+
+The public names below load on first use, so importing the package loads neither torch nor zipline.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from volplugin.adapters.zipline.bundles import read_bundle
+    from volplugin.adapters.zipline.provider import RiskProvider
+    from volplugin.correlation.ewma import EWMACorrelation
+    from volplugin.correlation.rolling import RollingCorrelation
+    from volplugin.covariance import CovarianceForecast
+    from volplugin.defaults import default_risk_model
+    from volplugin.errors import VolpluginError
+    from volplugin.panel import PricePanel
+    from volplugin.risk_model import RiskModel
+    from volplugin.store import ModelStore
+    from volplugin.targeting import VolatilityTarget
+    from volplugin.units import annualize
+    from volplugin.volatility.har import HARVolatility
+    from volplugin.volatility.lstm import LSTMVolatility
+    from volplugin.volatility.moving import EWMAVolatility, RollingVolatility
+    from volplugin.walkforward import RefitSchedule, WalkForward
+
+    __version__: str
+
+__all__ = [
+    "CovarianceForecast",
+    "EWMACorrelation",
+    "EWMAVolatility",
+    "HARVolatility",
+    "LSTMVolatility",
+    "ModelStore",
+    "PricePanel",
+    "RefitSchedule",
+    "RiskModel",
+    "RiskProvider",
+    "RollingCorrelation",
+    "RollingVolatility",
+    "VolatilityTarget",
+    "VolpluginError",
+    "WalkForward",
+    "annualize",
+    "default_risk_model",
+    "read_bundle",
+]
+
+_HOMES = {
+    "CovarianceForecast": "covariance",
+    "EWMACorrelation": "correlation.ewma",
+    "EWMAVolatility": "volatility.moving",
+    "HARVolatility": "volatility.har",
+    "LSTMVolatility": "volatility.lstm",
+    "ModelStore": "store",
+    "PricePanel": "panel",
+    "RefitSchedule": "walkforward",
+    "RiskModel": "risk_model",
+    "RiskProvider": "adapters.zipline.provider",
+    "RollingCorrelation": "correlation.rolling",
+    "RollingVolatility": "volatility.moving",
+    "VolatilityTarget": "targeting",
+    "VolpluginError": "errors",
+    "WalkForward": "walkforward",
+    "annualize": "units",
+    "default_risk_model": "defaults",
+    "read_bundle": "adapters.zipline.bundles",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the module it lives in (PEP 562) and keep it for the next access."""
+    value = _version() if name == "__version__" else _load(name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted([*__all__, "__version__"])
+
+
+def _load(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("volplugin")

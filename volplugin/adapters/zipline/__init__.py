@@ -1,0 +1,27 @@
+"""volplugin inside zipline: bundles in, forecasts for a running strategy, metrics out."""
+
+from volplugin._bundles import ingest_bundle, register_csv_folder, register_dow30
+from volplugin.adapters.zipline.bundles import bundle_sessions, check_range, read_bundle
+from volplugin.adapters.zipline.history import completed_session, history_panel
+from volplugin.adapters.zipline.metrics import RiskMetrics, register_metrics
+from volplugin.adapters.zipline.parameters import StrategyParameters, read_parameters
+from volplugin.adapters.zipline.provider import RiskProvider
+from volplugin.adapters.zipline.run import load_strategy, run_backtest
+
+__all__ = [
+    "RiskMetrics",
+    "RiskProvider",
+    "StrategyParameters",
+    "bundle_sessions",
+    "check_range",
+    "completed_session",
+    "history_panel",
+    "ingest_bundle",
+    "load_strategy",
+    "read_bundle",
+    "read_parameters",
+    "register_csv_folder",
+    "register_dow30",
+    "register_metrics",
+    "run_backtest",
+]

@@ -1,0 +1,249 @@
+"""The risk model inside a running strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+from weakref import WeakKeyDictionary
+
+import pandas as pd
+from zipline.utils.algo_instance import get_algo_instance
+
+from volplugin.adapters.zipline.bundles import Environ, read_bundle
+from volplugin.adapters.zipline.history import completed_session, portal_panel
+from volplugin.covariance import CovarianceForecast
+from volplugin.errors import AssetMismatchError, BundleError, BundleRangeError, InsufficientHistoryError
+from volplugin.panel import PricePanel
+
+if TYPE_CHECKING:
+    from volplugin.correlation.base import CorrelationEstimator
+    from volplugin.risk_model import RiskModel
+
+
+class RiskProvider:
+    """Forecasts for a running strategy, made of the completed sessions and of nothing else.
+
+    Timing: `asof` is the last completed session, whichever hook asks; the forecast covers the
+    `horizon` sessions after it. Units: daily; ``forecast.portfolio_volatility(w, periods=252)`` is annual.
+
+    The metrics set ``volplugin`` finds the first provider of a strategy by itself.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Fitted, or with a walk-forward whose vintages answer at each date.
+    bundle : str, optional
+        The bundle that the run is made on. Its raw bars are then read once a run and gated by session:
+        the same forecast as research has, to the last digits that matter (1e-6). Without it the bars
+        come through ``data.history``, which rounds them to three decimals (1e-3).
+    market : iterable of str, optional
+        Symbols of the reference universe for market-wide inputs; every stock of the bundle by default.
+    horizon : int, default 21
+        Sessions that a forecast covers.
+    environ : mapping, optional
+        Whose ``ZIPLINE_ROOT`` holds the bundle; the process's own by default.
+
+    Raises
+    ------
+    BundleNotFoundError
+        In a run, if the bundle is not ingested.
+    BundleRangeError
+        In a run that ends after the bundle does.
+    """
+
+    def __init__(
+        self,
+        model: RiskModel,
+        *,
+        bundle: str | None = None,
+        market: Iterable[str] | None = None,
+        horizon: int = 21,
+        environ: Environ | None = None,
+    ) -> None:
+        self.model = model
+        self.bundle = bundle
+        self.market = None if market is None else list(market)
+        self.horizon = horizon
+        self.environ = environ
+        self._runs: WeakKeyDictionary[Any, _Run] = WeakKeyDictionary()
+        algorithm = get_algo_instance()
+        if algorithm is not None:  # made in `initialize`: what is wrong with the bundle shows now
+            self._run(algorithm)
+
+    @classmethod
+    def from_store(
+        cls,
+        path: str | Path,
+        *,
+        bundle: str | None = None,
+        correlation: CorrelationEstimator | None = None,
+        market: Iterable[str] | None = None,
+        horizon: int = 21,
+        environ: Environ | None = None,
+    ) -> Self:
+        """Build on the trained vintages in a folder, with the recommended model around them.
+
+        Parameters
+        ----------
+        path : str or Path
+            A `ModelStore` folder, filled by ``volplugin train`` or ``volplugin backtest``.
+        correlation : CorrelationEstimator, optional
+            The recommended one by default.
+        bundle, market, horizon, environ
+            As of the class.
+
+        Raises
+        ------
+        MissingVintageError
+            If the folder holds no trained models, with the command that trains them.
+        """
+        from volplugin.defaults import default_correlation, load_walk
+        from volplugin.risk_model import RiskModel
+
+        model = RiskModel(load_walk(path), default_correlation() if correlation is None else correlation)
+        return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
+
+    def forecast(self, context: Any, data: Any, assets: Iterable[Any]) -> CovarianceForecast:
+        """Forecast the covariance of some assets, from any hook.
+
+        Parameters
+        ----------
+        context : TradingAlgorithm
+            As handed to the hook.
+        data : zipline.protocol.BarData
+            As handed to the hook.
+        assets : iterable of zipline Equity
+            Whose covariance to forecast; what it says of them does not depend on who else is asked for.
+
+        Returns
+        -------
+        CovarianceForecast
+            Labelled with the zipline assets; those that cannot be forecast yet are left out and named
+            in ``diagnostics["excluded"]``.
+        """
+        wanted = {asset.symbol: asset for asset in assets}
+        return self.forecast_at(context, completed_session(data), wanted).relabel(wanted)
+
+    def forecast_at(self, context: Any, session: pd.Timestamp, symbols: Iterable[str]) -> CovarianceForecast:
+        """Forecast at the close of a session that is over, labelled with symbols.
+
+        For the metrics set and others who hold no ``data``; strategies call `forecast`.
+        """
+        return self._run(context).forecast(context, session, list(symbols))
+
+    def _run(self, algorithm: Any) -> _Run:
+        if algorithm not in self._runs:
+            prices = (
+                _PortalPrices(algorithm, self.market)
+                if self.bundle is None
+                else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
+            )
+            self._runs[algorithm] = _Run(self.model, prices, self.horizon)
+            _PROVIDERS.setdefault(algorithm, self)
+        return self._runs[algorithm]
+
+
+_PROVIDERS: WeakKeyDictionary[Any, RiskProvider] = WeakKeyDictionary()
+
+
+def provider_of(algorithm: Any) -> RiskProvider | None:
+    """Return the first `RiskProvider` that a running strategy made or asked, or None."""
+    return _PROVIDERS.get(algorithm)
+
+
+class _Prices(Protocol):
+    """Where the bars of a run come from; the algorithm is an argument, for held it would never be freed."""
+
+    def panel(
+        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int
+    ) -> PricePanel: ...  # pragma: no cover
+
+
+class _Run:
+    """One provider within one simulation: the model's memory of the sessions gone by."""
+
+    def __init__(self, model: RiskModel, prices: _Prices, horizon: int) -> None:
+        self._model = model
+        self._prices = prices
+        self._horizon = horizon
+        self._forecaster = model.session_forecaster()
+        self._last: tuple[pd.Timestamp, frozenset[str], CovarianceForecast] | None = None
+
+    def forecast(self, algorithm: Any, session: pd.Timestamp, symbols: list[str]) -> CovarianceForecast:
+        everything = self._of_all(algorithm, session, symbols)
+        here = [symbol for symbol in symbols if symbol in everything.assets]
+        if symbols and not here:
+            reason = everything.diagnostics["excluded"].get(symbols[0], "")
+            raise InsufficientHistoryError(
+                f"{symbols[0]} has no forecast at {session.date()}: {reason}; wait until it has"
+            )
+        return everything if here == list(everything.assets) else everything.select(here)
+
+    def _of_all(self, algorithm: Any, session: pd.Timestamp, symbols: list[str]) -> CovarianceForecast:
+        """Forecast the whole universe, which costs no more: correlations are estimated on all of it anyhow.
+
+        Kept for the session: the metrics set asks at the close for what the strategy asked just before.
+        """
+        if self._last is None or self._last[0] != session or not self._last[1].issuperset(symbols):
+            panel = self._prices.panel(algorithm, session, symbols, self._model.lookback)
+            self._last = (session, frozenset(panel.assets), self._forecaster.forecast(panel, self._horizon))
+        return self._last[2]
+
+
+class _BundlePrices:
+    """Raw bars of an ingested bundle, read once a run, adjusted exactly and gated by session."""
+
+    def __init__(self, algorithm: Any, bundle: str, market: list[str] | None, environ: Environ | None) -> None:
+        # Anchored at the first session, an earlier row holds no trace of a later split or dividend.
+        panel = read_bundle(bundle, environ=environ)
+        _check_end(algorithm, panel.last_session, f"bundle {bundle!r}")
+        strangers = [asset.symbol for asset in _equities(algorithm) if asset.symbol not in panel.assets]
+        if strangers:
+            raise BundleError(
+                f"the run has {strangers[0]}, which bundle {bundle!r} lacks: the risk model would read "
+                "another bundle than the run; name one in both (`-x volplugin.bundle=NAME` beside `-b NAME`)"
+            )
+        panel = panel if market is None else panel.with_market(panel.select(market))
+        self._panel = panel.asof(algorithm.sim_params.end_session)
+
+    def panel(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int) -> PricePanel:
+        _known(self._panel.assets, symbols)
+        return self._panel.asof(session).tail(count)
+
+
+class _PortalPrices:
+    """Bars of the run's own bundle as ``data.history`` serves them, rounded to three decimals."""
+
+    def __init__(self, algorithm: Any, market: list[str] | None) -> None:
+        equities = _equities(algorithm)
+        _check_end(algorithm, max(asset.end_date for asset in equities), "the run's bundle")
+        self._assets = {asset.symbol: asset for asset in equities}
+        _known(self._assets, market or ())
+        self._market = market
+
+    def panel(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int) -> PricePanel:
+        _known(self._assets, symbols)
+        names = list(self._assets) if self._market is None else list(dict.fromkeys([*self._market, *symbols]))
+        panel = portal_panel(algorithm, session, [self._assets[name] for name in names], count)
+        return panel if self._market is None else panel.with_market(panel.select(self._market))
+
+
+def _equities(algorithm: Any) -> list[Any]:
+    finder = algorithm.asset_finder
+    return list(finder.retrieve_all(finder.equities_sids))
+
+
+def _known(assets: Collection[str], symbols: Iterable[str]) -> None:
+    unknown = [symbol for symbol in symbols if symbol not in assets]
+    if unknown:
+        raise AssetMismatchError(f"the run's bundle has no {', '.join(unknown)}; it holds {', '.join(assets)}")
+
+
+def _check_end(algorithm: Any, last: pd.Timestamp, what: str) -> None:
+    end = algorithm.sim_params.end_session
+    if end > last:
+        raise BundleRangeError(
+            f"the run ends on {end.date()}, after the last session of {what}, {last.date()}; "
+            "end the run there, or ingest newer data"
+        )

@@ -1,0 +1,51 @@
+"""Exponentially weighted correlation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from volplugin.correlation.base import CorrelationEstimator, PairMoments, towards_constant, weighted_moments
+from volplugin.errors import ParameterError
+
+HALF_LIVES = 6
+"""Half-lives remembered: the weight of a session falls to a sixty-fourth, then to nothing."""
+
+
+class EWMACorrelation(CorrelationEstimator):
+    """Exponentially weighted correlation of devolatilised returns, optionally shrunk to a constant one.
+
+    Parameters
+    ----------
+    halflife : float, default 126
+        Sessions after which a session counts half.
+    shrinkage : float, default 0.0
+        Share of the constant-correlation matrix (the average correlation everywhere) mixed in.
+
+    References
+    ----------
+    Johansson, Ogut, Pelger, Schmelzer and Boyd (2023), A Simple Method for Predicting Covariance Matrices of
+    Financial Returns, on estimating volatility and correlation at two speeds; Ledoit and Wolf (2004),
+    Honey, I Shrunk the Sample Covariance Matrix, for the constant-correlation target.
+    """
+
+    def __init__(self, halflife: float = 126, shrinkage: float = 0.0) -> None:
+        self.halflife = halflife
+        self.shrinkage = shrinkage
+
+    @property
+    def lookback(self) -> int:
+        """Rows of z that the estimate depends on."""
+        if not self.halflife > 0:
+            raise ParameterError(f"halflife is {self.halflife}; pass a number of sessions above zero")
+        return math.ceil(HALF_LIVES * self.halflife)
+
+    def _estimate(self, z: np.ndarray) -> PairMoments:
+        if not 0 <= self.shrinkage <= 1:
+            raise ParameterError(f"shrinkage is {self.shrinkage}; pass a share between 0 and 1")
+        age = np.arange(len(z))[::-1]
+        moments = weighted_moments(z, 0.5 ** (age / self.halflife))
+        if self.shrinkage == 0:
+            return moments
+        return PairMoments(towards_constant(moments.correlation, self.shrinkage), moments.observations)

@@ -1,0 +1,194 @@
+"""The forecast covariance of a set of assets, as a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
+from volplugin.units import annualize
+
+Weights: TypeAlias = pd.Series | Mapping[Any, float]
+
+
+@dataclass(frozen=True, eq=False)
+class CovarianceForecast:
+    """Sigma = D rho D: what was expected at the close of `asof` of the `horizon` sessions after it.
+
+    Units: a volatility is a daily standard deviation in decimals; only ``periods=`` changes that.
+
+    Parameters
+    ----------
+    asof : Timestamp
+        Last completed session used.
+    horizon : int
+        Sessions covered.
+    volatility : Series of shape (n_assets,)
+        Daily volatility by asset.
+    correlation : DataFrame of shape (n_assets, n_assets)
+        Positive semi-definite, with a diagonal of ones.
+    diagnostics : mapping
+        Condition number, repair made, fallbacks used, model vintage, data fingerprint.
+
+    Raises
+    ------
+    VolpluginError
+        If a volatility is not positive and finite, or the correlation is not PSD with unit diagonal.
+    """
+
+    asof: pd.Timestamp
+    horizon: int
+    volatility: pd.Series
+    correlation: pd.DataFrame
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        volatility = self.volatility.astype(float).rename("volatility")
+        correlation = self.correlation.astype(float)
+        names = volatility.index
+        if not (correlation.index.equals(names) and correlation.columns.equals(names)):
+            raise AssetMismatchError("volatility and correlation are labelled differently; align them by asset")
+        values = volatility.to_numpy(copy=True)
+        bad = ~(np.isfinite(values) & (values > 0))
+        if bad.any():
+            raise VolpluginError(
+                f"{names[bad][0]} at {self.asof.date()}: volatility {values[bad][0]} is not positive and finite"
+            )
+        _check_correlation(correlation.to_numpy(), self.asof)
+        object.__setattr__(self, "volatility", _frozen(volatility))
+        object.__setattr__(self, "correlation", _frozen(correlation))
+        object.__setattr__(self, "diagnostics", MappingProxyType(dict(self.diagnostics)))
+
+    @property
+    def assets(self) -> pd.Index:
+        """Asset labels, in order."""
+        return self.volatility.index
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """Daily covariance; its diagonal is the volatility squared."""
+        sigma = self.volatility.to_numpy()
+        values = self.correlation.to_numpy() * np.outer(sigma, sigma)
+        np.fill_diagonal(values, sigma**2)
+        return pd.DataFrame(values, index=self.assets, columns=self.assets)
+
+    def portfolio_volatility(self, weights: Weights, periods: float | None = None) -> float:
+        """Volatility of a book: daily, or annual with ``periods=252``.
+
+        Parameters
+        ----------
+        weights : Series or mapping of asset to weight
+            Fractions of the portfolio's value; assets left out weigh nothing.
+        periods : float, optional
+            Sessions a year to annualise by.
+
+        Raises
+        ------
+        MissingForecastError
+            If a nonzero weight stands on an asset without a forecast.
+        """
+        volatility = float(np.sqrt(max(self._variance(self.align(weights)), 0.0)))
+        return volatility if periods is None else annualize(volatility, periods)
+
+    def marginal_contributions(self, weights: Weights) -> pd.Series:
+        """Daily d sigma_p / d w by asset: ``Sigma w / sigma_p`` (zero for an empty book)."""
+        w = self.align(weights)
+        total = np.sqrt(max(self._variance(w), 0.0))
+        exposure = self._exposure(w)
+        values = exposure / total if total > 0 else np.zeros_like(exposure)
+        return pd.Series(values, index=self.assets, name="marginal_contribution")
+
+    def risk_contributions(self, weights: Weights, periods: float | None = None) -> pd.Series:
+        """Component risk ``w * (Sigma w) / sigma_p`` by asset; sums to the portfolio volatility (Euler)."""
+        daily = self.marginal_contributions(weights) * self.align(weights)
+        daily = daily.rename("risk_contribution")
+        return daily if periods is None else annualize(daily, periods)
+
+    def align(self, weights: Weights) -> np.ndarray:
+        """Weights as an array in the forecast's order, zero where none is given.
+
+        Raises
+        ------
+        MissingForecastError
+            If a nonzero weight stands on an asset without a forecast.
+        AssetMismatchError
+            If a weight is given twice or is not a finite number.
+        """
+        series = pd.Series(weights, dtype=float)
+        if series.index.has_duplicates:
+            raise AssetMismatchError(f"{series.index[series.index.duplicated()][0]} has two weights; give one an asset")
+        if not np.isfinite(series.to_numpy()).all():
+            raise AssetMismatchError(f"the weight of {series.index[~np.isfinite(series)][0]} is not a finite number")
+        unknown = [name for name in series.index[series != 0] if name not in self.assets]
+        if unknown:
+            raise MissingForecastError(
+                f"{unknown[0]} has weight {series[unknown[0]]:g} but no forecast at {self.asof.date()}"
+                f"{self._why(unknown[0])}; drop it from the book or forecast it too"
+            )
+        return series.reindex(self.assets, fill_value=0.0).to_numpy()
+
+    def select(self, assets: Any) -> CovarianceForecast:
+        """Return the forecast of some of its assets.
+
+        Raises
+        ------
+        MissingForecastError
+            Naming an asset that has no forecast.
+        """
+        names = pd.Index(list(assets))
+        missing = [name for name in names if name not in self.assets]
+        if missing:
+            raise MissingForecastError(
+                f"{missing[0]} has no forecast at {self.asof.date()}{self._why(missing[0])}; leave it out"
+            )
+        return CovarianceForecast(
+            self.asof,
+            self.horizon,
+            self.volatility[names],
+            self.correlation.loc[names, names],
+            self.diagnostics,
+        )
+
+    def relabel(self, labels: Mapping[Any, Any]) -> CovarianceForecast:
+        """Return the same forecast under other asset labels (symbols to zipline assets, say)."""
+        volatility = self.volatility.rename(index=labels)
+        correlation = self.correlation.rename(index=labels, columns=labels)
+        return CovarianceForecast(self.asof, self.horizon, volatility, correlation, self.diagnostics)
+
+    def _why(self, name: Any) -> str:
+        reason = self.diagnostics.get("excluded", {}).get(name)
+        return f" ({reason})" if reason else ""
+
+    def _exposure(self, w: np.ndarray) -> np.ndarray:
+        sigma = self.volatility.to_numpy()
+        return sigma * (self.correlation.to_numpy() @ (sigma * w))
+
+    def _variance(self, w: np.ndarray) -> float:
+        return float(w @ self._exposure(w))
+
+
+def _check_correlation(rho: np.ndarray, asof: pd.Timestamp) -> None:
+    where = f"at {asof.date()}: the correlation"
+    if not np.isfinite(rho).all():
+        raise VolpluginError(f"{where} has missing or infinite entries; repair it before building Sigma")
+    if not np.allclose(np.diagonal(rho), 1.0, rtol=0, atol=1e-9):
+        raise VolpluginError(f"{where} has a diagonal other than one")
+    if not np.allclose(rho, rho.T, rtol=0, atol=1e-9):
+        raise VolpluginError(f"{where} is not symmetric")
+    smallest = float(np.linalg.eigvalsh(rho)[0])
+    if smallest < -1e-9 * len(rho):
+        raise VolpluginError(f"{where} is not positive semi-definite (smallest eigenvalue {smallest:.2e})")
+
+
+def _frozen(labelled: Any) -> Any:
+    """Return a copy whose numbers refuse to be written to."""
+    values = labelled.to_numpy(copy=True)
+    values.flags.writeable = False
+    if isinstance(labelled, pd.Series):
+        return pd.Series(values, index=labelled.index, name=labelled.name, copy=False)
+    return pd.DataFrame(values, index=labelled.index, columns=labelled.columns, copy=False)

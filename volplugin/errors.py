@@ -1,0 +1,67 @@
+"""Named errors: each says which asset, which date, what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class VolpluginError(Exception):
+    """Base of every error that volplugin raises on purpose."""
+
+
+class ParameterError(VolpluginError, ValueError):
+    """A parameter has a value outside its domain."""
+
+
+class PanelError(VolpluginError, ValueError):
+    """Prices that cannot be used: non-positive, non-finite, high below low, unordered dates."""
+
+
+class AssetMismatchError(VolpluginError, KeyError):
+    """Assets were asked for that the data, weights or forecast do not have."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its argument; these messages are sentences.
+        return str(self.args[0]) if self.args else ""
+
+
+class MissingForecastError(AssetMismatchError):
+    """A nonzero weight stands on an asset without a forecast."""
+
+
+class InsufficientHistoryError(VolpluginError, ValueError):
+    """An asset, or the panel, has fewer sessions than a model needs."""
+
+
+class NotFittedError(VolpluginError, ValueError):
+    """A forecaster with learned numbers was asked before it was fitted."""
+
+
+class LookAheadError(VolpluginError, ValueError):
+    """A model trained past the forecast's date was asked: a model from the future."""
+
+
+class MissingVintageError(VolpluginError, LookupError):
+    """No stored vintage may answer at this date."""
+
+
+class StoreError(VolpluginError, OSError):
+    """A model store cannot be used."""
+
+
+class StoreConfigurationError(StoreError):
+    """The store was written by another configuration, or from other data."""
+
+
+class StoreCorruptError(StoreError):
+    """A stored file is truncated, altered or not what its manifest says."""
+
+
+class BundleError(VolpluginError, ValueError):
+    """A zipline bundle, or the files that one is made from, cannot be used."""
+
+
+class BundleNotFoundError(BundleError, LookupError):
+    """The bundle is not registered, or not ingested."""
+
+
+class BundleRangeError(BundleError):
+    """Dates reach beyond the sessions that the bundle holds."""

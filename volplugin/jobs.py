@@ -1,0 +1,265 @@
+"""What the commands do: train what is missing, run strategies, judge, and gather the numbers of a report."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed
+
+from volplugin.adapters.zipline.bundles import read_bundle
+from volplugin.adapters.zipline.run import run_backtest
+from volplugin.defaults import correlation_named, default_walk, ewma_covariance, load_walk, volatility_named
+from volplugin.errors import MissingVintageError
+from volplugin.evaluation import (
+    PortfolioForecasts,
+    VolatilityScores,
+    book_scorecard,
+    forecast_table,
+    portfolio_forecasts,
+    volatility_scorecard,
+)
+from volplugin.files import write_atomically
+from volplugin.panel import PricePanel
+from volplugin.report.html import write_report
+from volplugin.report.result import BacktestResult, Comparison, RunDetails
+from volplugin.risk_model import RiskModel
+from volplugin.store import ModelStore
+from volplugin.walkforward import WalkForward
+
+Say = Callable[[str], None]
+
+JUDGED = ("LSTM", "HAR", "EWMA94")
+HORIZONS = (1, 5, 21)
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """One strategy run: what `volplugin backtest` is asked for.
+
+    Attributes
+    ----------
+    strategy : str
+        File, gallery name or module.
+    bundle, store, out : str
+        Ingested bundle, folder of vintages, folder for the results.
+    start, end : Timestamp
+        First and last session of the run.
+    parameters : mapping
+        Of the strategy: target (annual), frequency, max_leverage, band, correlation.
+    compare : tuple of str
+        Correlations of runs to stand beside the first in the report.
+    capital : float
+        Starting capital.
+    jobs : int
+        Processes.
+    """
+
+    strategy: str
+    bundle: str
+    store: str
+    out: str
+    start: pd.Timestamp
+    end: pd.Timestamp
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    compare: tuple[str, ...] = ()
+    capital: float = 1e6
+    jobs: int = 2
+
+
+def train(
+    panel: PricePanel, store: str, start: pd.Timestamp, end: pd.Timestamp, *, jobs: int, progress: bool = True
+) -> WalkForward:
+    """Train the vintages that the store lacks for answering from `start` to `end`.
+
+    A store that holds another forecaster than the default keeps it.
+    """
+    folder = ModelStore(store)
+    walk = default_walk(store) if folder.configuration is None else load_walk(store)
+    return walk.train(panel, start, end, n_jobs=jobs, progress=progress)
+
+
+def require_trained(store: str, start: pd.Timestamp) -> WalkForward:
+    """Return the store's walk, refusing a store that cannot answer at `start`.
+
+    Raises
+    ------
+    MissingVintageError
+        With the command that trains what is missing.
+    """
+    if ModelStore(store).configuration is None:
+        raise MissingVintageError(
+            f"{store} holds no trained models; train them: volplugin train --start {start.date()} --store {store}"
+        )
+    walk = load_walk(store)
+    walk.at(start)
+    return walk
+
+
+def judge_volatility(
+    panel: PricePanel,
+    walk: WalkForward,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    models: Iterable[str] = JUDGED,
+    horizons: Iterable[int] = HORIZONS,
+    jobs: int = 2,
+) -> VolatilityScores:
+    """Score volatility models on the same stock-days, each refitted every year."""
+    zoo = {name: walk if name == "LSTM" else volatility_named(name) for name in models}
+    for model in zoo.values():
+        if isinstance(model, WalkForward) and model is not walk:
+            model.train(panel, start, end, n_jobs=jobs, progress=False)
+    return volatility_scorecard(forecast_table(zoo, panel, start, end, horizons), panel, horizons)
+
+
+def book_models(walk: WalkForward) -> dict[str, RiskModel]:
+    """Return the risk models that are compared on one unlevered book, ours first."""
+    return {
+        "LSTM": RiskModel(walk, correlation_named("default")),
+        "LSTM + rolling correlation": RiskModel(walk, correlation_named("rolling")),
+        "EWMA94": ewma_covariance(),
+    }
+
+
+def judge_books(
+    panel: PricePanel,
+    walk: WalkForward,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    horizon: int = 21,
+    jobs: int = 2,
+) -> dict[str, PortfolioForecasts]:
+    """Forecast the equal-weight book from every session with several risk models."""
+    models = book_models(walk)
+    forecasts = Parallel(n_jobs=jobs)(
+        delayed(portfolio_forecasts)(model, panel, None, start, end, horizon) for model in models.values()
+    )
+    return dict(zip(models, forecasts, strict=True))
+
+
+def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say: Say) -> Path:
+    """Run a strategy and write ``perf.pkl``, ``scorecard.json``, ``report.html`` and the plots.
+
+    Parameters
+    ----------
+    job : Backtest
+    training : bool, default True
+        Train what the store lacks; otherwise refuse.
+    judging : bool, default True
+        Score the volatility models and the equal-weight book over the same dates, for the report.
+    say : callable
+        Told of each step.
+
+    Returns
+    -------
+    Path
+        Of the report.
+    """
+    # Anchored at the first session: no later split or dividend touches a training price, to the last bit.
+    panel = read_bundle(job.bundle)
+    if training:
+        say(f"training what {job.store} lacks")
+        walk = train(panel, job.store, job.start, job.end, jobs=job.jobs)
+    else:
+        walk = require_trained(job.store, job.start)
+    chosen = job.parameters.get("correlation", "default")
+    runs = [chosen, *(name for name in job.compare if name != chosen)]
+    say(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
+    perfs = Parallel(n_jobs=job.jobs)(delayed(_run)(job, correlation) for correlation in runs)
+    scores, books = None, {}
+    if judging:
+        say("judging forecasts over the same dates")
+        scores = judge_volatility(panel, walk, job.start, job.end, jobs=job.jobs)
+        books = judge_books(panel, walk, job.start, job.end, jobs=job.jobs)
+    result = _result(job, panel, walk, dict(zip(runs, perfs, strict=True)), scores, books)
+    say(f"writing {job.out}")
+    return write_results(result, job.out)
+
+
+def _run(job: Backtest, correlation: str) -> pd.DataFrame:
+    parameters = {**job.parameters, "store": job.store, "correlation": correlation}
+    return run_backtest(job.strategy, job.bundle, job.start, job.end, job.capital, parameters)
+
+
+def _result(
+    job: Backtest,
+    panel: PricePanel,
+    walk: WalkForward,
+    perfs: dict[str, pd.DataFrame],
+    scores: VolatilityScores | None,
+    books: dict[str, PortfolioForecasts],
+) -> BacktestResult:
+    (chosen, perf), *others = perfs.items()
+    model = RiskModel(walk, correlation_named(chosen))
+    return BacktestResult(
+        details=RunDetails(
+            strategy=job.strategy,
+            bundle=job.bundle,
+            model=_in_words(model),
+            frequency=job.parameters.get("frequency"),
+            parameters={**job.parameters, "capital": job.capital, "store": job.store},
+            vintages=vintages(walk, job.start, job.end),
+            fingerprint=panel.asof(job.end).fingerprint(),
+        ),
+        perf=perf,
+        scorecard=perf.attrs["risk_report"],
+        target=job.parameters.get("target"),
+        volatility=scores,
+        comparisons={
+            _in_words(RiskModel(walk, correlation_named(name))): Comparison(other, other.attrs["risk_report"])
+            for name, other in others
+        },
+        books=books,
+        correlation=model.forecast(panel.asof(job.end)).correlation,
+    )
+
+
+def _in_words(model: RiskModel) -> str:
+    walk = model.volatility
+    forecaster = walk.forecaster if isinstance(walk, WalkForward) else walk
+    return f"{type(forecaster).__name__} + {model.correlation!r}"
+
+
+def vintages(walk: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:
+    """Facts of the stored vintages that answer between two dates."""
+    if walk.store is None or not walk.learns:
+        return []
+    dates = [date for date in walk.store.vintages() if date <= end]
+    used = [date for date in dates if date > start] + [max(date for date in dates if date <= start)]
+    return [
+        {
+            "trained_through": manifest.trained_through,
+            "assets": len(manifest.assets),
+            "data": manifest.fingerprint[:12],
+        }
+        for manifest in (walk.store.load(date)[1] for date in sorted(used))
+    ]
+
+
+def write_results(result: BacktestResult, out: str) -> Path:
+    """Write a result's files into a folder, each whole or not at all; returns the report's path."""
+    folder = Path(out)
+    write_atomically(folder / "perf.pkl", pickle.dumps(result.perf))
+    write_atomically(folder / "scorecard.json", (json.dumps(scorecard(result), indent=2) + "\n").encode())
+    return write_report(result, folder)
+
+
+def scorecard(result: BacktestResult) -> dict[str, Any]:
+    """Return every number of a result as plain JSON values."""
+    details = asdict(replace(result.details, parameters=dict(result.details.parameters)))
+    card: dict[str, Any] = {"details": details, "portfolio": dict(result.scorecard)}
+    card["comparisons"] = {name: dict(run.scorecard) for name, run in result.comparisons.items()}
+    if result.volatility is not None:
+        card["volatility"] = result.volatility.as_dict()
+    if result.books:
+        table = book_scorecard(result.books)
+        card["book"] = json.loads(table.to_json(orient="index"))
+    return card

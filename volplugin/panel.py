@@ -1,0 +1,366 @@
+"""Aligned daily prices with one gate, `PricePanel.asof`, through which time passes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError
+from volplugin.variance import daily_variance
+
+DERIVED = {"returns", "variance", "overnight", "_previous_close"}
+PRICES = ("open", "high", "low", "close")
+LONGEST_HALT = 10
+"""Sessions without a bar after which an asset counts as gone; its last forecast stands until then."""
+
+
+class PricePanel:
+    """Daily prices of many assets, aligned by session and checked once.
+
+    Prices are adjusted for splits and dividends. A missing bar (before listing, in a halt, after
+    delisting) is NaN in every field and is never filled. Panels are immutable by convention:
+    the frames are private copies, and every method returns a new panel.
+
+    Parameters
+    ----------
+    close : DataFrame of shape (n_sessions, n_assets)
+        Adjusted closes; unique, increasing, timezone-naive dates.
+    open, high, low : DataFrame, optional
+        The rest of the bar: all three or none. Without them the variance proxy is the squared return.
+    volume : DataFrame, optional
+        Shares traded.
+    market : PricePanel, optional
+        Reference universe for market-wide inputs; the panel itself if not given.
+
+    Raises
+    ------
+    PanelError
+        For prices that cannot be used, naming the asset and the date.
+    """
+
+    def __init__(
+        self,
+        close: pd.DataFrame,
+        open: pd.DataFrame | None = None,
+        high: pd.DataFrame | None = None,
+        low: pd.DataFrame | None = None,
+        volume: pd.DataFrame | None = None,
+        *,
+        market: PricePanel | None = None,
+    ) -> None:
+        given = {"open": open, "high": high, "low": low, "close": close, "volume": volume}
+        bars = [field for field in ("open", "high", "low") if given[field] is not None]
+        if bars and len(bars) < 3:
+            raise PanelError(f"open, high and low come together: only {', '.join(bars)} given; pass all or none")
+        index = _check_index(close)
+        self._frames = {
+            field: _clean(field, frame, index, close.columns) for field, frame in given.items() if frame is not None
+        }
+        _check_bars(self._frames)
+        self._market = market
+
+    @classmethod
+    def _view(cls, frames: dict[str, pd.DataFrame], market: PricePanel | None) -> PricePanel:
+        """Build a panel of frames that were checked already."""
+        panel = cls.__new__(cls)
+        panel._frames, panel._market = frames, market
+        return panel
+
+    @classmethod
+    def from_csv(cls, path: str | Path) -> PricePanel:
+        """Read adjusted prices from one long CSV (``symbol`` column) or a folder of ``SYMBOL.csv`` files.
+
+        Columns: ``date``, ``close`` and, if there, ``open, high, low, volume``.
+        """
+        from volplugin.csv import read_csv_frames
+
+        return cls(**read_csv_frames(Path(path)))
+
+    # -- what it holds ----------------------------------------------------------------------
+
+    @property
+    def close(self) -> pd.DataFrame:
+        """Adjusted closes, sessions x assets."""
+        return self._frames["close"]
+
+    @property
+    def open(self) -> pd.DataFrame | None:
+        """Adjusted opens, or None for a close-only panel."""
+        return self._frames.get("open")
+
+    @property
+    def high(self) -> pd.DataFrame | None:
+        """Adjusted highs, or None for a close-only panel."""
+        return self._frames.get("high")
+
+    @property
+    def low(self) -> pd.DataFrame | None:
+        """Adjusted lows, or None for a close-only panel."""
+        return self._frames.get("low")
+
+    @property
+    def volume(self) -> pd.DataFrame | None:
+        """Shares traded, or None."""
+        return self._frames.get("volume")
+
+    @property
+    def has_ranges(self) -> bool:
+        """Whether open, high and low are there."""
+        return "high" in self._frames
+
+    @property
+    def assets(self) -> pd.Index:
+        """Asset names, in column order."""
+        return self.close.columns
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """Sessions, increasing and timezone-naive."""
+        return cast(pd.DatetimeIndex, self.close.index)
+
+    @property
+    def last_session(self) -> pd.Timestamp:
+        """The last completed session: the `asof` of every forecast made from this panel."""
+        return pd.Timestamp(self.sessions[-1])
+
+    @property
+    def market(self) -> PricePanel:
+        """The reference universe for market-wide inputs, cut at the same session."""
+        return self if self._market is None else self._market
+
+    @cached_property
+    def returns(self) -> pd.DataFrame:
+        """Daily log returns over consecutive bars of each asset; NaN where a bar is missing.
+
+        After a halt of at most `LONGEST_HALT` sessions the return spans the gap and stands on the
+        session that trading resumed.
+        """
+        return self._frame(np.log(_array(self.close) / self._previous_close))
+
+    @cached_property
+    def variance(self) -> pd.DataFrame:
+        """Daily variance proxy (overnight squared + Garman-Klass; squared returns for closes only)."""
+        bars = {field: _array(self._frames[field]) for field in PRICES if field in self._frames}
+        return self._frame(daily_variance(self._previous_close, **bars))
+
+    @cached_property
+    def overnight(self) -> pd.DataFrame:
+        """Log return from the previous close to the open; NaN where either is missing.
+
+        Raises
+        ------
+        PanelError
+            For a close-only panel.
+        """
+        if self.open is None:
+            raise PanelError("overnight returns need opens, and this panel has closes only")
+        return self._frame(np.log(_array(self.open) / self._previous_close))
+
+    @cached_property
+    def _previous_close(self) -> np.ndarray:
+        return _array(self.close.ffill(limit=LONGEST_HALT).shift(1))
+
+    def _frame(self, values: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(values, index=self.sessions, columns=self.assets)
+
+    # -- the gate, and cuts -----------------------------------------------------------------
+
+    def asof(self, date: str | pd.Timestamp) -> PricePanel:
+        """All that was known at the close of `date`: nothing later can be reached from the result.
+
+        Raises
+        ------
+        PanelError
+            If the date is timezone-aware, or no date.
+        InsufficientHistoryError
+            If no session is at or before the date.
+        """
+        moment = as_moment(date)
+        count = int(self.sessions.searchsorted(moment, side="right"))
+        if count == 0:
+            raise InsufficientHistoryError(
+                f"no session at or before {moment.date()}: the panel begins on {self.sessions[0].date()}"
+            )
+        return self._rows(slice(0, count), moment)
+
+    def tail(self, count: int) -> PricePanel:
+        """Return the last `count` sessions (all of them if there are fewer)."""
+        return self._rows(slice(max(0, len(self.sessions) - count), None), self.last_session)
+
+    def select(self, assets: Iterable[str]) -> PricePanel:
+        """Keep some of the assets; the whole panel stays behind them as `market`.
+
+        Raises
+        ------
+        AssetMismatchError
+            Naming the assets that the panel does not have.
+        """
+        names = list(assets)
+        missing = [name for name in names if name not in self.assets]
+        if missing:
+            raise AssetMismatchError(f"the panel has no {_listed(missing)}; it holds {_listed(list(self.assets))}")
+        frames = {field: frame[names] for field, frame in self._frames.items()}
+        return self._with_derived(self._view(frames, self.market), lambda frame: frame[names])
+
+    def with_market(self, market: PricePanel) -> PricePanel:
+        """Return the same panel with another reference universe for market-wide inputs."""
+        return self._view(self._frames, market.asof(self.last_session))
+
+    def whole(self) -> PricePanel:
+        """Return the assets and their market in one panel: what correlations are estimated on."""
+        if self._market is None:
+            return self
+        extra = [asset for asset in self.assets if asset not in self._market.assets]
+        frames = {}
+        for field, frame in self._market._frames.items():
+            if field in self._frames:
+                frames[field] = pd.concat([frame.reindex(self.sessions), self._frames[field][extra]], axis=1)
+        return self._view(frames, self._market)
+
+    def _rows(self, rows: slice, last: pd.Timestamp) -> PricePanel:
+        # Copies, so that no future row stays reachable through a view's base.
+        def cut(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame.iloc[rows].copy()
+
+        frames = {field: cut(frame) for field, frame in self._frames.items()}
+        market = self._market
+        if market is not None:
+            begin = int(market.sessions.searchsorted(frames["close"].index[0]))
+            end = int(market.sessions.searchsorted(last, side="right"))
+            market = market._rows(slice(begin, end), last)
+        return self._with_derived(self._view(frames, market), cut)
+
+    def _with_derived(self, panel: PricePanel, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> PricePanel:
+        """Hand on what was derived already: a row of these depends on that row and on earlier ones."""
+        for name in DERIVED & self.__dict__.keys():
+            panel.__dict__[name] = cut(self.__dict__[name])
+        return panel
+
+    # -- identity ---------------------------------------------------------------------------
+
+    def fingerprint(self) -> str:
+        """SHA-256 over assets, sessions, returns and variances: equal for equal information.
+
+        Prices enter through scale-free numbers, so that a later split or dividend, which rescales
+        every earlier adjusted price, does not change the fingerprint of the past.
+        """
+        digest = hashlib.sha256()
+        digest.update("\n".join(map(str, self.assets)).encode())
+        digest.update(self.sessions.to_numpy("datetime64[D]").astype(np.int64).tobytes())
+        for frame, scale in ((self.returns, 1e6), (self.variance, 1e8)):
+            digest.update(np.nan_to_num(np.round(frame.to_numpy() * scale), nan=-1.0).astype(np.int64).tobytes())
+        return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        span = f"{self.sessions[0].date()} to {self.sessions[-1].date()}"
+        return f"PricePanel({len(self.assets)} assets, {len(self.sessions)} sessions, {span})"
+
+
+def _array(frame: pd.DataFrame) -> np.ndarray:
+    """Return a frame's numbers in C order.
+
+    The memory order that pandas leaves them in differs from call to call, and with it the last bit of sums.
+    """
+    return np.ascontiguousarray(frame.to_numpy())
+
+
+def as_moment(date: str | pd.Timestamp) -> pd.Timestamp:
+    """Return a date as the timezone-naive timestamp that sessions are compared with.
+
+    Raises
+    ------
+    PanelError
+        For a timezone-aware date, and for what is no date.
+    """
+    try:
+        moment = pd.Timestamp(date)
+    except (TypeError, ValueError) as error:
+        raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'") from error
+    if moment is pd.NaT:
+        raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'")
+    if moment.tz is not None:
+        raise PanelError(f"{date}: dates are timezone-naive here; pass {moment.tz_localize(None).date()}")
+    return moment
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    shown = ", ".join(map(str, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _check_index(close: pd.DataFrame) -> pd.DatetimeIndex:
+    if not isinstance(close, pd.DataFrame):
+        raise PanelError(f"close is a {type(close).__name__}; pass a DataFrame of dates x assets")
+    if close.shape[0] == 0 or close.shape[1] == 0:
+        raise PanelError("the panel is empty: close has no rows or no columns")
+    if not isinstance(close.index, pd.DatetimeIndex):
+        raise PanelError("the index of close holds no dates; convert it with pd.to_datetime")
+    if close.index.tz is not None:
+        raise PanelError(f"dates are timezone-aware ({close.index.tz}); use index.tz_localize(None)")
+    if close.index.hasnans:
+        raise PanelError("the index of close holds a missing date (NaT); drop that row")
+    if not close.index.equals(close.index.normalize()):
+        odd = close.index[close.index != close.index.normalize()][0]
+        raise PanelError(f"{odd} is a time of day, not a session; keep one row a session and use index.normalize()")
+    if close.index.has_duplicates:
+        raise PanelError(f"duplicate date {close.index[close.index.duplicated()][0].date()}; keep one row a session")
+    if not close.index.is_monotonic_increasing:
+        where = int(np.flatnonzero(np.diff(close.index.to_numpy()) < np.timedelta64(0))[0]) + 1
+        raise PanelError(f"dates are not increasing at {close.index[where].date()}; sort the index")
+    if close.columns.has_duplicates:
+        raise PanelError(f"duplicate asset {close.columns[close.columns.duplicated()][0]}; keep one column an asset")
+    return close.index
+
+
+def _clean(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, columns: pd.Index) -> pd.DataFrame:
+    """Return a float64 copy of one field, aligned with close and free of impossible values."""
+    if not isinstance(frame, pd.DataFrame):
+        raise PanelError(f"{field} is a {type(frame).__name__}; pass a DataFrame of dates x assets")
+    if isinstance(frame.index, pd.DatetimeIndex) and frame.index.tz is not None:
+        raise PanelError(f"{field}: dates are timezone-aware, those of close are naive; use tz_localize(None)")
+    if not frame.index.equals(index):
+        odd = frame.index.symmetric_difference(index)
+        first = f", first difference {odd[0]}" if len(odd) else ", same dates in another order"
+        raise PanelError(f"the dates of {field} differ from those of close{first}; align the frames")
+    if set(frame.columns) != set(columns) or frame.columns.has_duplicates:
+        odd_assets = sorted(map(str, set(frame.columns).symmetric_difference(columns)))
+        raise AssetMismatchError(f"the assets of {field} differ from those of close: {_listed(odd_assets)}")
+    try:
+        clean = frame[columns].astype(float).copy()
+    except (TypeError, ValueError) as error:
+        raise PanelError(f"{field} holds values that are not numbers: {error}") from error
+    clean.index.name, clean.columns.name = "date", None
+    values = clean.to_numpy()
+    _refuse(np.isinf(values), clean, f"{field} is infinite")
+    bad = values < 0 if field == "volume" else values <= 0
+    _refuse(bad, clean, f"{field} is {'negative' if field == 'volume' else 'not positive'}")
+    return clean
+
+
+def _check_bars(frames: dict[str, pd.DataFrame]) -> None:
+    if "high" not in frames:
+        return
+    close, low, high = frames["close"], frames["low"].to_numpy(), frames["high"].to_numpy()
+    _refuse(high < low, close, "high is below low")
+    here = close.notna().to_numpy()
+    for field in ("open", "high", "low"):
+        _refuse(frames[field].isna().to_numpy() & here, close, f"{field} is missing where close is there")
+        _refuse(frames[field].notna().to_numpy() & ~here, close, f"close is missing (NaN) where {field} is there")
+
+
+def _refuse(bad: np.ndarray, frame: pd.DataFrame, what: str) -> None:
+    if not bad.any():
+        return
+    row, column = (int(axis[0]) for axis in np.nonzero(bad))
+    count = int(bad.sum())
+    more = f" ({count} such values)" if count > 1 else ""
+    raise PanelError(
+        f"{frame.columns[column]} on {frame.index[row].date()}: {what}{more}; "
+        "correct the bar or make it NaN in every field"
+    )

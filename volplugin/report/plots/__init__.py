@@ -1,0 +1,20 @@
+"""Plots of a backtest: each is ``plot_x(result, ax=None, theme=LIGHT)`` and returns its axes.
+
+None of them touches pyplot's global state: without `ax` a new figure is made, reachable as
+``ax.figure`` (``plot_target(result).figure.savefig("target.png")``).
+"""
+
+from volplugin.report.plots.book import plot_leverage, plot_risk_contributions
+from volplugin.report.plots.models import plot_book_forecast, plot_correlation, plot_forecast_scores
+from volplugin.report.plots.risk import plot_calibration, plot_predicted_realized, plot_target
+
+__all__ = [
+    "plot_book_forecast",
+    "plot_calibration",
+    "plot_correlation",
+    "plot_forecast_scores",
+    "plot_leverage",
+    "plot_predicted_realized",
+    "plot_risk_contributions",
+    "plot_target",
+]

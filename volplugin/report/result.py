@@ -1,0 +1,152 @@
+"""What a report is made of: one frozen value that holds the numbers of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pandas as pd
+
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.evaluation.backtest import PortfolioForecasts
+from volplugin.evaluation.ranking import VolatilityScores
+
+PACKAGES = (
+    "volplugin",
+    "zipline-reloaded",
+    "torch",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "arch",
+    "statsmodels",
+)
+NEEDED = ("returns", "predicted_vol")
+
+
+def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Return the installed versions of the packages that the numbers depend on."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class RunDetails:
+    """Where a run's numbers come from.
+
+    Attributes
+    ----------
+    strategy : str
+        Name of the strategy.
+    bundle : str
+        Bundle that prices came from.
+    model : str
+        The risk model's composition in words.
+    frequency : str, optional
+        How often the book was rebalanced.
+    parameters : mapping
+        The strategy's parameters and whatever else one needs to run it again.
+    vintages : sequence of mapping
+        Model vintages used, each with ``trained_through`` and whatever else the store knows of it.
+    fingerprint : str, optional
+        Of the price data.
+    versions : mapping
+        Package versions.
+    """
+
+    strategy: str
+    bundle: str
+    model: str
+    frequency: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    vintages: Sequence[Mapping[str, Any]] = ()
+    fingerprint: str | None = None
+    versions: Mapping[str, str] = field(default_factory=package_versions)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The same strategy run with another risk model: its perf frame and portfolio scorecard."""
+
+    perf: pd.DataFrame
+    scorecard: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "perf", on_sessions(self.perf))
+        _check_card(self.scorecard)
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestResult:
+    """The numbers of one backtest, ready to be drawn.
+
+    Attributes
+    ----------
+    details : RunDetails
+        Strategy, bundle, model, vintages, versions.
+    perf : DataFrame, index sessions
+        ``returns`` (daily, simple) and ``predicted_vol`` (*annual*; row `t` made at the close of `t-1` for
+        the book held through `t`); if there, ``gross_leverage``, ``risk_contributions`` (mapping of
+        asset to annual contribution) and ``unmodelled_weight`` are shown too. A zipline perf frame will
+        do: its timestamps become timezone-naive sessions.
+    scorecard : mapping
+        From `portfolio_scorecard`.
+    target : float, optional
+        *Annual* volatility that was aimed at.
+    volatility : VolatilityScores, optional
+        Scores of the volatility models, from `volatility_scorecard`.
+    comparisons : mapping of name to Comparison
+        The same strategy with other risk models.
+    books : mapping of model name to PortfolioForecasts
+        Forecasts of one unlevered book; the first is the run's own model.
+    correlation : DataFrame, optional
+        Forecast correlation at the end of the run.
+
+    Raises
+    ------
+    ParameterError
+        If `perf` lacks a column that the report is about.
+    InsufficientHistoryError
+        If the run was too short to have a scorecard.
+    """
+
+    details: RunDetails
+    perf: pd.DataFrame
+    scorecard: Mapping[str, Any]
+    target: float | None = None
+    volatility: VolatilityScores | None = None
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
+    books: Mapping[str, PortfolioForecasts] = field(default_factory=dict)
+    correlation: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "perf", on_sessions(self.perf))
+        _check_card(self.scorecard)
+
+
+def _check_card(scorecard: Mapping[str, Any]) -> None:
+    if "bias_statistic" not in scorecard:
+        raise InsufficientHistoryError(
+            "the run has no scorecard, as one shorter than 63 sessions with a forecast has none; "
+            "choose a longer span to have a report"
+        )
+
+
+def on_sessions(perf: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of a perf frame on timezone-naive sessions, its columns checked."""
+    missing = [name for name in NEEDED if name not in perf]
+    if missing:
+        raise ParameterError(
+            f"the perf frame has no column {missing[0]!r}; run the strategy with the volplugin metrics set"
+        )
+    frame = perf.copy()
+    index = pd.DatetimeIndex(frame.index)
+    frame.index = (index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index).normalize()
+    return frame

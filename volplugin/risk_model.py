@@ -1,0 +1,210 @@
+"""Sigma = D rho D from a volatility forecaster and a correlation estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from volplugin.correlation.base import CorrelationEstimator
+from volplugin.covariance import CovarianceForecast
+from volplugin.errors import InsufficientHistoryError
+from volplugin.panel import LONGEST_HALT, PricePanel
+from volplugin.volatility.base import Follower, VolatilityForecaster
+
+CLIP = 4.2
+"""Largest devolatilised return, in standard deviations, that a correlation hears."""
+
+SHORT_HISTORY = 252
+"""Bars below which `diagnostics` names an asset as having a short history."""
+
+
+class RiskModel(BaseEstimator):
+    """Composes volatilities and correlations into a forecast covariance.
+
+    Past returns are devolatilised by the forecasts that the answering volatility model makes of
+    them, ``z_t = r_t / sigma(t | t-1)``; the correlation of z is combined with today's volatilities.
+    Correlations are estimated on the assets together with the panel's market, so that a forecast
+    does not depend on who else is asked for.
+
+    Parameters
+    ----------
+    volatility : VolatilityForecaster
+        Fitted, or a `WalkForward` whose vintages are chosen by date.
+    correlation : CorrelationEstimator
+    devolatilise : bool, default True
+        Estimate correlations on z; if False on plain returns, as RiskMetrics does.
+    """
+
+    def __init__(
+        self, volatility: VolatilityForecaster, correlation: CorrelationEstimator, devolatilise: bool = True
+    ) -> None:
+        self.volatility = volatility
+        self.correlation = correlation
+        self.devolatilise = devolatilise
+
+    @property
+    def lookback(self) -> int:
+        """Sessions up to `asof` that a forecast depends on."""
+        return self.volatility.lookback + self.correlation.lookback
+
+    def fit(self, panel: PricePanel) -> Self:
+        """Fit the volatility forecaster on everything in the panel."""
+        self.volatility.fit(panel)
+        return self
+
+    def forecast(
+        self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None
+    ) -> CovarianceForecast:
+        """Forecast the covariance of the `horizon` sessions after the panel's last.
+
+        Parameters
+        ----------
+        panel : PricePanel
+            Prices through `asof`.
+        horizon : int, default 21
+            Sessions covered.
+        view : {"risk", "structure"}, default "risk"
+            For total risk, or for an optimiser.
+        assets : iterable of str, optional
+            Those asked for, each of which must have a forecast. By default all of the panel's that have
+            one; the others are named in ``diagnostics["excluded"]`` with the reason.
+
+        Raises
+        ------
+        InsufficientHistoryError
+            Naming an asset of `assets` without a forecast, the date, and why.
+        MissingVintageError, LookAheadError, NotFittedError
+            If no trained model may answer at this date.
+        """
+        return SessionForecaster(self).forecast(panel, horizon, view, assets)
+
+    def forecast_path(
+        self, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int = 21, view: str = "risk"
+    ) -> Iterator[CovarianceForecast]:
+        """Forecast from each of increasing sessions, each with what was known at its close.
+
+        Equal to ``forecast(panel.asof(session))``, with the devolatilised past of a vintage computed once.
+        """
+        wanted = pd.DatetimeIndex(sessions)
+        ahead = SessionForecaster(self)
+        for _, span in self.volatility.spans(panel, wanted[0], wanted[-1]):
+            ahead.foresee(panel, span[0], span[-1], horizon)
+            for session in wanted[wanted.slice_indexer(span[0], span[-1])]:
+                yield ahead.forecast(panel.asof(session), horizon, view)
+
+    def session_forecaster(self) -> SessionForecaster:
+        """Return a forecaster for a run over increasing sessions, as a backtest makes."""
+        return SessionForecaster(self)
+
+
+class SessionForecaster:
+    """Forecasts over increasing sessions, remembering past volatility forecasts between them.
+
+    What is remembered is keyed by session, and was made from data up to that session: asked again about an
+    earlier one, it answers as it did then. A new vintage, or another universe, starts the memory anew.
+    """
+
+    def __init__(self, model: RiskModel) -> None:
+        self.model = model
+        self._past = _Past()
+
+    def foresee(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizon: int) -> None:
+        """Make the volatility forecasts of all sessions between two dates in one go, one vintage's at most.
+
+        Each row is made with what was known on its date, so that nothing is foreseen but the work.
+        """
+        known = panel.asof(end)
+        rows = int(len(known.sessions) - known.sessions.searchsorted(start)) + self.model.correlation.lookback
+        everyone = known.tail(rows + self.model.volatility.lookback).whole()
+        self._past.of(self.model.volatility.at(start), everyone, rows + 1, horizon)
+
+    def forecast(
+        self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None
+    ) -> CovarianceForecast:
+        """Forecast as `RiskModel.forecast` does."""
+        if assets is not None:
+            panel = panel.select(assets)
+        window = panel.tail(self.model.lookback)
+        everyone = window.whole()
+        volatility = self.model.volatility.at(everyone.last_session)
+        rows = self.model.correlation.lookback
+        past = self._past.of(volatility, everyone, rows + 1, horizon)
+        sigma = past[horizon].iloc[-1].rename("volatility")
+        names, excluded = _split(window, sigma, demanded=assets is not None)
+        z = everyone.returns.iloc[-rows:]
+        if self.model.devolatilise:
+            # Each return over the forecast made at the close before it.
+            z = (z / past[1].shift(1).iloc[-len(z) :]).clip(-CLIP, CLIP)
+        rho, facts = self.model.correlation.diagnose(z.loc[:, sigma.notna()], view)
+        diagnostics = facts | {
+            "model": volatility.vintage,
+            "data_fingerprint": everyone.fingerprint(),
+            "excluded": excluded,
+            "short_history": _short(window, names),
+            "fallbacks": volatility.fallbacks(everyone),
+            "view": view,
+        }
+        return CovarianceForecast(panel.last_session, horizon, sigma[names], rho.loc[names, names], diagnostics)
+
+
+class _Past:
+    """Forecasts, by horizon, that one volatility model makes of the sessions up to the last asked about."""
+
+    def __init__(self) -> None:
+        self._follower: Follower | None = None
+        self._paths: dict[int, pd.DataFrame] = {}
+
+    def of(self, model: VolatilityForecaster, panel: PricePanel, rows: int, horizon: int) -> dict[int, pd.DataFrame]:
+        """Forecasts for one session and for `horizon` ones, at the last `rows` sessions."""
+        sessions = panel.sessions[-rows:]
+        paths = self._paths
+        if (
+            self._follower is None
+            or model is not self._follower.model
+            or not {1, horizon} <= paths.keys()
+            or not paths[1].columns.equals(panel.assets)
+        ):
+            empty = pd.DataFrame(index=sessions[:0], columns=panel.assets, dtype=float)
+            self._follower, self._paths = model.follower(), {1: empty, horizon: empty}
+        unknown = sessions[~sessions.isin(self._paths[1].index)]
+        if len(unknown):
+            fresh = self._follower.replay(panel, unknown[0], sessions[-1], tuple(self._paths))
+            self._paths = {days: _extended(self._paths[days], path) for days, path in fresh.items()}
+        return {days: path.loc[sessions] for days, path in self._paths.items()}
+
+
+def _extended(path: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
+    kept = path[path.index < fresh.index[0]]
+    return fresh if kept.empty else pd.concat([kept, fresh])
+
+
+def _split(window: PricePanel, sigma: pd.Series, demanded: bool) -> tuple[list[Any], dict[Any, str]]:
+    """Assets with a forecast, and the others with the reason; an error if one was asked for by name."""
+    names = [asset for asset in window.assets if np.isfinite(sigma[asset])]
+    excluded = {asset: _reason(window, asset) for asset in window.assets if asset not in set(names)}
+    if excluded and (demanded or not names):
+        asset, reason = next(iter(excluded.items()))
+        raise InsufficientHistoryError(
+            f"{asset} has no forecast at {window.last_session.date()}: {reason}; leave it out until it has"
+        )
+    return names, excluded
+
+
+def _reason(window: PricePanel, asset: Any) -> str:
+    bars = window.close[asset].notna().to_numpy()
+    if not bars.any():
+        return "no bars up to this session"
+    if not bars[-LONGEST_HALT - 1 :].any():
+        return f"no bar since {window.sessions[bars][-1].date()}"
+    return f"only {int(bars.sum())} bars of history"
+
+
+def _short(window: PricePanel, names: list[Any]) -> dict[Any, int]:
+    enough = min(SHORT_HISTORY, len(window.sessions))
+    bars = np.isfinite(window.close.to_numpy()).sum(axis=0)
+    counted = dict(zip(window.assets, bars.tolist(), strict=True))
+    return {asset: counted[asset] for asset in names if counted[asset] < enough}

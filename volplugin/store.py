@@ -1,0 +1,243 @@
+"""A folder of model vintages: tensors in safetensors, facts in JSON, everything written atomically.
+
+Layout::
+
+    store.json                       what every vintage in here is: forecaster, parameters, format
+    vintages/2009-12-31/             one finished vintage; its folder appears in one rename
+        model.safetensors
+        manifest.json                trained_through, data fingerprint, checksum of the tensors
+    parts/2009-12-31/0.safetensors   finished pieces of unfinished vintages, for resuming
+
+Nothing here is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.numpy import load as parse_tensors
+from safetensors.numpy import save as serialise_tensors
+
+from volplugin.errors import MissingVintageError, StoreConfigurationError, StoreCorruptError, StoreError
+from volplugin.files import write_atomically
+
+FORMAT = 1
+TENSORS = "model.safetensors"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The facts of one vintage."""
+
+    trained_through: str
+    fingerprint: str
+    assets: list[str]
+    universe: list[str]
+    checksum: str
+    format: int = FORMAT
+
+
+class ModelStore:
+    """The vintages of one forecaster configuration.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder; made when something is first written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"ModelStore({str(self.path)!r})"
+
+    # -- configuration ----------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> dict[str, Any] | None:
+        """Forecaster name and parameters, or None for an empty store."""
+        file = self.path / "store.json"
+        return _read_json(file) if file.exists() else None
+
+    def configure(self, configuration: Mapping[str, Any]) -> None:
+        """Claim an empty store for a configuration, or check that it is the store's own.
+
+        Raises
+        ------
+        StoreConfigurationError
+            Naming what differs.
+        """
+        wanted = json.loads(json.dumps({"format": FORMAT, **configuration}))
+        found = self.configuration
+        if found is None:
+            self._write(self.path / "store.json", _json_bytes(wanted))
+        elif found != wanted:
+            raise StoreConfigurationError(
+                f"{self.path} was written by another configuration: {_difference(found, wanted)}; "
+                "use another folder for --store, or delete this one"
+            )
+
+    # -- vintages ---------------------------------------------------------------------------
+
+    def vintages(self) -> list[pd.Timestamp]:
+        """Last training sessions of the finished vintages, increasing."""
+        folder = self.path / "vintages"
+        if not folder.is_dir():
+            return []
+        return sorted(_date(child) for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+
+    def save(self, date: pd.Timestamp, state: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
+        """Write a finished vintage in one rename, and drop the parts that it was made of."""
+        tensors = _tensor_bytes(state)
+        facts = Manifest(trained_through=_name(date), checksum=hashlib.sha256(tensors).hexdigest(), **dict(manifest))
+        folder = self.path / "vintages"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+            self._write(staging / TENSORS, tensors)
+            self._write(staging / MANIFEST, _json_bytes(asdict(facts)))
+            if not (folder / _name(date)).exists():
+                staging.chmod(0o755)
+                os.replace(staging, folder / _name(date))
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        finally:
+            if "staging" in locals():
+                shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(self.path / "parts" / _name(date), ignore_errors=True)
+
+    def load(self, date: pd.Timestamp) -> tuple[dict[str, np.ndarray], Manifest]:
+        """Read the learned numbers and facts of one vintage, checked against its manifest.
+
+        Raises
+        ------
+        MissingVintageError, StoreCorruptError
+        """
+        folder = self.path / "vintages" / _name(date)
+        if not folder.is_dir():
+            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
+        manifest = self._manifest(folder)
+        tensors = _read_bytes(folder / TENSORS)
+        if hashlib.sha256(tensors).hexdigest() != manifest.checksum:
+            raise StoreCorruptError(
+                f"{folder / TENSORS} is not the file its manifest describes (truncated or altered); "
+                "delete the vintage's folder and train again"
+            )
+        return _parse(tensors, folder / TENSORS), manifest
+
+    def _manifest(self, folder: Path) -> Manifest:
+        facts = _read_json(folder / MANIFEST)
+        try:
+            manifest = Manifest(**facts)
+        except TypeError as error:
+            raise StoreCorruptError(f"{folder / MANIFEST} lacks or adds fields: {error}") from error
+        if manifest.format != FORMAT or manifest.trained_through != folder.name:
+            raise StoreCorruptError(
+                f"{folder / MANIFEST} says trained through {manifest.trained_through}, format {manifest.format}; "
+                f"its folder says {folder.name}, format {FORMAT}"
+            )
+        return manifest
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def save_part(self, date: pd.Timestamp, part: int, state: Mapping[str, np.ndarray], fingerprint: str) -> None:
+        """Keep a finished piece of an unfinished vintage."""
+        self._write(self._part(date, part), _tensor_bytes(state, {"fingerprint": fingerprint}))
+
+    def load_part(self, date: pd.Timestamp, part: int, fingerprint: str) -> dict[str, np.ndarray] | None:
+        """Return a kept piece, or None if there is none trained on data of that fingerprint."""
+        file = self._part(date, part)
+        if not file.exists():
+            return None
+        content = _read_bytes(file)
+        try:
+            state = _parse(content, file)
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        except (StoreCorruptError, ValueError):
+            return None
+        return state if header.get("__metadata__", {}).get("fingerprint") == fingerprint else None
+
+    def _part(self, date: pd.Timestamp, part: int) -> Path:
+        return self.path / "parts" / _name(date) / f"{part}.safetensors"
+
+    # -- files ------------------------------------------------------------------------------
+
+    def _write(self, file: Path, content: bytes) -> None:
+        try:
+            write_atomically(file, content)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write to the store {path}: {error.strerror or error}")
+
+
+def _name(date: pd.Timestamp) -> str:
+    return str(pd.Timestamp(date).date())
+
+
+def _date(folder: Path) -> pd.Timestamp:
+    try:
+        return pd.Timestamp(datetime.date.fromisoformat(folder.name))
+    except ValueError as error:
+        raise StoreCorruptError(f"{folder}: a vintage's folder is named by its date, such as 2009-12-31") from error
+
+
+def _tensor_bytes(state: Mapping[str, np.ndarray], facts: dict[str, str] | None = None) -> bytes:
+    return serialise_tensors({name: np.ascontiguousarray(array) for name, array in state.items()}, facts)
+
+
+def _parse(content: bytes, file: Path) -> dict[str, np.ndarray]:
+    try:
+        state = parse_tensors(content)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise StoreCorruptError(f"{file} is not a safetensors file: {error}") from error
+    for name, array in state.items():
+        if not np.isfinite(array).all():
+            raise StoreCorruptError(f"{file}: tensor {name} holds a number that is not finite")
+    return state
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise StoreCorruptError(f"cannot read {file}: {error.strerror or error}") from error
+
+
+def _json_bytes(facts: Mapping[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(_read_bytes(file))
+    except ValueError as error:
+        raise StoreCorruptError(f"{file} is not JSON: {error}") from error
+    if not isinstance(facts, dict):
+        raise StoreCorruptError(f"{file} holds no JSON object")
+    return facts
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    def flat(facts: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in facts.items() if key != "parameters"} | facts.get("parameters", {})
+
+    old, new = flat(found), flat(wanted)
+    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return ", ".join(f"{key} is {old.get(key)!r} there and {new.get(key)!r} here" for key in keys)

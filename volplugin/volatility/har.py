@@ -1,0 +1,132 @@
+"""Heterogeneous autoregression on log variance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LinearRegression
+
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.panel import PricePanel
+from volplugin.volatility.base import State, VolatilityForecaster
+from volplugin.volatility.horizons import KNOTS
+from volplugin.volatility.inputs import (
+    HAR,
+    INPUT_LOOKBACK,
+    LEVERAGE,
+    MARKET,
+    NO_REFERENCE,
+    OWN,
+    build_inputs,
+    reference,
+    without_market,
+)
+from volplugin.volatility.targets import close_to_close_ratio, forward_variance, rescale
+
+MINIMUM_ROWS = 120
+"""Days with every regressor and target that a regression needs."""
+
+TERMS = {"har": HAR, "market": (*HAR, *LEVERAGE, *MARKET), "lstm": (*OWN, *MARKET)}
+"""Regressors by name: the classic three, with market and leverage terms, or all that the LSTM sees."""
+
+
+class HARVolatility(VolatilityForecaster):
+    """Least squares of log forward variance on the log variance of a day, a week and a month.
+
+    One regression a horizon, on range-based variance relative to each asset's slow level, in logs, then
+    one multiplicative rescale (Jensen).
+
+    Parameters
+    ----------
+    terms : {"har", "market", "lstm"}, default "har"
+        The classic three regressors; with market and leverage terms; or every input of the LSTM.
+    pooled : bool, default True
+        One set of coefficients for all assets; otherwise one an asset.
+
+    References
+    ----------
+    Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility, Journal of Financial
+    Econometrics 7, eq. 11; Bollerslev, Hood, Huss and Pedersen (2018), Risk Everywhere, on pooling.
+    """
+
+    def __init__(self, terms: str = "har", pooled: bool = True) -> None:
+        self.terms = terms
+        self.pooled = pooled
+
+    @property
+    def lookback(self) -> int:
+        """Sessions up to `asof` that a forecast depends on."""
+        return INPUT_LOOKBACK
+
+    def _check_parameters(self) -> None:
+        if self.terms not in TERMS:
+            raise ParameterError(f"terms is {self.terms!r}; pass one of {', '.join(TERMS)}")
+
+    def _fit(self, panel: PricePanel) -> None:
+        names = TERMS[self.terms]
+        x, base = self._regressors(panel, names)
+        y = forward_variance(panel, KNOTS, close_to_close_ratio(panel)) / base[..., None]
+        every = regress_logs(x, y)
+        alone = regress_logs(x[..., [name not in MARKET for name in names]], y)
+        if every is None or alone is None:
+            raise InsufficientHistoryError(f"{panel!r} holds too few sessions to regress on; HAR needs about 200")
+        self.pooled_, self.alone_ = every, alone
+        own = {asset: regress_logs(x[:, [i]], y[:, [i]]) for i, asset in enumerate(panel.assets) if not self.pooled}
+        self.own_ = {asset: fit for asset, fit in own.items() if fit is not None}
+
+    def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
+        names, tables = TERMS[self.terms], [self.own_.get(asset, self.pooled_) for asset in panel.assets]
+        if self.fallbacks(panel):
+            names, tables = without_market(names), [self.alone_] * len(panel.assets)
+        x, base = self._regressors(panel, names)
+        table = np.stack(tables)
+        log_variance = np.einsum("tai,aik->tak", x, table[:, 1:-1]) + table[:, 0]
+        return self._from_knots(np.exp(log_variance) * table[:, -1] * base[..., None], panel, horizons)
+
+    def fallbacks(self, panel: PricePanel) -> dict[str, str]:
+        """Name the model without market terms, where the panel lacks the reference universe."""
+        if set(TERMS[self.terms]).isdisjoint(MARKET) or reference(panel, self.universe_) is not None:
+            return {}
+        return {"market-wide inputs": NO_REFERENCE}
+
+    def _regressors(self, panel: PricePanel, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        market = None if set(names).isdisjoint(MARKET) else reference(panel, self.universe_)
+        inputs = build_inputs(panel, market)
+        return inputs.take(names), inputs.base
+
+    def get_state(self) -> State:
+        """Return coefficients: rows are intercept, slopes and rescale factor; columns are the horizons."""
+        return {"pooled": self.pooled_, "alone": self.alone_} | {
+            f"own/{asset}": table for asset, table in self.own_.items()
+        }
+
+    def set_state(self, state: State) -> None:
+        """Take the coefficients back."""
+        self.pooled_, self.alone_ = state["pooled"], state["alone"]
+        self.own_ = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}
+
+
+def regress_logs(x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+    """Least squares of log y on x, one regression a horizon, over rows without a NaN.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_sessions, n_assets, n_regressors)
+    y : ndarray of shape (n_sessions, n_assets, n_horizons)
+
+    Returns
+    -------
+    ndarray of shape (n_regressors + 2, n_horizons), or None
+        Intercept, slopes, and the factor that makes ``mean(y / forecast)`` one; None for too few rows.
+    """
+    rows = np.isfinite(x).all(axis=-1)
+    columns = []
+    for knot in range(y.shape[-1]):
+        usable = rows & np.isfinite(y[..., knot])
+        if usable.sum() < MINIMUM_ROWS:
+            return None
+        features, target = x[usable], y[..., knot][usable]
+        line = LinearRegression().fit(features, np.log(target))
+        factor = rescale(target[:, None], np.exp(line.predict(features))[:, None])[0]
+        columns.append(np.concatenate([[line.intercept_], line.coef_, [factor]]))
+    return np.stack(columns, axis=-1)

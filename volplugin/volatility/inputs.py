@@ -1,0 +1,160 @@
+"""Scale-free inputs for the pooled models: one table of what was known at each close.
+
+Every input is relative to the asset's own slow variance level b, or a level on a fixed log scale, so no
+scaler is fitted, none can leak, and an asset never seen in training is served like any other. Each row
+is a function of the `INPUT_LOOKBACK` sessions up to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from volplugin.panel import PricePanel
+from volplugin.volatility.base import REACH
+from volplugin.volatility.windows import ew_mean, rolling_mean
+
+BASE_SPAN = 500
+BASE_WINDOW = 750
+BASE_MINIMUM = 60
+"""The slow level b: an exponential mean of the variance proxy, of at least `BASE_MINIMUM` bars."""
+
+RANGES = (1, 5, 22)
+"""Sessions over which the variance proxy is averaged, as in HAR."""
+
+CENTRE = 8.5
+"""Minus the log of a typical daily variance, (1.4%)^2: centres the level inputs."""
+
+CLIP = 6.0
+INPUT_LOOKBACK = BASE_WINDOW + REACH
+
+OWN = ("variance_1", "variance_5", "variance_22", "return", "absolute_return", "overnight", "volume", "level")
+MARKET = ("market_1", "market_5", "market_22", "market_return", "market_level")
+RECURRENT = tuple(name for name in OWN if name != "level")
+"""What the recurrent layers see. Levels and market-wide inputs, which tell one year from another and so invite
+learning the years by heart, reach the output through the linear skip alone."""
+
+ALONE = (*RECURRENT, "level")
+INPUTS = (*ALONE, *MARKET)
+"""What the LSTM's linear skip sees, without the market and with it."""
+
+HAR = ("variance_1", "variance_5", "variance_22")
+LEVERAGE = ("negative_return",)
+
+NO_REFERENCE = (
+    "the panel holds less than half of the reference universe: a linear model without market-wide inputs answers; "
+    "pass market= with prices of a market"
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs of every asset and session.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_sessions, n_assets, n_inputs)
+        Clipped inputs; NaN in a row without a bar or with too little history.
+    names : tuple of str
+        The inputs' names, in order.
+    base : ndarray of shape (n_sessions, n_assets)
+        Slow variance level b, which forecasts are relative to.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    base: np.ndarray
+
+    def take(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return some of the inputs, as an array of shape (n_sessions, n_assets, len(names))."""
+        return self.values[..., [self.names.index(name) for name in names]]
+
+
+def without_market(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of inputs that an asset has by itself."""
+    return tuple(name for name in names if name not in MARKET)
+
+
+def reference(panel: PricePanel, universe: list[str]) -> PricePanel | None:
+    """Return the assets whose means are the market-wide inputs, never merely those asked for.
+
+    Those of `universe` that the panel's market holds, if they are at least half of it. Otherwise a market
+    given on purpose, whole; None if there is none either.
+    """
+    names = [asset for asset in universe if asset in panel.market.assets]
+    if 2 * len(names) >= len(universe):
+        return panel if panel.market is panel and names == list(panel.assets) else panel.market.select(names)
+    return None if panel.market is panel else panel.market
+
+
+def build_inputs(panel: PricePanel, market: PricePanel | None, first: int = 0) -> Inputs:
+    """All inputs of the sessions of a panel from row `first` on.
+
+    Parameters
+    ----------
+    panel : PricePanel
+        The assets to forecast.
+    market : PricePanel, or None
+        The reference universe, whose means are the market-wide inputs; None to do without.
+    first : int, default 0
+        First row wanted.
+    """
+    own = _relative(panel, first)
+    columns = dict(zip(OWN, _own_inputs(panel, own, first), strict=True))
+    columns["negative_return"] = np.minimum(columns["return"], 0.0)
+    if market is not None:
+        means = _market_inputs(panel, market, own, first)
+        columns |= {
+            name: np.broadcast_to(mean[:, None], own.base.shape) for name, mean in zip(MARKET, means, strict=True)
+        }
+    values = np.stack(list(columns.values()), axis=-1)
+    usable = np.isfinite(own.base) & np.isfinite(panel.close.to_numpy()[first:])
+    values = np.clip(np.where(np.isfinite(values), values, 0.0), -CLIP, CLIP)
+    return Inputs(np.where(usable[..., None], values, np.nan), tuple(columns), own.base)
+
+
+@dataclass(frozen=True)
+class _Relative:
+    """Slow level, and the log of each range's mean variance relative to it."""
+
+    base: np.ndarray
+    ratios: list[np.ndarray]
+
+
+def _relative(panel: PricePanel, first: int) -> _Relative:
+    variance = panel.variance.to_numpy()
+    base = ew_mean(variance, 1 - 2 / (BASE_SPAN + 1), BASE_WINDOW, BASE_MINIMUM, first)
+    return _Relative(base, [np.log(rolling_mean(variance, days, first=first) / base) for days in RANGES])
+
+
+def _own_inputs(panel: PricePanel, own: _Relative, first: int) -> list[np.ndarray]:
+    scale = np.sqrt(own.base)
+    returns = panel.returns.to_numpy()[first:] / scale
+    overnight = volume = np.full_like(returns, np.nan)
+    if panel.open is not None:
+        overnight = panel.overnight.to_numpy()[first:] / scale
+    if panel.volume is not None:
+        traded = panel.volume.to_numpy()
+        traded = np.where(traded > 0, traded, np.nan)
+        volume = np.log(traded[first:] / rolling_mean(traded, 66, 22, first))
+    level = np.log(rolling_mean(panel.variance.to_numpy(), 120, 22, first)) + CENTRE
+    return [*own.ratios, returns, np.abs(returns), overnight, volume, level]
+
+
+def _market_inputs(panel: PricePanel, market: PricePanel, own: _Relative, first: int) -> list[np.ndarray]:
+    """Means over the reference universe at the panel's sessions, each of shape (n_sessions - first,)."""
+    rows = market.sessions.get_indexer(panel.sessions[first:])
+    begin = int(rows.min())
+    theirs = own if market is panel else _relative(market, begin)
+    base = _cross_mean(theirs.base)
+    returned = _cross_mean(market.returns.to_numpy()[begin:]) / np.sqrt(base)
+    means = [*(_cross_mean(ratio) for ratio in theirs.ratios), returned, np.log(base) + CENTRE]
+    return [mean[rows - begin] for mean in means]
+
+
+def _cross_mean(values: np.ndarray) -> np.ndarray:
+    here = np.isfinite(values)
+    number = here.sum(axis=1)
+    total = np.where(here, values, 0.0).sum(axis=1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)

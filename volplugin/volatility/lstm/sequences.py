@@ -1,0 +1,141 @@
+"""Cutting the table of inputs into sequences, for training and for forecasting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+STRIDE = 250
+"""Steps with a loss in a training sequence, after a burn-in of the look-back."""
+
+
+def training_sequences(x: np.ndarray, y: np.ndarray, burn_in: int) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping chunks of each asset's bars: `burn_in` steps without loss, then up to `STRIDE` with.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_sessions, n_assets, n_inputs)
+        NaN in rows without inputs, which are left out.
+    y : ndarray of shape (n_sessions, n_assets, n_heads)
+        NaN where there is no target.
+    burn_in : int
+        Steps that only warm the state up.
+
+    Returns
+    -------
+    x : ndarray of shape (n_sequences, burn_in + STRIDE, n_inputs)
+    y : ndarray of shape (n_sequences, burn_in + STRIDE, n_heads)
+        NaN in burn-in and padding.
+    """
+    length = burn_in + STRIDE
+    pieces_x, pieces_y = [], []
+    for asset in range(x.shape[1]):
+        rows = np.flatnonzero(np.isfinite(x[:, asset]).all(axis=-1))
+        for begin in range(0, len(rows) - burn_in, STRIDE):
+            chunk = rows[begin : begin + length]
+            target = y[chunk, asset].copy()
+            target[:burn_in] = np.nan
+            if np.isfinite(target).any():
+                pieces_x.append(_padded(x[chunk, asset], length, 0.0))
+                pieces_y.append(_padded(target, length, np.nan))
+    if not pieces_x:
+        return np.empty((0, length, x.shape[2])), np.empty((0, length, y.shape[2]))
+    return np.stack(pieces_x), np.stack(pieces_y)
+
+
+def validation_split(
+    x: np.ndarray, y: np.ndarray, horizons: Sequence[int], share: float = 0.2
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Split a table in time: a head to train on, and a contiguous tail to validate on, purged between them.
+
+    Targets of the head that reach into the tail are dropped, and the tail begins the longest horizon
+    later; the burn-in of its sequences then keeps its losses a look-back further away.
+    """
+    cut = round(len(x) * (1 - share))
+    head = y[:cut].copy()
+    for head_column, horizon in enumerate(horizons):
+        head[max(cut - horizon, 0) :, :, head_column] = np.nan
+    begin = cut + max(horizons)
+    return (x[:cut], head), (x[begin:], y[begin:])
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows ``begin:stop`` to run through, of which those at or after `answer` are answered."""
+
+    begin: int
+    answer: int
+    stop: int
+
+
+def blocks(sessions: pd.DatetimeIndex, window: int, first: int) -> list[Block]:
+    """Calendar blocks that cover the sessions at or after row `first`.
+
+    The calendar is divided, once for all panels, into blocks that hold at least `window` sessions. The
+    state starts empty at the beginning of the block *before* the one a session lies in, so that every
+    forecast sees from one to two windows of history, two passes over the data answer every
+    session, and the answer at a session depends neither on where the panel begins nor on what follows.
+    """
+    number = block_numbers(sessions, window)
+    found = []
+    for block in np.unique(number[first:]):
+        begin = int(number.searchsorted(block - 1))
+        answer, stop = (int(number.searchsorted(block, side=side)) for side in ("left", "right"))
+        found.append(Block(begin, max(answer, first), stop))
+    return found
+
+
+def block_numbers(sessions: pd.DatetimeIndex, window: int) -> np.ndarray:
+    """Which block of the calendar each session lies in."""
+    return sessions.to_numpy("datetime64[D]").astype(np.int64) // block_days(window)
+
+
+def block_days(window: int) -> int:
+    """Calendar days of a block: `window` sessions at 252 a year, and a week to spare for holidays."""
+    return round(window * 365.25 / 252) + 7
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Sequences for one forward pass, and where their answered steps belong.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n_sequences, n_steps, n_inputs)
+        Each asset's bars of each block, without gaps, padded with zeros at the end.
+    row, asset, sequence, step : ndarray of shape (n_answers,)
+        Answer ``[sequence, step]`` is that of table entry ``[row, asset]``.
+    """
+
+    x: np.ndarray
+    row: np.ndarray
+    asset: np.ndarray
+    sequence: np.ndarray
+    step: np.ndarray
+
+
+def pack(x: np.ndarray, spans: list[Block]) -> Packed:
+    """Cut a table of inputs, sessions x assets x inputs with NaN in unusable rows, into sequences."""
+    n_assets = x.shape[1]
+    usable = np.isfinite(x).all(axis=-1)
+    length = max((span.stop - span.begin for span in spans), default=0)
+    packed = np.zeros((len(spans) * n_assets, length, x.shape[2]))
+    places = []
+    for number, span in enumerate(spans):
+        here = usable[span.begin : span.stop]
+        step = np.cumsum(here, axis=0) - 1
+        row, asset = np.nonzero(here)
+        sequence = number * n_assets + asset
+        packed[sequence, step[row, asset]] = x[span.begin + row, asset]
+        answered = span.begin + row >= span.answer
+        places.append(np.stack([span.begin + row, asset, sequence, step[row, asset]])[:, answered])
+    row, asset, sequence, step = np.concatenate(places, axis=1) if places else np.empty((4, 0), dtype=int)
+    return Packed(packed, row, asset, sequence, step)
+
+
+def _padded(values: np.ndarray, length: int, fill: float) -> np.ndarray:
+    padding = np.full((length - len(values), values.shape[1]), fill)
+    return np.concatenate([values, padding])

@@ -1,0 +1,129 @@
+"""The one training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from volplugin.volatility.lstm.network import VolatilityNetwork
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes
+    ----------
+    steps : int
+        Gradient steps. Their number, rather than that of passes over the data, is what more history
+        leaves as it is.
+    learning_rate : float
+        Peak of the one-cycle schedule.
+    batch : int
+        Sequences a step.
+    weight_decay, clip : float
+        AdamW's decay, and the largest norm of a gradient.
+    """
+
+    steps: int = 200
+    learning_rate: float = 3e-3
+    batch: int = 16
+    weight_decay: float = 1e-4
+    clip: float = 1.0
+
+
+def log_mse(output: Tensor, target: Tensor) -> Tensor:
+    """Squared error of log variance."""
+    return (output - target) ** 2
+
+
+def qlike(output: Tensor, target: Tensor) -> Tensor:
+    """QLIKE of variance, from its logs: ``exp(t - o) - (t - o) - 1``."""
+    gap = target - output
+    return torch.exp(gap) - gap - 1
+
+
+LOSSES: dict[str, Loss] = {"log_mse": log_mse, "qlike": qlike}
+
+
+def train(
+    network: VolatilityNetwork,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    loss: Loss,
+    recipe: Recipe,
+    generator: torch.Generator,
+) -> VolatilityNetwork:
+    """Train in place, many-to-many: every step with a target carries loss.
+
+    Parameters
+    ----------
+    network : VolatilityNetwork
+        Initialised, or trained on less data (a warm start).
+    inputs : ndarray of shape (n_sequences, n_steps, n_inputs)
+        Zero in padding.
+    targets : ndarray of shape (n_sequences, n_steps, n_heads)
+        In logs; NaN in burn-in, in padding, and where the horizon is not over.
+    loss : callable
+        Elementwise loss of output and target.
+    recipe : Recipe
+    generator : torch.Generator
+        Source of all randomness.
+    """
+    x, y = as_tensor(inputs), as_tensor(targets)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=recipe.learning_rate, total_steps=recipe.steps + 1)
+    mask = torch.isfinite(y)
+    filled = torch.where(mask, y, 0.0)
+    network.train()
+    for rows in _batches(len(x), recipe.batch, recipe.steps, generator):
+        optimizer.zero_grad(set_to_none=True)
+        output, _ = network(x[rows])
+        here = mask[rows]
+        value = (loss(output, filled[rows]) * here).sum() / here.sum().clamp(min=1)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
+def mean_loss(network: VolatilityNetwork, inputs: np.ndarray, targets: np.ndarray, loss: Loss) -> float:
+    """Mean loss over every step with a target; shapes as in `train`."""
+    y = as_tensor(targets)
+    with torch.inference_mode():
+        output, _ = network(as_tensor(inputs))
+    return float(loss(output, y)[torch.isfinite(y)].mean())
+
+
+def _batches(count: int, size: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
+    done = 0
+    while True:
+        for rows in torch.randperm(count, generator=generator).split(size):
+            if done == steps:
+                return
+            done += 1
+            yield rows
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread, given back afterwards: small steps lose by more, and processes share the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def as_tensor(values: np.ndarray) -> Tensor:
+    """Float32 tensor of an array."""
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
