@@ -9,6 +9,9 @@ from synthetic import SESSIONS, TRAINED
 from volplugin import (
     EWMACorrelation,
     EWMAVolatility,
+    FallbackChain,
+    GARCHVolatility,
+    GeometricBlend,
     HARVolatility,
     LSTMVolatility,
     PricePanel,
@@ -20,9 +23,9 @@ from volplugin.correlation import CorrelationEstimator
 from volplugin.volatility import VolatilityForecaster
 
 
-def tiny_lstm(steps: int | None = 5) -> LSTMVolatility:
+def tiny_lstm() -> LSTMVolatility:
     """Return a network that trains in well under a second."""
-    return LSTMVolatility(units=(8, 4), window=10, seeds=(0, 1), steps=steps)
+    return LSTMVolatility(units=(8, 4), window=10, seeds=(0, 1), steps=5)
 
 
 FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
@@ -33,13 +36,16 @@ FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
     "har-market": lambda: HARVolatility("market"),
     "har-lstm-inputs": lambda: HARVolatility("lstm"),
     "har-by-asset": lambda: HARVolatility("market", pooled=False),
+    "garch": GARCHVolatility,
+    "gjr-normal": lambda: GARCHVolatility(asymmetric=True, distribution="normal"),
+    "blend": lambda: GeometricBlend([HARVolatility("market"), GARCHVolatility()], weights=[0.75, 0.25]),
+    "fallback-chain": lambda: FallbackChain([HARVolatility("market"), EWMAVolatility()]),
     "lstm": tiny_lstm,
-    "lstm-choosing-steps": lambda: tiny_lstm(steps=None),
     "walk-forward": lambda: WalkForward(HARVolatility("market")),
     "walk-forward-lstm": lambda: WalkForward(tiny_lstm()),
 }
 
-STOCHASTIC = {"lstm", "lstm-choosing-steps", "walk-forward-lstm"}
+STOCHASTIC = {"lstm", "walk-forward-lstm"}
 """Trained in random batches: the order of the assets, like a seed, changes the learned numbers a little."""
 
 CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {

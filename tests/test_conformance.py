@@ -228,6 +228,27 @@ def test_replay_answers_the_horizons_asked_for(name, learned, synthetic):
         )
 
 
+@every_forecaster
+def test_following_session_by_session_equals_replaying(name, learned, synthetic):
+    """Over blocks of a network, a halt, a delisting and, in a walk-forward, a change of vintage."""
+    follower = answering(learned[name]).follower()
+    for session in [*SESSIONS[1010:1050], *SESSIONS[1095:1115]]:
+        known = synthetic.asof(session)
+        followed = follower.replay(known, session, session, (1, 21))
+        for horizon, expected in answering(learned[name]).replay(known, session, session, (1, 21)).items():
+            pd.testing.assert_frame_equal(followed[horizon], expected, rtol=1e-5, check_freq=False)
+
+
+@every_forecaster
+def test_a_follower_asked_out_of_order_starts_afresh(name, learned, synthetic):
+    model = answering(learned[name])
+    follower = model.follower()
+    for session in SESSIONS[[1060, 1061, 1063, 1030, 1031, 1200]]:
+        followed = follower.replay(synthetic, session, session, (5,))[5]
+        expected = model.replay(synthetic, session, session, (5,))[5]
+        pd.testing.assert_frame_equal(followed, expected, rtol=1e-5, check_freq=False)
+
+
 # -- determinism -----------------------------------------------------------------------------------
 
 

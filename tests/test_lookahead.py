@@ -115,6 +115,20 @@ def test_fit_learns_nothing_from_after_its_panel(name, synthetic):
         np.testing.assert_array_equal(dirty[key], clean[key], strict=True)
 
 
+@every_forecaster
+def test_followers(name, learned, synthetic, poison):
+    """Carried state, session by session through the poison; here the covariances of a backtest."""
+    runs = [RiskModel(learned[name], CORRELATIONS["ewma"]()).session_forecaster() for _ in range(2)]
+    for session in SESSIONS[1050:1066]:
+        clean, dirty = (
+            run.forecast(panel.asof(session)).covariance for run, panel in zip(runs, (synthetic, poison), strict=True)
+        )
+        if session <= ASOF:
+            pd.testing.assert_frame_equal(dirty, clean, check_exact=True)
+        elif session > SESSIONS[1062]:
+            assert (dirty / clean - 1).abs().to_numpy().max() > 0.1
+
+
 # -- through the walk-forward ----------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.run import run_backtest
 from volplugin.defaults import correlation_named, default_walk, ewma_covariance, load_walk, volatility_named
-from volplugin.errors import MissingVintageError
+from volplugin.errors import InsufficientHistoryError, MissingVintageError
 from volplugin.evaluation import (
     PortfolioForecasts,
     VolatilityScores,
@@ -174,6 +174,13 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
     runs = [chosen, *(name for name in job.compare if name != chosen)]
     say(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
     perfs = Parallel(n_jobs=job.jobs)(delayed(_run)(job, correlation) for correlation in runs)
+    # First of all: whatever may go wrong from here on, the run is not lost.
+    write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(perfs[0]))
+    if not perfs[0].attrs["risk_report"]:
+        raise InsufficientHistoryError(
+            f"{job.start.date()} to {job.end.date()} is too short for a report, which takes 63 sessions with a "
+            f"forecast; the run itself is in {Path(job.out) / 'perf.pkl'}"
+        )
     scores, books = None, {}
     if judging:
         say("judging forecasts over the same dates")
@@ -245,9 +252,8 @@ def vintages(walk: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[
 
 
 def write_results(result: BacktestResult, out: str) -> Path:
-    """Write a result's files into a folder, each whole or not at all; returns the report's path."""
+    """Write the scorecard and the report into a folder, each file whole or not at all; returns the page's path."""
     folder = Path(out)
-    write_atomically(folder / "perf.pkl", pickle.dumps(result.perf))
     write_atomically(folder / "scorecard.json", (json.dumps(scorecard(result), indent=2) + "\n").encode())
     return write_report(result, folder)
 

@@ -141,13 +141,14 @@ class PricePanel:
         After a halt of at most `LONGEST_HALT` sessions the return spans the gap and stands on the
         session that trading resumed.
         """
-        return self._frame(np.log(_array(self.close) / self._previous_close))
+        return _settled(np.log(self.close / self._previous_close))
 
     @cached_property
     def variance(self) -> pd.DataFrame:
         """Daily variance proxy (overnight squared + Garman-Klass; squared returns for closes only)."""
-        bars = {field: _array(self._frames[field]) for field in PRICES if field in self._frames}
-        return self._frame(daily_variance(self._previous_close, **bars))
+        frames = {field: self._frames[field].to_numpy() for field in PRICES if field in self._frames}
+        values = daily_variance(self._previous_close.to_numpy(), **frames)
+        return _settled(pd.DataFrame(values, index=self.close.index, columns=self.assets))
 
     @cached_property
     def overnight(self) -> pd.DataFrame:
@@ -160,14 +161,11 @@ class PricePanel:
         """
         if self.open is None:
             raise PanelError("overnight returns need opens, and this panel has closes only")
-        return self._frame(np.log(_array(self.open) / self._previous_close))
+        return _settled(np.log(self.open / self._previous_close))
 
     @cached_property
-    def _previous_close(self) -> np.ndarray:
-        return _array(self.close.ffill(limit=LONGEST_HALT).shift(1))
-
-    def _frame(self, values: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame(values, index=self.sessions, columns=self.assets)
+    def _previous_close(self) -> pd.DataFrame:
+        return _settled(self.close.ffill(limit=LONGEST_HALT).shift(1))
 
     # -- the gate, and cuts -----------------------------------------------------------------
 
@@ -237,9 +235,12 @@ class PricePanel:
         return self._with_derived(self._view(frames, market), cut)
 
     def _with_derived(self, panel: PricePanel, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> PricePanel:
-        """Hand on what was derived already: a row of these depends on that row and on earlier ones."""
-        for name in DERIVED & self.__dict__.keys():
-            panel.__dict__[name] = cut(self.__dict__[name])
+        """Hand on what is derived: a row of these depends on that row and on earlier ones.
+
+        Always, not just what was derived already: whether somebody had asked before would show in a last bit.
+        """
+        for name in DERIVED if self.open is not None else DERIVED - {"overnight"}:
+            panel.__dict__[name] = cut(getattr(self, name))
         return panel
 
     # -- identity ---------------------------------------------------------------------------
@@ -262,12 +263,9 @@ class PricePanel:
         return f"PricePanel({len(self.assets)} assets, {len(self.sessions)} sessions, {span})"
 
 
-def _array(frame: pd.DataFrame) -> np.ndarray:
-    """Return a frame's numbers in C order.
-
-    The memory order that pandas leaves them in differs from call to call, and with it the last bit of sums.
-    """
-    return np.ascontiguousarray(frame.to_numpy())
+def _settled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy, which is in one memory order: that of results varies, and with it the last bit of sums."""
+    return frame.copy()
 
 
 def as_moment(date: str | pd.Timestamp) -> pd.Timestamp:

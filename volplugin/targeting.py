@@ -61,6 +61,8 @@ class VolatilityTarget:
             raise ParameterError(f"feedback is {self.feedback}; pass a fraction in [0, 1], such as 0.5")
         if not self.feedback_halflife > 0:
             raise ParameterError(f"feedback_halflife is {self.feedback_halflife}; pass a number of sessions above zero")
+        if not (np.isfinite(self.periods) and self.periods > 0):
+            raise ParameterError(f"periods is {self.periods}; pass the number of sessions in a year, such as 252")
 
     def scale(
         self,
@@ -94,20 +96,24 @@ class VolatilityTarget:
             If a nonzero weight stands on an asset without a forecast.
         """
         book = pd.Series(weights, dtype=float)
-        gross = float(book.abs().sum())
-        volatility = forecast.portfolio_volatility(book, periods=self.periods)
-        if gross == 0:
+        forecast.align(book)
+        largest = float(book.abs().max()) if len(book) else 0.0
+        if largest == 0:
             return book
+        # In two steps, as the sum of very large weights is not a number to divide by.
+        composition = book / largest
+        composition /= composition.abs().sum()
+        volatility = forecast.portfolio_volatility(composition, periods=self.periods)
         target = self.target * self._correction(track_record)
-        wanted = self._bounded(target / volatility * gross if volatility > 0 else np.inf)
+        wanted = self._bounded(target / volatility if volatility > 0 else np.inf)
         leverage = self._banded(wanted, current) if current is not None else wanted
-        return book * (leverage / gross)
+        return composition * leverage
 
     def _correction(self, track_record: pd.DataFrame | None) -> float:
         """Predicted over realised volatility of the recent past, to the power of the feedback."""
         if self.feedback == 0 or track_record is None:
             return 1.0
-        past = track_record[["predicted", "realized"]].dropna()
+        past = track_record[["predicted", "realized"]].replace([np.inf, -np.inf], np.nan).dropna()
         age = np.arange(len(past))[::-1]
         weight = 0.5 ** (age / self.feedback_halflife)
         predicted, realized = (float(weight @ past[column].to_numpy() ** 2) for column in past)

@@ -72,7 +72,8 @@ class CorrelationEstimator(BaseEstimator, ABC):
         """
         if view not in VIEWS:
             raise ParameterError(f"view is {view!r}; pass one of {', '.join(VIEWS)}")
-        known = z.tail(self.lookback).to_numpy(dtype=float)
+        # In one memory order: that of pandas' results varies, and with it the last bit of sums.
+        known = np.ascontiguousarray(z.tail(self.lookback).to_numpy(dtype=float))
         moments = self._estimate(known)
         matrix, repair = nearest_correlation(shrink_scarce(moments))
         if view == "risk":

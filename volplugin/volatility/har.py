@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LinearRegression
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.panel import PricePanel
@@ -21,10 +20,9 @@ from volplugin.volatility.inputs import (
     reference,
     without_market,
 )
-from volplugin.volatility.targets import close_to_close_ratio, forward_variance, rescale
-
-MINIMUM_ROWS = 120
-"""Days with every regressor and target that a regression needs."""
+from volplugin.volatility.linear import regress_logs
+from volplugin.volatility.rescale import out_of_sample_ratio
+from volplugin.volatility.targets import close_to_close_ratio, forward_variance
 
 TERMS = {"har": HAR, "market": (*HAR, *LEVERAGE, *MARKET), "lstm": (*OWN, *MARKET)}
 """Regressors by name: the classic three, with market and leverage terms, or all that the LSTM sees."""
@@ -34,7 +32,8 @@ class HARVolatility(VolatilityForecaster):
     """Least squares of log forward variance on the log variance of a day, a week and a month.
 
     One regression a horizon, on range-based variance relative to each asset's slow level, in logs, then
-    one multiplicative rescale (Jensen).
+    one multiplicative rescale (Jensen), completed by what it missed when walking through the training span
+    out of sample.
 
     Parameters
     ----------
@@ -71,6 +70,7 @@ class HARVolatility(VolatilityForecaster):
         if every is None or alone is None:
             raise InsufficientHistoryError(f"{panel!r} holds too few sessions to regress on; HAR needs about 200")
         self.pooled_, self.alone_ = every, alone
+        self.missing_ = out_of_sample_ratio(x, y, KNOTS)
         own = {asset: regress_logs(x[:, [i]], y[:, [i]]) for i, asset in enumerate(panel.assets) if not self.pooled}
         self.own_ = {asset: fit for asset, fit in own.items() if fit is not None}
 
@@ -81,7 +81,8 @@ class HARVolatility(VolatilityForecaster):
         x, base = self._regressors(panel, names)
         table = np.stack(tables)
         log_variance = np.einsum("tai,aik->tak", x, table[:, 1:-1]) + table[:, 0]
-        return self._from_knots(np.exp(log_variance) * table[:, -1] * base[..., None], panel, horizons)
+        ratio = np.exp(log_variance) * table[:, -1] * self.missing_
+        return self._from_knots(ratio * base[..., None], panel, horizons)
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Name the model without market terms, where the panel lacks the reference universe."""
@@ -96,37 +97,11 @@ class HARVolatility(VolatilityForecaster):
 
     def get_state(self) -> State:
         """Return coefficients: rows are intercept, slopes and rescale factor; columns are the horizons."""
-        return {"pooled": self.pooled_, "alone": self.alone_} | {
+        return {"pooled": self.pooled_, "alone": self.alone_, "missing": self.missing_} | {
             f"own/{asset}": table for asset, table in self.own_.items()
         }
 
     def set_state(self, state: State) -> None:
         """Take the coefficients back."""
-        self.pooled_, self.alone_ = state["pooled"], state["alone"]
+        self.pooled_, self.alone_, self.missing_ = state["pooled"], state["alone"], state["missing"]
         self.own_ = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}
-
-
-def regress_logs(x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
-    """Least squares of log y on x, one regression a horizon, over rows without a NaN.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n_sessions, n_assets, n_regressors)
-    y : ndarray of shape (n_sessions, n_assets, n_horizons)
-
-    Returns
-    -------
-    ndarray of shape (n_regressors + 2, n_horizons), or None
-        Intercept, slopes, and the factor that makes ``mean(y / forecast)`` one; None for too few rows.
-    """
-    rows = np.isfinite(x).all(axis=-1)
-    columns = []
-    for knot in range(y.shape[-1]):
-        usable = rows & np.isfinite(y[..., knot])
-        if usable.sum() < MINIMUM_ROWS:
-            return None
-        features, target = x[usable], y[..., knot][usable]
-        line = LinearRegression().fit(features, np.log(target))
-        factor = rescale(target[:, None], np.exp(line.predict(features))[:, None])[0]
-        columns.append(np.concatenate([[line.intercept_], line.coef_, [factor]]))
-    return np.stack(columns, axis=-1)

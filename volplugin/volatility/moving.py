@@ -49,7 +49,7 @@ class RollingVolatility(VolatilityForecaster):
 
     def _predict_path(self, panel: PricePanel, horizon: int, first: int) -> pd.DataFrame:
         variance = rolling_mean(panel.returns.to_numpy() ** 2, self.window, min(MINIMUM, self.window))
-        return self._volatility_frame(_positive(variance), panel)
+        return self._volatility_frame(positive(variance), panel)
 
 
 class EWMAVolatility(VolatilityForecaster):
@@ -102,7 +102,7 @@ class EWMAVolatility(VolatilityForecaster):
         return self._volatility_frame(variance, panel)
 
     def _variance(self, panel: PricePanel) -> np.ndarray:
-        return _positive(ew_mean(panel.returns.to_numpy() ** 2, self.decay, self._window, MINIMUM))
+        return positive(ew_mean(panel.returns.to_numpy() ** 2, self.decay, self._window, MINIMUM))
 
     def get_state(self) -> State:
         """Return the factor by horizon, if calibrated."""
@@ -114,6 +114,6 @@ class EWMAVolatility(VolatilityForecaster):
             self.factor_ = state["factor"]
 
 
-def _positive(variance: np.ndarray) -> np.ndarray:
+def positive(variance: np.ndarray) -> np.ndarray:
     """Prices that never moved have no forecast of zero: the smallest variance that can be told apart."""
     return np.maximum(variance, 1e-10)

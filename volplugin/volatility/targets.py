@@ -29,6 +29,22 @@ def forward_variance(panel: PricePanel, horizons: Sequence[int], ratio: float) -
     return np.stack([forward_mean(daily, horizon) for horizon in horizons], axis=-1)
 
 
+def purged(y: np.ndarray, horizons: Sequence[int]) -> np.ndarray:
+    """Drop the targets of a table's end that would be known only after it.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_sessions, n_assets, n_horizons)
+        Cut from a longer table, so that its last rows may reach beyond the cut.
+    horizons : sequence of int
+        In sessions.
+    """
+    kept = y.copy()
+    for column, horizon in enumerate(horizons):
+        kept[max(len(y) - horizon, 0) :, :, column] = np.nan
+    return kept
+
+
 def rescale(target: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     """Return the factor by horizon that makes ``mean(target / forecast)`` one (Jensen's correction, QLIKE's optimum).
 

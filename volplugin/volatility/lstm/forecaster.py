@@ -12,9 +12,8 @@ from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
-from volplugin.panel import PricePanel
+from volplugin.panel import LONGEST_HALT, PricePanel
 from volplugin.volatility.base import State, VolatilityForecaster
-from volplugin.volatility.har import regress_logs
 from volplugin.volatility.horizons import KNOTS
 from volplugin.volatility.inputs import (
     ALONE,
@@ -27,11 +26,13 @@ from volplugin.volatility.inputs import (
     build_inputs,
     reference,
 )
+from volplugin.volatility.linear import forecast_ratio, regress_logs
 from volplugin.volatility.lstm.carry import LSTMFollower
 from volplugin.volatility.lstm.inference import run_networks
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import block_days, training_sequences, validation_split
 from volplugin.volatility.lstm.training import LOSSES, Recipe, as_tensor, mean_loss, one_thread, train
+from volplugin.volatility.rescale import out_of_sample_ratio
 from volplugin.volatility.targets import close_to_close_ratio, forward_variance, rescale
 
 STEPS = (100, 200, 400)
@@ -45,8 +46,8 @@ class LSTMVolatility(VolatilityForecaster):
     a week and a month relative to the asset's slow level, returns, volume, and means over the reference
     universe) and gives the log variance of the next 1, 5 and 21 sessions relative to that level. An
     ensemble of seeds is averaged in logs, blended with the pooled linear model on the same inputs, and
-    rescaled once so that realised over forecast variance averages one on the training data. Other
-    horizons are interpolated in total variance.
+    rescaled once so that realised over forecast variance averages one on the training data, out of sample
+    as far as its linear part tells. Other horizons are interpolated in total variance.
 
     Parameters
     ----------
@@ -114,10 +115,9 @@ class LSTMVolatility(VolatilityForecaster):
         """Return one model a seed: what can be trained in parallel."""
         return [clone(self).set_params(seeds=(seed,)) for seed in self.seeds]
 
-    def _fit(self, panel: PricePanel) -> None:
-        if len(self.seeds) > 1:
-            self._join(Parallel()(delayed(_fit_state)(part, panel) for part in self.parts()), panel)
-            return
+    def fit_part(self, panel: PricePanel) -> State:
+        """Train the network of one seed, its linear start and the linear model without a market."""
+        self._check_parameters()
         x, y = self._training_data(panel)
         alone = regress_logs(x[..., : len(ALONE)], y)
         with one_thread():
@@ -127,9 +127,12 @@ class LSTMVolatility(VolatilityForecaster):
             raise InsufficientHistoryError(
                 f"{panel!r} is too short to train on: an asset needs about {BASE_MINIMUM + 2 * self.window} sessions"
             )
-        network, self.linear_ = fitted
-        self.networks_, self.alone_ = [network], alone
-        self._rescale(x, y, panel)
+        network, linear = fitted
+        return _weights([network]) | {"linear": linear, "alone": alone}
+
+    def _fit(self, panel: PricePanel) -> None:
+        parts = self.parts()
+        self._join(Parallel()(delayed(_fit_part)(part, panel) for part in parts), panel)
 
     def _trained(self, x: np.ndarray, y: np.ndarray, steps: int) -> tuple[VolatilityNetwork, np.ndarray] | None:
         """Train the first seed's network from its linear start, or return None for too little data."""
@@ -155,15 +158,17 @@ class LSTMVolatility(VolatilityForecaster):
 
     def _join(self, states: list[State], panel: PricePanel) -> None:
         self.networks_ = [self._network(state, 0) for state in states]
-        self.linear_, self.alone_ = states[0]["linear"], states[0]["alone"]
+        self.linear_, self.alone_ = states[0]["linear"], states[0]["alone"].copy()
         self._rescale(*self._training_data(panel), panel)
 
     def _rescale(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> None:
-        """Learn the one factor a horizon of the blend, seen on the training data."""
+        """Learn the factor by horizon: of the blend in sample, and of its linear part out of sample."""
+        missing = out_of_sample_ratio(x, y, KNOTS)
         self.factor_ = np.ones(len(KNOTS))
         with one_thread():
             deep = run_networks(self.networks_, x, panel.sessions, self.window, 0)
-        self.factor_ = rescale(y, self.blend(deep, x))
+        self.factor_ = rescale(y, self.blend(deep, x)) * missing
+        self.alone_[-1] *= missing
 
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         market = panel.market
@@ -179,9 +184,11 @@ class LSTMVolatility(VolatilityForecaster):
         market = reference(panel, self.universe_)
         inputs = build_inputs(panel, market)
         if market is None:
-            ratio = np.exp(inputs.take(ALONE) @ self.alone_[1:-1] + self.alone_[0]) * self.alone_[-1]
+            ratio = forecast_ratio(self.alone_, inputs.take(ALONE))
             return self._from_knots(ratio * inputs.base[..., None], panel, horizons)
-        return self._from_knots(self.knot_variance(inputs, panel.sessions, first), panel, horizons)
+        # In a halt the forecast of the last bar stands, which may lie before the first row asked for.
+        answered = max(0, first - LONGEST_HALT)
+        return self._from_knots(self.knot_variance(inputs, panel.sessions, answered), panel, horizons)
 
     def knot_variance(self, inputs: Inputs, sessions: pd.DatetimeIndex, first: int) -> np.ndarray:
         """Mean daily variance at the fitted horizons, sessions x assets x horizons, from row `first` on."""
@@ -206,12 +213,7 @@ class LSTMVolatility(VolatilityForecaster):
 
     def get_state(self) -> State:
         """Return the weights of each network, the linear model and the rescale."""
-        weights = {
-            f"{number}/{name}": tensor.numpy()
-            for number, network in enumerate(self.networks_)
-            for name, tensor in network.state_dict().items()
-        }
-        return weights | {"linear": self.linear_, "alone": self.alone_, "factor": self.factor_}
+        return _weights(self.networks_) | {"linear": self.linear_, "alone": self.alone_, "factor": self.factor_}
 
     def set_state(self, state: State) -> None:
         """Take them back."""
@@ -235,5 +237,13 @@ class LSTMVolatility(VolatilityForecaster):
         return network.eval()
 
 
-def _fit_state(part: LSTMVolatility, panel: PricePanel) -> State:
-    return part.fit(panel).get_state()
+def _fit_part(part: LSTMVolatility, panel: PricePanel) -> State:
+    return part.fit_part(panel)
+
+
+def _weights(networks: Sequence[VolatilityNetwork]) -> State:
+    return {
+        f"{number}/{name}": tensor.numpy()
+        for number, network in enumerate(networks)
+        for name, tensor in network.state_dict().items()
+    }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from volplugin.volatility.targets import purged
+
 STRIDE = 250
 """Steps with a loss in a training sequence, after a burn-in of the look-back."""
 
@@ -55,11 +57,8 @@ def validation_split(
     later; the burn-in of its sequences then keeps its losses a look-back further away.
     """
     cut = round(len(x) * (1 - share))
-    head = y[:cut].copy()
-    for head_column, horizon in enumerate(horizons):
-        head[max(cut - horizon, 0) :, :, head_column] = np.nan
     begin = cut + max(horizons)
-    return (x[:cut], head), (x[begin:], y[begin:])
+    return (x[:cut], purged(y[:cut], horizons)), (x[begin:], y[begin:])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,214 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from volplugin import CovarianceForecast
+from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
+
+NAMES = ["AAPL", "JPM", "CVX"]
+ASOF = pd.Timestamp("2010-01-29")
+
+
+def forecast(sigma=(0.01, 0.02, 0.03), rho=0.5, **facts) -> CovarianceForecast:
+    """Three assets with the same correlation between any two."""
+    correlation = np.full((3, 3), float(rho))
+    np.fill_diagonal(correlation, 1.0)
+    return CovarianceForecast(
+        asof=ASOF,
+        horizon=21,
+        volatility=pd.Series(sigma, index=NAMES),
+        correlation=pd.DataFrame(correlation, index=NAMES, columns=NAMES),
+        **facts,
+    )
+
+
+# -- the numbers -----------------------------------------------------------------------------------
+
+
+def test_portfolio_volatility_in_closed_form():
+    """Two assets of weight 0.6 and 0.4: var = .36 s1^2 + .16 s2^2 + 2 * .24 * rho s1 s2."""
+    variance = 0.36 * 0.01**2 + 0.16 * 0.02**2 + 2 * 0.24 * 0.5 * 0.01 * 0.02
+    book = {"AAPL": 0.6, "JPM": 0.4}
+    assert forecast().portfolio_volatility(book) == pytest.approx(np.sqrt(variance), rel=1e-14)
+    assert forecast().portfolio_volatility(book, periods=252) == pytest.approx(np.sqrt(252 * variance), rel=1e-14)
+
+
+def test_one_asset_is_its_own_volatility():
+    assert forecast().portfolio_volatility({"CVX": 1.0}) == pytest.approx(0.03, rel=1e-15)
+    assert forecast().portfolio_volatility({"CVX": -2.0}) == pytest.approx(0.06, rel=1e-15)
+
+
+def test_a_perfect_hedge_has_no_risk():
+    hedged = forecast(sigma=(0.02, 0.02, 0.01), rho=1.0)
+    assert hedged.portfolio_volatility({"AAPL": 1.0, "JPM": -1.0}) == pytest.approx(0, abs=1e-12)
+
+
+def test_covariance_is_d_rho_d():
+    f = forecast()
+    expected = np.diag(f.volatility) @ f.correlation.to_numpy() @ np.diag(f.volatility)
+    np.testing.assert_allclose(f.covariance, expected, rtol=1e-14)
+    np.testing.assert_array_equal(np.diagonal(f.covariance), f.volatility**2)
+    assert list(f.covariance.index) == list(f.covariance.columns) == NAMES == list(f.assets)
+
+
+def test_contributions_by_hand():
+    """Equal weights: Sigma w / sigma_p, row by row."""
+    f, w = forecast(), np.full(3, 1 / 3)
+    total = np.sqrt(w @ f.covariance.to_numpy() @ w)
+    marginal = f.covariance.to_numpy() @ w / total
+    book = pd.Series(w, index=NAMES)
+    np.testing.assert_allclose(f.marginal_contributions(book), marginal, rtol=1e-14)
+    np.testing.assert_allclose(f.risk_contributions(book), w * marginal, rtol=1e-14)
+    np.testing.assert_allclose(f.risk_contributions(book, periods=252), np.sqrt(252) * w * marginal, rtol=1e-14)
+    assert f.risk_contributions(book).name == "risk_contribution"
+
+
+def test_marginal_contribution_is_the_derivative():
+    f, book, step = forecast(), pd.Series([0.5, -0.2, 0.4], index=NAMES), 1e-6
+    for name in NAMES:
+        up, down = (f.portfolio_volatility(book + side * step * (book.index == name)) for side in (1, -1))
+        assert f.marginal_contributions(book)[name] == pytest.approx((up - down) / (2 * step), rel=1e-6)
+
+
+weights = arrays(float, 3, elements=st.floats(-5, 5))
+volatilities = arrays(float, 3, elements=st.floats(1e-5, 1))
+
+
+@given(weights, volatilities, st.floats(-0.49, 1.0))
+def test_contributions_sum_to_the_portfolio_volatility(w, sigma, rho):
+    f, book = forecast(sigma, rho), pd.Series(w, index=NAMES)
+    total = f.portfolio_volatility(book)
+    assert np.isfinite(total)
+    assert total >= 0
+    assert f.risk_contributions(book).sum() == pytest.approx(total, rel=1e-9, abs=1e-12)
+
+
+@given(weights, volatilities, st.floats(0.0, 100.0))
+def test_volatility_is_homogeneous(w, sigma, factor):
+    f, book = forecast(sigma, 0.3), pd.Series(w, index=NAMES)
+    expected = factor * f.portfolio_volatility(book)
+    assert f.portfolio_volatility(factor * book) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_an_empty_book_has_no_risk():
+    f = forecast()
+    for book in ({}, pd.Series(dtype=float), {"AAPL": 0.0}, {"TSLA": 0.0}):
+        assert f.portfolio_volatility(book) == 0
+        assert (f.risk_contributions(book) == 0).all()
+
+
+def test_weights_are_read_by_name():
+    f = forecast()
+    straight = pd.Series([0.5, 0.3, 0.2], index=NAMES)
+    assert f.portfolio_volatility(straight[::-1]) == f.portfolio_volatility(straight)
+    assert list(f.risk_contributions(straight[::-1]).index) == NAMES
+    np.testing.assert_array_equal(f.align(straight[::-1]), straight)
+
+
+def test_whole_numbers_are_weights_too():
+    assert forecast().portfolio_volatility({"AAPL": 1, "JPM": 0}) == pytest.approx(0.01)
+
+
+# -- a frozen value --------------------------------------------------------------------------------
+
+
+def test_it_cannot_be_changed():
+    f = forecast(diagnostics={"model": "EWMA"})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        f.horizon = 5
+    with pytest.raises(ValueError, match="read-only"):
+        f.volatility.iloc[0] = 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        f.correlation.iloc[0, 1] = 1.0
+    with pytest.raises(TypeError):
+        f.diagnostics["model"] = "LSTM"
+
+
+def test_later_changes_of_the_caller_do_not_reach_it():
+    sigma = pd.Series([0.01, 0.02, 0.03], index=NAMES)
+    rho = pd.DataFrame(np.eye(3), index=NAMES, columns=NAMES)
+    facts = {"model": "EWMA"}
+    f = CovarianceForecast(ASOF, 21, sigma, rho, facts)
+    sigma.iloc[0], rho.iloc[0, 1], facts["model"] = 9.0, 9.0, "LSTM"
+    assert f.volatility.iloc[0] == 0.01
+    assert f.correlation.iloc[0, 1] == 0
+    assert f.diagnostics["model"] == "EWMA"
+
+
+def test_changing_the_covariance_changes_nothing_else():
+    f = forecast()
+    covariance = f.covariance
+    covariance.iloc[:, :] = 0
+    assert f.portfolio_volatility({"AAPL": 1.0}) == pytest.approx(0.01)
+
+
+def test_select():
+    f = forecast(diagnostics={"excluded": {"V": "only 3 bars of history"}})
+    some = f.select(["CVX", "AAPL"])
+    assert list(some.assets) == ["CVX", "AAPL"]
+    assert some.volatility["CVX"] == 0.03
+    assert (some.asof, some.horizon) == (f.asof, f.horizon)
+    with pytest.raises(MissingForecastError, match=r"V has no forecast at 2010-01-29 \(only 3 bars of history\)"):
+        f.select(["AAPL", "V"])
+
+
+def test_relabel():
+    f = forecast().relabel({"AAPL": 24, "JPM": 25, "CVX": 26})
+    assert list(f.assets) == [24, 25, 26]
+    assert f.portfolio_volatility({24: 1.0}) == pytest.approx(0.01)
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+def test_weight_without_a_forecast():
+    f = forecast(diagnostics={"excluded": {"V": "no bars up to this session"}})
+    for ask in (f.portfolio_volatility, f.risk_contributions, f.marginal_contributions):
+        with pytest.raises(MissingForecastError, match="TSLA has weight 0.25 but no forecast at 2010-01-29; drop it"):
+            ask({"AAPL": 0.5, "TSLA": 0.25})
+    with pytest.raises(MissingForecastError, match=r"V has weight -0.1 .*\(no bars up to this session\)"):
+        f.portfolio_volatility({"V": -0.1})
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -np.inf])
+def test_weight_that_is_no_number(weight):
+    with pytest.raises(AssetMismatchError, match="the weight of JPM is not a finite number"):
+        forecast().portfolio_volatility({"AAPL": 0.5, "JPM": weight})
+
+
+def test_two_weights_for_an_asset():
+    book = pd.Series([0.5, 0.5], index=["AAPL", "AAPL"])
+    with pytest.raises(AssetMismatchError, match="AAPL has two weights"):
+        forecast().portfolio_volatility(book)
+
+
+@pytest.mark.parametrize("sigma", [0.0, -0.01, np.nan, np.inf])
+def test_impossible_volatility(sigma):
+    with pytest.raises(VolpluginError, match="JPM at 2010-01-29: volatility .* is not positive and finite"):
+        forecast(sigma=(0.01, sigma, 0.03))
+
+
+def test_impossible_correlation():
+    def given_correlation(values) -> CovarianceForecast:
+        rho = pd.DataFrame(values, index=NAMES, columns=NAMES)
+        return CovarianceForecast(ASOF, 21, pd.Series([0.01] * 3, index=NAMES), rho)
+
+    with pytest.raises(VolpluginError, match="not positive semi-definite"):
+        given_correlation([[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]])
+    with pytest.raises(VolpluginError, match="diagonal other than one"):
+        given_correlation(np.eye(3) * 1.1)
+    with pytest.raises(VolpluginError, match="not symmetric"):
+        given_correlation([[1, 0.2, 0], [0.1, 1, 0], [0, 0, 1]])
+    with pytest.raises(VolpluginError, match="missing or infinite"):
+        given_correlation([[1, np.nan, 0], [np.nan, 1, 0], [0, 0, 1]])
+
+
+def test_labels_that_differ():
+    rho = pd.DataFrame(np.eye(3), index=NAMES, columns=NAMES)
+    with pytest.raises(AssetMismatchError, match="labelled differently"):
+        CovarianceForecast(ASOF, 21, pd.Series([0.01] * 3, index=NAMES[::-1]), rho)
