@@ -148,6 +148,29 @@ def test_tail():
     assert panel.tail(100).fingerprint() == panel.fingerprint()
 
 
+@pytest.mark.parametrize("begin", [1020, 1021, 1023, 1024, 1030, 1033, 1040])
+def test_a_cut_panel_is_that_of_its_own_prices(begin, synthetic):
+    """Whether returns were asked of the longer panel before or not; here around ECHO's halt."""
+    again = PricePanel(**{field: getattr(synthetic, field) for field in (*BARS, "volume")})
+    synthetic.returns, synthetic.variance, synthetic.overnight  # noqa: B018 - derived, and handed on
+    cut, fresh = (panel.tail(len(SESSIONS) - begin) for panel in (synthetic, again))
+    own = PricePanel(**{field: getattr(cut, field) for field in (*BARS, "volume")})
+    for derived in ("returns", "variance", "overnight"):
+        pd.testing.assert_frame_equal(getattr(cut, derived), getattr(own, derived), check_exact=True)
+        pd.testing.assert_frame_equal(getattr(fresh, derived), getattr(own, derived), check_exact=True)
+    assert cut.fingerprint() == fresh.fingerprint() == own.fingerprint()
+    assert cut.asof(ASOF).fingerprint() == own.asof(ASOF).fingerprint()
+
+
+def test_overnight_returns():
+    panel = PricePanel(**bars())
+    np.testing.assert_allclose(
+        panel.overnight["AAPL"].iloc[1:], np.log(panel.open["AAPL"] / panel.close["AAPL"].shift())[1:]
+    )
+    with pytest.raises(PanelError, match="closes only"):
+        PricePanel(close=bars()["close"]).overnight  # noqa: B018
+
+
 def test_select_keeps_the_market(synthetic):
     few = synthetic.select(["HOTE", "ALFA"])
     assert list(few.assets) == ["HOTE", "ALFA"]

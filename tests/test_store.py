@@ -117,7 +117,7 @@ def test_tuples_and_lists_are_the_same(tmp_path):
         ({"parameters": {"terms": "market", "pooled": True}}, "terms is 'har' there and 'market' here"),
         ({"parameters": {"terms": "har"}}, "pooled is True there and None here"),
         ({"schedule": "monthly"}, "schedule is 'yearly' there and 'monthly' here"),
-        ({"format": 0}, "format is . there and 0 here"),
+        ({"format": 0}, "format is 2 there and 0 here"),
     ],
 )
 def test_another_configuration_is_refused(store, change, complaint):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from volplugin.store import ModelStore
     from volplugin.targeting import VolatilityTarget
     from volplugin.units import annualize
+    from volplugin.volatility.combined import FallbackChain, GeometricBlend
+    from volplugin.volatility.garch import GARCHVolatility
     from volplugin.volatility.har import HARVolatility
     from volplugin.volatility.lstm import LSTMVolatility
     from volplugin.volatility.moving import EWMAVolatility, RollingVolatility
@@ -36,6 +38,9 @@ __all__ = [
     "CovarianceForecast",
     "EWMACorrelation",
     "EWMAVolatility",
+    "FallbackChain",
+    "GARCHVolatility",
+    "GeometricBlend",
     "HARVolatility",
     "LSTMVolatility",
     "ModelStore",
@@ -57,6 +62,9 @@ _HOMES = {
     "CovarianceForecast": "covariance",
     "EWMACorrelation": "correlation.ewma",
     "EWMAVolatility": "volatility.moving",
+    "FallbackChain": "volatility.combined",
+    "GARCHVolatility": "volatility.garch",
+    "GeometricBlend": "volatility.combined",
     "HARVolatility": "volatility.har",
     "LSTMVolatility": "volatility.lstm",
     "ModelStore": "store",

@@ -12,12 +12,29 @@ from volplugin.correlation import CorrelationEstimator, EWMACorrelation, Rolling
 from volplugin.errors import MissingVintageError, ParameterError, StoreCorruptError
 from volplugin.risk_model import RiskModel
 from volplugin.store import ModelStore
-from volplugin.volatility import EWMAVolatility, HARVolatility, RollingVolatility, VolatilityForecaster
+from volplugin.volatility import (
+    EWMAVolatility,
+    FallbackChain,
+    GARCHVolatility,
+    GeometricBlend,
+    HARVolatility,
+    RollingVolatility,
+    VolatilityForecaster,
+)
 from volplugin.volatility.lstm import LSTMVolatility
 from volplugin.walkforward import RefitSchedule, WalkForward
 
 FORECASTERS: dict[str, type[VolatilityForecaster]] = {
-    kind.__name__: kind for kind in (LSTMVolatility, HARVolatility, EWMAVolatility, RollingVolatility)
+    kind.__name__: kind
+    for kind in (
+        LSTMVolatility,
+        HARVolatility,
+        GARCHVolatility,
+        EWMAVolatility,
+        RollingVolatility,
+        GeometricBlend,
+        FallbackChain,
+    )
 }
 """Forecasters that a store may hold, by class name."""
 
@@ -31,6 +48,8 @@ VOLATILITIES: dict[str, VolatilityForecaster] = {
     "HAR-market": HARVolatility(terms="market"),
     "HAR": HARVolatility(),
     "HAR-own": HARVolatility(pooled=False),
+    "GJR": GARCHVolatility(asymmetric=True),
+    "GARCH": GARCHVolatility(),
     "EWMA94-calibrated": EWMAVolatility(calibrated=True),
     "EWMA94": EWMAVolatility(),
     "rolling60": RollingVolatility(),
@@ -45,7 +64,7 @@ def default_volatility() -> VolatilityForecaster:
 
 def default_correlation() -> CorrelationEstimator:
     """Return our best correlation estimator."""
-    return EWMACorrelation(halflife=126)
+    return EWMACorrelation(halflife=252, shrinkage=0.2)
 
 
 def default_risk_model(store: str | Path | None = None) -> RiskModel:
@@ -113,6 +132,18 @@ def ewma_covariance(decay: float = 0.94) -> RiskModel:
 
 def _build(facts: dict[str, Any], folder: ModelStore) -> VolatilityForecaster:
     try:
-        return FORECASTERS[facts["forecaster"]](**facts["parameters"])
-    except (KeyError, TypeError) as error:
+        return _described(facts)
+    except (KeyError, TypeError, AttributeError) as error:
         raise StoreCorruptError(f"{folder.path}/store.json describes no forecaster known here: {error}") from error
+
+
+def _described(facts: dict[str, Any]) -> VolatilityForecaster:
+    """Return the forecaster of a description that `walkforward.describe` wrote."""
+    parameters = {name: _value(value) for name, value in facts["parameters"].items()}
+    return FORECASTERS[facts["forecaster"]](**parameters)
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_value(item) for item in value]
+    return _described(value) if isinstance(value, dict) else value

@@ -63,7 +63,7 @@ class PricePanel:
             field: _clean(field, frame, index, close.columns) for field, frame in given.items() if frame is not None
         }
         _check_bars(self._frames)
-        self._market = market
+        self._market = None if market is None else market.asof(self.last_session)
 
     @classmethod
     def _view(cls, frames: dict[str, pd.DataFrame], market: PricePanel | None) -> PricePanel:
@@ -232,16 +232,22 @@ class PricePanel:
             begin = int(market.sessions.searchsorted(frames["close"].index[0]))
             end = int(market.sessions.searchsorted(last, side="right"))
             market = market._rows(slice(begin, end), last)
-        return self._with_derived(self._view(frames, market), cut)
+        panel = self._with_derived(self._view(frames, market), cut)
+        return panel if rows.start in (None, 0) else panel._without_what_was_before()
 
     def _with_derived(self, panel: PricePanel, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> PricePanel:
-        """Hand on what is derived: a row of these depends on that row and on earlier ones.
-
-        Always, not just what was derived already: whether somebody had asked before would show in a last bit.
-        """
-        for name in DERIVED if self.open is not None else DERIVED - {"overnight"}:
-            panel.__dict__[name] = cut(getattr(self, name))
+        """Hand on what was derived already: a row of these depends on that row and on earlier ones."""
+        for name in DERIVED & self.__dict__.keys():
+            panel.__dict__[name] = cut(self.__dict__[name])
         return panel
+
+    def _without_what_was_before(self) -> PricePanel:
+        """Derive the first rows anew, so that they are what the panel's own prices say, whoever had asked before."""
+        known = DERIVED & self.__dict__.keys()
+        head = self._view({field: frame.iloc[: LONGEST_HALT + 1] for field, frame in self._frames.items()}, None)
+        for name in known:
+            self.__dict__[name].iloc[: LONGEST_HALT + 1] = getattr(head, name).to_numpy()
+        return self
 
     # -- identity ---------------------------------------------------------------------------
 

@@ -90,6 +90,8 @@ class RiskModel(BaseEstimator):
         Equal to ``forecast(panel.asof(session))``, with the devolatilised past of a vintage computed once.
         """
         wanted = pd.DatetimeIndex(sessions)
+        if wanted.empty:
+            return
         ahead = SessionForecaster(self)
         for _, span in self.volatility.spans(panel, wanted[0], wanted[-1]):
             ahead.foresee(panel, span[0], span[-1], horizon)

@@ -5,7 +5,7 @@ Layout::
     store.json                       what every vintage in here is: forecaster, parameters, format
     vintages/2009-12-31/             one finished vintage; its folder appears in one rename
         model.safetensors
-        manifest.json                trained_through, data fingerprint, checksum of the tensors
+        manifest.json                trained_through, data fingerprint, checksum of tensors and facts
     parts/2009-12-31/0.safetensors   finished pieces of unfinished vintages, for resuming
 
 Nothing here is ever unpickled.
@@ -19,7 +19,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from safetensors.numpy import save as serialise_tensors
 from volplugin.errors import MissingVintageError, StoreConfigurationError, StoreCorruptError, StoreError
 from volplugin.files import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"
 
@@ -71,7 +72,9 @@ class ModelStore:
     def configuration(self) -> dict[str, Any] | None:
         """Forecaster name and parameters, or None for an empty store."""
         file = self.path / "store.json"
-        return _read_json(file) if file.exists() else None
+        with self._readable():
+            there = file.exists()
+        return _read_json(file) if there else None
 
     def configure(self, configuration: Mapping[str, Any]) -> None:
         """Claim an empty store for a configuration, or check that it is the store's own.
@@ -96,20 +99,21 @@ class ModelStore:
     def vintages(self) -> list[pd.Timestamp]:
         """Last training sessions of the finished vintages, increasing."""
         folder = self.path / "vintages"
-        if not folder.is_dir():
-            return []
-        return sorted(_date(child) for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+        with self._readable():
+            children = [child for child in folder.iterdir() if child.is_dir()] if folder.is_dir() else []
+        return sorted(_date(child) for child in children if not child.name.startswith("."))
 
     def save(self, date: pd.Timestamp, state: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
         """Write a finished vintage in one rename, and drop the parts that it was made of."""
         tensors = _tensor_bytes(state)
-        facts = Manifest(trained_through=_name(date), checksum=hashlib.sha256(tensors).hexdigest(), **dict(manifest))
+        facts = {"format": FORMAT, "trained_through": _name(date), **manifest}
+        facts["checksum"] = _checksum(tensors, facts)
         folder = self.path / "vintages"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=".", dir=folder))
             self._write(staging / TENSORS, tensors)
-            self._write(staging / MANIFEST, _json_bytes(asdict(facts)))
+            self._write(staging / MANIFEST, _json_bytes(facts))
             if not (folder / _name(date)).exists():
                 staging.chmod(0o755)
                 os.replace(staging, folder / _name(date))
@@ -128,13 +132,15 @@ class ModelStore:
         MissingVintageError, StoreCorruptError
         """
         folder = self.path / "vintages" / _name(date)
-        if not folder.is_dir():
+        with self._readable():
+            there = folder.is_dir()
+        if not there:
             raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
         manifest = self._manifest(folder)
         tensors = _read_bytes(folder / TENSORS)
-        if hashlib.sha256(tensors).hexdigest() != manifest.checksum:
+        if _checksum(tensors, asdict(manifest)) != manifest.checksum:
             raise StoreCorruptError(
-                f"{folder / TENSORS} is not the file its manifest describes (truncated or altered); "
+                f"{folder / TENSORS} and {MANIFEST} are not what was written together (truncated or altered); "
                 "delete the vintage's folder and train again"
             )
         return _parse(tensors, folder / TENSORS), manifest
@@ -176,6 +182,13 @@ class ModelStore:
 
     # -- files ------------------------------------------------------------------------------
 
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"cannot read the store {self.path}: {error.strerror or error}") from error
+
     def _write(self, file: Path, content: bytes) -> None:
         try:
             write_atomically(file, content)
@@ -196,6 +209,12 @@ def _date(folder: Path) -> pd.Timestamp:
         return pd.Timestamp(datetime.date.fromisoformat(folder.name))
     except ValueError as error:
         raise StoreCorruptError(f"{folder}: a vintage's folder is named by its date, such as 2009-12-31") from error
+
+
+def _checksum(tensors: bytes, facts: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a vintage: of its tensors, and of every fact that is not this number."""
+    rest = {name: fact for name, fact in facts.items() if name != "checksum"}
+    return hashlib.sha256(tensors + _json_bytes(rest)).hexdigest()
 
 
 def _tensor_bytes(state: Mapping[str, np.ndarray], facts: dict[str, str] | None = None) -> bytes:

@@ -53,9 +53,14 @@ class RefitSchedule:
         ------
         InsufficientHistoryError
             If no session lies before that period's end.
+        ParameterError
+            If `start` lies after `end`.
         """
+        begin, stop = as_moment(start), as_moment(end)
+        if begin > stop:
+            raise ParameterError(f"start {begin.date()} lies after end {stop.date()}; swap them")
         code = FREQUENCIES[self.frequency]
-        first, last = as_moment(start).to_period(code) - 1, as_moment(end).to_period(code) - 1
+        first, last = begin.to_period(code) - 1, stop.to_period(code) - 1
         ends = pd.period_range(first, last, freq=code).end_time.normalize()
         rows = sessions.searchsorted(ends, side="right") - 1
         if rows[0] < 0:
@@ -101,11 +106,7 @@ class WalkForward(VolatilityForecaster):
     @property
     def configuration(self) -> dict[str, Any]:
         """What distinguishes this walk's vintages from another's: forecaster, parameters, schedule."""
-        return {
-            "forecaster": type(self.forecaster).__name__,
-            "parameters": self.forecaster.get_params(deep=False),
-            "schedule": self._schedule.frequency,
-        }
+        return describe(self.forecaster) | {"schedule": self._schedule.frequency}
 
     # -- training ---------------------------------------------------------------------------
 
@@ -174,6 +175,11 @@ class WalkForward(VolatilityForecaster):
         return {date: [found[date, part] or {} for part in range(len(parts))] for date in wanted}
 
     def _dates(self, panel: PricePanel, start: str | pd.Timestamp, end: str | pd.Timestamp) -> list[pd.Timestamp]:
+        if as_moment(start) > panel.last_session:
+            raise InsufficientHistoryError(
+                f"prices end on {panel.last_session.date()}, before the first session asked for, "
+                f"{as_moment(start).date()}; bring the prices up to date"
+            )
         return self._schedule.dates(panel.sessions, start, min(as_moment(end), panel.last_session))
 
     def _kept(self, date: pd.Timestamp, part: int, fingerprint: str) -> State | None:
@@ -181,7 +187,8 @@ class WalkForward(VolatilityForecaster):
 
     def _has(self, date: pd.Timestamp, fingerprint: str) -> bool:
         if self.store is None or date not in self.store.vintages():
-            return date in self._fitted and self.store is None
+            known = self._fitted.get(date)
+            return self.store is None and known is not None and known.data_fingerprint_ == fingerprint
         if self.store.load(date)[1].fingerprint != fingerprint:
             raise StoreConfigurationError(
                 f"the vintage trained through {date.date()} in {self.store.path} was trained on other prices; "
@@ -303,10 +310,27 @@ class WalkForward(VolatilityForecaster):
         return self.__dict__.setdefault("vintages_", {})
 
 
+def describe(forecaster: VolatilityForecaster) -> dict[str, Any]:
+    """Name a forecaster's class and parameters in plain values, those of forecasters among its parameters too."""
+    parameters = forecaster.get_params(deep=False)
+    return {
+        "forecaster": type(forecaster).__name__,
+        "parameters": {name: _described(value) for name, value in parameters.items()},
+    }
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, VolatilityForecaster):
+        return describe(value)
+    if isinstance(value, list | tuple):
+        return [_described(item) for item in value]
+    return value
+
+
 def _fit_part(
     part: VolatilityForecaster, panel: PricePanel, date: pd.Timestamp, number: int
 ) -> tuple[pd.Timestamp, int, State]:
-    return date, number, clone(part).fit(panel.asof(date)).get_state()
+    return date, number, clone(part).fit_part(panel.asof(date))
 
 
 def _join(

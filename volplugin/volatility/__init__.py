@@ -1,7 +1,17 @@
 """Volatility forecasters behind one interface; the LSTM lives in `volplugin.volatility.lstm`."""
 
 from volplugin.volatility.base import VolatilityForecaster
+from volplugin.volatility.combined import FallbackChain, GeometricBlend
+from volplugin.volatility.garch import GARCHVolatility
 from volplugin.volatility.har import HARVolatility
 from volplugin.volatility.moving import EWMAVolatility, RollingVolatility
 
-__all__ = ["EWMAVolatility", "HARVolatility", "RollingVolatility", "VolatilityForecaster"]
+__all__ = [
+    "EWMAVolatility",
+    "FallbackChain",
+    "GARCHVolatility",
+    "GeometricBlend",
+    "HARVolatility",
+    "RollingVolatility",
+    "VolatilityForecaster",
+]

@@ -153,11 +153,15 @@ class VolatilityForecaster(BaseEstimator):
         """Pieces of this model that can be fitted apart, and in parallel: itself, unless it is an ensemble."""
         return [clone(self)]
 
+    def fit_part(self, panel: PricePanel) -> State:
+        """Fit one of the `parts`, and return what `join` needs of it."""
+        return self.fit(panel).get_state()
+
     def join(self, states: list[State], panel: PricePanel) -> Self:
         """Become the model whose parts, fitted on `panel`, have these states."""
         self._describe(panel)
-        self._join(states, panel)
         self.trained_through_ = panel.last_session
+        self._join(states, panel)
         return self
 
     def restore(
@@ -165,8 +169,8 @@ class VolatilityForecaster(BaseEstimator):
     ) -> Self:
         """Become the fitted model that a store kept."""
         self.assets_, self.universe_ = list(assets), list(universe)
-        self.set_state(state)
         self.trained_through_ = pd.Timestamp(trained_through)
+        self.set_state(state)
         return self
 
     def _describe(self, panel: PricePanel) -> None:

@@ -145,12 +145,13 @@ def _own_inputs(panel: PricePanel, own: _Relative, first: int) -> list[np.ndarra
 def _market_inputs(panel: PricePanel, market: PricePanel, own: _Relative, first: int) -> list[np.ndarray]:
     """Means over the reference universe at the panel's sessions, each of shape (n_sessions - first,)."""
     rows = market.sessions.get_indexer(panel.sessions[first:])
-    begin = int(rows.min())
+    there = rows >= 0
+    begin = int(rows.min(where=there, initial=len(market.sessions) - 1))
     theirs = own if market is panel else _relative(market, begin)
     base = _cross_mean(theirs.base)
     returned = _cross_mean(market.returns.to_numpy()[begin:]) / np.sqrt(base)
     means = [*(_cross_mean(ratio) for ratio in theirs.ratios), returned, np.log(base) + CENTRE]
-    return [mean[rows - begin] for mean in means]
+    return [np.where(there, mean[np.where(there, rows - begin, 0)], np.nan) for mean in means]
 
 
 def _cross_mean(values: np.ndarray) -> np.ndarray:

@@ -124,7 +124,7 @@ class LSTMFollower(Follower):
         last = max(0, len(x) - 1 - LONGEST_HALT)
         with one_thread():
             warm, young = ([_run_through(network, x[begin:]) for network in self.model.networks_] for begin in begins)
-            variance = self.model.knot_variance(inputs, panel.sessions, last)[last:]
+            variance = self.model.knot_variance(inputs, panel, last)[last:]
         newest, age = _newest(variance)
         return CarriedState(panel.last_session, list(panel.assets), warm, young, newest, age)
 
@@ -139,12 +139,12 @@ class LSTMFollower(Follower):
             state.warm = [_nothing(network, len(state.assets)) for network in self.model.networks_]
         x = inputs.take(INPUTS)[-1]
         here = np.isfinite(x).all(axis=-1)
-        outputs = [
+        hidden = [
             _step(network, carry, x, here) for network, carry in zip(self.model.networks_, state.warm, strict=True)
         ]
         for network, carry in zip(self.model.networks_, state.young, strict=True):
             _step(network, carry, x, here)
-        fresh = self.model.blend(np.mean(outputs, axis=0), x) * inputs.base[-1][:, None]
+        fresh = self.model.variance(np.concatenate(hidden, axis=-1)[None], inputs, panel.assets)[0]
         state.age = np.where(here, 0, state.age + 1)
         state.variance = np.where(here[:, None], fresh, state.variance)
         state.variance[state.age > LONGEST_HALT] = np.nan
@@ -160,7 +160,7 @@ def _run_through(network: VolatilityNetwork, x: np.ndarray) -> Carry:
         columns = np.flatnonzero(lengths == length)
         batch = np.stack([x[usable[:, column], column] for column in columns])
         with torch.inference_mode():
-            _, states = network(as_tensor(batch))
+            _, states = network.encode(as_tensor(batch))
         for kept, state in zip(carry, states, strict=True):
             for whole, part in zip(kept, state, strict=True):
                 whole[:, columns] = part
@@ -168,19 +168,19 @@ def _run_through(network: VolatilityNetwork, x: np.ndarray) -> Carry:
 
 
 def _step(network: VolatilityNetwork, carry: Carry, x: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Advance the states of assets with a bar, in place; return the outputs of all, NaN for the others."""
-    outputs = np.full((len(x), network.head.out_features), np.nan)
+    """Advance the states of assets with a bar, in place; return the hidden units of all, NaN for the others."""
+    units = np.full((len(x), network.recurrent[-1].hidden_size), np.nan)
     columns = np.flatnonzero(here)
     if len(columns) == 0:
-        return outputs
+        return units
     with torch.inference_mode():
         part = [(hidden[:, columns], cell[:, columns]) for hidden, cell in carry]
-        output, states = network(as_tensor(x[columns])[:, None], part)
+        answered, states = network.encode(as_tensor(x[columns])[:, None], part)
     for kept, state in zip(carry, states, strict=True):
         for whole, new in zip(kept, state, strict=True):
             whole[:, columns] = new
-    outputs[columns] = output[:, 0].numpy()
-    return outputs
+    units[columns] = answered[:, 0].numpy()
+    return units
 
 
 def _nothing(network: VolatilityNetwork, n_assets: int) -> Carry:

@@ -28,12 +28,16 @@ from volplugin.volatility.inputs import (
 )
 from volplugin.volatility.linear import forecast_ratio, regress_logs
 from volplugin.volatility.lstm.carry import LSTMFollower
-from volplugin.volatility.lstm.inference import run_networks
+from volplugin.volatility.lstm.inference import encode
 from volplugin.volatility.lstm.network import VolatilityNetwork
+from volplugin.volatility.lstm.readout import Readout
 from volplugin.volatility.lstm.sequences import block_days, training_sequences, validation_split
 from volplugin.volatility.lstm.training import LOSSES, Recipe, as_tensor, mean_loss, one_thread, train
+from volplugin.volatility.lstm.tuning import fine_tune
 from volplugin.volatility.rescale import out_of_sample_ratio
 from volplugin.volatility.targets import close_to_close_ratio, forward_variance, rescale
+
+MODES = ("shared", "fine-tuned")
 
 STEPS = (100, 200, 400)
 """Numbers of gradient steps among which a validation tail chooses."""
@@ -63,6 +67,9 @@ class LSTMVolatility(VolatilityForecaster):
         Of log variance.
     linear_share : float, default 0.25
         Share of the pooled linear model in the geometric blend.
+    mode : {"shared", "fine-tuned"}, default "shared"
+        One model for all assets; or head and skip tuned for each asset, its own kept only where it improves
+        the loss on a purged validation tail. Assets never trained on get the shared one.
 
     Notes
     -----
@@ -83,6 +90,7 @@ class LSTMVolatility(VolatilityForecaster):
         steps: int | None = 200,
         loss: str = "log_mse",
         linear_share: float = 0.25,
+        mode: str = "shared",
     ) -> None:
         self.units = units
         self.window = window
@@ -90,6 +98,7 @@ class LSTMVolatility(VolatilityForecaster):
         self.steps = steps
         self.loss = loss
         self.linear_share = linear_share
+        self.mode = mode
 
     @property
     def lookback(self) -> int:
@@ -106,6 +115,8 @@ class LSTMVolatility(VolatilityForecaster):
             raise ParameterError(f"units is {self.units!r}, window {self.window!r}; pass positive whole numbers")
         if self.steps is not None and self.steps < 1:
             raise ParameterError(f"steps is {self.steps!r}; pass a positive whole number, or None to choose it")
+        if self.mode not in MODES:
+            raise ParameterError(f"mode is {self.mode!r}; pass one of {', '.join(MODES)}")
         if not 0 <= self.linear_share <= 1:
             raise ParameterError(f"linear_share is {self.linear_share!r}; pass a share between 0 and 1")
 
@@ -118,7 +129,7 @@ class LSTMVolatility(VolatilityForecaster):
     def fit_part(self, panel: PricePanel) -> State:
         """Train the network of one seed, its linear start and the linear model without a market."""
         self._check_parameters()
-        x, y = self._training_data(panel)
+        x, y = self._training_data(_by_name(panel))
         alone = regress_logs(x[..., : len(ALONE)], y)
         with one_thread():
             self.steps_ = self.steps or self._chosen_steps(x, y)
@@ -158,23 +169,22 @@ class LSTMVolatility(VolatilityForecaster):
 
     def _join(self, states: list[State], panel: PricePanel) -> None:
         self.networks_ = [self._network(state, 0) for state in states]
-        self.linear_, self.alone_ = states[0]["linear"], states[0]["alone"].copy()
-        self._rescale(*self._training_data(panel), panel)
-
-    def _rescale(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> None:
-        """Learn the factor by horizon: of the blend in sample, and of its linear part out of sample."""
-        missing = out_of_sample_ratio(x, y, KNOTS)
-        self.factor_ = np.ones(len(KNOTS))
+        self.linear_ = states[0]["linear"]
+        self.readout_ = Readout.of(self.networks_, self.linear_, self.linear_share)
+        panel = _by_name(panel)
+        x, y = self._training_data(panel)
         with one_thread():
-            deep = run_networks(self.networks_, x, panel.sessions, self.window, 0)
-        self.factor_ = rescale(y, self.blend(deep, x)) * missing
+            hidden = encode(self.networks_, x, panel.sessions, self.window, 0)
+        if self.mode == "fine-tuned":
+            self.readout_ = fine_tune(self.readout_, hidden, x, np.log(y), list(panel.assets))
+        # The factor by horizon: of the forecasts in sample, and of their linear part out of sample.
+        missing = out_of_sample_ratio(x, y, KNOTS)
+        self.factor_ = rescale(y, np.exp(self.readout_(hidden, x, panel.assets))) * missing
+        self.alone_ = states[0]["alone"].copy()
         self.alone_[-1] *= missing
 
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
-        market = panel.market
-        # By name, so that the order of columns does not decide which sequences share a batch.
-        panel = panel.select(sorted(panel.assets, key=str))
-        inputs = build_inputs(panel, market)
+        inputs = build_inputs(panel, panel.market)
         y = forward_variance(panel, KNOTS, close_to_close_ratio(panel)) / inputs.base[..., None]
         return inputs.take(INPUTS), y
 
@@ -188,18 +198,17 @@ class LSTMVolatility(VolatilityForecaster):
             return self._from_knots(ratio * inputs.base[..., None], panel, horizons)
         # In a halt the forecast of the last bar stands, which may lie before the first row asked for.
         answered = max(0, first - LONGEST_HALT)
-        return self._from_knots(self.knot_variance(inputs, panel.sessions, answered), panel, horizons)
+        return self._from_knots(self.knot_variance(inputs, panel, answered), panel, horizons)
 
-    def knot_variance(self, inputs: Inputs, sessions: pd.DatetimeIndex, first: int) -> np.ndarray:
+    def knot_variance(self, inputs: Inputs, panel: PricePanel, first: int) -> np.ndarray:
         """Mean daily variance at the fitted horizons, sessions x assets x horizons, from row `first` on."""
-        x = inputs.take(INPUTS)
-        deep = run_networks(self.networks_, x, sessions, self.window, first)
-        return self.blend(deep, x) * inputs.base[..., None]
+        hidden = encode(self.networks_, inputs.take(INPUTS), panel.sessions, self.window, first)
+        return self.variance(hidden, inputs, panel.assets)
 
-    def blend(self, deep: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Variance relative to the slow level, from the networks' mean output and the linear model's."""
-        linear = x @ self.linear_[1:-1] + self.linear_[0]
-        return np.exp((1 - self.linear_share) * deep + self.linear_share * linear) * self.factor_
+    def variance(self, hidden: np.ndarray, inputs: Inputs, assets: pd.Index) -> np.ndarray:
+        """Mean daily variance at the fitted horizons, from the networks' hidden units."""
+        ratio = np.exp(self.readout_(hidden, inputs.take(INPUTS), assets)) * self.factor_
+        return ratio * inputs.base[..., None]
 
     def follower(self) -> LSTMFollower:
         """Return what carries the networks' state from session to session."""
@@ -213,12 +222,25 @@ class LSTMVolatility(VolatilityForecaster):
 
     def get_state(self) -> State:
         """Return the weights of each network, the linear model and the rescale."""
-        return _weights(self.networks_) | {"linear": self.linear_, "alone": self.alone_, "factor": self.factor_}
+        own = {f"own/{asset}": table for asset, table in self.readout_.own.items()}
+        learned = {"linear": self.linear_, "alone": self.alone_, "factor": self.factor_}
+        return _weights(self.networks_) | learned | own
 
     def set_state(self, state: State) -> None:
         """Take them back."""
         self.networks_ = [self._network(state, number) for number in range(len(self.seeds))]
         self.linear_, self.alone_, self.factor_ = state["linear"], state["alone"], state["factor"]
+        shared = Readout.of(self.networks_, self.linear_, self.linear_share)
+        own = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}
+        self.readout_ = Readout(shared.table, own)
+
+    @property
+    def vintage(self) -> dict[str, str]:
+        """What the learned numbers are, with the number of assets that keep a readout of their own."""
+        named = super().vintage
+        if self.mode == "fine-tuned" and hasattr(self, "readout_"):
+            named["fine_tuned"] = f"{len(self.readout_.own)} of {len(self.assets_)} assets"
+        return named
 
     def _network(self, state: State, number: int) -> VolatilityNetwork:
         network = VolatilityNetwork(len(INPUTS), len(RECURRENT), len(KNOTS), self.units)
@@ -235,6 +257,11 @@ class LSTMVolatility(VolatilityForecaster):
                 f"stored weights do not fit LSTMVolatility(units={self.units!r}): {error}"
             ) from error
         return network.eval()
+
+
+def _by_name(panel: PricePanel) -> PricePanel:
+    """Order the assets, so that the order of columns does not decide which sequences share a batch."""
+    return panel.select(sorted(panel.assets, key=str))
 
 
 def _fit_part(part: LSTMVolatility, panel: PricePanel) -> State:

@@ -10,12 +10,13 @@ import torch
 
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import blocks, pack
+from volplugin.volatility.lstm.training import as_tensor
 
 
-def run_networks(
+def encode(
     networks: Sequence[VolatilityNetwork], x: np.ndarray, sessions: pd.DatetimeIndex, window: int, first: int
 ) -> np.ndarray:
-    """Mean output of an ensemble at every session from row `first` on.
+    """Hidden units of an ensemble at every session from row `first` on, network after network.
 
     Parameters
     ----------
@@ -28,20 +29,20 @@ def run_networks(
     window : int
         Least number of sessions that warm the state up.
     first : int
-        First row to answer.
+        First row wanted.
 
     Returns
     -------
-    ndarray of shape (n_sessions, n_assets, n_heads)
+    ndarray of shape (n_sessions, n_assets, n_networks * units)
         NaN before `first` and in rows without inputs.
     """
     packed = pack(x, blocks(sessions, window, first))
-    heads = networks[0].head.out_features
-    outputs = np.full((*x.shape[:2], heads), np.nan)
+    widths = [network.recurrent[-1].hidden_size for network in networks]
+    hidden = np.full((*x.shape[:2], sum(widths)), np.nan)
     if packed.x.size == 0:
-        return outputs
-    batch = torch.from_numpy(packed.x).to(networks[0].head.weight.dtype)
+        return hidden
+    batch = as_tensor(packed.x)
     with torch.inference_mode():
-        mean = torch.stack([network(batch)[0] for network in networks]).mean(dim=0).numpy()
-    outputs[packed.row, packed.asset] = mean[packed.sequence, packed.step]
-    return outputs
+        units = torch.cat([network.encode(batch)[0] for network in networks], dim=-1).numpy()
+    hidden[packed.row, packed.asset] = units[packed.sequence, packed.step]
+    return hidden

@@ -59,9 +59,14 @@ class VolatilityNetwork(nn.Module):
 
     def forward(self, x: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
         """Map inputs [batch, steps, n_inputs] to outputs [batch, steps, n_heads] and the state after them."""
+        hidden, states = self.encode(x, carry)
+        return self.skip(x) + self.head(hidden), states
+
+    def encode(self, x: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
+        """Map inputs to the last layer's hidden units [batch, steps, units] and the state after them."""
         states: Carry = []
         hidden = x[..., : self.n_recurrent]
         for depth, layer in enumerate(self.layers):
             hidden, state = layer(hidden, None if carry is None else carry[depth])
             states.append(state)
-        return self.skip(x) + self.head(hidden), states
+        return hidden, states

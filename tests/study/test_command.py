@@ -1,0 +1,69 @@
+"""`volplugin study` on a folder of closes."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from volplugin import LSTMVolatility, ModelStore, PricePanel, RefitSchedule, WalkForward
+from volplugin.cli import main
+
+
+@pytest.fixture(scope="module")
+def home(closes, tmp_path_factory):
+    """Return a folder with closes, weights, and a store that a tiny network has claimed."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "closes").mkdir()
+    # Little more than the shortest sample there is, and DELT the youngest.
+    for name, count in {"ALFA": 800, "BRAV": 800, "DELT": 395}.items():
+        closes.close[name].tail(count).rename("close").to_csv(folder / "closes" / f"{name}.csv")
+    (folder / "weights.csv").write_text("symbol,weight\nALFA,0.7\nDELT,0.3\n")
+    (folder / "unknown.csv").write_text("symbol,weight\nALFA,0.7\nZULU,0.3\n")
+    tiny = LSTMVolatility(units=(2,), window=10, seeds=(0,), steps=2)
+    store = ModelStore(folder / "out" / "models")
+    walk = WalkForward(tiny, schedule=RefitSchedule("yearly"), store=store)
+    walk.train(PricePanel.from_csv(folder / "closes"), "2016-12-01", "2016-12-02", n_jobs=1, progress=False)
+    return folder
+
+
+def study(home, *options):
+    settings = ["--closes", str(home / "closes"), "--epochs", "1", "--out", str(home / "out"), "--jobs", "1"]
+    return CliRunner().invoke(main, ["study", *settings, *options])
+
+
+def test_study_runs_and_a_second_one_has_nothing_to_train(home):
+    first = study(home, "--weights", str(home / "weights.csv"))
+    assert first.exit_code == 0, first.output
+    assert "0 of 3; to be trained: 3" in first.stderr
+    for said in ("the common sample is used", "equal weights, 20 sessions ahead", "weights of weights.csv, 20"):
+        assert said in first.stdout
+    numbers = json.loads((home / "out" / "study.json").read_text())
+    assert numbers["causal_model"].startswith("LSTMVolatility + EWMACorrelation")
+    second = study(home)
+    assert "3 of 3; to be trained: 0" in second.stderr
+    again = json.loads((home / "out" / "study.json").read_text())
+    assert again["books"]["equal weights"] == numbers["books"]["equal weights"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("unknown.csv", "AssetMismatchError: weights of unknown.csv: there are no closes of ZULU"),
+        ("absent.csv", "absent.csv: No such file or directory"),
+    ],
+)
+def test_unusable_weights_are_named_before_anything_is_trained(home, option, message):
+    failed = study(home, "--weights", str(home / option), "--store", str(home / "never"))
+    assert failed.exit_code == 1
+    assert message in failed.stderr
+    assert not (home / "never").exists()
+
+
+def test_one_stock_is_named(home):
+    failed = CliRunner().invoke(main, ["study", "--closes", str(home / "closes" / "ALFA.csv")])
+    assert "PanelError" in failed.stderr
+    alone = home / "alone"
+    alone.mkdir()
+    (alone / "ALFA.csv").write_text((home / "closes" / "ALFA.csv").read_text())
+    failed = CliRunner().invoke(main, ["study", "--closes", str(alone)])
+    assert "PanelError: a study takes two stocks or more" in failed.stderr

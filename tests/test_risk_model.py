@@ -1,0 +1,330 @@
+import numpy as np
+import pandas as pd
+import pytest
+from registry import CORRELATIONS, learn, tiny_lstm
+from sklearn.base import clone
+from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED
+
+from volplugin import (
+    CovarianceForecast,
+    EWMACorrelation,
+    EWMAVolatility,
+    HARVolatility,
+    PricePanel,
+    RefitSchedule,
+    RiskModel,
+    RollingCorrelation,
+    RollingVolatility,
+    WalkForward,
+)
+from volplugin.errors import (
+    AssetMismatchError,
+    InsufficientHistoryError,
+    MissingForecastError,
+    NotFittedError,
+    ParameterError,
+)
+
+SIMPLE = RiskModel(RollingVolatility(40), RollingCorrelation(60))
+
+
+@pytest.fixture(scope="module")
+def model(synthetic) -> RiskModel:
+    """A fitted model with market-wide inputs. Not to be changed."""
+    return RiskModel(learn(HARVolatility("market"), synthetic), EWMACorrelation(halflife=12))
+
+
+@pytest.fixture(scope="module")
+def known(synthetic) -> PricePanel:
+    return synthetic.asof(ASOF)
+
+
+def same(one: CovarianceForecast, other: CovarianceForecast, tolerance: float = 1e-9) -> None:
+    assert (one.asof, one.horizon) == (other.asof, other.horizon)
+    pd.testing.assert_series_equal(one.volatility, other.volatility, rtol=tolerance)
+    pd.testing.assert_frame_equal(one.correlation, other.correlation, rtol=tolerance, atol=tolerance)
+
+
+# -- the number ------------------------------------------------------------------------------------
+
+
+def test_sigma_by_hand(known):
+    """The same from pandas alone: rolling volatilities, the returns over the day before's, their correlation."""
+    names = ["ALFA", "BRAV", "CHAR", "GOLF"]
+    returns = np.log(known.close[names]).diff()
+    sigma = (returns**2).rolling(40).mean() ** 0.5
+    z = (returns / sigma.shift(1)).clip(-4.2, 4.2).tail(60)
+    products = z.T @ z
+    scale = np.sqrt(np.diag(products))
+    rho = products / np.outer(scale, scale)
+    expected = rho * np.outer(sigma.iloc[-1], sigma.iloc[-1])
+    forecast = SIMPLE.forecast(PricePanel(close=known.close[names]))
+    np.testing.assert_allclose(forecast.covariance, expected, rtol=1e-9)
+    w = pd.Series(0.25, index=names)
+    assert forecast.portfolio_volatility(w) == pytest.approx(np.sqrt(w @ expected @ w), rel=1e-9)
+
+
+def test_on_plain_returns_it_is_riskmetrics(known):
+    """Without devolatilising, at one decay: exponential means of products of returns."""
+    names = ["ALFA", "BRAV", "CHAR", "GOLF"]
+    short = PricePanel(close=known.close[names].tail(61))
+    halflife = np.log(0.5) / np.log(0.94)
+    returns = np.log(short.close).diff().iloc[1:]
+    expected = pd.DataFrame(
+        {a: {b: (returns[a] * returns[b]).ewm(alpha=0.06).mean().iloc[-1] for b in names} for a in names}
+    )
+    model = RiskModel(EWMAVolatility(0.94), EWMACorrelation(halflife), devolatilise=False)
+    np.testing.assert_allclose(model.forecast(short).covariance, expected, rtol=1e-6)
+
+
+def test_devolatilised_returns_are_cut_at_4_2(known):
+    """A crash that no volatility foresaw weighs as a return of 4.2 standard deviations."""
+    close = known.close[["ALFA", "BRAV"]].copy()
+    close.loc[SESSIONS[1050] :, "ALFA"] *= 0.5
+    crash = SIMPLE.forecast(PricePanel(close=close)).correlation.iloc[0, 1]
+    close.loc[SESSIONS[1050] :, "ALFA"] *= 0.5
+    assert SIMPLE.forecast(PricePanel(close=close)).correlation.iloc[0, 1] == pytest.approx(crash, abs=0.02)
+
+
+def test_past_returns_are_divided_by_the_forecasts_of_the_day_before(known):
+    """Not by forecasts that know the return already: those would hide its size."""
+    close = known.close[["ALFA", "BRAV"]].copy()
+    z = RollingVolatility(40).predict_path(PricePanel(close=close), SESSIONS[900], ASOF, horizon=1).shift(1)
+    devolatilised = (np.log(close).diff() / z).clip(-4.2, 4.2).loc[:ASOF].tail(60)
+    expected = RollingCorrelation(60).estimate(devolatilised)
+    pd.testing.assert_frame_equal(SIMPLE.forecast(PricePanel(close=close)).correlation, expected, rtol=1e-9)
+
+
+def test_horizons_share_the_correlation(model, known):
+    day, month = model.forecast(known, 1), model.forecast(known, 21)
+    pd.testing.assert_frame_equal(day.correlation, month.correlation, rtol=1e-12)
+    assert (day.volatility != month.volatility).all()
+    assert (day.horizon, month.horizon) == (1, 21)
+
+
+def test_fit_fits_the_volatility(synthetic):
+    model = RiskModel(HARVolatility(), RollingCorrelation(60))
+    assert model.fit(synthetic.asof(TRAINED)) is model
+    assert model.volatility.trained_through_ == TRAINED
+
+
+def test_lookback_is_that_of_its_parts():
+    assert SIMPLE.lookback == 40 + 21 + 60
+    assert RiskModel(HARVolatility(), EWMACorrelation(12)).lookback == 771 + 72
+
+
+def test_params_and_clone():
+    model = RiskModel(HARVolatility("market"), EWMACorrelation(12), devolatilise=False)
+    copy = clone(model)
+    assert copy.get_params()["volatility__terms"] == "market"
+    assert copy.get_params()["correlation__halflife"] == 12
+    assert copy.devolatilise is False
+
+
+# -- assets ----------------------------------------------------------------------------------------
+
+
+def test_who_else_is_asked_for_does_not_matter(model, known):
+    everyone = model.forecast(known)
+    for few in (["BRAV"], ["HOTE", "ALFA"], ["GOLF", "DELT", "ECHO"]):
+        for forecast in (model.forecast(known.select(few)), model.forecast(known, assets=few)):
+            assert list(forecast.assets) == few
+            same(forecast, everyone.select(few))
+            assert forecast.diagnostics["data_fingerprint"] == everyone.diagnostics["data_fingerprint"]
+
+
+def test_an_asset_outside_the_market(model, known):
+    """Its forecast stands beside the market's, which it does not change."""
+    outsider = PricePanel(close=known.close[["HOTE"]].rename(columns={"HOTE": "NEW"}), market=known)
+    forecast = model.forecast(outsider)
+    assert list(forecast.assets) == ["NEW"]
+    assert forecast.volatility["NEW"] > 0
+
+
+def test_unlisted_and_delisted_assets_are_named(synthetic):
+    early = SIMPLE.forecast(synthetic.asof(SESSIONS[399]))
+    assert dict(early.diagnostics["excluded"]) == {"DELT": "no bars up to this session"}
+    assert list(early.assets) == [name for name in ASSETS if name != "DELT"]
+    late = SIMPLE.forecast(synthetic)
+    assert dict(late.diagnostics["excluded"]) == {"FOXT": "no bars up to this session"}
+    gone = SIMPLE.forecast(synthetic.asof(SESSIONS[1112]))
+    assert dict(gone.diagnostics["excluded"]) == {"FOXT": f"no bar since {DELISTED.date()}"}
+
+
+def test_a_weight_on_an_excluded_asset_says_why(synthetic):
+    forecast = SIMPLE.forecast(synthetic.asof(SESSIONS[399]))
+    with pytest.raises(MissingForecastError, match=r"DELT has weight 0.5 .* \(no bars up to this session\)"):
+        forecast.portfolio_volatility({"ALFA": 0.5, "DELT": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("session", "asset", "reason"),
+    [
+        (SESSIONS[399], "DELT", "no bars up to this session"),
+        (SESSIONS[410], "DELT", "only 11 bars of history"),
+        (SESSIONS[1111], "FOXT", f"no bar since {DELISTED.date()}"),
+    ],
+)
+def test_an_asset_asked_for_by_name_without_a_forecast(session, asset, reason, synthetic):
+    with pytest.raises(
+        InsufficientHistoryError, match=f"^{asset} has no forecast at {session.date()}: {reason}; leave"
+    ):
+        SIMPLE.forecast(synthetic.asof(session), assets=["ALFA", asset])
+
+
+def test_an_asset_that_is_not_there(model, known):
+    with pytest.raises(AssetMismatchError, match="the panel has no TSLA"):
+        model.forecast(known, assets=["ALFA", "TSLA"])
+
+
+def test_no_asset_at_all_with_a_forecast(synthetic):
+    with pytest.raises(InsufficientHistoryError, match=f"ALFA has no forecast at {SESSIONS[3].date()}: only 4 bars"):
+        SIMPLE.forecast(synthetic.asof(SESSIONS[3]))
+
+
+def test_in_a_halt_the_last_forecast_stands(synthetic):
+    before, within = (SIMPLE.forecast(synthetic.asof(day)) for day in (SESSIONS[1019], HALTED[-1]))
+    assert within.volatility["ECHO"] == before.volatility["ECHO"]
+    assert np.isfinite(within.covariance).all().all()
+
+
+def test_a_newly_listed_asset_leans_on_the_average(synthetic):
+    """Thirty sessions after its listing, its correlations are pulled to the average, and the diagnostics say so."""
+    forecast = RiskModel(RollingVolatility(20), RollingCorrelation(252)).forecast(synthetic.asof(SESSIONS[430]))
+    assert dict(forecast.diagnostics["short_history"]) == {"DELT": 31}
+    assert forecast.diagnostics["observations"] < 20
+    others = [name for name in ASSETS if name != "DELT"]
+    rest = forecast.correlation.loc[others, others].to_numpy()
+    mean = rest[~np.eye(len(rest), dtype=bool)].mean()
+    assert (forecast.correlation.loc["DELT", others] - mean).abs().max() < 0.15
+
+
+def test_a_first_day_volatility_comes_with_enough_bars_only(synthetic):
+    first = LISTED + pd.offsets.BDay(0)
+    assert "DELT" in SIMPLE.forecast(synthetic.asof(first)).diagnostics["excluded"]
+    assert "DELT" in SIMPLE.forecast(synthetic.asof(SESSIONS[425])).assets
+
+
+# -- diagnostics -----------------------------------------------------------------------------------
+
+
+def test_diagnostics(model, known):
+    forecast = model.forecast(known)
+    facts = forecast.diagnostics
+    assert facts["model"] == {"model": "HARVolatility", "trained_through": str(TRAINED.date())}
+    assert facts["data_fingerprint"] == known.tail(model.lookback).fingerprint()
+    assert facts["condition_number"] == pytest.approx(np.linalg.cond(forecast.correlation), rel=1e-6)
+    assert facts["psd_repair"] == 0
+    assert facts["fallbacks"] == {}
+    assert facts["excluded"] == {}
+    assert facts["short_history"] == {}
+    assert facts["view"] == "risk"
+
+
+@pytest.mark.parametrize("volatility", [lambda: HARVolatility("market"), tiny_lstm], ids=["har", "lstm"])
+def test_a_panel_without_the_reference_universe(volatility, synthetic, known):
+    """Three names alone: a linear model without market terms answers, and says so."""
+    model = RiskModel(learn(volatility(), synthetic), CORRELATIONS["ewma"]())
+    alone = PricePanel(
+        **{field: getattr(known, field)[ASSETS[:3]] for field in ("open", "high", "low", "close", "volume")}
+    )
+    forecast = model.forecast(alone)
+    assert list(forecast.diagnostics["fallbacks"]) == ["market-wide inputs"]
+    assert np.isfinite(forecast.covariance).all().all()
+    whole = model.forecast(known, assets=ASSETS[:3])
+    assert whole.diagnostics["fallbacks"] == {}
+    assert (forecast.volatility / whole.volatility).between(0.5, 2).all()
+    assert (forecast.volatility != whole.volatility).all()
+    beside = model.forecast(alone.with_market(known))
+    assert beside.diagnostics["fallbacks"] == {}
+    pd.testing.assert_series_equal(beside.volatility, whole.volatility, rtol=1e-6)
+
+
+def test_half_of_the_reference_universe_is_enough(model, known):
+    assert model.forecast(PricePanel(close=known.close[ASSETS[:4]])).diagnostics["fallbacks"] == {}
+    assert model.forecast(PricePanel(close=known.close[ASSETS[:3]])).diagnostics["fallbacks"] != {}
+
+
+@pytest.mark.parametrize("view", ["total", "", None])
+def test_unknown_view(view, model, known):
+    with pytest.raises(ParameterError, match="pass one of risk, structure"):
+        model.forecast(known, view=view)
+
+
+@pytest.mark.parametrize("view", ["risk", "structure"])
+def test_views(view, model, known):
+    assert model.forecast(known, view=view).diagnostics["view"] == view
+
+
+def test_unfitted(known):
+    with pytest.raises(NotFittedError, match="HARVolatility is not fitted"):
+        RiskModel(HARVolatility(), EWMACorrelation()).forecast(known)
+
+
+# -- many sessions ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def walk(synthetic) -> RiskModel:
+    walk = WalkForward(HARVolatility("market"), RefitSchedule("quarterly"))
+    return RiskModel(walk.train(synthetic, "2016-01-04", "2016-12-30", progress=False), EWMACorrelation(12))
+
+
+@pytest.fixture(scope="module")
+def pointwise(walk, synthetic) -> dict[pd.Timestamp, CovarianceForecast]:
+    """Forecasts around a change of vintage, a halt and a delisting, each made alone."""
+    chosen = [*SESSIONS[1018:1026], *SESSIONS[1061:1070], *SESSIONS[1105:1115]]
+    return {session: walk.forecast(synthetic.asof(session), 5) for session in chosen}
+
+
+def test_a_path_equals_forecasts_made_alone(walk, synthetic, pointwise):
+    path = list(walk.forecast_path(synthetic, pointwise, 5))
+    assert [forecast.asof for forecast in path] == list(pointwise)
+    vintages = {forecast.diagnostics["model"]["trained_through"] for forecast in path}
+    assert vintages == {"2015-12-31", "2016-03-31"}
+    for forecast in path:
+        same(forecast, pointwise[forecast.asof], 1e-6)
+        assert dict(forecast.diagnostics["excluded"]) == dict(pointwise[forecast.asof].diagnostics["excluded"])
+        assert forecast.diagnostics["model"] == pointwise[forecast.asof].diagnostics["model"]
+
+
+def test_a_backtest_equals_forecasts_made_alone(walk, synthetic, pointwise):
+    """Session after session, with the past remembered; the panel grows as it would in a backtest."""
+    running = walk.session_forecaster()
+    for session, expected in pointwise.items():
+        same(running.forecast(synthetic.asof(session), 5), expected, 1e-6)
+
+
+def test_a_backtest_may_change_its_mind(walk, synthetic, pointwise):
+    """About horizons, assets, and the order of time."""
+    running = walk.session_forecaster()
+    first, second, *_, last = pointwise
+    same(running.forecast(synthetic.asof(second), 5), pointwise[second], 1e-6)
+    same(running.forecast(synthetic.asof(first), 5), pointwise[first], 1e-6)
+    same(running.forecast(synthetic.asof(last), 21), walk.forecast(synthetic.asof(last), 21), 1e-6)
+    some = running.forecast(synthetic.asof(last), 5, assets=["GOLF", "ALFA"])
+    same(some, pointwise[last].select(["GOLF", "ALFA"]), 1e-6)
+    alone = PricePanel(close=synthetic.close[["GOLF", "ALFA", "BRAV", "CHAR"]]).asof(last)
+    same(running.forecast(alone, 5), walk.forecast(alone, 5), 1e-6)
+
+
+def test_an_empty_path(walk, synthetic):
+    assert list(walk.forecast_path(synthetic, [], 5)) == []
+
+
+def test_a_window_of_the_lookback_is_enough(walk, synthetic, pointwise):
+    for session, expected in list(pointwise.items())[::6]:
+        same(walk.forecast(synthetic.asof(session).tail(walk.lookback), 5), expected, 1e-6)
+
+
+def test_real_prices_through_the_crisis(real):
+    """The forecast book volatility of late 2008 is several times that of 2006, and near what came."""
+    model = RiskModel(HARVolatility(), EWMACorrelation(halflife=42))
+    model.volatility.fit(real.asof("2006-06-30"))
+    book = pd.Series(1 / 7, index=[name for name in real.assets if name != "V"])
+    calm, storm = (
+        model.forecast(real.asof(date), assets=book.index).portfolio_volatility(book, periods=252)
+        for date in ("2006-12-29", "2008-10-31")
+    )
+    assert 0.05 < calm < 0.15
+    assert 0.4 < storm < 1.2
