@@ -96,7 +96,7 @@ def load_walk(store: str | Path) -> WalkForward:
     MissingVintageError
         If the folder holds none, with the command that trains them.
     StoreCorruptError
-        If its description names an unknown forecaster or parameter.
+        If its description names an unknown forecaster, parameter or schedule.
     """
     folder = ModelStore(store)
     facts = folder.configuration
@@ -104,7 +104,7 @@ def load_walk(store: str | Path) -> WalkForward:
         raise MissingVintageError(
             f"{folder.path} holds no trained models; train them: volplugin train --store {folder.path}"
         )
-    return WalkForward(_build(facts, folder), schedule=RefitSchedule(facts.get("schedule", "yearly")), store=folder)
+    return _build(facts, folder)
 
 
 def correlation_named(name: str) -> CorrelationEstimator:
@@ -130,10 +130,11 @@ def ewma_covariance(decay: float = 0.94) -> RiskModel:
     return RiskModel(EWMAVolatility(decay), EWMACorrelation(halflife), devolatilise=False)
 
 
-def _build(facts: dict[str, Any], folder: ModelStore) -> VolatilityForecaster:
+def _build(facts: dict[str, Any], folder: ModelStore) -> WalkForward:
     try:
-        return _described(facts)
-    except (KeyError, TypeError, AttributeError) as error:
+        schedule = RefitSchedule(facts.get("schedule", "yearly"))
+        return WalkForward(_described(facts), schedule=schedule, store=folder)
+    except (KeyError, TypeError, AttributeError, ParameterError) as error:
         raise StoreCorruptError(f"{folder.path}/store.json describes no forecaster known here: {error}") from error
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from volplugin.adapters.zipline.bundles import read_bundle
-from volplugin.adapters.zipline.run import run_backtest
+from volplugin.adapters.zipline.run import load_strategy, run_backtest
 from volplugin.defaults import correlation_named, default_walk, ewma_covariance, load_walk, volatility_named
 from volplugin.errors import InsufficientHistoryError, MissingVintageError
 from volplugin.evaluation import (
@@ -30,6 +30,7 @@ from volplugin.report.html import write_report
 from volplugin.report.result import BacktestResult, Comparison, RunDetails
 from volplugin.risk_model import RiskModel
 from volplugin.store import ModelStore
+from volplugin.targeting import VolatilityTarget
 from volplugin.walkforward import WalkForward
 
 Say = Callable[[str], None]
@@ -116,7 +117,9 @@ def judge_volatility(
     for model in zoo.values():
         if isinstance(model, WalkForward) and model is not walk:
             model.train(panel, start, end, n_jobs=jobs, progress=False)
-    return volatility_scorecard(forecast_table(zoo, panel, start, end, horizons), panel, horizons)
+    forecasts = forecast_table(zoo, panel, start, end, horizons)
+    # The range proxy is scaled on what was known when the judged span began.
+    return volatility_scorecard(forecasts, panel, horizons, calibrated_through=start - pd.Timedelta(days=1))
 
 
 def book_models(walk: WalkForward) -> dict[str, RiskModel]:
@@ -163,8 +166,10 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
     Path
         Of the report.
     """
-    # Anchored at the first session: no later split or dividend touches a training price, to the last bit.
     panel = read_bundle(job.bundle)
+    # What cannot run is told before anything is trained for it.
+    load_strategy(job.strategy)
+    VolatilityTarget(job.parameters["target"], job.parameters["max_leverage"], band=job.parameters["band"])
     if training:
         say(f"training what {job.store} lacks")
         walk = train(panel, job.store, job.start, job.end, jobs=job.jobs)

@@ -115,12 +115,12 @@ def test_reach_covers_a_return_over_a_halt_and_a_forecast_held_over_one(syntheti
     close = synthetic.close[["ALFA"]].copy()
     close.iloc[-21:-11] = np.nan
     close.iloc[-10:] = np.nan
-    panel, model = PricePanel(close=close), RollingVolatility(25)
+    panel, model = PricePanel(close=close), RollingVolatility(40)
     assert REACH == 21
-    assert model.lookback == 25 + REACH
+    assert model.lookback == 40 + REACH
     expected = model.predict(panel)
     assert expected.notna().all()
     pd.testing.assert_series_equal(model.predict(panel.tail(model.lookback)), expected)
     squared = (np.log(close["ALFA"].dropna()).diff() ** 2).reindex(close.index)
-    # The window of 25 ends at the last bar, the eleventh session from the end.
-    assert expected["ALFA"] == pytest.approx(np.sqrt(squared.iloc[-35:-10].mean()), rel=1e-9)
+    # The window of 40 ends at the last bar, the eleventh session from the end.
+    assert expected["ALFA"] == pytest.approx(np.sqrt(squared.iloc[-50:-10].mean()), rel=1e-9)

@@ -1,0 +1,139 @@
+"""The commands, as a user runs them: what they write, and what they say of wrong input."""
+
+import json
+import pickle
+
+import pytest
+
+BUNDLE = "market-by-command"
+SPAN = ["--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2017-09-29"]
+
+
+@pytest.fixture(scope="module")
+def trained(home):
+    result = home.run("train", *SPAN, "--store", home.store, "--jobs", "1")
+    assert result.exit_code == 0, result.output
+    assert "2 models" in result.output
+    return home
+
+
+@pytest.fixture(scope="module")
+def results(trained):
+    out = trained.folder / "results"
+    options = ["--store", trained.store, "--out", out, "--jobs", "1", "--compare", "--max-leverage", "2"]
+    result = trained.run("backtest", "vol_target", *SPAN, "--target", "0.12", *options)
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_backtest_writes_perf_scorecard_and_report(results):
+    perf = pickle.loads((results / "perf.pkl").read_bytes())
+    assert perf["predicted_vol"].iloc[-1] == pytest.approx(0.12, abs=0.06)
+    card = json.loads((results / "scorecard.json").read_text())
+    assert card["portfolio"]["target"] == 0.12
+    assert card["details"]["parameters"]["max_leverage"] == 2
+    assert [v["trained_through"] for v in card["details"]["vintages"]] == ["2017-03-31", "2017-06-30"]
+    assert set(card["volatility"]["scores"]["21"]) == {"LSTM", "HAR", "EWMA94"}
+    assert set(card["book"]) == {"LSTM", "LSTM + rolling correlation", "EWMA94"}
+    assert list(card["comparisons"]) == ["LSTMVolatility + RollingCorrelation()"]
+    assert "<svg" in (results / "report.html").read_text() or "data:image" in (results / "report.html").read_text()
+
+
+def test_evaluate_prints_the_table_and_writes_the_numbers(trained):
+    options = ["--store", trained.store, "--models", "LSTM,HAR,EWMA94,rolling60", "--horizons", "1,5", "--jobs", "1"]
+    result = trained.run("evaluate", *SPAN, *options, "--out", trained.folder / "judged")
+    assert result.exit_code == 0, result.output
+    for said in ("1 session ahead", "5 sessions ahead", "rolling60", "below EWMA94", "Equal-weight book"):
+        assert said in result.output
+    numbers = json.loads((trained.folder / "judged" / "evaluation.json").read_text())
+    shown = f"{numbers['volatility']['scores']['5']['LSTM']['qlike']:.4f}"
+    assert shown in result.output
+
+
+def test_forecast_as_json_adds_up(trained):
+    (trained.folder / "w.csv").write_text("symbol,weight\nAAA,0.5\nBBB,0.7\nCCC,-0.2\n")
+    options = ["--bundle", BUNDLE, "--store", trained.store, "--weights", trained.folder / "w.csv"]
+    result = trained.run("forecast", *options, "--asof", "2017-06-30", "--horizon", "5", "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.output)
+    total = sum(asset["contribution"] for asset in facts["assets"].values())
+    assert total == pytest.approx(facts["portfolio_volatility"], rel=1e-12)
+    assert facts["asof"] == "2017-06-30"
+    assert facts["model"]["trained_through"] == "2017-06-30"
+    assert {name: asset["weight"] for name, asset in facts["assets"].items()} == {"AAA": 0.5, "BBB": 0.7, "CCC": -0.2}
+
+
+def test_forecast_prints_the_same_in_words(trained):
+    options = ["--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30"]
+    words, facts = trained.run("forecast", *options), trained.run("forecast", *options, "--json")
+    assert f"{json.loads(facts.output)['portfolio_volatility']:.2%}" in words.output
+    assert words.output.count("%") > 4 * 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["backtest", "vol_target", "--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2018-06-01"],
+            "BundleRangeError",
+        ),
+        (["backtest", "vol_target", *SPAN, "--target", "-1"], "target is -1.0"),
+        (["backtest", "nothing_of_the_kind", *SPAN], "vol_target"),
+        (["backtest", "vol_target", "--bundle", "nope"], "BundleNotFoundError"),
+        (["evaluate", *SPAN, "--models", "LSTM,FOO"], "model is 'FOO'"),
+        (["evaluate", *SPAN, "--horizons", "1,x"], "--horizons is '1,x'"),
+        (["evaluate", "--bundle", BUNDLE, "--start", "2017-09-01", "--end", "2017-04-03"], "is before --start"),
+        (["forecast", "--bundle", BUNDLE, "--asof", "2016-01-29"], "volplugin train"),
+        (["train", "--bundle", BUNDLE, "--start", "2014-06-02", "--end", "2014-12-31"], "prices begin on 2015-01-02"),
+    ],
+)
+def test_wrong_input_gets_one_line_that_says_what_to_do(trained, arguments, said):
+    options = [] if "--bundle" in arguments and arguments[-1] == "nope" else ["--store", trained.store]
+    assert said in trained.fails(*arguments, *options)
+
+
+def test_no_train_refuses_an_empty_store(home):
+    said = home.fails("backtest", "vol_target", *SPAN, "--store", home.folder / "empty", "--no-train")
+    assert "MissingVintageError" in said
+    assert "volplugin train" in said
+
+
+def test_a_store_of_another_configuration_is_refused(trained, tmp_path):
+    from volplugin import ModelStore
+    from volplugin.errors import StoreConfigurationError
+
+    with pytest.raises(StoreConfigurationError, match="forecaster"):
+        ModelStore(trained.store).configure({"forecaster": "HARVolatility", "parameters": {}})
+
+
+def test_weights_that_are_none(trained):
+    (trained.folder / "none.csv").write_text("")
+    (trained.folder / "other.csv").write_text("symbol,weight\nXYZ,1\n")
+    options = ["forecast", "--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30", "--weights"]
+    assert "expected columns symbol, weight" in trained.fails(*options, trained.folder / "none.csv")
+    assert "XYZ has weight 1 but no forecast" in trained.fails(*options, trained.folder / "other.csv")
+
+
+def test_a_run_too_short_for_a_report_is_not_lost(trained):
+    span = ["--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2017-05-05"]
+    out = trained.folder / "short"
+    said = trained.fails("backtest", "vol_target", *span, "--store", trained.store, "--out", out, "--jobs", "1")
+    assert "too short for a report" in said
+    assert len(pickle.loads((out / "perf.pkl").read_bytes())) == 24
+
+
+def test_ingest_of_bad_prices_names_stock_and_date(home):
+    folder = home.folder / "bad"
+    folder.mkdir()
+    (folder / "ABC.csv").write_text(
+        "date,open,high,low,close,volume\n2017-01-03,1,2,0.5,,100\n2017-01-04,1,2,0.5,1,9\n"
+    )
+    said = home.fails("ingest", "bad", "--csv", folder)
+    assert "ABC on 2017-01-03" in said
+
+
+def test_help_teaches(home):
+    shown = home.run("--help").output
+    for command in ("ingest", "train", "backtest", "evaluate", "forecast", "demo"):
+        assert command in shown
+        assert home.run(command, "--help").exit_code == 0
