@@ -208,6 +208,14 @@ def test_impossible_correlation():
         given_correlation([[1, np.nan, 0], [np.nan, 1, 0], [0, 0, 1]])
 
 
+def test_an_asset_twice():
+    """Its risk would count twice."""
+    with pytest.raises(AssetMismatchError, match="AAPL is there twice"):
+        forecast().select(["AAPL", "JPM", "AAPL"])
+    with pytest.raises(AssetMismatchError, match="X is there twice"):
+        forecast().relabel({"AAPL": "X", "CVX": "X"})
+
+
 def test_labels_that_differ():
     rho = pd.DataFrame(np.eye(3), index=NAMES, columns=NAMES)
     with pytest.raises(AssetMismatchError, match="labelled differently"):

@@ -185,6 +185,12 @@ def test_select_what_is_not_there(synthetic):
         synthetic.select(["ALFA", "TSLA", "XOM"])
 
 
+@pytest.mark.parametrize(("names", "complaint"), [([], "no asset"), (["ALFA", "BRAV", "ALFA"], "ALFA, BRAV, ALFA")])
+def test_select_nothing_or_twice(names, complaint, synthetic):
+    with pytest.raises(AssetMismatchError, match=f"asked for {complaint}; name one or more assets, each once"):
+        synthetic.select(names)
+
+
 def test_with_market_cuts_the_market_at_the_panels_end(synthetic):
     few = PricePanel(close=synthetic.close[["ALFA"]].loc[:ASOF]).with_market(synthetic)
     assert few.market.last_session == ASOF

@@ -172,6 +172,12 @@ def test_an_asset_asked_for_by_name_without_a_forecast(session, asset, reason, s
         SIMPLE.forecast(synthetic.asof(session), assets=["ALFA", asset])
 
 
+@pytest.mark.parametrize("assets", [[], ["ALFA", "ALFA"]])
+def test_no_asset_or_one_twice(assets, model, known):
+    with pytest.raises(AssetMismatchError, match="name one or more assets, each once"):
+        model.forecast(known, assets=assets)
+
+
 def test_an_asset_that_is_not_there(model, known):
     with pytest.raises(AssetMismatchError, match="the panel has no TSLA"):
         model.forecast(known, assets=["ALFA", "TSLA"])
@@ -310,6 +316,26 @@ def test_a_backtest_may_change_its_mind(walk, synthetic, pointwise):
 
 def test_an_empty_path(walk, synthetic):
     assert list(walk.forecast_path(synthetic, [], 5)) == []
+
+
+@pytest.mark.parametrize(
+    ("sessions", "complaint"),
+    [
+        (["2016-01-02", "2016-01-05"], "2016-01-02 is no session"),
+        (["2016-01-05", "2030-01-02"], "2030-01-02 is no session"),
+        (["2016-01-06", "2016-01-05"], "do not increase"),
+        (["2016-01-05", "2016-01-05"], "do not increase"),
+    ],
+)
+def test_a_path_of_strange_sessions(sessions, complaint, synthetic):
+    """Rather than one with sessions silently left out."""
+    with pytest.raises(ParameterError, match=complaint):
+        list(SIMPLE.forecast_path(synthetic, sessions))
+
+
+def test_a_path_may_be_given_as_text(synthetic):
+    path = SIMPLE.forecast_path(synthetic, ["2016-01-05", "2016-01-07"])
+    assert [str(forecast.asof.date()) for forecast in path] == ["2016-01-05", "2016-01-07"]
 
 
 def test_a_window_of_the_lookback_is_enough(walk, synthetic, pointwise):

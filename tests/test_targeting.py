@@ -257,6 +257,13 @@ def test_weight_without_a_forecast():
         VolatilityTarget(0.10).scale({"AAPL": 0.5, "TSLA": 0.5}, forecast())
 
 
+def test_a_record_of_other_columns():
+    with pytest.raises(ParameterError, match="no column realized; pass predicted and realized"):
+        VolatilityTarget(0.10, feedback=0.5).scale(
+            book(1, 0), forecast(), track_record=pd.DataFrame({"predicted": [0.01]})
+        )
+
+
 def test_it_is_frozen():
     with pytest.raises(AttributeError):
         VolatilityTarget(0.10).target = 0.2

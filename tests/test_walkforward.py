@@ -275,6 +275,15 @@ def test_a_store_of_another_configuration(synthetic, tmp_path):
         other.predict(synthetic.asof(ASOF))
 
 
+def test_parameters_of_numpy_are_described_in_plain_values(synthetic, tmp_path):
+    model = tiny_lstm().set_params(seeds=np.arange(1))
+    walk = WalkForward(model, store=ModelStore(tmp_path))
+    walk.train(synthetic, "2016-01-04", "2016-02-01", progress=False)
+    plain = WalkForward(tiny_lstm().set_params(seeds=(0,)), store=ModelStore(tmp_path))
+    known = synthetic.asof(ASOF)
+    pd.testing.assert_series_equal(plain.predict(known), walk.predict(known), check_exact=True)
+
+
 def test_a_damaged_vintage(synthetic, tmp_path):
     store = ModelStore(tmp_path)
     WalkForward(HARVolatility(), store=store).train(synthetic, *SPAN, progress=False)

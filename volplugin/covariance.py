@@ -53,6 +53,8 @@ class CovarianceForecast:
         names = volatility.index
         if not (correlation.index.equals(names) and correlation.columns.equals(names)):
             raise AssetMismatchError("volatility and correlation are labelled differently; align them by asset")
+        if names.has_duplicates:
+            raise AssetMismatchError(f"{names[names.duplicated()][0]} is there twice; name each asset once")
         values = volatility.to_numpy(copy=True)
         bad = ~(np.isfinite(values) & (values > 0))
         if bad.any():

@@ -197,12 +197,14 @@ class PricePanel:
         Raises
         ------
         AssetMismatchError
-            Naming the assets that the panel does not have.
+            Naming the assets that the panel does not have; for none, and for one named twice.
         """
         names = list(assets)
         missing = [name for name in names if name not in self.assets]
         if missing:
             raise AssetMismatchError(f"the panel has no {_listed(missing)}; it holds {_listed(list(self.assets))}")
+        if not names or len(set(names)) < len(names):
+            raise AssetMismatchError(f"asked for {_listed(names) or 'no asset'}; name one or more assets, each once")
         frames = {field: frame[names] for field, frame in self._frames.items()}
         return self._with_derived(self._view(frames, self.market), lambda frame: frame[names])
 

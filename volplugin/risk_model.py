@@ -11,8 +11,8 @@ from sklearn.base import BaseEstimator
 
 from volplugin.correlation.base import CorrelationEstimator
 from volplugin.covariance import CovarianceForecast
-from volplugin.errors import InsufficientHistoryError
-from volplugin.panel import LONGEST_HALT, PricePanel
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.panel import LONGEST_HALT, PricePanel, as_moment
 from volplugin.volatility.base import Follower, VolatilityForecaster
 
 CLIP = 4.2
@@ -88,10 +88,20 @@ class RiskModel(BaseEstimator):
         """Forecast from each of increasing sessions, each with what was known at its close.
 
         Equal to ``forecast(panel.asof(session))``, with the devolatilised past of a vintage computed once.
+
+        Raises
+        ------
+        ParameterError
+            For dates that are no sessions of the panel, or do not increase.
         """
-        wanted = pd.DatetimeIndex(sessions)
+        wanted = pd.DatetimeIndex([as_moment(session) for session in sessions])
         if wanted.empty:
             return
+        strange = wanted[~wanted.isin(panel.sessions)]
+        if len(strange):
+            raise ParameterError(f"{strange[0].date()} is no session of {panel!r}; leave it out")
+        if not (wanted.is_monotonic_increasing and wanted.is_unique):
+            raise ParameterError("the sessions of a path do not increase; sort them, each once")
         ahead = SessionForecaster(self)
         for _, span in self.volatility.spans(panel, wanted[0], wanted[-1]):
             ahead.foresee(panel, span[0], span[-1], horizon)

@@ -113,6 +113,9 @@ class VolatilityTarget:
         """Predicted over realised volatility of the recent past, to the power of the feedback."""
         if self.feedback == 0 or track_record is None:
             return 1.0
+        missing = {"predicted", "realized"} - set(track_record)
+        if missing:
+            raise ParameterError(f"the track record has no column {sorted(missing)[0]}; pass predicted and realized")
         past = track_record[["predicted", "realized"]].replace([np.inf, -np.inf], np.nan).dropna()
         age = np.arange(len(past))[::-1]
         weight = 0.5 ** (age / self.feedback_halflife)

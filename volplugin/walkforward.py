@@ -322,6 +322,8 @@ def describe(forecaster: VolatilityForecaster) -> dict[str, Any]:
 def _described(value: Any) -> Any:
     if isinstance(value, VolatilityForecaster):
         return describe(value)
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
     if isinstance(value, list | tuple):
         return [_described(item) for item in value]
     return value

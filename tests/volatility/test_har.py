@@ -88,6 +88,14 @@ def test_an_asset_with_too_short_a_history_gets_the_pooled_coefficients(syntheti
     assert model.predict(known)["DELT"] == pytest.approx(pooled.predict(known)["DELT"], rel=1e-9)
 
 
+def test_labels_that_are_no_text_survive_a_store(synthetic):
+    numbered = PricePanel(close=synthetic.close.set_axis(range(8), axis=1))
+    model = HARVolatility(pooled=False).fit(numbered.asof(TRAINED))
+    fresh = HARVolatility(pooled=False).restore(model.get_state(), TRAINED, model.assets_, model.universe_)
+    known = numbered.asof(ASOF)
+    pd.testing.assert_series_equal(fresh.predict(known), model.predict(known), check_exact=True)
+
+
 def test_too_short_to_regress(synthetic):
     with pytest.raises(InsufficientHistoryError, match="too few sessions to regress on"):
         HARVolatility().fit(synthetic.select(["ALFA"]).asof(SESSIONS[100]))

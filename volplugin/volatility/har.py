@@ -71,11 +71,12 @@ class HARVolatility(VolatilityForecaster):
             raise InsufficientHistoryError(f"{panel!r} holds too few sessions to regress on; HAR needs about 200")
         self.pooled_, self.alone_ = every, alone
         self.missing_ = out_of_sample_ratio(x, y, KNOTS)
-        own = {asset: regress_logs(x[:, [i]], y[:, [i]]) for i, asset in enumerate(panel.assets) if not self.pooled}
-        self.own_ = {asset: fit for asset, fit in own.items() if fit is not None}
+        labels = [] if self.pooled else [str(asset) for asset in panel.assets]
+        own = {label: regress_logs(x[:, [i]], y[:, [i]]) for i, label in enumerate(labels)}
+        self.own_ = {label: fit for label, fit in own.items() if fit is not None}
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
-        names, tables = TERMS[self.terms], [self.own_.get(asset, self.pooled_) for asset in panel.assets]
+        names, tables = TERMS[self.terms], [self.own_.get(str(asset), self.pooled_) for asset in panel.assets]
         if self.fallbacks(panel):
             names, tables = without_market(names), [self.alone_] * len(panel.assets)
         x, base = self._regressors(panel, names)

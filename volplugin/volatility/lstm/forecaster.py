@@ -39,7 +39,7 @@ from volplugin.volatility.targets import close_to_close_ratio, forward_variance,
 
 MODES = ("shared", "fine-tuned")
 
-STEPS = (100, 200, 400)
+STEPS = (75, 150, 300)
 """Numbers of gradient steps among which a validation tail chooses."""
 
 
@@ -61,7 +61,7 @@ class LSTMVolatility(VolatilityForecaster):
         Look-back of the network: least number of sessions that its state is warmed up by.
     seeds : sequence of int, default (0, 1, 2)
         One network each.
-    steps : int or None, default 200
+    steps : int or None, default 150
         Gradient steps of training; None to choose them on a purged validation tail of the training span.
     loss : {"log_mse", "qlike"}, default "log_mse"
         Of log variance.
@@ -87,7 +87,7 @@ class LSTMVolatility(VolatilityForecaster):
         units: Sequence[int] = (64, 32),
         window: int = 60,
         seeds: Sequence[int] = (0, 1, 2),
-        steps: int | None = 200,
+        steps: int | None = 150,
         loss: str = "log_mse",
         linear_share: float = 0.25,
         mode: str = "shared",

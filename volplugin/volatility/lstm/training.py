@@ -32,8 +32,8 @@ class Recipe:
         AdamW's decay, and the largest norm of a gradient.
     """
 
-    steps: int = 200
-    learning_rate: float = 3e-3
+    steps: int = 150
+    learning_rate: float = 5e-3
     batch: int = 16
     weight_decay: float = 1e-4
     clip: float = 1.0
