@@ -168,10 +168,10 @@ def test_the_out_of_sample_ratio_by_hand():
             row.append(y[cut : cut + 252, :, knot] / (np.exp(fit.params[0] + fit.params[1] * ahead[..., 0]) * factor))
         quotients.append(np.stack(row, axis=-1).reshape(-1, 2))
     expected = np.concatenate(quotients).mean(axis=0)
-    np.testing.assert_allclose(out_of_sample_ratio(x, y, horizons), expected, rtol=1e-9)
+    np.testing.assert_allclose(out_of_sample_ratio(x, y, ("variance_1",), horizons), expected, rtol=1e-9)
 
 
 def test_a_short_history_is_not_rescaled_out_of_sample():
     x = np.random.default_rng(0).standard_normal((1700, 1, 1))
-    np.testing.assert_array_equal(out_of_sample_ratio(x, np.exp(x), (1,)), [1.0])
-    assert out_of_sample_ratio(np.full_like(x, np.nan), np.exp(x), (1,)) == 1
+    np.testing.assert_array_equal(out_of_sample_ratio(x, np.exp(x), ("variance_1",), (1,)), [1.0])
+    assert out_of_sample_ratio(np.full_like(x, np.nan), np.exp(x), ("variance_1",), (1,)) == 1

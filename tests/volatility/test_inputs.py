@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from synthetic import ASOF, ASSETS, HALTED, LISTED, SESSIONS, TRAINED, poisoned
 
-from volplugin import HARVolatility, PricePanel
+from volplugin import HARVolatility, LSTMVolatility, PricePanel
 from volplugin.volatility.inputs import (
     BASE_MINIMUM,
     BASE_SPAN,
@@ -201,3 +201,18 @@ def test_a_market_may_be_given_to_every_call(synthetic):
     pd.testing.assert_series_equal(model.predict(alone.asof(ASOF), market=synthetic), expected, rtol=1e-9)
     path = model.predict_path(alone, SESSIONS[1050], ASOF, market=synthetic)
     pd.testing.assert_series_equal(path.loc[ASOF], expected, rtol=1e-9, check_names=False)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [HARVolatility("market"), HARVolatility("lstm"), LSTMVolatility(units=(4,), window=10, seeds=(0,), steps=5)],
+    ids=["har-market", "har-lstm", "lstm"],
+)
+def test_trained_on_calm_years_alone_it_still_sees_a_crash(real, model):
+    """Levels beyond those of training are held at their bounds, not extrapolated to a forecast of nothing."""
+    names = [asset for asset in real.assets if asset != "V"]  # listed in 2008
+    calm = PricePanel(**{field: getattr(real, field)[names] for field in FIELDS})
+    model.fit(calm.asof("2007-06-29"))
+    crash, before = (model.predict(calm.asof(date), 21) * 252**0.5 for date in ("2008-10-31", "2007-06-29"))
+    assert crash.min() > 0.25
+    assert (crash > 1.5 * before).all()

@@ -17,7 +17,9 @@ from volplugin.volatility.inputs import (
     NO_REFERENCE,
     OWN,
     build_inputs,
+    level_bounds,
     reference,
+    within_levels,
     without_market,
 )
 from volplugin.volatility.linear import regress_logs
@@ -64,13 +66,14 @@ class HARVolatility(VolatilityForecaster):
     def _fit(self, panel: PricePanel) -> None:
         names = TERMS[self.terms]
         x, base = self._regressors(panel, names)
+        self.bounds_ = level_bounds(x, names)
         y = forward_variance(panel, KNOTS, close_to_close_ratio(panel)) / base[..., None]
         every = regress_logs(x, y)
         alone = regress_logs(x[..., [name not in MARKET for name in names]], y)
         if every is None or alone is None:
             raise InsufficientHistoryError(f"{panel!r} holds too few sessions to regress on; HAR needs about 200")
         self.pooled_, self.alone_ = every, alone
-        self.missing_ = out_of_sample_ratio(x, y, KNOTS)
+        self.missing_ = out_of_sample_ratio(x, y, names, KNOTS)
         labels = [] if self.pooled else [str(asset) for asset in panel.assets]
         own = {label: regress_logs(x[:, [i]], y[:, [i]]) for i, label in enumerate(labels)}
         self.own_ = {label: fit for label, fit in own.items() if fit is not None}
@@ -80,6 +83,7 @@ class HARVolatility(VolatilityForecaster):
         if self.fallbacks(panel):
             names, tables = without_market(names), [self.alone_] * len(panel.assets)
         x, base = self._regressors(panel, names)
+        x = within_levels(x, names, self.bounds_)
         table = np.stack(tables)
         log_variance = np.einsum("tai,aik->tak", x, table[:, 1:-1]) + table[:, 0]
         ratio = np.exp(log_variance) * table[:, -1] * self.missing_
@@ -98,11 +102,11 @@ class HARVolatility(VolatilityForecaster):
 
     def get_state(self) -> State:
         """Return coefficients: rows are intercept, slopes and rescale factor; columns are the horizons."""
-        return {"pooled": self.pooled_, "alone": self.alone_, "missing": self.missing_} | {
-            f"own/{asset}": table for asset, table in self.own_.items()
-        }
+        shared = {"pooled": self.pooled_, "alone": self.alone_, "missing": self.missing_, "bounds": self.bounds_}
+        return shared | {f"own/{asset}": table for asset, table in self.own_.items()}
 
     def set_state(self, state: State) -> None:
         """Take the coefficients back."""
-        self.pooled_, self.alone_, self.missing_ = state["pooled"], state["alone"], state["missing"]
+        self.pooled_, self.alone_ = state["pooled"], state["alone"]
+        self.missing_, self.bounds_ = state["missing"], state["bounds"]
         self.own_ = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}

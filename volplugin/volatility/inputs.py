@@ -39,6 +39,9 @@ ALONE = (*RECURRENT, "level")
 INPUTS = (*ALONE, *MARKET)
 """What the LSTM's linear skip sees, without the market and with it."""
 
+LEVELS = ("level", "market_level")
+"""The inputs that are not relative, but say how high volatility is."""
+
 HAR = ("variance_1", "variance_5", "variance_22")
 LEVERAGE = ("negative_return",)
 
@@ -66,9 +69,42 @@ class Inputs:
     names: tuple[str, ...]
     base: np.ndarray
 
-    def take(self, names: tuple[str, ...]) -> np.ndarray:
-        """Return some of the inputs, as an array of shape (n_sessions, n_assets, len(names))."""
-        return self.values[..., [self.names.index(name) for name in names]]
+    def take(self, names: tuple[str, ...], bounds: np.ndarray | None = None) -> np.ndarray:
+        """Return some of the inputs, as an array of shape (n_sessions, n_assets, len(names)).
+
+        Parameters
+        ----------
+        names : tuple of str
+        bounds : ndarray of shape (2, 2), optional
+            From `level_bounds`: levels beyond them are moved to them.
+        """
+        x = self.values[..., [self.names.index(name) for name in names]]
+        return x if bounds is None else within_levels(x, names, bounds)
+
+
+def level_bounds(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return the least and the greatest of each of `LEVELS` in a table of inputs, of shape (2, 2).
+
+    A level beyond those of training would be extrapolated along a slope that a few calm years gave, and end in
+    forecasts of nothing in the midst of a crash. The other inputs are relative, and bounded as they are.
+    """
+    bounds = np.array([[-CLIP] * len(LEVELS), [CLIP] * len(LEVELS)])
+    for column, name in enumerate(LEVELS):
+        values = x[..., names.index(name)] if name in names else np.empty(0)
+        values = values[np.isfinite(values)]
+        if len(values):
+            bounds[:, column] = values.min(), values.max()
+    return bounds
+
+
+def within_levels(x: np.ndarray, names: tuple[str, ...], bounds: np.ndarray) -> np.ndarray:
+    """Return a table of inputs with its levels moved within bounds."""
+    x = x.copy()
+    for column, name in enumerate(LEVELS):
+        if name in names:
+            place = names.index(name)
+            x[..., place] = np.clip(x[..., place], *bounds[:, column])
+    return x
 
 
 def without_market(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from volplugin.volatility.inputs import level_bounds, within_levels
 from volplugin.volatility.linear import forecast_ratio, regress_logs
 from volplugin.volatility.targets import purged, rescale
 
@@ -16,7 +17,7 @@ REFIT = 252
 """Sessions that each of them answers."""
 
 
-def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, horizons: Sequence[int]) -> np.ndarray:
+def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, names: tuple[str, ...], horizons: Sequence[int]) -> np.ndarray:
     """Realised over forecast variance of a pooled log regression that walks through the training span.
 
     A factor fitted in sample is too small out of sample: a model has seen the storms that it was fitted
@@ -29,6 +30,8 @@ def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, horizons: Sequence[int]) -
         NaN in rows without inputs.
     y : ndarray of shape (n_sessions, n_assets, n_horizons)
         Forward variance relative to the slow level.
+    names : tuple of str
+        Of the regressors.
     horizons : sequence of int
         In sessions, for the purge before each refit.
 
@@ -45,5 +48,6 @@ def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, horizons: Sequence[int]) -
     for cut in range(begin, len(x), REFIT):
         table = regress_logs(x[:cut], purged(y[:cut], horizons))
         if table is not None:
-            forecasts[cut : cut + REFIT] = forecast_ratio(table, x[cut : cut + REFIT])
+            ahead = within_levels(x[cut : cut + REFIT], names, level_bounds(x[:cut], names))
+            forecasts[cut : cut + REFIT] = forecast_ratio(table, ahead)
     return rescale(y[begin:], forecasts[begin:])

@@ -42,7 +42,7 @@ def test_defaults_are_the_shape_of_the_seed_design():
 
 def test_the_state_holds_every_learned_number(model):
     state = model.get_state()
-    assert {name.split("/")[0] for name in state} == {"0", "1", "linear", "alone", "factor"}
+    assert {name.split("/")[0] for name in state} == {"0", "1", "linear", "alone", "factor", "bounds"}
     assert state["0/layers.0.weight_ih_l0"].shape == (4 * 8, 7)
     assert state["1/layers.1.weight_hh_l0"].shape == (4 * 4, 4)
     assert state["0/skip.weight"].shape == (3, len(INPUTS))
@@ -91,7 +91,7 @@ def test_the_rescale_makes_the_mean_quotient_one_on_the_training_data(model, tra
     """Times what its linear part misses out of sample."""
     target = forward_variance(training, KNOTS, close_to_close_ratio(training))
     inputs = build_inputs(training, training)
-    missing = out_of_sample_ratio(inputs.take(INPUTS), target / inputs.base[..., None], KNOTS)
+    missing = out_of_sample_ratio(inputs.take(INPUTS), target / inputs.base[..., None], INPUTS, KNOTS)
     for knot, (horizon, path) in enumerate(model.replay(training, SESSIONS[0], TRAINED, KNOTS).items()):
         quotient = target[..., knot] / path.where(training.close.notna()).to_numpy() ** 2
         assert np.nanmean(quotient) * missing[knot] == pytest.approx(1, abs=2e-3), horizon

@@ -118,7 +118,7 @@ class LSTMFollower(Follower):
     def _state_at(self, panel: PricePanel, market: PricePanel) -> CarriedState:
         """Run through the last two blocks."""
         inputs = build_inputs(panel, market)
-        x = inputs.take(INPUTS)
+        x = inputs.take(INPUTS, self.model.bounds_)
         number = block_numbers(panel.sessions, self.model.window)
         begins = (int(number.searchsorted(number[-1] - back)) for back in (1, 0))
         last = max(0, len(x) - 1 - LONGEST_HALT)
@@ -137,7 +137,7 @@ class LSTMFollower(Follower):
             state.young = [_nothing(network, len(state.assets)) for network in self.model.networks_]
         if now > before + 1:  # a whole block without a session: nothing of it is left
             state.warm = [_nothing(network, len(state.assets)) for network in self.model.networks_]
-        x = inputs.take(INPUTS)[-1]
+        x = inputs.take(INPUTS, self.model.bounds_)[-1]
         here = np.isfinite(x).all(axis=-1)
         hidden = [
             _step(network, carry, x, here) for network, carry in zip(self.model.networks_, state.warm, strict=True)

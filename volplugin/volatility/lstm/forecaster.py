@@ -24,6 +24,7 @@ from volplugin.volatility.inputs import (
     RECURRENT,
     Inputs,
     build_inputs,
+    level_bounds,
     reference,
 )
 from volplugin.volatility.linear import forecast_ratio, regress_logs
@@ -139,7 +140,7 @@ class LSTMVolatility(VolatilityForecaster):
                 f"{panel!r} is too short to train on: an asset needs about {BASE_MINIMUM + 2 * self.window} sessions"
             )
         network, linear = fitted
-        return _weights([network]) | {"linear": linear, "alone": alone}
+        return _weights([network]) | {"linear": linear, "alone": alone, "bounds": level_bounds(x, INPUTS)}
 
     def _fit(self, panel: PricePanel) -> None:
         parts = self.parts()
@@ -169,7 +170,7 @@ class LSTMVolatility(VolatilityForecaster):
 
     def _join(self, states: list[State], panel: PricePanel) -> None:
         self.networks_ = [self._network(state, 0) for state in states]
-        self.linear_ = states[0]["linear"]
+        self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
         self.readout_ = Readout.of(self.networks_, self.linear_, self.linear_share)
         panel = _by_name(panel)
         x, y = self._training_data(panel)
@@ -178,7 +179,7 @@ class LSTMVolatility(VolatilityForecaster):
         if self.mode == "fine-tuned":
             self.readout_ = fine_tune(self.readout_, hidden, x, np.log(y), list(panel.assets))
         # The factor by horizon: of the forecasts in sample, and of their linear part out of sample.
-        missing = out_of_sample_ratio(x, y, KNOTS)
+        missing = out_of_sample_ratio(x, y, INPUTS, KNOTS)
         self.factor_ = rescale(y, np.exp(self.readout_(hidden, x, panel.assets))) * missing
         self.alone_ = states[0]["alone"].copy()
         self.alone_[-1] *= missing
@@ -194,7 +195,7 @@ class LSTMVolatility(VolatilityForecaster):
         market = reference(panel, self.universe_)
         inputs = build_inputs(panel, market)
         if market is None:
-            ratio = forecast_ratio(self.alone_, inputs.take(ALONE))
+            ratio = forecast_ratio(self.alone_, inputs.take(ALONE, self.bounds_))
             return self._from_knots(ratio * inputs.base[..., None], panel, horizons)
         # In a halt the forecast of the last bar stands, which may lie before the first row asked for.
         answered = max(0, first - LONGEST_HALT)
@@ -202,12 +203,12 @@ class LSTMVolatility(VolatilityForecaster):
 
     def knot_variance(self, inputs: Inputs, panel: PricePanel, first: int) -> np.ndarray:
         """Mean daily variance at the fitted horizons, sessions x assets x horizons, from row `first` on."""
-        hidden = encode(self.networks_, inputs.take(INPUTS), panel.sessions, self.window, first)
+        hidden = encode(self.networks_, inputs.take(INPUTS, self.bounds_), panel.sessions, self.window, first)
         return self.variance(hidden, inputs, panel.assets)
 
     def variance(self, hidden: np.ndarray, inputs: Inputs, assets: pd.Index) -> np.ndarray:
         """Mean daily variance at the fitted horizons, from the networks' hidden units."""
-        ratio = np.exp(self.readout_(hidden, inputs.take(INPUTS), assets)) * self.factor_
+        ratio = np.exp(self.readout_(hidden, inputs.take(INPUTS, self.bounds_), assets)) * self.factor_
         return ratio * inputs.base[..., None]
 
     def follower(self) -> LSTMFollower:
@@ -223,13 +224,14 @@ class LSTMVolatility(VolatilityForecaster):
     def get_state(self) -> State:
         """Return the weights of each network, the linear model and the rescale."""
         own = {f"own/{asset}": table for asset, table in self.readout_.own.items()}
-        learned = {"linear": self.linear_, "alone": self.alone_, "factor": self.factor_}
+        learned = {"linear": self.linear_, "alone": self.alone_, "factor": self.factor_, "bounds": self.bounds_}
         return _weights(self.networks_) | learned | own
 
     def set_state(self, state: State) -> None:
         """Take them back."""
         self.networks_ = [self._network(state, number) for number in range(len(self.seeds))]
-        self.linear_, self.alone_, self.factor_ = state["linear"], state["alone"], state["factor"]
+        self.linear_, self.alone_ = state["linear"], state["alone"]
+        self.factor_, self.bounds_ = state["factor"], state["bounds"]
         shared = Readout.of(self.networks_, self.linear_, self.linear_share)
         own = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}
         self.readout_ = Readout(shared.table, own)

@@ -10,7 +10,7 @@ import torch
 
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import blocks, pack
-from volplugin.volatility.lstm.training import as_tensor
+from volplugin.volatility.lstm.training import as_tensor, one_thread
 
 
 def encode(
@@ -42,7 +42,7 @@ def encode(
     if packed.x.size == 0:
         return hidden
     batch = as_tensor(packed.x)
-    with torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         units = torch.cat([network.encode(batch)[0] for network in networks], dim=-1).numpy()
     hidden[packed.row, packed.asset] = units[packed.sequence, packed.step]
     return hidden
