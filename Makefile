@@ -57,7 +57,7 @@ clean:  ## Remove the environment and everything generated
 # The set is resolved once, with a dry run; refuse_cuda.py stops there or lists it, and that list is installed
 # as it stands.
 define install
-	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: install one, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --dry-run --report $(VENV)/resolved.json -c constraints.txt -e '$(1)'
 	$(BIN)/python tools/refuse_cuda.py $(VENV)/resolved.json $(ALLOW_CUDA) > $(VENV)/resolved.txt

@@ -19,7 +19,7 @@ from volplugin import (
     RollingVolatility,
     WalkForward,
 )
-from volplugin.correlation import CorrelationEstimator
+from volplugin.correlation import CorrelationEstimator, TwoSpeedCorrelation
 from volplugin.volatility import VolatilityForecaster
 
 
@@ -41,17 +41,19 @@ FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
     "blend": lambda: GeometricBlend([HARVolatility("market"), GARCHVolatility()], weights=[0.75, 0.25]),
     "fallback-chain": lambda: FallbackChain([HARVolatility("market"), EWMAVolatility()]),
     "lstm": tiny_lstm,
+    "lstm-fine-tuned": lambda: tiny_lstm().set_params(mode="fine-tuned"),
     "walk-forward": lambda: WalkForward(HARVolatility("market")),
     "walk-forward-lstm": lambda: WalkForward(tiny_lstm()),
 }
 
-STOCHASTIC = {"lstm", "walk-forward-lstm"}
+STOCHASTIC = {"lstm", "lstm-fine-tuned", "walk-forward-lstm"}
 """Trained in random batches: the order of the assets, like a seed, changes the learned numbers a little."""
 
 CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
     "rolling": lambda: RollingCorrelation(60),
     "ewma": lambda: EWMACorrelation(halflife=12),
     "ewma-shrunk": lambda: EWMACorrelation(halflife=12, shrinkage=0.3),
+    "two-speed": lambda: TwoSpeedCorrelation(halflife=12, fast_halflife=4),
 }
 
 

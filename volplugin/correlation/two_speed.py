@@ -47,7 +47,7 @@ class TwoSpeedCorrelation(EWMACorrelation):
         return max(super().lookback, math.ceil(HALF_LIVES * self.fast_halflife))
 
     def _adjust(self, correlation: np.ndarray, z: np.ndarray) -> np.ndarray:
-        slow, fast = average(correlation), fast_average(z, self.fast_halflife)
+        slow, fast = average(correlation), fast_average(to_unit_variance(z), self.fast_halflife)
         if len(correlation) < 2 or not np.isfinite(fast) or slow <= 0:
             return correlation
         if fast >= slow:
@@ -55,6 +55,14 @@ class TwoSpeedCorrelation(EWMACorrelation):
             return (1 - share) * correlation + share
         share = 1 - max(fast, 0.0) / slow
         return (1 - share) * correlation + share * np.eye(len(correlation))
+
+
+def to_unit_variance(z: np.ndarray) -> np.ndarray:
+    """Scale each asset to mean square one, so that none weighs more for a biased forecast of its volatility."""
+    here = np.isfinite(z)
+    number = np.maximum(here.sum(axis=0), 1)
+    scale = np.sqrt((np.where(here, z, 0.0) ** 2).sum(axis=0) / number)
+    return z / np.where(scale > 0, scale, 1.0)
 
 
 def fast_average(z: np.ndarray, halflife: float) -> float:

@@ -1,0 +1,55 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from volplugin.correlation import EWMACorrelation, TwoSpeedCorrelation
+from volplugin.correlation.base import average
+from volplugin.correlation.two_speed import fast_average
+from volplugin.errors import ParameterError
+
+
+def returns(common: np.ndarray, n_assets: int = 6, seed: int = 0) -> pd.DataFrame:
+    """Draw returns of unit variance whose average correlation is `common` squared, session by session."""
+    random = np.random.default_rng(seed)
+    factor, own = random.standard_normal((len(common), 1)), random.standard_normal((len(common), n_assets))
+    z = common[:, None] * factor + np.sqrt(1 - common[:, None] ** 2) * own
+    return pd.DataFrame(z, columns=list("ABCDEF")[:n_assets])
+
+
+def test_the_fast_average_by_hand():
+    z = np.array([[1.0, 2.0, -1.0], [0.5, np.nan, 0.5], [2.0, 1.0, 1.0]])
+    together = [(4 - 6) / 6, (1 - 0.5) / 2, (16 - 6) / 6]
+    squares = [6 / 3, 0.5 / 2, 6 / 3]
+    weights = 0.5 ** (np.array([2, 1, 0]) / 2)
+    assert fast_average(z, 2) == pytest.approx((weights @ together) / (weights @ squares), rel=1e-12)
+
+
+def test_the_average_moves_to_the_fast_one_when_everything_moves_together():
+    common = np.where(np.arange(900) < 860, 0.3, 0.9)
+    z = returns(common)
+    slow, fast = EWMACorrelation(252, shrinkage=0.2).estimate(z), TwoSpeedCorrelation().estimate(z)
+    known = z.tail(TwoSpeedCorrelation().lookback).to_numpy()
+    scaled = known / np.sqrt((known**2).mean(axis=0))
+    assert average(fast.to_numpy()) == pytest.approx(fast_average(scaled, 10), abs=1e-12)
+    assert average(fast.to_numpy()) > average(slow.to_numpy()) + 0.2
+
+
+def test_the_average_moves_down_in_a_calm_and_the_matrix_stays_psd():
+    z = returns(np.where(np.arange(900) < 860, 0.9, 0.1))
+    slow, fast = EWMACorrelation(252, shrinkage=0.2).estimate(z), TwoSpeedCorrelation().estimate(z)
+    assert average(fast.to_numpy()) < average(slow.to_numpy()) - 0.2
+    assert np.linalg.eigvalsh(fast)[0] >= -1e-12
+    np.testing.assert_array_equal(np.diag(fast), 1.0)
+
+
+def test_the_structure_view_is_the_slow_matrix():
+    z = returns(np.full(900, 0.5))
+    slow = EWMACorrelation(252, shrinkage=0.2).estimate(z)
+    pd.testing.assert_frame_equal(TwoSpeedCorrelation().estimate(z, view="structure"), slow)
+
+
+def test_bad_parameters_and_views_are_named():
+    with pytest.raises(ParameterError, match="fast_halflife is 0"):
+        TwoSpeedCorrelation(fast_halflife=0).estimate(returns(np.full(50, 0.5)))
+    with pytest.raises(ParameterError, match="view is 'other'"):
+        TwoSpeedCorrelation().estimate(returns(np.full(50, 0.5)), view="other")
