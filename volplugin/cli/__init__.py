@@ -1,0 +1,53 @@
+"""The command line: every step of the job, and all of them at once."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: small steps lose by more threads
+
+from volplugin.cli.backtest import backtest
+from volplugin.cli.demo import demo
+from volplugin.cli.evaluate import evaluate
+from volplugin.cli.forecast import forecast
+from volplugin.cli.ingest import ingest
+from volplugin.cli.study import study
+from volplugin.cli.train import train
+from volplugin.errors import VolpluginError
+
+
+class NamedErrors(click.Group):
+    """Shows our errors as one line with their name, never as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what goes wrong on purpose becomes a message and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except VolpluginError as error:
+            raise click.ClickException(f"{type(error).__name__}: {error}") from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}") from error
+
+
+@click.group(cls=NamedErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="volplugin")
+def main() -> None:
+    """Forecast the risk of a portfolio inside a zipline backtest, and judge the forecast afterwards.
+
+    \b
+    A first round, on the prices that come with the package:
+      volplugin ingest dow30
+      volplugin backtest vol_target --target 0.10 --out results
+      open results/report.html
+
+    Volatilities are annual wherever this program takes or prints them. Bundles live under $ZIPLINE_ROOT
+    (~/.zipline if it is not set).
+    """  # noqa: D301 - click reads the backslash
+
+
+for command in (ingest, train, backtest, evaluate, forecast, study, demo):
+    main.add_command(command)

@@ -1,0 +1,70 @@
+"""What commands share: options, dates, and telling of progress."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+import pandas as pd
+
+from volplugin.errors import ParameterError
+
+DEMO_START, DEMO_END = "2010-01-04", "2021-04-20"
+
+
+class Session(click.ParamType):
+    """A date without a timezone."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> pd.Timestamp:
+        """Parse a date such as 2010-01-04."""
+        try:
+            moment = pd.Timestamp(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date; write it as 2010-01-04", param, ctx)
+        if moment is pd.NaT or moment.tz is not None:
+            self.fail(f"{value!r} is not a date without a timezone; write it as 2010-01-04", param, ctx)
+        return moment
+
+
+DATE = Session()
+
+bundle_option = click.option("--bundle", default="dow30", show_default=True, help="An ingested zipline bundle.")
+store_option = click.option(
+    "--store",
+    default="models",
+    show_default=True,
+    type=click.Path(file_okay=False),
+    help="Folder of trained models.",
+)
+jobs_option = click.option(
+    "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Processes to work with."
+)
+start_option = click.option("--start", type=DATE, default=DEMO_START, show_default=True, help="First session.")
+end_option = click.option("--end", type=DATE, default=None, help="Last session.  [default: the bundle's last]")
+
+
+def say(what: str) -> None:
+    """Tell of progress, on standard error."""
+    click.echo(f"[{time.strftime('%H:%M:%S')}] {what}", err=True)
+
+
+def end_of(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None) -> pd.Timestamp:
+    """Return the end of a range that the bundle holds, its last session by default."""
+    from volplugin.adapters.zipline.bundles import bundle_sessions, check_range
+
+    last = pd.Timestamp(bundle_sessions(bundle)[-1]) if end is None else end
+    if last < start:
+        raise ParameterError(f"--end {last.date()} is before --start {start.date()}")
+    check_range(bundle, start, last)
+    return last
+
+
+def horizons_of(text: str) -> list[int]:
+    """Parse whole numbers such as 1,5,21."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ParameterError(f"--horizons is {text!r}; write whole numbers such as 1,5,21") from None

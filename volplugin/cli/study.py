@@ -1,0 +1,52 @@
+"""volplugin study: the seed design beside the causal model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from volplugin.cli.options import bundle_option, jobs_option, say
+
+
+@click.command()
+@bundle_option
+@click.option("--closes", type=click.Path(exists=True), help="CSV file or folder of closes, instead of a bundle.")
+@click.option(
+    "--weights",
+    type=click.Path(dir_okay=False),
+    help="CSV file with columns symbol, weight: a book to judge besides equal weights.",
+)
+@click.option("--epochs", default=100, show_default=True, type=click.IntRange(min=1), help="Passes of training.")
+@click.option("--seed", default=0, show_default=True, help="Of the random numbers.")
+@click.option("--out", default="study", show_default=True, type=click.Path(file_okay=False), help="Folder to write.")
+@click.option(
+    "--store",
+    type=click.Path(file_okay=False),
+    help="Folder of trained models, for the causal one.  [default: models; OUT/models with --closes]",
+)
+@jobs_option
+def study(
+    bundle: str, closes: str | None, weights: str | None, epochs: int, seed: int, out: str, store: str | None, jobs: int
+) -> None:
+    """Run the seed design as it was described, and judge it beside the causal model.
+
+    One LSTM a stock forecasts 20 sessions from its last 60 returns; with the correlation of the whole sample they
+    make the volatility of a book. Each network is kept in OUT/stocks as it finishes: an interrupted study goes on
+    where it stopped.
+    """
+    import volplugin
+    from volplugin.report.study import study_text, write_study
+    from volplugin.report.text import read_weights
+    from volplugin.study import SeedSettings, causal_model, common_sample, run_study
+
+    # Looked up when used: closes from files need no zipline.
+    panel = volplugin.read_bundle(bundle) if closes is None else volplugin.PricePanel.from_csv(closes)
+    books = {} if weights is None else {f"weights of {Path(weights).name}": read_weights(weights)}
+    sample = common_sample(panel, SeedSettings(epochs=epochs, seed=seed), books)
+    store = store or ("models" if closes is None else str(Path(out) / "models"))
+    say(f"training what {store} lacks of the causal model")
+    causal = causal_model(sample, store, n_jobs=jobs)
+    result = run_study(sample, causal, Path(out) / "stocks", n_jobs=jobs, say=say)
+    page = write_study(result, out)
+    click.echo(f"{study_text(result)}\n\nreport: {page}")

@@ -1,0 +1,38 @@
+"""volplugin train: the vintages that forecasts need."""
+
+from __future__ import annotations
+
+import time
+
+import click
+import pandas as pd
+
+from volplugin.cli.options import bundle_option, end_option, jobs_option, start_option, store_option
+
+
+@click.command()
+@bundle_option
+@start_option
+@end_option
+@store_option
+@jobs_option
+def train(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None, store: str, jobs: int) -> None:
+    """Train the yearly models that forecasts between two dates need.
+
+    Each is trained on the prices up to a year's end and answers from there on. Those in the store already are
+    left alone; training that was interrupted goes on where it stopped.
+    """
+    from volplugin import jobs as work
+    from volplugin.adapters.zipline.bundles import read_bundle
+
+    # Anchored at the first session: no later split or dividend touches a training price, to the last bit.
+    panel = read_bundle(bundle)
+    began = time.perf_counter()
+    walk = work.train(panel, store, start, end or panel.last_session, jobs=jobs)
+    used = work.vintages(walk, start, end or panel.last_session)
+    click.echo(
+        f"{len(used)} models in {store}, trained through {used[0]['trained_through']} to {used[-1]['trained_through']}"
+        f" ({time.perf_counter() - began:.0f} s)"
+        if used
+        else f"nothing to train: the model in {store} learns nothing"
+    )
