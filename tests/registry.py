@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sklearn.covariance import OAS
 from synthetic import SESSIONS, TRAINED
 
 from volplugin import (
@@ -19,7 +20,15 @@ from volplugin import (
     RollingVolatility,
     WalkForward,
 )
-from volplugin.correlation import CorrelationEstimator, TwoSpeedCorrelation
+from volplugin.correlation import (
+    CorrelationEstimator,
+    DCCCorrelation,
+    EstimatorCorrelation,
+    FactorCorrelation,
+    LedoitWolfCorrelation,
+    NonlinearShrinkageCorrelation,
+    TwoSpeedCorrelation,
+)
 from volplugin.volatility import VolatilityForecaster
 
 
@@ -42,18 +51,30 @@ FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
     "fallback-chain": lambda: FallbackChain([HARVolatility("market"), EWMAVolatility()]),
     "lstm": tiny_lstm,
     "lstm-fine-tuned": lambda: tiny_lstm().set_params(mode="fine-tuned"),
+    "lstm-own-networks": lambda: tiny_lstm().set_params(mode="fine-tuned", tuned="network", seeds=(0,)),
+    "lstm-independent": lambda: tiny_lstm().set_params(mode="independent", seeds=(0,)),
+    "lstm-own-inputs": lambda: tiny_lstm().set_params(inputs="own", seeds=(0,)),
+    "lstm-closes": lambda: tiny_lstm().set_params(inputs="closes", seeds=(0,)),
+    "lstm-gru": lambda: tiny_lstm().set_params(network="gru", seeds=(0,)),
+    "lstm-bidirectional": lambda: tiny_lstm().set_params(network="bidirectional", seeds=(0,)),
+    "lstm-attention": lambda: tiny_lstm().set_params(network="attention", seeds=(0,)),
     "walk-forward": lambda: WalkForward(HARVolatility("market")),
     "walk-forward-lstm": lambda: WalkForward(tiny_lstm()),
 }
 
-STOCHASTIC = {"lstm", "lstm-fine-tuned", "walk-forward-lstm"}
+STOCHASTIC = {name for name in FORECASTERS if "lstm" in name and not name.startswith("har")}
 """Trained in random batches: the order of the assets, like a seed, changes the learned numbers a little."""
 
 CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
     "rolling": lambda: RollingCorrelation(60),
     "ewma": lambda: EWMACorrelation(halflife=12),
     "ewma-shrunk": lambda: EWMACorrelation(halflife=12, shrinkage=0.3),
-    "two-speed": lambda: TwoSpeedCorrelation(halflife=12, fast_halflife=4),
+    "two-speed": lambda: TwoSpeedCorrelation(EWMACorrelation(12), fast_halflife=4),
+    "ledoit-wolf": lambda: LedoitWolfCorrelation(60),
+    "nonlinear": lambda: NonlinearShrinkageCorrelation(72, halflife=20),
+    "factor": lambda: FactorCorrelation(60),
+    "dcc": lambda: DCCCorrelation(window=60),
+    "scikit-learn": lambda: EstimatorCorrelation(OAS(assume_centered=True), 60),
 }
 
 

@@ -355,9 +355,9 @@ def test_parts_of_other_prices_are_not_resumed_from(counting, synthetic, tmp_pat
 
 def test_an_ensemble_resumes_between_its_seeds(synthetic, tmp_path, monkeypatch):
     """Of two vintages of two seeds each, killed after three networks: only the fourth is trained again."""
-    from volplugin.volatility.lstm import forecaster
+    from volplugin.volatility.lstm import fitting
 
-    real, calls = forecaster.train, []
+    real, calls = fitting.train, []
 
     def counted(*given):
         calls.append(1)
@@ -365,12 +365,12 @@ def test_an_ensemble_resumes_between_its_seeds(synthetic, tmp_path, monkeypatch)
             raise KeyboardInterrupt
         return real(*given)
 
-    monkeypatch.setattr(forecaster, "train", counted)
+    monkeypatch.setattr(fitting, "train", counted)
     span, store = ("2015-01-02", "2016-02-01"), ModelStore(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         WalkForward(tiny_lstm(), store=store).train(synthetic, *span, progress=False)
     assert len(calls) == 4
-    monkeypatch.setattr(forecaster, "train", lambda *given: calls.append(1) or real(*given))
+    monkeypatch.setattr(fitting, "train", lambda *given: calls.append(1) or real(*given))
     resumed = WalkForward(tiny_lstm(), store=store).train(synthetic, *span, progress=False)
     assert len(calls) == 5
     for date in store.vintages():
@@ -419,3 +419,24 @@ def test_processes_in_parallel_give_the_same(synthetic, tmp_path):
     parallel.train(synthetic, *span, n_jobs=2, progress=False)
     for date in parallel.store.vintages():
         assert states_equal(parallel.at(date), serial.at(date))
+
+
+# -- components ------------------------------------------------------------------------------------
+
+
+def test_components_of_a_walk_are_those_of_its_vintages(synthetic, tmp_path):
+    made = WalkForward(tiny_lstm(), store=ModelStore(tmp_path / "store")).train(synthetic, "2014-06-30", "2015-06-30")
+    found = WalkForward(tiny_lstm(), store=ModelStore(tmp_path / "store")).components()
+    assert list(found) == ["seed 0", "seed 1", "ensemble"]
+    path = found["seed 1"].predict_path(synthetic, "2014-12-29", "2015-01-06", 21)
+    for vintage, sessions in made.spans(synthetic, "2014-12-29", "2015-01-06"):
+        expected = vintage.components()["seed 1"].predict_path(synthetic, sessions[0], sessions[-1], 21)
+        pd.testing.assert_frame_equal(path.loc[sessions], expected)
+    assert found["seed 1"].at(pd.Timestamp("2015-01-06")) is found["seed 1"].at(pd.Timestamp("2015-01-07"))
+    with pytest.raises(ParameterError, match="seed 1 is trained with its walk"):
+        found["seed 1"].train(synthetic, "2014-06-30", "2015-06-30")
+
+
+def test_walks_of_one_piece_or_none_have_no_components(walk):
+    assert walk.components() == {}
+    assert WalkForward(tiny_lstm()).components() == {}

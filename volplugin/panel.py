@@ -212,6 +212,15 @@ class PricePanel:
         """Return the same panel with another reference universe for market-wide inputs."""
         return self._view(self._frames, market.asof(self.last_session))
 
+    def closes(self) -> PricePanel:
+        """Return the closes alone, of the assets and of their market."""
+        market = None if self._market is None else self._market.closes()
+        panel = self._view({"close": self.close}, market)
+        for name in ("returns", "_previous_close"):
+            if name in self.__dict__:
+                panel.__dict__[name] = self.__dict__[name]
+        return panel
+
     def whole(self) -> PricePanel:
         """Return the assets and their market in one panel: what correlations are estimated on."""
         if self._market is None:

@@ -7,6 +7,7 @@ Layout::
         model.safetensors
         manifest.json                trained_through, data fingerprint, checksum of tensors and facts
     parts/2009-12-31/0.safetensors   finished pieces of unfinished vintages, for resuming
+    carried/2009-12-31.safetensors   what a vintage carried at the close of the last session that it was asked about
 
 Nothing here is ever unpickled.
 """
@@ -131,12 +132,7 @@ class ModelStore:
         ------
         MissingVintageError, StoreCorruptError
         """
-        folder = self.path / "vintages" / _name(date)
-        with self._readable():
-            there = folder.is_dir()
-        if not there:
-            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
-        manifest = self._manifest(folder)
+        folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
         tensors = _read_bytes(folder / TENSORS)
         if _checksum(tensors, asdict(manifest)) != manifest.checksum:
             raise StoreCorruptError(
@@ -145,7 +141,12 @@ class ModelStore:
             )
         return _parse(tensors, folder / TENSORS), manifest
 
-    def _manifest(self, folder: Path) -> Manifest:
+    def _manifest_of(self, date: pd.Timestamp) -> Manifest:
+        folder = self.path / "vintages" / _name(date)
+        with self._readable():
+            there = folder.is_dir()
+        if not there:
+            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
         facts = _read_json(folder / MANIFEST)
         try:
             manifest = Manifest(**facts)
@@ -172,13 +173,37 @@ class ModelStore:
         content = _read_bytes(file)
         try:
             state = _parse(content, file)
-            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        except (StoreCorruptError, ValueError):
+        except StoreCorruptError:
             return None
-        return state if header.get("__metadata__", {}).get("fingerprint") == fingerprint else None
+        return state if _metadata(content).get("fingerprint") == fingerprint else None
 
     def _part(self, date: pd.Timestamp, part: int) -> Path:
         return self.path / "parts" / _name(date) / f"{part}.safetensors"
+
+    # -- carried state ----------------------------------------------------------------------
+
+    def save_carried(self, date: pd.Timestamp, state: Mapping[str, np.ndarray]) -> None:
+        """Keep what a vintage carries from session to session (`Follower.get_state`), in place of what was kept.
+
+        Raises
+        ------
+        MissingVintageError
+            If the store does not hold the vintage.
+        """
+        checksum = self._manifest_of(date).checksum
+        self._write(self._carried(date), _tensor_bytes(state, {"vintage": checksum}))
+
+    def load_carried(self, date: pd.Timestamp) -> dict[str, np.ndarray] | None:
+        """Return what a vintage carried, or None if nothing of this very vintage is kept."""
+        file = self._carried(date)
+        if not file.exists():
+            return None
+        content = _read_bytes(file)
+        state = _parse(content, file)
+        return state if _metadata(content).get("vintage") == self._manifest_of(date).checksum else None
+
+    def _carried(self, date: pd.Timestamp) -> Path:
+        return self.path / "carried" / f"{_name(date)}.safetensors"
 
     # -- files ------------------------------------------------------------------------------
 
@@ -230,6 +255,11 @@ def _parse(content: bytes, file: Path) -> dict[str, np.ndarray]:
         if not np.isfinite(array).all():
             raise StoreCorruptError(f"{file}: tensor {name} holds a number that is not finite")
     return state
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return the facts in the header of safetensors that were parsed before."""
+    return dict(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__") or {})
 
 
 def _read_bytes(file: Path) -> bytes:

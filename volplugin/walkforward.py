@@ -205,6 +205,12 @@ class WalkForward(VolatilityForecaster):
 
     # -- answering --------------------------------------------------------------------------
 
+    def components(self) -> dict[str, VolatilityForecaster]:
+        """Return what the vintages are made of, by name: walks that answer with one component of each vintage."""
+        known = self._known() if self.learns else set()
+        names = self._vintage(max(known)).components() if known else {}
+        return {name: ComponentWalk(self, name) for name in names}
+
     def at(self, asof: pd.Timestamp) -> VolatilityForecaster:
         """Return the vintage that answers at `asof`: the newest with ``trained_through <= asof``.
 
@@ -308,6 +314,35 @@ class WalkForward(VolatilityForecaster):
     def _fitted(self) -> dict[pd.Timestamp, VolatilityForecaster]:
         """Vintages fitted or loaded so far; outside the parameters, so that a clone starts empty."""
         return self.__dict__.setdefault("vintages_", {})
+
+
+class ComponentWalk(WalkForward):
+    """One component of every vintage of a walk, such as one seed of an ensemble.
+
+    Parameters
+    ----------
+    walk : WalkForward
+        Trained.
+    component : str
+        One of the names in ``walk.components()``.
+    """
+
+    def __init__(self, walk: WalkForward, component: str) -> None:
+        super().__init__(walk.forecaster, walk.schedule, walk.store)
+        self.walk = walk
+        self.component = component
+
+    def train(self, *arguments: Any, **settings: Any) -> Self:
+        """Refuse: a component is trained with the walk that it belongs to."""
+        raise ParameterError(f"{self.component} is trained with its walk: call train on that")
+
+    def _known(self) -> set[pd.Timestamp]:
+        return self.walk._known()
+
+    def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
+        if date not in self._fitted:
+            self._fitted[date] = self.walk._vintage(date).components()[self.component]
+        return self._fitted[date]
 
 
 def describe(forecaster: VolatilityForecaster) -> dict[str, Any]:

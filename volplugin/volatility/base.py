@@ -46,6 +46,11 @@ class VolatilityForecaster(BaseEstimator):
         """Whether there are learned numbers, so that `fit` must come first."""
         return True
 
+    @property
+    def knots(self) -> tuple[int, ...]:
+        """Horizons in sessions that are fitted for; others are interpolated."""
+        return KNOTS
+
     # -- what users call --------------------------------------------------------------------
 
     def fit(self, panel: PricePanel, *, market: PricePanel | None = None) -> Self:
@@ -196,6 +201,10 @@ class VolatilityForecaster(BaseEstimator):
         """Return what forecasts session after session, carrying over what it can."""
         return Follower(self)
 
+    def components(self) -> dict[str, VolatilityForecaster]:
+        """Return what a fitted ensemble is made of, each ready to predict, by name; nothing for other models."""
+        return {}
+
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Name the parts of the model that cannot serve this panel, and what answers in their place."""
         return {}
@@ -245,7 +254,7 @@ class VolatilityForecaster(BaseEstimator):
     ) -> dict[int, pd.DataFrame]:
         """Volatility at any horizons from the variance at those fitted for, the last axis of the array."""
         return {
-            horizon: self._volatility_frame(interpolate_variance(variance, KNOTS, horizon), panel)
+            horizon: self._volatility_frame(interpolate_variance(variance, self.knots, horizon), panel)
             for horizon in horizons
         }
 
@@ -267,6 +276,13 @@ class Follower:
     ) -> dict[int, pd.DataFrame]:
         """Forecast as the model's `replay` does."""
         return self.model.replay(panel, start, end, horizons)
+
+    def get_state(self) -> State:
+        """Return what is carried from session to session, by name: what a store saves; nothing here."""
+        return {}
+
+    def set_state(self, state: State) -> None:
+        """Take it back, on a follower of the same model."""
 
 
 def _check_horizon(horizon: int) -> None:

@@ -42,11 +42,16 @@ INPUTS = (*ALONE, *MARKET)
 LEVELS = ("level", "market_level")
 """The inputs that are not relative, but say how high volatility is."""
 
+CLOSES = tuple(name for name in INPUTS if name not in ("overnight", "volume"))
+
+INPUT_SETS = {"all": INPUTS, "own": ALONE, "closes": CLOSES}
+"""Sets of inputs by name: all, without market-wide ones, and those that closes alone give."""
+
 HAR = ("variance_1", "variance_5", "variance_22")
 LEVERAGE = ("negative_return",)
 
 NO_REFERENCE = (
-    "the panel holds less than half of the reference universe: a linear model without market-wide inputs answers; "
+    "the panel holds less than half of the reference universe: coefficients without market-wide inputs answer; "
     "pass market= with prices of a market"
 )
 

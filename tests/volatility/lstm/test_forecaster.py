@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,12 +8,12 @@ from registry import tiny_lstm
 from sklearn.base import clone
 from synthetic import ASOF, ASSETS, SESSIONS, TRAINED, poisoned
 
-from volplugin import HARVolatility, LSTMVolatility, PricePanel
+from volplugin import HARVolatility, LSTMVolatility, ModelStore, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
 from volplugin.volatility.horizons import KNOTS
 from volplugin.volatility.inputs import INPUTS, build_inputs
-from volplugin.volatility.lstm import forecaster
-from volplugin.volatility.lstm.carry import CarriedState
+from volplugin.volatility.lstm import fitting
+from volplugin.volatility.lstm.training import LOSSES
 from volplugin.volatility.rescale import out_of_sample_ratio
 from volplugin.volatility.targets import close_to_close_ratio, forward_variance
 
@@ -42,7 +44,7 @@ def test_defaults_are_the_shape_of_the_seed_design():
 
 def test_the_state_holds_every_learned_number(model):
     state = model.get_state()
-    assert {name.split("/")[0] for name in state} == {"0", "1", "linear", "alone", "factor", "bounds"}
+    assert {name.split("/")[0] for name in state} == {"0", "1", "linear", "alone", "factor", "factors", "bounds"}
     assert state["0/layers.0.weight_ih_l0"].shape == (4 * 8, 7)
     assert state["1/layers.1.weight_hh_l0"].shape == (4 * 4, 4)
     assert state["0/skip.weight"].shape == (3, len(INPUTS))
@@ -63,7 +65,7 @@ def test_the_forecast_by_hand(model, synthetic):
         rows = x[begin:, column]
         bars = torch.tensor(rows[np.isfinite(rows).all(axis=1)], dtype=torch.float32)[None]
         with torch.inference_mode():
-            outputs = [network(bars)[0][0, -1].double().numpy() for network in model.networks_]
+            outputs = [network(bars)[0][0, -1].double().numpy() for network in model.ensemble_.networks]
         linear = x[-1, column] @ model.linear_[1:-1] + model.linear_[0]
         variance = np.exp(0.75 * np.mean(outputs, axis=0) + 0.25 * linear) * model.factor_ * base[column]
         for knot, horizon in enumerate(KNOTS):
@@ -114,8 +116,8 @@ def test_assets_in_any_order_train_the_same_network(model, training):
         np.testing.assert_allclose(other.get_state()[name], array, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["log_mse", "qlike"])
-def test_either_loss_trains(loss, training, synthetic):
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_every_loss_trains(loss, training, synthetic):
     forecast = small(loss=loss, steps=20).fit(training).predict(synthetic.asof(ASOF)) * np.sqrt(252)
     assert forecast.between(0.05, 1).all()
 
@@ -145,15 +147,15 @@ def test_units_may_be_any_sequence(training):
 
 @pytest.fixture
 def few_choices(monkeypatch) -> tuple[int, ...]:
-    monkeypatch.setattr(forecaster, "STEPS", (1, 12))
-    return forecaster.STEPS
+    monkeypatch.setattr(fitting, "STEPS", (1, 12))
+    return fitting.STEPS
 
 
 def test_steps_are_chosen_on_the_tail_of_the_training_span(few_choices, training, monkeypatch):
     """By the least loss of the held-out tail, then trained on everything."""
     asked = []
     monkeypatch.setattr(
-        forecaster, "mean_loss", lambda network, x, y, loss: asked.append(x.shape) or [2.0, 1.0][len(asked) - 1]
+        fitting, "mean_loss", lambda network, x, y, loss: asked.append(x.shape) or [2.0, 1.0][len(asked) - 1]
     )
     chosen = small(seeds=(0,), steps=None).fit(training)
     assert len(asked) == 2
@@ -186,20 +188,34 @@ def test_its_parts_are_its_seeds(model, training):
 
 def test_weights_that_do_not_fit(model):
     with pytest.raises(StoreCorruptError, match=r"do not fit LSTMVolatility\(units=\(6, 4\)\)"):
-        small(units=(6, 4)).set_state(model.get_state())
+        small(units=(6, 4)).restore(model.get_state(), TRAINED, model.assets_, model.universe_)
 
 
-def test_a_carried_state_can_be_stored(model, synthetic):
-    follower = model.follower()
+def test_a_carried_state_is_kept_with_its_vintage(model, synthetic, tmp_path):
+    """Closed after some sessions and opened again from disk: the next ones are the same, by single steps."""
+    store, follower = ModelStore(tmp_path), model.follower()
+    store.save(TRAINED, model.get_state(), {"fingerprint": "", "assets": model.assets_, "universe": model.universe_})
+    assert store.load_carried(TRAINED) is None
     for session in SESSIONS[1018:1025]:
         follower.replay(synthetic, session, session, (21,))
-    kept = follower.state.to_arrays()
-    assert all(np.isfinite(array).all() for array in kept.values())
+    store.save_carried(TRAINED, follower.get_state())
     resumed = model.follower()
-    resumed.state = CarriedState.from_arrays(kept, follower.state.session, follower.state.assets)
+    resumed.set_state(store.load_carried(TRAINED))
+    assert (resumed.state.session, resumed.state.assets) == (SESSIONS[1024], list(synthetic.assets))
     for session in SESSIONS[1025:1060]:
         expected = follower.replay(synthetic, session, session, (21,))[21]
         pd.testing.assert_frame_equal(resumed.replay(synthetic, session, session, (21,))[21], expected, rtol=1e-7)
+
+
+def test_what_another_vintage_carried_is_not_taken(model, synthetic, tmp_path):
+    store, follower = ModelStore(tmp_path), model.follower()
+    facts = {"assets": model.assets_, "universe": model.universe_}
+    store.save(TRAINED, model.get_state(), facts | {"fingerprint": "of some prices"})
+    follower.replay(synthetic, SESSIONS[1018], SESSIONS[1018], (21,))
+    store.save_carried(TRAINED, follower.get_state())
+    shutil.rmtree(tmp_path / "vintages")
+    store.save(TRAINED, model.get_state(), facts | {"fingerprint": "of others"})
+    assert store.load_carried(TRAINED) is None
 
 
 # -- what is refused -------------------------------------------------------------------------------
@@ -215,6 +231,13 @@ def test_a_carried_state_can_be_stored(model, synthetic):
         ("units", (8, 0)),
         ("window", 0),
         ("steps", 0),
+        ("mode", "own"),
+        ("tuned", "head"),
+        ("inputs", "volume"),
+        ("network", "transformer"),
+        ("horizons", ()),
+        ("horizons", (0, 5)),
+        ("horizons", (5, 1)),
         ("linear_share", -0.1),
         ("linear_share", 1.1),
         ("linear_share", float("nan")),

@@ -38,7 +38,9 @@ def test_losses_by_hand():
     assert log_mse(output, target).item() == pytest.approx(0.25)
     assert qlike(output, target).item() == pytest.approx(np.exp(-0.5) - 0.5)
     assert qlike(target, target).item() == 0
-    assert LOSSES == {"log_mse": log_mse, "qlike": qlike}
+    assert LOSSES["gaussian_nll"](output, target).item() == pytest.approx(0.5 * (1 + np.exp(-0.5)))
+    assert LOSSES["volatility_mse"](output, target).item() == pytest.approx((np.exp(0.5) - np.exp(0.25)) ** 2)
+    assert list(LOSSES) == ["log_mse", "qlike", "gaussian_nll", "volatility_mse"]
 
 
 def test_qlike_is_that_of_variances():

@@ -3,7 +3,7 @@ import pytest
 from synthetic import ASOF, TRAINED
 
 from volplugin import LSTMVolatility
-from volplugin.errors import ParameterError
+from volplugin.volatility.horizons import KNOTS
 from volplugin.volatility.lstm.readout import Readout, with_one
 from volplugin.volatility.lstm.tuning import RIDGE, fine_tune
 
@@ -23,7 +23,7 @@ def table():
 
 def test_only_the_asset_that_gains_keeps_its_own(table):
     hidden, x, log_y, shared = table
-    tuned = fine_tune(shared, hidden, x, log_y, ASSETS)
+    tuned = fine_tune(shared, hidden, x, log_y, ASSETS, KNOTS)
     assert "ODD" in tuned.own
     gain = np.nanmean((log_y - tuned(hidden, x, ASSETS)) ** 2, axis=(0, 2))
     before = np.nanmean((log_y - shared(hidden, x, ASSETS)) ** 2, axis=(0, 2))
@@ -36,7 +36,7 @@ def test_the_ridge_by_hand(table):
     features = with_one(hidden, x)[:, 0]
     missing = log_y[:, 0] - features @ shared.table
     by_hand = np.linalg.inv(features.T @ features + RIDGE * np.eye(6)) @ features.T @ missing
-    tuned = fine_tune(shared, hidden, x, log_y, ASSETS)
+    tuned = fine_tune(shared, hidden, x, log_y, ASSETS, KNOTS)
     np.testing.assert_allclose(tuned.own["ODD"] - shared.table, by_hand, rtol=1e-9)
 
 
@@ -45,7 +45,7 @@ def test_targets_of_the_tail_do_not_reach_the_trial(table):
     hidden, x, log_y, shared = table
     turned = log_y.copy()
     turned[2400:, 0] -= 1.6 * hidden[2400:, 0, :1]
-    assert "ODD" not in fine_tune(shared, hidden, x, turned, ASSETS).own
+    assert "ODD" not in fine_tune(shared, hidden, x, turned, ASSETS, KNOTS).own
 
 
 def test_the_mode_says_how_many_were_accepted_and_serves_strangers(synthetic):
@@ -53,15 +53,10 @@ def test_the_mode_says_how_many_were_accepted_and_serves_strangers(synthetic):
     training, known = synthetic.asof(TRAINED), synthetic.asof(ASOF)
     tuned = LSTMVolatility(**settings, mode="fine-tuned").fit(training)
     shared = LSTMVolatility(**settings).fit(training)
-    count, total = tuned.vintage["fine_tuned"].removesuffix(" assets").split(" of ")
+    count, total = tuned.vintage["own"].removesuffix(" assets").split(" of ")
     assert int(count) == len(tuned.readout_.own) <= int(total) == len(training.assets)
     own = [asset for asset in tuned.readout_.own]
     other = [asset for asset in training.assets if asset not in own]
     left, right = tuned.predict(known), shared.predict(known)
     assert (left[own] != right[own]).all()
     np.testing.assert_allclose((left / right)[other].dropna().std(), 0, atol=1e-9)
-
-
-def test_an_unknown_mode_is_named(synthetic):
-    with pytest.raises(ParameterError, match="mode is 'own'"):
-        LSTMVolatility(mode="own").fit(synthetic.asof(TRAINED))

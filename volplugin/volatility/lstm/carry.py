@@ -7,6 +7,7 @@ and will answer in the next. So what is carried equals a replay of the same sess
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,8 +18,8 @@ import torch
 
 from volplugin.panel import LONGEST_HALT, PricePanel
 from volplugin.volatility.base import Follower, State
-from volplugin.volatility.horizons import KNOTS, interpolate_variance
-from volplugin.volatility.inputs import INPUTS, Inputs, build_inputs, reference
+from volplugin.volatility.horizons import interpolate_variance
+from volplugin.volatility.inputs import Inputs
 from volplugin.volatility.lstm.network import Carry, VolatilityNetwork
 from volplugin.volatility.lstm.sequences import block_numbers
 from volplugin.volatility.lstm.training import as_tensor, one_thread
@@ -53,7 +54,7 @@ class CarriedState:
     age: np.ndarray
 
     def to_arrays(self) -> State:
-        """Return everything but session and assets as arrays, for a store."""
+        """Return all of it as arrays, for a store."""
         tensors = {
             f"{run}/{network}/{layer}/{kind}": state.numpy()
             for run, carries in (("warm", self.warm), ("young", self.young))
@@ -61,14 +62,20 @@ class CarriedState:
             for layer, states in enumerate(carry)
             for kind, state in zip(("h", "c"), states, strict=True)
         }
-        return tensors | {"variance": np.nan_to_num(self.variance, nan=-1.0), "age": self.age}
+        names = np.frombuffer(json.dumps(self.assets).encode(), dtype=np.uint8)
+        return tensors | {
+            "variance": np.nan_to_num(self.variance, nan=-1.0),
+            "age": self.age,
+            "session": np.array([self.session.value]),
+            "assets": names,
+        }
 
     @classmethod
-    def from_arrays(cls, state: State, session: pd.Timestamp, assets: Sequence[str]) -> CarriedState:
+    def from_arrays(cls, state: State) -> CarriedState:
         """Take back what `to_arrays` gave."""
 
         def carries(run: str) -> list[Carry]:
-            keys = sorted({tuple(name.split("/")[1:3]) for name in state if name.startswith(run)}, key=_numbers)
+            keys = sorted({tuple(name.split("/")[1:3]) for name in state if name.startswith(f"{run}/")}, key=_numbers)
             found: dict[str, Carry] = {}
             for network, layer in keys:
                 hidden, cell = (torch.from_numpy(state[f"{run}/{network}/{layer}/{kind}"].copy()) for kind in "hc")
@@ -76,7 +83,8 @@ class CarriedState:
             return list(found.values())
 
         variance = np.where(state["variance"] < 0, np.nan, state["variance"])
-        return cls(session, list(assets), carries("warm"), carries("young"), variance, state["age"].copy())
+        session, assets = pd.Timestamp(int(state["session"][0])), json.loads(state["assets"].tobytes())
+        return cls(session, assets, carries("warm"), carries("young"), variance, state["age"].copy())
 
 
 class LSTMFollower(Follower):
@@ -92,18 +100,25 @@ class LSTMFollower(Follower):
     ) -> dict[int, pd.DataFrame]:
         """Forecast as the model's `replay` does; the session after the last one by a single step."""
         known = panel.asof(end).tail(self.model.lookback)
-        market = reference(known, self.model.universe_)
-        if market is None:
-            return super().replay(panel, start, end, horizons)
+        market = self.model.reference(known)
         if not self._is_next(known, start):
             self.state = self._state_at(known, market)
             return super().replay(panel, start, end, horizons)
         assert self.state is not None
         with one_thread():
-            self._advance(self.state, known, build_inputs(known, market, len(known.sessions) - 1))
-        volatility = {days: np.sqrt(interpolate_variance(self.state.variance, KNOTS, days)) for days in horizons}
+            self._advance(self.state, known, self.model.inputs_of(known, market, len(known.sessions) - 1))
+        knots, variance = self.model.knots, self.state.variance
+        volatility = {days: np.sqrt(interpolate_variance(variance, knots, days)) for days in horizons}
         index, columns = known.sessions[-1:], known.assets
         return {days: pd.DataFrame(row[None], index=index, columns=columns) for days, row in volatility.items()}
+
+    def get_state(self) -> State:
+        """Return what is carried, as arrays; nothing before the first session."""
+        return {} if self.state is None else self.state.to_arrays()
+
+    def set_state(self, state: State) -> None:
+        """Take it back."""
+        self.state = CarriedState.from_arrays(state) if state else None
 
     def _is_next(self, panel: PricePanel, start: pd.Timestamp) -> bool:
         sessions, state = panel.sessions, self.state
@@ -115,15 +130,17 @@ class LSTMFollower(Follower):
             and list(panel.assets) == state.assets
         )
 
-    def _state_at(self, panel: PricePanel, market: PricePanel) -> CarriedState:
+    def _state_at(self, panel: PricePanel, market: PricePanel | None) -> CarriedState:
         """Run through the last two blocks."""
-        inputs = build_inputs(panel, market)
-        x = inputs.take(INPUTS, self.model.bounds_)
+        inputs = self.model.inputs_of(panel, market)
+        x = self.model.recurrent(inputs)
         number = block_numbers(panel.sessions, self.model.window)
         begins = (int(number.searchsorted(number[-1] - back)) for back in (1, 0))
         last = max(0, len(x) - 1 - LONGEST_HALT)
         with one_thread():
-            warm, young = ([_run_through(network, x[begin:]) for network in self.model.networks_] for begin in begins)
+            warm, young = (
+                [_run_through(network, x[begin:]) for network in self.model.ensemble_.networks] for begin in begins
+            )
             variance = self.model.knot_variance(inputs, panel, last)[last:]
         newest, age = _newest(variance)
         return CarriedState(panel.last_session, list(panel.assets), warm, young, newest, age)
@@ -134,15 +151,16 @@ class LSTMFollower(Follower):
         before, now = block_numbers(pd.DatetimeIndex([state.session, session]), self.model.window)
         if now != before:
             state.warm = state.young
-            state.young = [_nothing(network, len(state.assets)) for network in self.model.networks_]
+            state.young = [_nothing(network, len(state.assets)) for network in self.model.ensemble_.networks]
         if now > before + 1:  # a whole block without a session: nothing of it is left
-            state.warm = [_nothing(network, len(state.assets)) for network in self.model.networks_]
-        x = inputs.take(INPUTS, self.model.bounds_)[-1]
+            state.warm = [_nothing(network, len(state.assets)) for network in self.model.ensemble_.networks]
+        x = self.model.recurrent(inputs)[-1]
         here = np.isfinite(x).all(axis=-1)
         hidden = [
-            _step(network, carry, x, here) for network, carry in zip(self.model.networks_, state.warm, strict=True)
+            _step(network, carry, x, here)
+            for network, carry in zip(self.model.ensemble_.networks, state.warm, strict=True)
         ]
-        for network, carry in zip(self.model.networks_, state.young, strict=True):
+        for network, carry in zip(self.model.ensemble_.networks, state.young, strict=True):
             _step(network, carry, x, here)
         fresh = self.model.variance(np.concatenate(hidden, axis=-1)[None], inputs, panel.assets)[0]
         state.age = np.where(here, 0, state.age + 1)

@@ -7,41 +7,46 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
 from volplugin.panel import LONGEST_HALT, PricePanel
-from volplugin.volatility.base import State, VolatilityForecaster
+from volplugin.volatility.base import Follower, State, VolatilityForecaster
 from volplugin.volatility.horizons import KNOTS
 from volplugin.volatility.inputs import (
-    ALONE,
     BASE_MINIMUM,
     INPUT_LOOKBACK,
-    INPUTS,
+    INPUT_SETS,
+    MARKET,
     NO_REFERENCE,
     RECURRENT,
     Inputs,
     build_inputs,
     level_bounds,
     reference,
+    without_market,
 )
-from volplugin.volatility.linear import forecast_ratio, regress_logs
+from volplugin.volatility.linear import regress_logs
 from volplugin.volatility.lstm.carry import LSTMFollower
-from volplugin.volatility.lstm.inference import encode
+from volplugin.volatility.lstm.ensemble import Ensemble
+from volplugin.volatility.lstm.fitting import Fitting
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.readout import Readout
-from volplugin.volatility.lstm.sequences import block_days, training_sequences, validation_split
-from volplugin.volatility.lstm.training import LOSSES, Recipe, as_tensor, mean_loss, one_thread, train
+from volplugin.volatility.lstm.sequences import block_days
+from volplugin.volatility.lstm.training import LOSSES, one_thread
 from volplugin.volatility.lstm.tuning import fine_tune
+from volplugin.volatility.lstm.variants import NETWORKS
 from volplugin.volatility.rescale import out_of_sample_ratio
 from volplugin.volatility.targets import close_to_close_ratio, forward_variance, rescale
 
-MODES = ("shared", "fine-tuned")
-
-STEPS = (75, 150, 300)
-"""Numbers of gradient steps among which a validation tail chooses."""
+CHOICES = {
+    "inputs": tuple(INPUT_SETS),
+    "network": tuple(NETWORKS),
+    "loss": tuple(LOSSES),
+    "mode": ("shared", "fine-tuned", "independent"),
+    "tuned": ("readout", "network"),
+}
 
 
 class LSTMVolatility(VolatilityForecaster):
@@ -57,20 +62,30 @@ class LSTMVolatility(VolatilityForecaster):
     Parameters
     ----------
     units : sequence of int, default (64, 32)
-        Units of each LSTM layer.
+        Units of each recurrent layer.
     window : int, default 60
         Look-back of the network: least number of sessions that its state is warmed up by.
     seeds : sequence of int, default (0, 1, 2)
         One network each.
     steps : int or None, default 150
         Gradient steps of training; None to choose them on a purged validation tail of the training span.
-    loss : {"log_mse", "qlike"}, default "log_mse"
-        Of log variance.
+    loss : {"log_mse", "qlike", "gaussian_nll", "volatility_mse"}, default "log_mse"
+        Squared error of log variance, QLIKE, Gaussian likelihood, or squared error of volatility.
     linear_share : float, default 0.25
         Share of the pooled linear model in the geometric blend.
-    mode : {"shared", "fine-tuned"}, default "shared"
-        One model for all assets; or head and skip tuned for each asset, its own kept only where it improves
-        the loss on a purged validation tail. Assets never trained on get the shared one.
+    mode : {"shared", "fine-tuned", "independent"}, default "shared"
+        One model for all assets; the same tuned for each asset, its own kept only where it improves the loss on
+        a purged validation tail; or one network an asset, which shares the linear skip alone. Assets never
+        trained on get the shared model, which in the last mode is the linear one.
+    tuned : {"readout", "network"}, default "readout"
+        What is tuned for each asset in mode "fine-tuned": head and skip, or all weights.
+    inputs : {"all", "own", "closes"}, default "all"
+        Everything; nothing market-wide; or what closes alone give, whatever else the panel holds. Without
+        open, high and low in the panel the first two have no ranges to read, and were better trained as "closes".
+    horizons : sequence of int, default (1, 5, 21)
+        Sessions that there is a head for.
+    network : {"lstm", "gru", "bidirectional", "attention"}, default "lstm"
+        What reads the sequence; see `volplugin.volatility.lstm.variants`.
 
     Notes
     -----
@@ -92,6 +107,10 @@ class LSTMVolatility(VolatilityForecaster):
         loss: str = "log_mse",
         linear_share: float = 0.25,
         mode: str = "shared",
+        tuned: str = "readout",
+        inputs: str = "all",
+        horizons: Sequence[int] = KNOTS,
+        network: str = "lstm",
     ) -> None:
         self.units = units
         self.window = window
@@ -100,6 +119,10 @@ class LSTMVolatility(VolatilityForecaster):
         self.loss = loss
         self.linear_share = linear_share
         self.mode = mode
+        self.tuned = tuned
+        self.inputs = inputs
+        self.horizons = horizons
+        self.network = network
 
     @property
     def lookback(self) -> int:
@@ -107,19 +130,31 @@ class LSTMVolatility(VolatilityForecaster):
         # A block's calendar days hold fewer sessions than five in seven.
         return 2 * math.ceil(block_days(self.window) * 5 / 7 + 2) + INPUT_LOOKBACK
 
+    @property
+    def knots(self) -> tuple[int, ...]:
+        """Horizons in sessions that there is a head for; others are interpolated."""
+        return tuple(self.horizons)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Inputs of the linear skip; those among them that move from day to day are the recurrent layers'."""
+        return INPUT_SETS[self.inputs]
+
     def _check_parameters(self) -> None:
-        if self.loss not in LOSSES:
-            raise ParameterError(f"loss is {self.loss!r}; pass one of {', '.join(LOSSES)}")
+        for parameter, choices in CHOICES.items():
+            if getattr(self, parameter) not in choices:
+                raise ParameterError(f"{parameter} is {getattr(self, parameter)!r}; pass one of {', '.join(choices)}")
         if len(self.seeds) == 0 or len(set(self.seeds)) < len(self.seeds):
             raise ParameterError(f"seeds is {self.seeds!r}; pass one or more different whole numbers")
         if len(self.units) == 0 or min(self.units) < 1 or self.window < 1:
             raise ParameterError(f"units is {self.units!r}, window {self.window!r}; pass positive whole numbers")
         if self.steps is not None and self.steps < 1:
             raise ParameterError(f"steps is {self.steps!r}; pass a positive whole number, or None to choose it")
-        if self.mode not in MODES:
-            raise ParameterError(f"mode is {self.mode!r}; pass one of {', '.join(MODES)}")
         if not 0 <= self.linear_share <= 1:
             raise ParameterError(f"linear_share is {self.linear_share!r}; pass a share between 0 and 1")
+        ordered = sorted(set(self.horizons)) == list(self.horizons)
+        if len(self.horizons) == 0 or min(self.horizons) < 1 or not ordered:
+            raise ParameterError(f"horizons is {self.horizons!r}; pass increasing numbers of sessions")
 
     # -- training ---------------------------------------------------------------------------
 
@@ -128,137 +163,174 @@ class LSTMVolatility(VolatilityForecaster):
         return [clone(self).set_params(seeds=(seed,)) for seed in self.seeds]
 
     def fit_part(self, panel: PricePanel) -> State:
-        """Train the network of one seed, its linear start and the linear model without a market."""
+        """Train the network of one seed and its copies, from the regression that they start from."""
         self._check_parameters()
-        x, y = self._training_data(_by_name(panel))
-        alone = regress_logs(x[..., : len(ALONE)], y)
+        panel = _by_name(panel)
+        x, y = self._training_data(panel)
+        linear = regress_logs(x, y)
         with one_thread():
-            self.steps_ = self.steps or self._chosen_steps(x, y)
-            fitted = self._trained(x, y, self.steps_)
-        if fitted is None or alone is None:
+            ensemble = None if linear is None else self._trained(x, y, linear, panel)
+        if linear is None or ensemble is None:
             raise InsufficientHistoryError(
                 f"{panel!r} is too short to train on: an asset needs about {BASE_MINIMUM + 2 * self.window} sessions"
             )
-        network, linear = fitted
-        return _weights([network]) | {"linear": linear, "alone": alone, "bounds": level_bounds(x, INPUTS)}
+        return ensemble.to_arrays(panel.assets) | {"linear": linear, "bounds": level_bounds(x, self.names)}
+
+    def _trained(self, x: np.ndarray, y: np.ndarray, linear: np.ndarray, panel: PricePanel) -> Ensemble | None:
+        """Train what the first seed brings to the ensemble; None for too little data."""
+        fitting = Fitting(self._empty_network, LOSSES[self.loss], self.knots, int(self.seeds[0]))
+        self.steps_ = self.steps or fitting.chosen_steps(x, y, regress_logs)
+        if self.mode == "independent":
+            copies = fitting.independent(x, y, linear, self.steps_, panel.assets)
+            return Ensemble([fitting.start(linear)[0]], [copies]) if copies else None
+        network = fitting.pooled(x, y, linear, self.steps_)
+        if network is None:
+            return None
+        tuning = self.mode == "fine-tuned" and self.tuned == "network"
+        return Ensemble([network], [fitting.fine_tuned(network, x, y, panel.assets) if tuning else {}])
 
     def _fit(self, panel: PricePanel) -> None:
         parts = self.parts()
         self._join(Parallel()(delayed(_fit_part)(part, panel) for part in parts), panel)
 
-    def _trained(self, x: np.ndarray, y: np.ndarray, steps: int) -> tuple[VolatilityNetwork, np.ndarray] | None:
-        """Train the first seed's network from its linear start, or return None for too little data."""
-        linear = regress_logs(x, y)
-        sequences, targets = training_sequences(x, np.log(y), self.window)
-        if linear is None or len(sequences) == 0:
-            return None
-        generator = torch.Generator().manual_seed(int(self.seeds[0]))
-        network = VolatilityNetwork(len(INPUTS), len(RECURRENT), len(KNOTS), self.units)
-        network.initialise(generator, weight=as_tensor(linear[1:-1].T), bias=as_tensor(linear[0]))
-        return train(network, sequences, targets, LOSSES[self.loss], Recipe(steps), generator), linear
-
-    def _chosen_steps(self, x: np.ndarray, y: np.ndarray) -> int:
-        """Return the number of steps with the least loss on the purged tail of the training span."""
-        (head, head_targets), (tail, tail_targets) = validation_split(x, y, KNOTS)
-        held_out = training_sequences(tail, np.log(tail_targets), self.window)
-        losses = {}
-        for steps in STEPS:
-            fitted = self._trained(head, head_targets, steps)
-            if fitted is not None and len(held_out[0]):
-                losses[steps] = mean_loss(fitted[0], *held_out, LOSSES[self.loss])
-        return min(losses, key=losses.__getitem__, default=STEPS[0])
-
     def _join(self, states: list[State], panel: PricePanel) -> None:
-        self.networks_ = [self._network(state, 0) for state in states]
-        self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
-        self.readout_ = Readout.of(self.networks_, self.linear_, self.linear_share)
         panel = _by_name(panel)
+        self.ensemble_ = Ensemble.of([self._ensemble(state, panel.assets, 1) for state in states])
+        self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
+        self.readout_ = self.ensemble_.readout(self.linear_, self.linear_share)
         x, y = self._training_data(panel)
-        with one_thread():
-            hidden = encode(self.networks_, x, panel.sessions, self.window, 0)
-        if self.mode == "fine-tuned":
-            self.readout_ = fine_tune(self.readout_, hidden, x, np.log(y), list(panel.assets))
+        hidden = self.ensemble_.encode(x, panel.assets, panel.sessions, self.window, 0)
+        if self.mode == "fine-tuned" and self.tuned == "readout":
+            self.readout_ = fine_tune(self.readout_, hidden, x, np.log(y), list(panel.assets), self.knots)
         # The factor by horizon: of the forecasts in sample, and of their linear part out of sample.
-        missing = out_of_sample_ratio(x, y, INPUTS, KNOTS)
+        missing = out_of_sample_ratio(x, y, self.names, self.knots)
         self.factor_ = rescale(y, np.exp(self.readout_(hidden, x, panel.assets))) * missing
-        self.alone_ = states[0]["alone"].copy()
+        self.factors_ = np.stack(
+            [
+                rescale(y, np.exp(part.readout(self.linear_, 0.0)(hidden[..., units], x, panel.assets))) * missing
+                for part, units in self._component_parts().values()
+            ]
+        )
+        spoken = self.ensemble_.spoken(hidden, panel.assets)
+        own = [name not in MARKET for name in self.names]
+        alone = regress_logs(np.concatenate([spoken, x[..., own]], axis=-1), y)
+        assert alone is not None, "there are as many rows as the networks' own regression had"
+        self.alone_ = alone
         self.alone_[-1] *= missing
 
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
-        inputs = build_inputs(panel, panel.market)
-        y = forward_variance(panel, KNOTS, close_to_close_ratio(panel)) / inputs.base[..., None]
-        return inputs.take(INPUTS), y
+        inputs = self.inputs_of(panel, panel.market)
+        y = forward_variance(panel, self.knots, close_to_close_ratio(panel)) / inputs.base[..., None]
+        return inputs.take(self.names), y
 
     # -- forecasting ------------------------------------------------------------------------
 
+    def inputs_of(self, panel: PricePanel, market: PricePanel | None, first: int = 0) -> Inputs:
+        """Return the inputs from row `first` on, those of closes alone if that is what this model reads."""
+        if self.inputs != "closes":
+            return build_inputs(panel, market, first)
+        closes = panel.closes()
+        return build_inputs(closes, closes if market is panel else market and market.closes(), first)
+
+    def reference(self, panel: PricePanel) -> PricePanel | None:
+        """Return the assets whose means are the market-wide inputs; None to do without."""
+        return None if set(self.names).isdisjoint(MARKET) else reference(panel, self.universe_)
+
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
-        market = reference(panel, self.universe_)
-        inputs = build_inputs(panel, market)
-        if market is None:
-            ratio = forecast_ratio(self.alone_, inputs.take(ALONE, self.bounds_))
-            return self._from_knots(ratio * inputs.base[..., None], panel, horizons)
+        inputs = self.inputs_of(panel, self.reference(panel))
         # In a halt the forecast of the last bar stands, which may lie before the first row asked for.
         answered = max(0, first - LONGEST_HALT)
         return self._from_knots(self.knot_variance(inputs, panel, answered), panel, horizons)
 
     def knot_variance(self, inputs: Inputs, panel: PricePanel, first: int) -> np.ndarray:
         """Mean daily variance at the fitted horizons, sessions x assets x horizons, from row `first` on."""
-        hidden = encode(self.networks_, inputs.take(INPUTS, self.bounds_), panel.sessions, self.window, first)
+        hidden = self.ensemble_.encode(self.recurrent(inputs), panel.assets, panel.sessions, self.window, first)
         return self.variance(hidden, inputs, panel.assets)
+
+    def recurrent(self, inputs: Inputs) -> np.ndarray:
+        """Return the inputs of the recurrent layers, of shape (n_sessions, n_assets, n_recurrent)."""
+        return inputs.take(_recurrent(self.names))
 
     def variance(self, hidden: np.ndarray, inputs: Inputs, assets: pd.Index) -> np.ndarray:
         """Mean daily variance at the fitted horizons, from the networks' hidden units."""
-        ratio = np.exp(self.readout_(hidden, inputs.take(INPUTS, self.bounds_), assets)) * self.factor_
+        if set(self.names) <= set(inputs.names):
+            names, readout, factor = self.names, self.readout_, self.factor_
+        else:
+            names, readout, factor = without_market(self.names), self.ensemble_.alone(self.alone_), self.alone_[-1]
+        ratio = np.exp(readout(hidden, inputs.take(names, self.bounds_), assets)) * factor
         return ratio * inputs.base[..., None]
 
-    def follower(self) -> LSTMFollower:
-        """Return what carries the networks' state from session to session."""
-        return LSTMFollower(self)
+    def follower(self) -> Follower:
+        """Return what carries the networks' state from session to session, where they have one to carry."""
+        return LSTMFollower(self) if self.ensemble_.carries else super().follower()
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Name the linear model without market terms, where the panel lacks the reference universe."""
-        return {} if reference(panel, self.universe_) is not None else {"market-wide inputs": NO_REFERENCE}
+        """Name the coefficients without market terms, where the panel lacks the reference universe."""
+        lacking = without_market(self.names) != self.names and self.reference(panel) is None
+        return {"market-wide inputs": NO_REFERENCE} if lacking else {}
+
+    def components(self) -> dict[str, VolatilityForecaster]:
+        """Return each seed alone and the pure ensemble, without the linear share and each rescaled for itself."""
+        found: dict[str, VolatilityForecaster] = {}
+        for row, (name, (part, _)) in enumerate(self._component_parts().items()):
+            model = clone(self).set_params(linear_share=0.0)
+            model.__dict__ |= {key: value for key, value in self.__dict__.items() if key.endswith("_")}
+            model.ensemble_, model.readout_ = part, part.readout(self.linear_, 0.0)
+            model.factor_ = self.factors_[row]
+            found[name] = model
+        return found
+
+    def _component_parts(self) -> dict[str, tuple[Ensemble, slice]]:
+        """Each seed's part of the ensemble and of the hidden units, then the whole."""
+        width = self.ensemble_.networks[0].width
+        parts = {
+            f"seed {seed}": (self.ensemble_.part([place]), slice(place * width, (place + 1) * width))
+            for place, seed in enumerate(self.seeds)
+        }
+        return parts | {"ensemble": (self.ensemble_, slice(None))}
 
     # -- state ------------------------------------------------------------------------------
 
     def get_state(self) -> State:
-        """Return the weights of each network, the linear model and the rescale."""
-        own = {f"own/{asset}": table for asset, table in self.readout_.own.items()}
-        learned = {"linear": self.linear_, "alone": self.alone_, "factor": self.factor_, "bounds": self.bounds_}
-        return _weights(self.networks_) | learned | own
+        """Return the weights of each network, the linear model and the rescales."""
+        learned = {"linear": self.linear_, "alone": self.alone_, "bounds": self.bounds_}
+        learned |= {"factor": self.factor_, "factors": self.factors_}
+        tuned = {} if self.tuned == "network" else self.readout_.own
+        own = {f"own/{asset}": table for asset, table in tuned.items()} if self.mode == "fine-tuned" else {}
+        return self.ensemble_.to_arrays(self.assets_) | learned | own
 
     def set_state(self, state: State) -> None:
         """Take them back."""
-        self.networks_ = [self._network(state, number) for number in range(len(self.seeds))]
-        self.linear_, self.alone_ = state["linear"], state["alone"]
-        self.factor_, self.bounds_ = state["factor"], state["bounds"]
-        shared = Readout.of(self.networks_, self.linear_, self.linear_share)
+        self.ensemble_ = self._ensemble(state, self.assets_, len(self.seeds))
+        self.linear_, self.alone_, self.bounds_ = state["linear"], state["alone"], state["bounds"]
+        self.factor_, self.factors_ = state["factor"], state["factors"]
+        shared = self.ensemble_.readout(self.linear_, self.linear_share)
         own = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}
-        self.readout_ = Readout(shared.table, own)
+        self.readout_ = Readout(shared.table, {**shared.own, **own})
 
     @property
     def vintage(self) -> dict[str, str]:
-        """What the learned numbers are, with the number of assets that keep a readout of their own."""
+        """What the learned numbers are, with the number of assets that keep a readout or network of their own."""
         named = super().vintage
-        if self.mode == "fine-tuned" and hasattr(self, "readout_"):
-            named["fine_tuned"] = f"{len(self.readout_.own)} of {len(self.assets_)} assets"
+        if self.mode != "shared" and hasattr(self, "readout_"):
+            named["own"] = f"{len(self.readout_.own)} of {len(self.assets_)} assets"
         return named
 
-    def _network(self, state: State, number: int) -> VolatilityNetwork:
-        network = VolatilityNetwork(len(INPUTS), len(RECURRENT), len(KNOTS), self.units)
-        prefix = f"{number}/"
-        weights = {
-            name.removeprefix(prefix): torch.from_numpy(array.copy())
-            for name, array in state.items()
-            if name.startswith(prefix)
-        }
+    def _ensemble(self, state: State, assets: Sequence[str], count: int) -> Ensemble:
         try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
+            return Ensemble.from_arrays(state, count, assets, self._empty_network)
+        except (RuntimeError, IndexError) as error:
             raise StoreCorruptError(
                 f"stored weights do not fit LSTMVolatility(units={self.units!r}): {error}"
             ) from error
-        return network.eval()
+
+    def _empty_network(self) -> VolatilityNetwork:
+        kind, n_recurrent = NETWORKS[self.network], len(_recurrent(self.names))
+        return kind(len(self.names), n_recurrent, len(self.knots), self.units, self.window)
+
+
+def _recurrent(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in RECURRENT)
 
 
 def _by_name(panel: PricePanel) -> PricePanel:
@@ -268,11 +340,3 @@ def _by_name(panel: PricePanel) -> PricePanel:
 
 def _fit_part(part: LSTMVolatility, panel: PricePanel) -> State:
     return part.fit_part(panel)
-
-
-def _weights(networks: Sequence[VolatilityNetwork]) -> State:
-    return {
-        f"{number}/{name}": tensor.numpy()
-        for number, network in enumerate(networks)
-        for name, tensor in network.state_dict().items()
-    }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+from volplugin.volatility.lstm.sequences import STRIDE
 
 Carry = list[tuple[Tensor, Tensor]]
 """Hidden and cell state of each layer, each of shape [1, batch, units]."""
@@ -25,34 +27,75 @@ class VolatilityNetwork(nn.Module):
     n_inputs, n_recurrent, n_heads : int
         Width of x, width of u, and number of horizons.
     units : sequence of int
-        Units of each LSTM layer, 64 and 32 in the seed design.
+        Units of each recurrent layer, 64 and 32 in the seed design.
+    window : int
+        Look-back in steps; what runs through a whole sequence takes no notice of it.
     """
 
-    def __init__(self, n_inputs: int, n_recurrent: int, n_heads: int, units: Sequence[int] = (64, 32)) -> None:
+    carries = True
+    """Whether the state after one step is all that the next one needs."""
+
+    stride, hop, batch = STRIDE, STRIDE, 16
+    """How it is trained: steps with a loss in a sequence, steps between sequences' beginnings, sequences a batch."""
+
+    def __init__(
+        self, n_inputs: int, n_recurrent: int, n_heads: int, units: Sequence[int] = (64, 32), window: int = 60
+    ) -> None:
         super().__init__()
-        self.n_recurrent = n_recurrent
-        widths = [n_recurrent, *units]
+        self.n_recurrent, self.window = n_recurrent, window
         # Torch's own start would draw from the global generator: made without numbers, for `initialise` to fill.
         with torch.device("meta"):
-            self.layers = nn.ModuleList(
-                nn.LSTM(before, after, batch_first=True) for before, after in itertools.pairwise(widths)
-            )
-            self.head = nn.Linear(widths[-1], n_heads, bias=False)
+            self.layers = nn.ModuleList(self._layers([n_recurrent, *units]))
+            self.width = self._width(units[-1])
+            self.head = nn.Linear(self.width, n_heads, bias=False)
             self.skip = nn.Linear(n_inputs, n_heads)
+            self._extend()
         self.to_empty(device="cpu")
+
+    # -- what a variant changes -------------------------------------------------------------
+
+    @staticmethod
+    def _layers(widths: Sequence[int]) -> list[nn.Module]:
+        """Return the recurrent layers, each reading the one before."""
+        return [nn.LSTM(before, after, batch_first=True) for before, after in itertools.pairwise(widths)]
+
+    @staticmethod
+    def _width(units: int) -> int:
+        """Return the width of what `encode` gives, from the units of the last layer."""
+        return units
+
+    def _extend(self) -> None:
+        """Make whatever else has weights."""
+
+    @property
+    def burn_in(self) -> int:
+        """Steps of a training sequence without a loss."""
+        return self.window
+
+    def encode(self, x: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
+        """Map inputs to the last layer's hidden units [batch, steps, width] and the state after them."""
+        states: Carry = []
+        hidden = x[..., : self.n_recurrent]
+        for depth, layer in enumerate(self.layers):
+            hidden, state = layer(hidden, None if carry is None else carry[depth])
+            states.append(state)
+        return hidden, states
+
+    # -- what all share ---------------------------------------------------------------------
 
     @property
     def recurrent(self) -> list[nn.LSTM]:
-        """The LSTM layers, in order."""
+        """The recurrent layers, in order."""
         return [cast(nn.LSTM, layer) for layer in self.layers]
 
     def initialise(self, generator: torch.Generator, weight: Tensor, bias: Tensor) -> None:
         """Draw the recurrent weights, and set the skip to a regression's coefficients."""
+        fixed = {id(parameter) for part in (self.head, self.skip) for parameter in part.parameters()}
         with torch.no_grad():
             for layer in self.recurrent:
-                bound = 1 / math.sqrt(layer.hidden_size)
-                for parameter in layer.parameters():
-                    parameter.uniform_(-bound, bound, generator=generator)
+                _draw(layer.parameters(), layer.hidden_size, generator)
+                fixed |= {id(parameter) for parameter in layer.parameters()}
+            _draw((p for p in self.parameters() if id(p) not in fixed), self.width, generator)
             self.head.weight.zero_()
             self.skip.weight.copy_(weight)
             self.skip.bias.copy_(bias)
@@ -62,11 +105,9 @@ class VolatilityNetwork(nn.Module):
         hidden, states = self.encode(x, carry)
         return self.skip(x) + self.head(hidden), states
 
-    def encode(self, x: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
-        """Map inputs to the last layer's hidden units [batch, steps, units] and the state after them."""
-        states: Carry = []
-        hidden = x[..., : self.n_recurrent]
-        for depth, layer in enumerate(self.layers):
-            hidden, state = layer(hidden, None if carry is None else carry[depth])
-            states.append(state)
-        return hidden, states
+
+def _draw(parameters: Iterable[nn.Parameter], units: int, generator: torch.Generator) -> None:
+    """Draw uniformly within one over the root of the units, as torch does for recurrent layers."""
+    bound = 1 / math.sqrt(units)
+    for parameter in parameters:
+        parameter.uniform_(-bound, bound, generator=generator)

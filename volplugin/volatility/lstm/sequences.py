@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,31 @@ STRIDE = 250
 """Steps with a loss in a training sequence, after a burn-in of the look-back."""
 
 
-def training_sequences(x: np.ndarray, y: np.ndarray, burn_in: int) -> tuple[np.ndarray, np.ndarray]:
-    """Overlapping chunks of each asset's bars: `burn_in` steps without loss, then up to `STRIDE` with.
+class Sequenced(Protocol):
+    """What says how it is trained: a network."""
+
+    @property
+    def burn_in(self) -> int:
+        """Steps without a loss."""
+
+    @property
+    def stride(self) -> int:
+        """Steps with one."""
+
+    @property
+    def hop(self) -> int:
+        """Steps between sequences' beginnings."""
+
+
+def sequences_for(network: Sequenced, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`training_sequences` as a network wants them."""
+    return training_sequences(x, y, network.burn_in, network.stride, network.hop)
+
+
+def training_sequences(
+    x: np.ndarray, y: np.ndarray, burn_in: int, stride: int = STRIDE, hop: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping chunks of each asset's bars: `burn_in` steps without loss, then up to `stride` with.
 
     Parameters
     ----------
@@ -25,18 +49,22 @@ def training_sequences(x: np.ndarray, y: np.ndarray, burn_in: int) -> tuple[np.n
         NaN where there is no target.
     burn_in : int
         Steps that only warm the state up.
+    stride : int
+        Steps with a loss.
+    hop : int, optional
+        Steps between the beginnings of two sequences; `stride`, so that every target counts once, if not given.
 
     Returns
     -------
-    x : ndarray of shape (n_sequences, burn_in + STRIDE, n_inputs)
-    y : ndarray of shape (n_sequences, burn_in + STRIDE, n_heads)
+    x : ndarray of shape (n_sequences, burn_in + stride, n_inputs)
+    y : ndarray of shape (n_sequences, burn_in + stride, n_heads)
         NaN in burn-in and padding.
     """
-    length = burn_in + STRIDE
+    length = burn_in + stride
     pieces_x, pieces_y = [], []
     for asset in range(x.shape[1]):
         rows = np.flatnonzero(np.isfinite(x[:, asset]).all(axis=-1))
-        for begin in range(0, len(rows) - burn_in, STRIDE):
+        for begin in range(0, len(rows) - burn_in, hop or stride):
             chunk = rows[begin : begin + length]
             target = y[chunk, asset].copy()
             target[:burn_in] = np.nan

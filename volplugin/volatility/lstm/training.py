@@ -50,7 +50,22 @@ def qlike(output: Tensor, target: Tensor) -> Tensor:
     return torch.exp(gap) - gap - 1
 
 
-LOSSES: dict[str, Loss] = {"log_mse": log_mse, "qlike": qlike}
+def gaussian_nll(output: Tensor, target: Tensor) -> Tensor:
+    """Negative log-likelihood of Gaussian returns, up to a constant: ``(o + exp(t - o)) / 2``, so half of QLIKE."""
+    return 0.5 * (output + torch.exp(target - output))
+
+
+def volatility_mse(output: Tensor, target: Tensor) -> Tensor:
+    """Squared error of volatility itself, which the seed design trains on: ``(exp(o / 2) - exp(t / 2))^2``."""
+    return (torch.exp(output / 2) - torch.exp(target / 2)) ** 2
+
+
+LOSSES: dict[str, Loss] = {
+    "log_mse": log_mse,
+    "qlike": qlike,
+    "gaussian_nll": gaussian_nll,
+    "volatility_mse": volatility_mse,
+}
 
 
 def train(

@@ -1,0 +1,194 @@
+"""An ensemble of trained networks, and the copies that assets keep of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from volplugin.volatility.base import State
+from volplugin.volatility.lstm.network import VolatilityNetwork
+from volplugin.volatility.lstm.readout import Readout
+from volplugin.volatility.lstm.sequences import blocks, pack
+from volplugin.volatility.lstm.training import as_tensor, one_thread
+
+Copies = dict[Any, VolatilityNetwork]
+"""Networks by the asset whose own they are."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """One network a seed, each with the copies of it that were trained further, or apart, on one asset.
+
+    Attributes
+    ----------
+    networks : list of VolatilityNetwork
+        Trained, on the same inputs; for every asset without a copy.
+    copies : list of dict of asset to VolatilityNetwork
+        One dictionary a network.
+    """
+
+    networks: list[VolatilityNetwork]
+    copies: list[Copies]
+
+    @classmethod
+    def of(cls, ensembles: Iterable[Ensemble]) -> Ensemble:
+        """Join several into one."""
+        each = list(ensembles)
+        return cls([n for one in each for n in one.networks], [c for one in each for c in one.copies])
+
+    @property
+    def carries(self) -> bool:
+        """Whether a forecast of the next session needs the state after this one, and nothing before it."""
+        return not any(self.copies) and all(network.carries for network in self.networks)
+
+    def own(self) -> list[Any]:
+        """Assets with a copy of at least one network."""
+        return sorted({asset for copies in self.copies for asset in copies}, key=str)
+
+    def part(self, numbers: Iterable[int]) -> Ensemble:
+        """Return some of the networks, with their copies."""
+        chosen = list(numbers)
+        return Ensemble([self.networks[number] for number in chosen], [self.copies[number] for number in chosen])
+
+    def encode(
+        self, x: np.ndarray, assets: Sequence[Any], sessions: pd.DatetimeIndex, window: int, first: int
+    ) -> np.ndarray:
+        """Hidden units at every session from row `first` on, network after network.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_sessions, n_assets, n_inputs)
+            NaN in rows without inputs.
+        assets : sequence of length n_assets
+        sessions : DatetimeIndex of shape (n_sessions,)
+            Which decide where the state starts anew.
+        window : int
+            Least number of sessions that warm the state up.
+        first : int
+            First row wanted.
+
+        Returns
+        -------
+        ndarray of shape (n_sessions, n_assets, n_hidden)
+            NaN before `first` and in rows without inputs.
+        """
+        hidden = _encode(self.networks, x, sessions, window, first)
+        begin = 0
+        for network, copies in zip(self.networks, self.copies, strict=True):
+            units = slice(begin, begin + network.width)
+            begin += network.width
+            for column, asset in enumerate(assets):
+                if asset in copies:
+                    hidden[:, [column], units] = _encode([copies[asset]], x[:, [column]], sessions, window, first)
+        return hidden
+
+    def readout(self, linear: np.ndarray, linear_share: float) -> Readout:
+        """Heads and skips as one linear map of hidden units and inputs, blended with a linear model."""
+        own = {asset: Readout.of(self._networks_of(asset), linear, linear_share).table for asset in self.own()}
+        return Readout(Readout.of(self.networks, linear, linear_share).table, own)
+
+    def alone(self, coefficients: np.ndarray) -> Readout:
+        """Fold coefficients of what the recurrent layers say, and of inputs, into one map of hidden units and inputs.
+
+        Parameters
+        ----------
+        coefficients : ndarray of shape (1 + n_heads + n_inputs + 1, n_heads)
+            A table of `regress_logs` on `spoken` and some of the inputs.
+        """
+        own = {asset: _folded(self._networks_of(asset), coefficients) for asset in self.own()}
+        return Readout(_folded(self.networks, coefficients), own)
+
+    def spoken(self, hidden: np.ndarray, assets: Sequence[Any]) -> np.ndarray:
+        """Return what the recurrent layers add to the skip, of shape (..., n_assets, n_heads).
+
+        Parameters
+        ----------
+        hidden : ndarray of shape (..., n_assets, n_hidden)
+        assets : sequence of length n_assets
+        """
+        n_heads = self.networks[0].head.out_features
+        edge = np.zeros((1, n_heads))
+        return self.alone(np.concatenate([edge, np.eye(n_heads), edge]))(hidden, hidden[..., :0], assets)
+
+    def _networks_of(self, asset: Any) -> list[VolatilityNetwork]:
+        return [copies.get(asset, shared) for shared, copies in zip(self.networks, self.copies, strict=True)]
+
+    # -- state ------------------------------------------------------------------------------
+
+    def to_arrays(self, assets: Sequence[Any]) -> State:
+        """Return every weight; copies are stacked, in the order of the places of their assets."""
+        arrays: State = {}
+        for number, (network, copies) in enumerate(zip(self.networks, self.copies, strict=True)):
+            arrays |= {f"{number}/{name}": tensor.numpy() for name, tensor in network.state_dict().items()}
+            kept = [place for place, asset in enumerate(assets) if asset in copies]
+            if kept:
+                states = [copies[assets[place]].state_dict() for place in kept]
+                stacked = {name: np.stack([state[name].numpy() for state in states]) for name in states[0]}
+                arrays |= {f"{number}/copies/{name}": array for name, array in stacked.items()}
+                arrays[f"{number}/copies/places"] = np.array(kept)
+        return arrays
+
+    @classmethod
+    def from_arrays(
+        cls, state: State, count: int, assets: Sequence[Any], empty: Callable[[], VolatilityNetwork]
+    ) -> Ensemble:
+        """Take back what `to_arrays` gave.
+
+        Raises
+        ------
+        RuntimeError
+            If the weights are not those of such networks.
+        """
+        networks, copies = [], []
+        for number in range(count):
+            weights = _under(f"{number}/", state)
+            stacked = _under("copies/", weights)
+            networks.append(_filled(empty(), {key: array for key, array in weights.items() if key[:7] != "copies/"}))
+            places = stacked.pop("places", np.empty(0, dtype=int))
+            copies.append(
+                {
+                    assets[place]: _filled(empty(), {key: array[row] for key, array in stacked.items()})
+                    for row, place in enumerate(places)
+                }
+            )
+        return cls(networks, copies)
+
+
+def _heads(networks: Sequence[VolatilityNetwork]) -> np.ndarray:
+    heads = [network.head.weight.detach().double().numpy().T for network in networks]
+    return np.concatenate(heads) / len(networks)
+
+
+def _folded(networks: Sequence[VolatilityNetwork], coefficients: np.ndarray) -> np.ndarray:
+    heads = _heads(networks)
+    n_heads = heads.shape[1]
+    said, inputs = coefficients[1 : 1 + n_heads], coefficients[1 + n_heads : -1]
+    return np.concatenate([heads @ said, inputs, coefficients[:1]])
+
+
+def _encode(
+    networks: Sequence[VolatilityNetwork], x: np.ndarray, sessions: pd.DatetimeIndex, window: int, first: int
+) -> np.ndarray:
+    packed = pack(x, blocks(sessions, window, first))
+    hidden = np.full((*x.shape[:2], sum(network.width for network in networks)), np.nan)
+    if packed.x.size == 0:
+        return hidden
+    batch = as_tensor(packed.x)
+    with one_thread(), torch.inference_mode():
+        units = torch.cat([network.encode(batch)[0] for network in networks], dim=-1).numpy()
+    hidden[packed.row, packed.asset] = units[packed.sequence, packed.step]
+    return hidden
+
+
+def _filled(network: VolatilityNetwork, weights: State) -> VolatilityNetwork:
+    network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
+    return network.eval()
+
+
+def _under(prefix: str, state: State) -> State:
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
