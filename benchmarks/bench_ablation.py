@@ -25,12 +25,12 @@ from volplugin.evaluation import forecast_table, volatility_scorecard
 from volplugin.evaluation.ranking import VolatilityScores
 
 HORIZONS = (1, 5, 21)
-DEFAULT = "default: shared, 3 seeds"
+DEFAULT = "default: fine-tuned, 3 seeds"
 
 VARIANTS = {
     DEFAULT: LSTMVolatility(),
-    "fine-tuned: head and skip an asset": LSTMVolatility(mode="fine-tuned"),
-    "fine-tuned: all weights an asset": LSTMVolatility(mode="fine-tuned", tuned="network"),
+    "shared by all assets": LSTMVolatility(mode="shared"),
+    "fine-tuned: all weights an asset": LSTMVolatility(tuned="network"),
     "independent: one network an asset, one seed": LSTMVolatility(mode="independent", seeds=(0,), steps=50),
     "without the linear blend": LSTMVolatility(linear_share=0.0),
     "one seed": LSTMVolatility(seeds=(0,)),
@@ -39,8 +39,8 @@ VARIANTS = {
     "QLIKE loss": LSTMVolatility(loss="qlike"),
     "squared error of volatility": LSTMVolatility(loss="volatility_mse"),
     "one layer of 32": LSTMVolatility(units=(32,)),
-    "GRU": LSTMVolatility(network="gru"),
-    "attention pooling": LSTMVolatility(network="attention"),
+    "GRU, one seed": LSTMVolatility(network="gru", seeds=(0,)),
+    "attention pooling, one seed": LSTMVolatility(network="attention", seeds=(0,)),
     "bidirectional within the window, one seed": LSTMVolatility(network="bidirectional", seeds=(0,)),
 }
 

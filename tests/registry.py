@@ -34,7 +34,7 @@ from volplugin.volatility import VolatilityForecaster
 
 def tiny_lstm() -> LSTMVolatility:
     """Return a network that trains in well under a second."""
-    return LSTMVolatility(units=(8, 4), window=10, seeds=(0, 1), steps=5)
+    return LSTMVolatility(units=(8, 4), window=10, seeds=(0, 1), steps=5, mode="shared")
 
 
 FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
@@ -73,7 +73,7 @@ CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
     "ledoit-wolf": lambda: LedoitWolfCorrelation(60),
     "nonlinear": lambda: NonlinearShrinkageCorrelation(72, halflife=20),
     "factor": lambda: FactorCorrelation(60),
-    "dcc": lambda: DCCCorrelation(window=60),
+    "dcc": lambda: DCCCorrelation(a=None, b=None, window=60),
     "scikit-learn": lambda: EstimatorCorrelation(OAS(assume_centered=True), 60),
 }
 

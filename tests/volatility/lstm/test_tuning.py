@@ -52,7 +52,7 @@ def test_the_mode_says_how_many_were_accepted_and_serves_strangers(synthetic):
     settings = {"units": (8, 4), "window": 10, "seeds": (0, 1), "steps": 5}
     training, known = synthetic.asof(TRAINED), synthetic.asof(ASOF)
     tuned = LSTMVolatility(**settings, mode="fine-tuned").fit(training)
-    shared = LSTMVolatility(**settings).fit(training)
+    shared = LSTMVolatility(**settings, mode="shared").fit(training)
     count, total = tuned.vintage["own"].removesuffix(" assets").split(" of ")
     assert int(count) == len(tuned.readout_.own) <= int(total) == len(training.assets)
     own = [asset for asset in tuned.readout_.own]

@@ -1,4 +1,4 @@
-"""Pooled LSTM volatility: one backbone for all assets, an ensemble of seeds, blended with a linear model."""
+"""Pooled LSTM volatility: one backbone for all assets, tuned to each, an ensemble of seeds and a linear model."""
 
 from __future__ import annotations
 
@@ -48,6 +48,9 @@ CHOICES = {
     "tuned": ("readout", "network"),
 }
 
+CHUNK = 64
+"""Assets that are run through at once when a vintage is put together."""
+
 
 class LSTMVolatility(VolatilityForecaster):
     """Volatility of each asset from a recurrent network trained on all of them together.
@@ -73,7 +76,7 @@ class LSTMVolatility(VolatilityForecaster):
         Squared error of log variance, QLIKE, Gaussian likelihood, or squared error of volatility.
     linear_share : float, default 0.25
         Share of the pooled linear model in the geometric blend.
-    mode : {"shared", "fine-tuned", "independent"}, default "shared"
+    mode : {"shared", "fine-tuned", "independent"}, default "fine-tuned"
         One model for all assets; the same tuned for each asset, its own kept only where it improves the loss on
         a purged validation tail; or one network an asset, which shares the linear skip alone. Assets never
         trained on get the shared model, which in the last mode is the linear one.
@@ -106,7 +109,7 @@ class LSTMVolatility(VolatilityForecaster):
         steps: int | None = 150,
         loss: str = "log_mse",
         linear_share: float = 0.25,
-        mode: str = "shared",
+        mode: str = "fine-tuned",
         tuned: str = "readout",
         inputs: str = "all",
         horizons: Sequence[int] = KNOTS,
@@ -197,26 +200,47 @@ class LSTMVolatility(VolatilityForecaster):
         panel = _by_name(panel)
         self.ensemble_ = Ensemble.of([self._ensemble(state, panel.assets, 1) for state in states])
         self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
-        self.readout_ = self.ensemble_.readout(self.linear_, self.linear_share)
         x, y = self._training_data(panel)
-        hidden = self.ensemble_.encode(x, panel.assets, panel.sessions, self.window, 0)
-        if self.mode == "fine-tuned" and self.tuned == "readout":
-            self.readout_ = fine_tune(self.readout_, hidden, x, np.log(y), list(panel.assets), self.knots)
+        self.readout_, said, spoken = self._read_out(x, y, panel)
         # The factor by horizon: of the forecasts in sample, and of their linear part out of sample.
         missing = out_of_sample_ratio(x, y, self.names, self.knots)
-        self.factor_ = rescale(y, np.exp(self.readout_(hidden, x, panel.assets))) * missing
-        self.factors_ = np.stack(
-            [
-                rescale(y, np.exp(part.readout(self.linear_, 0.0)(hidden[..., units], x, panel.assets))) * missing
-                for part, units in self._component_parts().values()
-            ]
-        )
-        spoken = self.ensemble_.spoken(hidden, panel.assets)
+        self.factor_, *others = (rescale(y, np.exp(log_ratio)) * missing for log_ratio in said)
+        self.factors_ = np.stack(others)
         own = [name not in MARKET for name in self.names]
         alone = regress_logs(np.concatenate([spoken, x[..., own]], axis=-1), y)
         assert alone is not None, "there are as many rows as the networks' own regression had"
         self.alone_ = alone
         self.alone_[-1] *= missing
+
+    def _read_out(
+        self, x: np.ndarray, y: np.ndarray, panel: PricePanel
+    ) -> tuple[Readout, list[np.ndarray], np.ndarray]:
+        """Run the ensemble over the training data, a few assets at a time so that memory stays bounded.
+
+        Returns
+        -------
+        readout : Readout
+            With those that assets keep of their own.
+        said : list of ndarray of shape (n_sessions, n_assets, n_horizons)
+            Log variance relative to the slow level, by the readout and by each component.
+        spoken : ndarray of shape (n_sessions, n_assets, n_horizons)
+            What the recurrent layers add.
+        """
+        readout = self.ensemble_.readout(self.linear_, self.linear_share)
+        parts = [(part.readout(self.linear_, 0.0), units) for part, units in self._component_parts().values()]
+        said, spoken = [np.empty_like(y) for _ in range(1 + len(parts))], np.empty_like(y)
+        for begin in range(0, y.shape[1], CHUNK):
+            few = slice(begin, begin + CHUNK)
+            assets, known = panel.assets[few], x[:, few]
+            hidden = self.ensemble_.encode(known, assets, panel.sessions, self.window, 0)
+            if self.mode == "fine-tuned" and self.tuned == "readout":
+                tuned = fine_tune(readout, hidden, known, np.log(y[:, few]), assets, self.knots)
+                readout = Readout(readout.table, {**readout.own, **tuned.own})
+            said[0][:, few] = readout(hidden, known, assets)
+            for place, (part, units) in enumerate(parts, start=1):
+                said[place][:, few] = part(hidden[..., units], known, assets)
+            spoken[:, few] = self.ensemble_.spoken(hidden, assets)
+        return readout, said, spoken
 
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         inputs = self.inputs_of(panel, panel.market)
