@@ -20,6 +20,7 @@ from volplugin import (
     RollingVolatility,
     WalkForward,
 )
+from volplugin.calibration import AssetBias, Calibration, EigenvalueAdjustment, RegimeMultiplier
 from volplugin.correlation import (
     CorrelationEstimator,
     DCCCorrelation,
@@ -29,7 +30,7 @@ from volplugin.correlation import (
     NonlinearShrinkageCorrelation,
     TwoSpeedCorrelation,
 )
-from volplugin.volatility import VolatilityForecaster
+from volplugin.volatility import RangesOrCloses, VolatilityForecaster
 
 
 def tiny_lstm() -> LSTMVolatility:
@@ -58,6 +59,7 @@ FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
     "lstm-gru": lambda: tiny_lstm().set_params(network="gru", seeds=(0,)),
     "lstm-bidirectional": lambda: tiny_lstm().set_params(network="bidirectional", seeds=(0,)),
     "lstm-attention": lambda: tiny_lstm().set_params(network="attention", seeds=(0,)),
+    "ranges-or-closes": lambda: RangesOrCloses(HARVolatility("market"), EWMAVolatility(calibrated=True)),
     "walk-forward": lambda: WalkForward(HARVolatility("market")),
     "walk-forward-lstm": lambda: WalkForward(tiny_lstm()),
 }
@@ -76,6 +78,21 @@ CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
     "dcc": lambda: DCCCorrelation(a=None, b=None, window=60),
     "scikit-learn": lambda: EstimatorCorrelation(OAS(assume_centered=True), 60),
 }
+
+CALIBRATIONS: dict[str, Callable[[], list[Calibration]]] = {
+    "regime-book": lambda: [RegimeMultiplier(halflife=6)],
+    "regime-assets": lambda: [RegimeMultiplier(halflife=6, strength=1, over="assets")],
+    "asset-bias": lambda: [AssetBias(halflife=20)],
+    "eigenvalue": lambda: [EigenvalueAdjustment(simulations=5, views=("risk", "structure"))],
+    "all": lambda: [AssetBias(20), RegimeMultiplier(6), EigenvalueAdjustment(5, views=("risk", "structure"))],
+}
+
+
+PAIRS = [
+    *((name, "ewma") for name in FORECASTERS),
+    *(("har-market", correlation) for correlation in CORRELATIONS if correlation != "ewma"),
+]
+"""Each forecaster with one correlation and each correlation with one forecaster: they meet in D rho D alone."""
 
 
 def learn(model: VolatilityForecaster, panel: PricePanel) -> VolatilityForecaster:

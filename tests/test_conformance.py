@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from registry import CORRELATIONS, FORECASTERS, STOCHASTIC, learn
+from registry import CORRELATIONS, FORECASTERS, PAIRS, STOCHASTIC, learn
 from sklearn.base import clone
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED, frames, permuted, scaled
 
-from volplugin import ModelStore, PricePanel, RiskModel, RollingVolatility, WalkForward, defaults
+from volplugin import ModelStore, PricePanel, RiskModel, RollingVolatility, WalkForward, defaults, stored
 from volplugin.errors import LookAheadError, MissingVintageError, NotFittedError, PanelError, ParameterError
 from volplugin.panel import LONGEST_HALT
 from volplugin.volatility import VolatilityForecaster
@@ -59,7 +59,7 @@ def snapshot(panel: PricePanel) -> dict[str, pd.DataFrame]:
 
 def test_every_forecaster_of_the_package_is_registered():
     registered = {type(make()) for make in FORECASTERS.values()}
-    assert registered >= {WalkForward, *defaults.FORECASTERS.values()}
+    assert registered >= {WalkForward, *stored.FORECASTERS.values()}
 
 
 def test_every_correlation_of_the_package_is_registered():
@@ -458,7 +458,9 @@ def test_correlation_with_assets_hardly_or_never_seen(name, z):
 @every_correlation
 def test_correlation_diagnostics(name, z):
     rho, facts = CORRELATIONS[name]().diagnose(z)
-    assert facts.keys() == {"condition_number", "psd_repair", "average_correlation", "observations"}
+    measured = {"condition_number", "psd_repair", "average_correlation", "observations"}
+    assert facts.keys() == measured | {"scarce", "chosen", "fallbacks"}
+    assert facts["scarce"] == facts["fallbacks"] == {}
     assert facts["condition_number"] == pytest.approx(np.linalg.cond(rho.to_numpy()), rel=1e-6)
     assert facts["psd_repair"] == 0
     off = rho.to_numpy()[~np.eye(len(rho), dtype=bool)]
@@ -466,11 +468,33 @@ def test_correlation_diagnostics(name, z):
     assert 10 < facts["observations"] <= CORRELATIONS[name]().lookback
 
 
-# -- every forecaster with every correlation --------------------------------------------------------
+@every_correlation
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_correlation_of_hardly_any_session(name, rows, z):
+    rho = estimate(name, z.head(rows)).to_numpy()
+    np.testing.assert_array_equal(np.diagonal(rho), 1.0)
+    assert np.linalg.eigvalsh(rho)[0] > -1e-12
 
 
-@pytest.mark.parametrize("correlation", CORRELATIONS)
-@every_forecaster
+@every_correlation
+def test_correlation_of_one_asset(name, z):
+    assert estimate(name, z[["ALFA"]]).to_numpy().tolist() == [[1.0]]
+
+
+@every_correlation
+def test_correlation_views(name, z):
+    structure, facts = CORRELATIONS[name]().diagnose(z, view="structure")
+    np.testing.assert_array_equal(np.diagonal(structure), 1.0)
+    assert np.linalg.eigvalsh(structure)[0] >= 0
+    assert facts["fallbacks"] == {}
+    with pytest.raises(ParameterError, match="view is 'total'; pass one of risk, structure"):
+        CORRELATIONS[name]().estimate(z, view="total")
+
+
+# -- forecasters and correlations together ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "correlation"), PAIRS)
 def test_risk_model_of_any_two(name, correlation, learned, known):
     model = RiskModel(learned[name], CORRELATIONS[correlation]())
     everyone, few = model.forecast(known), model.forecast(known, assets=["HOTE", "ALFA", "DELT"])

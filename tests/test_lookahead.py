@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from registry import CORRELATIONS, FORECASTERS, learn
+from registry import CORRELATIONS, FORECASTERS, PAIRS, learn
 from synthetic import ASOF, SESSIONS, TRAINED, poisoned
 
 from volplugin import HARVolatility, ModelStore, PricePanel, RefitSchedule, RiskModel, WalkForward
@@ -14,7 +14,6 @@ every_forecaster = pytest.mark.parametrize("name", FORECASTERS)
 LEARNERS = [name for name, make in FORECASTERS.items() if make().learns and not isinstance(make(), WalkForward)]
 LEARNING_NOTHING = [name for name, make in FORECASTERS.items() if not make().learns]
 every_learner = pytest.mark.parametrize("name", LEARNERS)
-every_correlation = pytest.mark.parametrize("correlation", CORRELATIONS)
 
 START, END = SESSIONS[1030], SESSIONS[1099]
 """A stretch with `ASOF`, after which the future is poisoned, in its middle."""
@@ -171,14 +170,12 @@ def test_forecasts_of_a_walk_trained_on_the_poison(name, walks, synthetic, poiso
     )
 
 
-@every_correlation
-@every_learner
+@pytest.mark.parametrize(("name", "correlation"), [pair for pair in PAIRS if pair[0] in LEARNERS])
 def test_covariances_of_a_walk_trained_on_the_poison(name, correlation, walks, synthetic, poison):
     assert_same_covariances(*walks[name], correlation, synthetic, poison)
 
 
-@every_correlation
-@pytest.mark.parametrize("name", LEARNING_NOTHING)
+@pytest.mark.parametrize(("name", "correlation"), [pair for pair in PAIRS if pair[0] in LEARNING_NOTHING])
 def test_covariances_of_a_model_that_learns_nothing(name, correlation, synthetic, poison):
     assert_same_covariances(FORECASTERS[name](), FORECASTERS[name](), correlation, synthetic, poison)
 

@@ -3,10 +3,12 @@ import pandas as pd
 import pytest
 from registry import CORRELATIONS, learn, tiny_lstm
 from sklearn.base import clone
+from sklearn.covariance import LedoitWolf
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED
 
 from volplugin import (
     CovarianceForecast,
+    EstimatorCorrelation,
     EWMACorrelation,
     EWMAVolatility,
     HARVolatility,
@@ -249,6 +251,14 @@ def test_a_panel_without_the_reference_universe(volatility, synthetic, known):
 def test_half_of_the_reference_universe_is_enough(model, known):
     assert model.forecast(PricePanel(close=known.close[ASSETS[:4]])).diagnostics["fallbacks"] == {}
     assert model.forecast(PricePanel(close=known.close[ASSETS[:3]])).diagnostics["fallbacks"] != {}
+
+
+def test_what_the_correlation_could_not_do_is_told_too(synthetic):
+    """Thirty sessions after its listing, DELT is too new for the estimator's common sample."""
+    estimator = EstimatorCorrelation(LedoitWolf(assume_centered=True), 252)
+    facts = RiskModel(RollingVolatility(20), estimator).forecast(synthetic.asof(SESSIONS[430])).diagnostics
+    assert facts["fallbacks"] == {"LedoitWolf": "1 of 8 assets of shorter history: pairwise correlations"}
+    assert list(facts["scarce"]) == list(facts["short_history"]) == ["DELT"]
 
 
 @pytest.mark.parametrize("view", ["total", "", None])

@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from volplugin.adapters.zipline.bundles import read_bundle
     from volplugin.adapters.zipline.provider import RiskProvider
+    from volplugin.allocation import equal_weight, inverse_volatility, minimum_variance, risk_parity
+    from volplugin.calibration import AssetBias, EigenvalueAdjustment, RegimeMultiplier
+    from volplugin.correlation.dcc import DCCCorrelation
+    from volplugin.correlation.estimator import EstimatorCorrelation
     from volplugin.correlation.ewma import EWMACorrelation
+    from volplugin.correlation.factor import FactorCorrelation
+    from volplugin.correlation.ledoit_wolf import LedoitWolfCorrelation
+    from volplugin.correlation.nonlinear import NonlinearShrinkageCorrelation
     from volplugin.correlation.rolling import RollingCorrelation
+    from volplugin.correlation.two_speed import TwoSpeedCorrelation
     from volplugin.covariance import CovarianceForecast
     from volplugin.defaults import default_risk_model
     from volplugin.errors import VolpluginError
@@ -35,51 +43,77 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AssetBias",
     "CovarianceForecast",
+    "DCCCorrelation",
     "EWMACorrelation",
     "EWMAVolatility",
+    "EigenvalueAdjustment",
+    "EstimatorCorrelation",
+    "FactorCorrelation",
     "FallbackChain",
     "GARCHVolatility",
     "GeometricBlend",
     "HARVolatility",
     "LSTMVolatility",
+    "LedoitWolfCorrelation",
     "ModelStore",
+    "NonlinearShrinkageCorrelation",
     "PricePanel",
     "RefitSchedule",
+    "RegimeMultiplier",
     "RiskModel",
     "RiskProvider",
     "RollingCorrelation",
     "RollingVolatility",
+    "TwoSpeedCorrelation",
     "VolatilityTarget",
     "VolpluginError",
     "WalkForward",
     "annualize",
     "default_risk_model",
+    "equal_weight",
+    "inverse_volatility",
+    "minimum_variance",
     "read_bundle",
+    "risk_parity",
 ]
 
 _HOMES = {
+    "AssetBias": "calibration",
     "CovarianceForecast": "covariance",
+    "DCCCorrelation": "correlation.dcc",
     "EWMACorrelation": "correlation.ewma",
     "EWMAVolatility": "volatility.moving",
+    "EigenvalueAdjustment": "calibration",
+    "EstimatorCorrelation": "correlation.estimator",
+    "FactorCorrelation": "correlation.factor",
     "FallbackChain": "volatility.combined",
     "GARCHVolatility": "volatility.garch",
     "GeometricBlend": "volatility.combined",
     "HARVolatility": "volatility.har",
     "LSTMVolatility": "volatility.lstm",
+    "LedoitWolfCorrelation": "correlation.ledoit_wolf",
     "ModelStore": "store",
+    "NonlinearShrinkageCorrelation": "correlation.nonlinear",
     "PricePanel": "panel",
     "RefitSchedule": "walkforward",
+    "RegimeMultiplier": "calibration",
     "RiskModel": "risk_model",
     "RiskProvider": "adapters.zipline.provider",
     "RollingCorrelation": "correlation.rolling",
     "RollingVolatility": "volatility.moving",
+    "TwoSpeedCorrelation": "correlation.two_speed",
     "VolatilityTarget": "targeting",
     "VolpluginError": "errors",
     "WalkForward": "walkforward",
     "annualize": "units",
     "default_risk_model": "defaults",
+    "equal_weight": "allocation",
+    "inverse_volatility": "allocation",
+    "minimum_variance": "allocation",
     "read_bundle": "adapters.zipline.bundles",
+    "risk_parity": "allocation",
 }
 
 

@@ -39,6 +39,17 @@ def read_csv_frames(path: Path) -> dict[str, pd.DataFrame]:
             raise PanelError(f"{path}: no column 'symbol'; a single file holds many assets in long form")
     else:
         raise PanelError(f"{path}: no such file or folder")
+    return wide_frames(table, path)
+
+
+def wide_frames(table: pd.DataFrame, path: Path) -> dict[str, pd.DataFrame]:
+    """Turn a long table of bars into wide frames by field.
+
+    Raises
+    ------
+    PanelError
+        If an asset has two bars on one date.
+    """
     twice = table.duplicated(["date", "symbol"])
     if twice.any():
         row = table[twice].iloc[0]

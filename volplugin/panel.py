@@ -82,6 +82,35 @@ class PricePanel:
 
         return cls(**read_csv_frames(Path(path)))
 
+    @classmethod
+    def from_parquet(cls, path: str | Path) -> PricePanel:
+        """Read adjusted prices from one long Parquet file, with the columns of `from_csv`'s single file."""
+        from volplugin.parquet import read_parquet_frames
+
+        return cls(**read_parquet_frames(Path(path)))
+
+    @classmethod
+    def beside(cls, panels: Iterable[PricePanel]) -> PricePanel:
+        """Put panels of different assets side by side, on the sessions of all of them.
+
+        Raises
+        ------
+        AssetMismatchError
+            Naming an asset that two of them hold.
+        PanelError
+            If some have open, high and low, and some have not.
+        """
+        each = list(panels)
+        names = pd.Index([asset for panel in each for asset in panel.assets])
+        if names.has_duplicates:
+            raise AssetMismatchError(f"{names[names.duplicated()][0]} is in two of the panels; leave it out of one")
+        if len({panel.has_ranges for panel in each}) > 1:
+            raise PanelError("some of the panels have open, high and low, and some have not; use closes() of all")
+        fields = [field for field in each[0]._frames if all(field in panel._frames for panel in each)]
+        return cls(
+            **{field: pd.concat([panel._frames[field] for panel in each], axis=1).sort_index() for field in fields}
+        )
+
     # -- what it holds ----------------------------------------------------------------------
 
     @property
@@ -226,6 +255,9 @@ class PricePanel:
         if self._market is None:
             return self
         extra = [asset for asset in self.assets if asset not in self._market.assets]
+        same = self._market.sessions.equals(self.sessions) and self._market._frames.keys() == self._frames.keys()
+        if same and not extra:
+            return self._market
         frames = {}
         for field, frame in self._market._frames.items():
             if field in self._frames:
@@ -263,7 +295,7 @@ class PricePanel:
     # -- identity ---------------------------------------------------------------------------
 
     def fingerprint(self) -> str:
-        """SHA-256 over assets, sessions, returns and variances: equal for equal information.
+        """SHA-256 over assets, sessions, returns and variances, and those of a market: equal for equal information.
 
         Prices enter through scale-free numbers, so that a later split or dividend, which rescales
         every earlier adjusted price, does not change the fingerprint of the past.
@@ -273,6 +305,8 @@ class PricePanel:
         digest.update(self.sessions.to_numpy("datetime64[D]").astype(np.int64).tobytes())
         for frame, scale in ((self.returns, 1e6), (self.variance, 1e8)):
             digest.update(np.nan_to_num(np.round(frame.to_numpy() * scale), nan=-1.0).astype(np.int64).tobytes())
+        if self._market is not None:
+            digest.update(self._market.fingerprint().encode())
         return digest.hexdigest()
 
     def __repr__(self) -> str:

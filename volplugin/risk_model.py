@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from volplugin.calibration import PastBooks, PastForecasts, calibrate, past_rows
+from volplugin.calibration.sequence import Calibrations
 from volplugin.correlation.base import CorrelationEstimator
 from volplugin.covariance import CovarianceForecast
 from volplugin.errors import InsufficientHistoryError, ParameterError
@@ -37,19 +39,31 @@ class RiskModel(BaseEstimator):
     correlation : CorrelationEstimator
     devolatilise : bool, default True
         Estimate correlations on z; if False on plain returns, as RiskMetrics does.
+    calibration : Calibration or list of Calibration, optional
+        Corrections by what past forecasts were worth, applied in order. By default none.
     """
 
     def __init__(
-        self, volatility: VolatilityForecaster, correlation: CorrelationEstimator, devolatilise: bool = True
+        self,
+        volatility: VolatilityForecaster,
+        correlation: CorrelationEstimator,
+        devolatilise: bool = True,
+        calibration: Calibrations = None,
     ) -> None:
         self.volatility = volatility
         self.correlation = correlation
         self.devolatilise = devolatilise
+        self.calibration = calibration
 
     @property
     def lookback(self) -> int:
         """Sessions up to `asof` that a forecast depends on."""
-        return self.volatility.lookback + self.correlation.lookback
+        return self.volatility.lookback + self.past_rows
+
+    @property
+    def past_rows(self) -> int:
+        """Past sessions whose forecasts the correlation and the calibrations depend on."""
+        return past_rows(self.calibration, self.correlation.lookback)
 
     def fit(self, panel: PricePanel) -> Self:
         """Fit the volatility forecaster on everything in the panel."""
@@ -123,6 +137,7 @@ class SessionForecaster:
     def __init__(self, model: RiskModel) -> None:
         self.model = model
         self._past = _Past()
+        self._books = PastBooks()
 
     def foresee(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizon: int) -> None:
         """Make the volatility forecasts of all sessions between two dates in one go, one vintage's at most.
@@ -130,7 +145,7 @@ class SessionForecaster:
         Each row is made with what was known on its date, so that nothing is foreseen but the work.
         """
         known = panel.asof(end)
-        rows = int(len(known.sessions) - known.sessions.searchsorted(start)) + self.model.correlation.lookback
+        rows = int(len(known.sessions) - known.sessions.searchsorted(start)) + self.model.past_rows
         everyone = known.tail(rows + self.model.volatility.lookback).whole()
         self._past.of(self.model.volatility.at(start), everyone, rows + 1, horizon)
 
@@ -143,24 +158,35 @@ class SessionForecaster:
         window = panel.tail(self.model.lookback)
         everyone = window.whole()
         volatility = self.model.volatility.at(everyone.last_session)
-        rows = self.model.correlation.lookback
+        rows = self.model.past_rows
         past = self._past.of(volatility, everyone, rows + 1, horizon)
         sigma = past[horizon].iloc[-1].rename("volatility")
         names, excluded = _split(window, sigma, demanded=assets is not None)
         z = everyone.returns.iloc[-rows:]
         if self.model.devolatilise:
-            # Each return over the forecast made at the close before it.
-            z = (z / past[1].shift(1).iloc[-len(z) :]).clip(-CLIP, CLIP)
-        rho, facts = self.model.correlation.diagnose(z.loc[:, sigma.notna()], view)
-        diagnostics = facts | {
-            "model": volatility.vintage,
-            "data_fingerprint": everyone.fingerprint(),
-            "excluded": excluded,
-            "short_history": _short(window, names),
-            "fallbacks": volatility.fallbacks(everyone),
-            "view": view,
-        }
-        return CovarianceForecast(panel.last_session, horizon, sigma[names], rho.loc[names, names], diagnostics)
+            z = _devolatilised(z, past[1])
+        live = sigma.notna()
+        rho, facts = self.model.correlation.diagnose(z.loc[:, live], view)
+        self._books.keep(volatility, everyone.assets)
+        known = PastForecasts(
+            horizon, everyone.returns, past[horizon], z, window.market.assets, self.model.correlation, self._books
+        )
+        calibrated, rho, done = calibrate(self.model.calibration, sigma[live], rho, view, known)
+        diagnostics = (
+            facts
+            | done
+            | {
+                "model": volatility.vintage,
+                "data_fingerprint": everyone.fingerprint(),
+                "excluded": excluded,
+                "short_history": _short(window, names),
+                "fallbacks": volatility.fallbacks(everyone) | facts["fallbacks"],
+                "view": view,
+            }
+        )
+        if list(rho.columns) != names:
+            rho = rho.loc[names, names]
+        return CovarianceForecast(panel.last_session, horizon, calibrated[names], rho, diagnostics)
 
 
 class _Past:
@@ -182,11 +208,25 @@ class _Past:
         ):
             empty = pd.DataFrame(index=sessions[:0], columns=panel.assets, dtype=float)
             self._follower, self._paths = model.follower(), {1: empty, horizon: empty}
-        unknown = sessions[~sessions.isin(self._paths[1].index)]
+        unknown = sessions[self._paths[1].index.get_indexer(sessions) < 0]
         if len(unknown):
             fresh = self._follower.replay(panel, unknown[0], sessions[-1], tuple(self._paths))
             self._paths = {days: _extended(self._paths[days], path) for days, path in fresh.items()}
-        return {days: path.loc[sessions] for days, path in self._paths.items()}
+        return {days: _rows(path, sessions) for days, path in self._paths.items()}
+
+
+def _devolatilised(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
+    """Each return over the forecast made at the close before it, clipped; both end at the same session."""
+    values, before = returns.to_numpy(), np.full(returns.shape, np.nan)
+    reach = min(len(values), len(sigma) - 1)
+    before[len(values) - reach :] = sigma.to_numpy()[len(sigma) - 1 - reach : -1]
+    return pd.DataFrame(np.clip(values / before, -CLIP, CLIP), index=returns.index, columns=returns.columns)
+
+
+def _rows(path: pd.DataFrame, sessions: pd.DatetimeIndex) -> pd.DataFrame:
+    begin = int(path.index.searchsorted(sessions[0]))
+    run = path.iloc[begin : begin + len(sessions)]
+    return run if run.index.equals(sessions) else path.loc[sessions]
 
 
 def _extended(path: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
@@ -196,8 +236,9 @@ def _extended(path: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
 
 def _split(window: PricePanel, sigma: pd.Series, demanded: bool) -> tuple[list[Any], dict[Any, str]]:
     """Assets with a forecast, and the others with the reason; an error if one was asked for by name."""
-    names = [asset for asset in window.assets if np.isfinite(sigma[asset])]
-    excluded = {asset: _reason(window, asset) for asset in window.assets if asset not in set(names)}
+    there = np.isfinite(sigma[window.assets].to_numpy())
+    names = list(window.assets[there])
+    excluded = {asset: _reason(window, asset) for asset in window.assets[~there]}
     if excluded and (demanded or not names):
         asset, reason = next(iter(excluded.items()))
         raise InsufficientHistoryError(

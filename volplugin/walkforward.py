@@ -140,9 +140,24 @@ class WalkForward(VolatilityForecaster):
         """
         if not self.learns:
             return self
+        return self.train_through(panel, self._dates(panel, start, end), n_jobs=n_jobs, progress=progress)
+
+    def train_through(
+        self, panel: PricePanel, dates: Sequence[pd.Timestamp], *, n_jobs: int | None = None, progress: bool = True
+    ) -> Self:
+        """Train the vintages of given last training sessions, as `train` does.
+
+        Parameters
+        ----------
+        panel : PricePanel
+        dates : sequence of Timestamp
+            Sessions of the panel.
+        n_jobs, progress
+            As in `train`.
+        """
         if self.store is not None:
             self.store.configure(self.configuration)
-        wanted = {date: panel.asof(date).fingerprint() for date in self._dates(panel, start, end)}
+        wanted = {date: panel.asof(date).fingerprint() for date in dates}
         missing = [date for date, fingerprint in wanted.items() if not self._has(date, fingerprint)]
         states = self._fit_parts(panel, {date: wanted[date] for date in missing}, n_jobs, progress)
         joined = Parallel(n_jobs=n_jobs, return_as="generator")(

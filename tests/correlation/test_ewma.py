@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from volplugin import EWMACorrelation, RollingCorrelation
-from volplugin.correlation.base import towards_constant
+from volplugin.correlation.repair import towards_constant
 from volplugin.errors import ParameterError
 
 

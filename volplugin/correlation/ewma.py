@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from volplugin.correlation.base import CorrelationEstimator, PairMoments, towards_constant, weighted_moments
+from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
+from volplugin.correlation.repair import towards_constant
 from volplugin.errors import ParameterError
 
 HALF_LIVES = 6
@@ -44,8 +46,7 @@ class EWMACorrelation(CorrelationEstimator):
     def _estimate(self, z: np.ndarray) -> PairMoments:
         if not 0 <= self.shrinkage <= 1:
             raise ParameterError(f"shrinkage is {self.shrinkage}; pass a share between 0 and 1")
-        age = np.arange(len(z))[::-1]
-        moments = weighted_moments(z, 0.5 ** (age / self.halflife))
+        moments = weighted_moments(z, session_weights(len(z), self.halflife))
         if self.shrinkage == 0:
             return moments
-        return PairMoments(towards_constant(moments.correlation, self.shrinkage), moments.observations)
+        return moments._replace(correlation=towards_constant(moments.correlation, self.shrinkage))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from volplugin.correlation.base import average
+from volplugin.correlation.base import CorrelationEstimator
 from volplugin.correlation.ewma import HALF_LIVES, EWMACorrelation
+from volplugin.correlation.moments import PairMoments, session_weights, to_unit_variance
+from volplugin.correlation.repair import average
 from volplugin.errors import ParameterError
 
 
-class TwoSpeedCorrelation(EWMACorrelation):
+class TwoSpeedCorrelation(CorrelationEstimator):
     """Slow, shrunk structure whose average is moved to a fast estimate of the average correlation.
 
     What two assets have in common changes slowly, how much everything moves together changes fast, and
@@ -22,10 +25,8 @@ class TwoSpeedCorrelation(EWMACorrelation):
 
     Parameters
     ----------
-    halflife : float, default 252
-        Of the structure, in sessions.
-    shrinkage : float, default 0.2
-        Share of the constant-correlation matrix in the structure.
+    structure : CorrelationEstimator, optional
+        Any estimator of the slow matrix, by default ``EWMACorrelation(halflife=252, shrinkage=0.2)``.
     fast_halflife : float, default 10
         Of the average correlation, in sessions.
 
@@ -35,34 +36,43 @@ class TwoSpeedCorrelation(EWMACorrelation):
     The view "structure" is the slow matrix alone: the fast average does not help an optimiser.
     """
 
-    def __init__(self, halflife: float = 252, shrinkage: float = 0.2, fast_halflife: float = 10) -> None:
-        super().__init__(halflife, shrinkage)
+    def __init__(self, structure: CorrelationEstimator | None = None, fast_halflife: float = 10) -> None:
+        self.structure = structure
         self.fast_halflife = fast_halflife
 
     @property
     def lookback(self) -> int:
         """Rows of z that the estimate depends on."""
+        return max(self._slow.lookback, self._memory)
+
+    @property
+    def _slow(self) -> CorrelationEstimator:
+        return EWMACorrelation(halflife=252, shrinkage=0.2) if self.structure is None else self.structure
+
+    @property
+    def _memory(self) -> int:
         if not self.fast_halflife > 0:
             raise ParameterError(f"fast_halflife is {self.fast_halflife}; pass a number of sessions above zero")
-        return max(super().lookback, math.ceil(HALF_LIVES * self.fast_halflife))
+        return math.ceil(HALF_LIVES * self.fast_halflife)
 
-    def _adjust(self, correlation: np.ndarray, z: np.ndarray) -> np.ndarray:
-        slow, fast = average(correlation), fast_average(to_unit_variance(z), self.fast_halflife)
-        if len(correlation) < 2 or not np.isfinite(fast) or slow <= 0:
-            return correlation
-        if fast >= slow:
-            share = (min(fast, 1.0) - slow) / (1 - slow) if slow < 1 else 0.0
-            return (1 - share) * correlation + share
-        share = 1 - max(fast, 0.0) / slow
-        return (1 - share) * correlation + share * np.eye(len(correlation))
+    def _estimate(self, z: np.ndarray) -> PairMoments:
+        return self._slow._estimate(z[-self._slow.lookback :])
+
+    def _adjust(self, correlation: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        fast = fast_average(to_unit_variance(z)[-self._memory :], self.fast_halflife)
+        return move_average(correlation, fast), {"fast_average": fast}
 
 
-def to_unit_variance(z: np.ndarray) -> np.ndarray:
-    """Scale each asset to mean square one, so that none weighs more for a biased forecast of its volatility."""
-    here = np.isfinite(z)
-    number = np.maximum(here.sum(axis=0), 1)
-    scale = np.sqrt((np.where(here, z, 0.0) ** 2).sum(axis=0) / number)
-    return z / np.where(scale > 0, scale, 1.0)
+def move_average(correlation: np.ndarray, wanted: float) -> np.ndarray:
+    """Mix a correlation matrix with all ones or with the identity, so that its average is the wanted one."""
+    slow = average(correlation)
+    if len(correlation) < 2 or not np.isfinite(wanted) or slow <= 0:
+        return correlation
+    if wanted >= slow:
+        share = (min(wanted, 1.0) - slow) / (1 - slow) if slow < 1 else 0.0
+        return (1 - share) * correlation + share
+    share = 1 - max(wanted, 0.0) / slow
+    return (1 - share) * correlation + share * np.eye(len(correlation))
 
 
 def fast_average(z: np.ndarray, halflife: float) -> float:
@@ -77,11 +87,10 @@ def fast_average(z: np.ndarray, halflife: float) -> float:
     """
     number = np.isfinite(z).sum(axis=1)
     usable = number >= 2
-    z, number = z[usable], number[usable]
+    z, number, weights = z[usable], number[usable], session_weights(len(z), halflife)[usable]
     if len(z) == 0:
         return float("nan")
     squares = np.nansum(z**2, axis=1)
     together = (np.nansum(z, axis=1) ** 2 - squares) / (number * (number - 1))
-    weights = 0.5 ** (np.arange(len(z))[::-1] / halflife)
     scale = float(weights @ (squares / number))
     return float(weights @ together) / scale if scale > 0 else float("nan")

@@ -5,6 +5,7 @@ from volplugin.volatility.combined import FallbackChain, GeometricBlend
 from volplugin.volatility.garch import GARCHVolatility
 from volplugin.volatility.har import HARVolatility
 from volplugin.volatility.moving import EWMAVolatility, RollingVolatility
+from volplugin.volatility.prices import RangesOrCloses
 
 __all__ = [
     "EWMAVolatility",
@@ -12,6 +13,7 @@ __all__ = [
     "GARCHVolatility",
     "GeometricBlend",
     "HARVolatility",
+    "RangesOrCloses",
     "RollingVolatility",
     "VolatilityForecaster",
 ]

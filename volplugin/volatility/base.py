@@ -201,6 +201,16 @@ class VolatilityForecaster(BaseEstimator):
         """Return what forecasts session after session, carrying over what it can."""
         return Follower(self)
 
+    def fine_tuned(self, panel: PricePanel) -> VolatilityForecaster:
+        """Return this fitted model tuned to the assets of a panel, through its last session.
+
+        Raises
+        ------
+        ParameterError
+            If this kind of model has nothing to tune.
+        """
+        raise ParameterError(f"{type(self).__name__} cannot be tuned to a panel; fit it")
+
     def components(self) -> dict[str, VolatilityForecaster]:
         """Return what a fitted ensemble is made of, each ready to predict, by name; nothing for other models."""
         return {}

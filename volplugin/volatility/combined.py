@@ -66,7 +66,29 @@ class CombinedVolatility(VolatilityForecaster):
         return clone(member).restore(state, self.trained_through_, self.assets_, self.universe_)
 
 
-class GeometricBlend(CombinedVolatility):
+class JointVolatility(CombinedVolatility):
+    """Members that are all fitted, apart and in parallel where they can be."""
+
+    def parts(self) -> list[VolatilityForecaster]:
+        """Return the pieces of every member that can be fitted apart."""
+        return [part for member in self.forecasters for part in member.parts()]
+
+    def _fit(self, panel: PricePanel) -> None:
+        self.forecasters_ = [clone(member).fit(panel) for member in self.forecasters]
+        self._finish(panel)
+
+    def _join(self, states: list[State], panel: PricePanel) -> None:
+        rest = iter(states)
+        self.forecasters_ = [
+            clone(member).join([next(rest) for _ in member.parts()], panel) for member in self.forecasters
+        ]
+        self._finish(panel)
+
+    def _finish(self, panel: PricePanel) -> None:
+        """Learn what takes all the members; nothing by default."""
+
+
+class GeometricBlend(JointVolatility):
     """Weighted geometric mean of the volatilities that several forecasters give.
 
     An asset has a forecast where every member has one.
@@ -113,22 +135,7 @@ class GeometricBlend(CombinedVolatility):
 
     # -- learning ---------------------------------------------------------------------------
 
-    def parts(self) -> list[VolatilityForecaster]:
-        """Return the pieces of every member that can be fitted apart."""
-        return [part for member in self.forecasters for part in member.parts()]
-
-    def _fit(self, panel: PricePanel) -> None:
-        self.forecasters_ = [clone(member).fit(panel) for member in self.forecasters]
-        self._learn_factor(panel)
-
-    def _join(self, states: list[State], panel: PricePanel) -> None:
-        rest = iter(states)
-        self.forecasters_ = [
-            clone(member).join([next(rest) for _ in member.parts()], panel) for member in self.forecasters
-        ]
-        self._learn_factor(panel)
-
-    def _learn_factor(self, panel: PricePanel) -> None:
+    def _finish(self, panel: PricePanel) -> None:
         if not self.rescale:
             return
         paths = [member.replay(panel, panel.sessions[0], panel.last_session, KNOTS) for member in self._members]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Sequence
 
@@ -241,6 +242,35 @@ class LSTMVolatility(VolatilityForecaster):
                 said[place][:, few] = part(hidden[..., units], known, assets)
             spoken[:, few] = self.ensemble_.spoken(hidden, assets)
         return readout, said, spoken
+
+    def fine_tuned(self, panel: PricePanel) -> LSTMVolatility:
+        """Return this fitted model with head and skip tuned to the assets of a panel, no network trained.
+
+        An asset keeps a readout of its own only where it improves the loss on the purged tail of the panel; the
+        others, and assets that the panel does not have, get the shared one. The panel's market becomes the
+        reference universe.
+
+        Parameters
+        ----------
+        panel : PricePanel
+            Prices through the session that the result may answer from.
+        """
+        model = clone(self).set_params(mode="fine-tuned", tuned="readout")
+        model.__dict__ |= {key: value for key, value in self.__dict__.items() if key.endswith("_")}
+        model._describe(panel)
+        model.trained_through_ = panel.last_session
+        panel = _by_name(panel)
+        model.readout_, *_ = model._read_out(*model._training_data(panel), panel)
+        return model
+
+    @classmethod
+    def pretrained(cls) -> VolatilityForecaster:
+        """Return the vintages that come with the package, each used from the day that its training ended.
+
+        Nothing is to be trained: `predict` at once, or `fit` to tune head and skip to the assets of a panel.
+        """
+        # By name, for the vintages stand above the forecasters: they know of stores.
+        return importlib.import_module("volplugin.pretrained").PretrainedVolatility()
 
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         inputs = self.inputs_of(panel, panel.market)

@@ -1,0 +1,148 @@
+"""What the plugin adds to a backtest: a run with it against the same trades without it, one after the other.
+
+    python benchmarks/bench_backtest.py
+
+Thirty stocks, equal weights at a volatility target, rebalanced monthly. With: an LSTM risk model of the default shape
+(trained for a few steps, which costs nothing in use) asked at each rebalance, and the metrics set ``volplugin``,
+which looks at the book every session. Without: the weights of that run, written down beforehand, and zipline's
+default metrics. Training is not counted; reading prices and loading models is. Times are those of the processor, one thread, so that
+what else the machine does counts little.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from machine import describe_machine
+from zipline import run_algorithm
+from zipline.api import date_rules, order_target_percent, schedule_function
+
+from volplugin import LSTMVolatility, ModelStore, RiskProvider, VolatilityTarget, WalkForward, read_bundle
+from volplugin._bundles import ingest_bundle, register_dow30
+from volplugin.adapters.zipline import register_metrics
+
+START, END = "2016-01-04", "2020-12-30"
+ROUNDS = 3
+GOAL_SHARE, GOAL_REBALANCE = 0.15, 10.0
+
+Weights = dict[pd.Timestamp, dict[str, float]]
+
+
+class WithPlugin:
+    """A run that asks the risk model, and keeps its weights and the time that each question took."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+        self.weights: Weights = {}
+        self.milliseconds: list[float] = []
+
+    def initialize(self, context: Any) -> None:
+        """Make the provider and schedule the rebalance."""
+        self.weights, self.milliseconds = {}, []
+        context.universe = _universe(context)
+        context.risk = RiskProvider.from_store(self.store, bundle="dow30")
+        context.target = VolatilityTarget(0.10, max_leverage=1.5)
+        schedule_function(self.rebalance, date_rules.month_start())
+
+    def rebalance(self, context: Any, data: Any) -> None:
+        """Ask, measure the book, order."""
+        tradable = [asset for asset in context.universe if data.can_trade(asset)]
+        began = time.process_time()
+        forecast = context.risk.forecast(context, data, tradable)
+        weights = context.target.scale(pd.Series(1 / len(forecast.assets), forecast.assets), forecast)
+        forecast.risk_contributions(weights, periods=252)
+        self.milliseconds.append(1e3 * (time.process_time() - began))
+        self.weights[data.current_session] = {asset.symbol: weight for asset, weight in weights.items()}
+        for asset, weight in weights.items():
+            order_target_percent(asset, weight)
+
+
+class WithoutPlugin:
+    """The same orders from weights written down."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+
+    def initialize(self, context: Any) -> None:
+        """Schedule the rebalance."""
+        context.universe = {asset.symbol: asset for asset in _universe(context)}
+        schedule_function(self.rebalance, date_rules.month_start())
+
+    def rebalance(self, context: Any, data: Any) -> None:
+        """Order."""
+        for symbol, weight in self.weights[data.current_session].items():
+            if data.can_trade(context.universe[symbol]):
+                order_target_percent(context.universe[symbol], weight)
+
+
+def _universe(context: Any) -> list[Any]:
+    return context.asset_finder.retrieve_all(context.asset_finder.equities_sids)
+
+
+def run(initialize: Callable[[Any], None], metrics_set: str) -> tuple[float, pd.DataFrame]:
+    """Return the seconds that a run took, and its perf."""
+    began = time.process_time()
+    perf = run_algorithm(
+        start=pd.Timestamp(START),
+        end=pd.Timestamp(END),
+        initialize=initialize,
+        capital_base=1e7,
+        bundle="dow30",
+        metrics_set=metrics_set,
+    )
+    return time.process_time() - began, perf
+
+
+def prepare(folder: str) -> str:
+    """Ingest the bundle and train a store, both under a folder; returns the store's path."""
+    os.environ["ZIPLINE_ROOT"] = folder
+    register_dow30()
+    ingest_bundle("dow30")
+    register_metrics()
+    store = str(Path(folder) / "models")
+    WalkForward(LSTMVolatility(steps=5), store=ModelStore(store)).train(
+        read_bundle("dow30"), START, END, progress=False
+    )
+    return store
+
+
+def main() -> None:
+    """Print the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = WithPlugin(prepare(folder))
+        run(plugin.initialize, "volplugin")  # to warm up, and for the weights
+        plain = WithoutPlugin(dict(plugin.weights))
+        times: dict[str, list[float]] = {"with": [], "without": []}
+        for _ in range(ROUNDS):
+            seconds, ours = run(plugin.initialize, "volplugin")
+            times["with"].append(seconds)
+            seconds, theirs = run(plain.initialize, "default")
+            times["without"].append(seconds)
+        pd.testing.assert_series_equal(ours["portfolio_value"], theirs["portfolio_value"])
+    with_it, without_it = min(times["with"]), min(times["without"])
+    asked = sorted(plugin.milliseconds)
+    sessions = len(ours)
+    print(describe_machine())
+    print(
+        f"{len(plugin.weights)} rebalances of 30 stocks over {sessions} sessions, best of {ROUNDS} runs each, in turn"
+    )
+    for name, seconds in (("with the plugin", with_it), ("same trades without", without_it)):
+        print(f"  {name:<22}{seconds:6.2f} s{1e3 * seconds / sessions:8.2f} ms a session")
+    print(f"  {'more':<22}{with_it / without_it - 1:6.1%}   (goal: at most {GOAL_SHARE:.0%})")
+    print(
+        f"  {'a rebalance':<22}{asked[len(asked) // 2]:6.1f} ms, slowest {asked[-1]:.0f} ms "
+        f"(goal: at most {GOAL_REBALANCE:.0f} ms; forecast, target and risk contributions, no training)"
+    )
+
+
+if __name__ == "__main__":
+    main()

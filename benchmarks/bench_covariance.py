@@ -1,0 +1,174 @@
+"""Forecast covariances of the Dow 30 against those of other libraries, all judged on the same days and books.
+
+    make bench-covariance
+    python benchmarks/bench_covariance.py --start 2010-01-04 --end 2021-03-15 --store models --cache build/covariance
+
+Needs the bundle dow30 (`volplugin ingest dow30`) and the peers (benchmarks/requirements.txt and the extra `skfolio`);
+those that are not installed are left out, and named. Every session is an origin, so that all 21 phases of a 21-session
+rebalance are in every mean. Yearly vintages of our models are trained where the store lacks them. The covariances of a
+peer are kept in the cache as it finishes, one file each, so that an interrupted run goes on with the next.
+
+Prints a Markdown table, a row a model: Gaussian log-likelihood of the returns of a day, in nats (in brackets the
+difference from our risk view and its 95% bootstrap interval); QLIKE (in brackets the same, in percent) and bias
+statistic of the equal-weight book; their means over 60 random long-only and 60 random dollar-neutral books; MRAD over 21
+sessions; realised volatility of minimum-variance books, percent a year (in brackets the difference from our structure
+view, in percent); r' inv(Sigma) r / N; and processor milliseconds a forecast, updating and estimating included, our
+training not.
+"""
+
+import hashlib
+import inspect
+import json
+import os
+import sys
+import time
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import click
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from machine import describe_machine
+from peers import PEERS, Peer
+
+from volplugin import PricePanel, RiskModel, read_bundle
+from volplugin.defaults import default_risk_model, default_walk
+from volplugin.evaluation import CovariancePath, CovarianceScores, judge_covariances
+from volplugin.evaluation.archive import ForecastArchive, price_digest
+
+HORIZON = 21
+RISK, STRUCTURE = "volplugin, view risk", "volplugin, view structure"
+Timed = tuple[CovariancePath, float]
+
+
+def own_path(model: RiskModel, panel: PricePanel, origins: pd.DatetimeIndex, view: str) -> Timed:
+    """Our forecasts, and the milliseconds that each took."""
+    began = time.process_time()
+    forecasts = [(f.asof, f.covariance) for f in model.forecast_path(panel, origins, HORIZON, view)]
+    return CovariancePath.collect(forecasts), 1000 * (time.process_time() - began) / len(origins)
+
+
+def peer_path(name: str, panel: PricePanel, origins: pd.DatetimeIndex, cache: ForecastArchive) -> Timed:
+    """Forecasts of a peer, made now or found in the cache, and the milliseconds that each took."""
+    key, upper = peer_key(PEERS[name], panel, origins), np.triu_indices(len(panel.assets))
+    kept = cache.load(name, key)
+    if kept is None:
+        returns = np.expm1(panel.returns.iloc[1:])
+        began = time.process_time()
+        path = CovariancePath.collect(PEERS[name].walk(returns, origins), panel.assets)
+        milliseconds = 1000 * (time.process_time() - began) / len(origins)
+        kept = {"upper": path.matrices[:, *upper], "milliseconds": np.array([milliseconds])}
+        cache.save(name, key, kept)
+    matrices = np.empty((len(origins), len(panel.assets), len(panel.assets)))
+    matrices[:, *upper] = matrices.transpose(0, 2, 1)[:, *upper] = kept["upper"]
+    return CovariancePath(origins, panel.assets, matrices), float(kept["milliseconds"][0])
+
+
+def peer_key(peer: Peer, panel: PricePanel, origins: pd.DatetimeIndex) -> str:
+    """Digest of what a peer's forecasts depend on: its library, how it is called, prices and origins."""
+    facts = [peer.library, version(peer.library), version("numpy"), inspect.getsource(sys.modules["peers"])]
+    facts += [price_digest(panel), *origins.astype(str)]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def installed(peer: Peer) -> bool:
+    """Whether the library that a peer needs is there."""
+    return find_spec(peer.module) is not None
+
+
+def table(scores: CovarianceScores, milliseconds: dict[str, float]) -> str:
+    """Lay the scores out, one row a model."""
+    risk, structure = scores.differences(RISK), scores.differences(STRUCTURE)
+    heads = [
+        "log-likelihood", "QLIKE EW", "bias EW", "QLIKE long", "bias long", "QLIKE long-short", "bias long-short",
+        "MRAD EW", "MRAD long", "GMV vol", "long-only GMV vol", "GMV bias", "r'S⁻¹r/N (sd)", "ms",
+    ]  # fmt: skip
+    lines = [f"| covariance | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for name in scores.models:
+        row = scores.table.loc[name]
+        cells = [
+            f"{row['log_likelihood', '']:.2f}{_gap(risk, (name, 'log_likelihood', ''), '+.2f')}",
+            f"{row['qlike', 'equal weight']:.3f}{_gap(risk, (name, 'qlike', 'equal weight'), '+.0f', '%')}",
+            f"{row['bias', 'equal weight']:.3f}",
+            f"{row['qlike', 'random long-only']:.3f}",
+            f"{row['bias', 'random long-only']:.3f}",
+            f"{row['qlike', 'random long-short']:.3f}",
+            f"{row['bias', 'random long-short']:.3f}",
+            f"{row['mrad', 'equal weight']:.3f}",
+            f"{row['mrad', 'random long-only']:.3f}",
+            f"{100 * row['volatility', 'minimum variance']:.2f}"
+            + _gap(structure, (name, "volatility", "minimum variance"), "+.1f", "%"),
+            f"{100 * row['volatility', 'long-only minimum variance']:.2f}",
+            f"{row['bias', 'minimum variance']:.2f}",
+            f"{row['mahalanobis', '']:.2f} ({row['mahalanobis_std', '']:.2f})",
+            f"{milliseconds[name]:.1f}",
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _gap(differences: pd.DataFrame, key: tuple[str, str, str], form: str, unit: str = "") -> str:
+    """Difference from the reference with its interval, in brackets; nothing for the reference itself."""
+    row = differences.loc[key]
+    if not row.any():
+        return ""
+    return f" ({row['difference']:{form}}{unit}, {row['lower']:{form}} to {row['upper']:{form}})"
+
+
+def by_period(scores: CovarianceScores) -> str:
+    """Lay out log-likelihood, equal-weight QLIKE and minimum-variance volatility by year and stress period."""
+    stress = scores.by_stress.rename(index="stress {}".format, level="period")
+    periods = pd.concat([scores.by_year, stress])
+    shown = {"log-likelihood": ("log_likelihood", ""), "QLIKE EW": ("qlike", "equal weight")}
+    shown |= {"bias EW": ("bias", "equal weight"), "GMV vol": ("volatility", "minimum variance")}
+    return "\n\n".join(
+        f"{title}\n" + periods[column].unstack("period").loc[scores.models].to_string(float_format="{:.3f}".format)
+        for title, column in shown.items()
+    )
+
+
+@click.command()
+@click.option("--start", default="2010-01-04", show_default=True)
+@click.option("--end", default="2021-03-15", show_default=True)
+@click.option("--store", default="models", show_default=True, type=click.Path(path_type=Path))
+@click.option("--cache", default="build/covariance", show_default=True, type=click.Path(path_type=Path))
+@click.option("--jobs", default=2, show_default=True)
+@click.option("--only", default="", help="Comma-separated parts of peers' names; all if empty.")
+@click.option("--periods", is_flag=True, help="Also print years and stress periods.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="Also write everything to this file.")
+def main(start: str, end: str, store: Path, cache: Path, jobs: int, only: str, periods: bool, out: Path | None) -> None:
+    """Forecast, judge and print."""
+    panel = read_bundle("dow30")
+    archive = ForecastArchive(cache)
+    origins = panel.sessions[panel.sessions.slice_indexer(start, end)]
+    parts = tuple(part for part in only.split(",") if part)
+    wanted = [name for name in PEERS if not parts or any(part in name for part in parts)]
+    absent = [name for name in wanted if not installed(PEERS[name])]
+    names = [name for name in wanted if name not in absent]
+    default_walk(store).train(panel, start, end, n_jobs=jobs)
+    model = default_risk_model(store)
+    tasks = [delayed(own_path)(model, panel, origins, view) for view in ("risk", "structure")]
+    tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, archive) for name in names]
+    made = Parallel(n_jobs=jobs)(tasks)
+    timed = dict(zip([RISK, STRUCTURE, *names], made, strict=True))
+    paths = {name: path for name, (path, _) in timed.items()}
+    scores = judge_covariances(paths, panel, HORIZON)
+    libraries = sorted({PEERS[name].library for name in names})
+    print(describe_machine() + "".join(f", {library} {version(library)}" for library in libraries))
+    print(f"\n{start} to {end}, {len(scores.sample.origins)} origins, horizon {HORIZON}, {len(panel.assets)} assets\n")
+    print(table(scores, {name: milliseconds for name, (_, milliseconds) in timed.items()}))
+    if absent:
+        print(f"\nLeft out, their libraries not installed (`make bench-covariance` does): {', '.join(absent)}")
+    if periods:
+        print(f"\n{by_period(scores)}")
+    if out is not None:
+        out.write_text(json.dumps(scores.as_dict(), indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The pretrained vintages against models fitted on one's own prices, on the shipped Dow 30.
+
+    python benchmarks/bench_pretrained.py --panel WIDE.parquet --zero-shot STORE
+
+Needs the bundle dow30. WIDE is the panel that the vintages were trained on beside the Dow 30: on both together the
+pooled log-HAR is fitted that they are held against. STORE holds vintages trained without the Dow 30, by
+`volplugin pretrain --panel WIDE.parquet --market dow30 --first 2009 --no-closes --store STORE`. Either may be left
+out. Prints Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year at five
+sessions; the seeds and their spread; and the seconds to a first forecast in a new process.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import click
+import pandas as pd
+from machine import describe_machine
+
+from volplugin import EWMAVolatility, HARVolatility, LSTMVolatility, ModelStore, PricePanel, WalkForward, read_bundle
+from volplugin.evaluation import VolatilityScores, forecast_table, volatility_scorecard
+from volplugin.pretrained import PretrainedVolatility
+
+HORIZONS = (1, 5, 21)
+SHIPPED, CLOSES, WIDE_HAR = "pretrained", "pretrained, closes only", "log-HAR fitted on the same panel"
+
+
+class OnCloses:
+    """A forecaster that is shown the closes alone."""
+
+    def __init__(self, model: WalkForward) -> None:
+        self.model = model
+
+    def predict_path(self, panel: PricePanel, start: str, end: str, horizon: int) -> pd.DataFrame:
+        """Forecast as the model does of closes."""
+        return self.model.predict_path(panel.closes(), start, end, horizon)
+
+
+def table(scores: VolatilityScores, rows: list[str]) -> str:
+    """QLIKE by horizon, and how far below the HAR of the same panel it is."""
+    benchmark = scores.benchmarks[0]
+    heads = [*(f"h={h}" for h in HORIZONS), *(f"below {benchmark}, h={h}" for h in HORIZONS)]
+    lines = [f"| model | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for name in rows:
+        found = [scores.table.loc[(h, name)] for h in HORIZONS]
+        below = ["" if name == benchmark else f"{row[f'below_{benchmark}']:.1f}%" for row in found]
+        lines.append(f"| {name} | {' | '.join([f'{row.qlike:.4f}' for row in found] + below)} |")
+    return "\n".join(lines)
+
+
+def years(scores: VolatilityScores, rows: list[str], horizon: int = 5) -> str:
+    """QLIKE of each year, and in how many years the first row is below the second."""
+    by_year = scores.by_year.loc[horizon].loc[rows]
+    lines = [f"| h={horizon} | {' | '.join(map(str, by_year.columns))} |", "|---" * (by_year.shape[1] + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(f'{value:.3f}' for value in row)} |" for name, row in by_year.iterrows()]
+    lower = int((by_year.iloc[0] < by_year.iloc[1]).sum())
+    return "\n".join([*lines, f"\n{rows[0]} is below {rows[1]} in {lower} of {by_year.shape[1]} years."])
+
+
+def seconds_to_first_forecast() -> float:
+    """Wall seconds of a new process that reads the bundle and prints a forecast for its stocks."""
+    began = time.perf_counter()
+    subprocess.run([str(Path(sys.executable).with_name("volplugin")), "forecast"], check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+@click.command()
+@click.option("--panel", "wide", type=click.Path(exists=True), help="Parquet file of the other stocks.")
+@click.option("--zero-shot", type=click.Path(exists=True), help="Store of vintages trained without the Dow 30.")
+@click.option("--store", type=click.Path(), help="Store for vintages trained on the Dow 30 alone.")
+@click.option("--start", default="2010-01-04", show_default=True)
+@click.option("--end", default="2021-03-15", show_default=True)
+def main(wide: str | None, zero_shot: str | None, store: str | None, start: str, end: str) -> None:
+    """Judge, and print the tables."""
+    panel, shipped = read_bundle("dow30"), PretrainedVolatility()
+    own_har = WalkForward(HARVolatility()).train(panel, start, end, progress=False)
+    models = {SHIPPED: shipped, CLOSES: OnCloses(shipped), "log-HAR fitted on the Dow 30": own_har}
+    if wide is not None:
+        everyone = PricePanel.beside([panel, PricePanel.from_parquet(wide)])
+        models[WIDE_HAR] = WalkForward(HARVolatility()).train(everyone, start, end, n_jobs=2, progress=False)
+    if zero_shot is not None:
+        models["pretrained without the Dow 30"] = PretrainedVolatility(zero_shot)
+    if store is not None:
+        models["LSTM trained on the Dow 30"] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(
+            panel, start, end, n_jobs=2
+        )
+    closes_har = WalkForward(HARVolatility()).train(panel.closes(), start, end, progress=False)
+    models |= {"log-HAR on closes only": OnCloses(closes_har), "EWMA94": EWMAVolatility()}
+    seeds = {f"pretrained {name}": part for name, part in shipped.components().items()}
+    benchmark = WIDE_HAR if wide is not None else "log-HAR fitted on the Dow 30"
+    scores = volatility_scorecard(
+        forecast_table(models | seeds, panel, start, end, HORIZONS),
+        panel,
+        HORIZONS,
+        benchmarks=(benchmark,),
+        calibrated_through=pd.Timestamp(start) - pd.Timedelta(days=1),
+    )
+    print(describe_machine())
+    print(f"\n{start} to {end}, {int(scores.table['stock_days'].max()):,} stock-days at one session\n")
+    print(table(scores, list(models)), "\n")
+    print(years(scores, [SHIPPED, benchmark, *(name for name in models if name not in (SHIPPED, benchmark))]), "\n")
+    print(table(scores, list(seeds)), "\n")
+    for horizon in HORIZONS:
+        single = [scores.table.loc[(horizon, name), "qlike"] for name in seeds if " seed " in name]
+        print(f"spread of the seeds at h={horizon}: {max(single) - min(single):.4f}")
+    print(f"\nfirst forecast of {len(panel.assets)} stocks in a new process: {seconds_to_first_forecast():.1f} s")
+
+
+if __name__ == "__main__":
+    main()

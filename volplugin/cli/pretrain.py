@@ -1,0 +1,81 @@
+"""volplugin pretrain: a backbone for stocks that it has never seen."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import pandas as pd
+
+from volplugin.cli.options import DATE, jobs_option
+
+if TYPE_CHECKING:
+    from volplugin.panel import PricePanel
+
+
+@click.command()
+@click.option(
+    "--panel",
+    "panels",
+    multiple=True,
+    required=True,
+    help="Parquet or CSV file of adjusted prices, folder of CSV files, or ingested bundle. May be given twice.",
+)
+@click.option(
+    "--market",
+    help="Reference universe of the market-wide inputs, given like a panel.  [default: all that is trained on]",
+)
+@click.option("--store", required=True, type=click.Path(file_okay=False), help="Folder of vintages to write.")
+@click.option("--first", default=2004, show_default=True, help="Year whose end is the first vintage.")
+@click.option("--end", type=DATE, default=None, help="Last session to train on.  [default: the panel's last]")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Networks of an ensemble.")
+@click.option("--steps", default=600, show_default=True, type=click.IntRange(min=1), help="Gradient steps of training.")
+@click.option(
+    "--closes/--no-closes", default=True, show_default=True, help="Train the networks for panels of closes alone too."
+)
+@jobs_option
+def pretrain(
+    panels: tuple[str, ...],
+    market: str | None,
+    store: str,
+    first: int,
+    end: pd.Timestamp | None,
+    seeds: int,
+    steps: int,
+    closes: bool,
+    jobs: int,
+) -> None:
+    """Train a volatility backbone on a wide panel, one vintage a calendar year end and one at the panel's end.
+
+    What the store holds already is left alone; training that was interrupted goes on where it stopped. Use the
+    result with --store in the other commands, or PretrainedVolatility(DIR).
+    """
+    from volplugin.panel import PricePanel
+    from volplugin.pretrained import backbone
+    from volplugin.pretraining import pretrain as train
+
+    panel = PricePanel.beside([_read(name) for name in panels])
+    if market is not None:
+        panel = panel.with_market(_read(market))
+    panel = panel if end is None else panel.asof(end)
+    began = time.perf_counter()
+    walk = train(panel, store, first, forecaster=backbone(seeds, steps, closes), n_jobs=jobs)
+    assert walk.store is not None
+    dates = walk.store.vintages()
+    size = sum(file.stat().st_size for file in Path(store).rglob("*.safetensors")) / 1e6
+    click.echo(
+        f"{len(dates)} vintages of {panel!r} in {store}, trained through {dates[0].date()} to {dates[-1].date()}, "
+        f"{size:.1f} MB ({time.perf_counter() - began:.0f} s)"
+    )
+
+
+def _read(name: str) -> PricePanel:
+    """Read a file, a folder of CSV files, or an ingested bundle."""
+    from volplugin.adapters.zipline.bundles import read_bundle
+    from volplugin.panel import PricePanel
+
+    if Path(name).suffix in (".parquet", ".pq"):
+        return PricePanel.from_parquet(name)
+    return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name)

@@ -1,0 +1,71 @@
+"""Any scikit-learn style covariance estimator as a correlation estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from volplugin.correlation.moments import PairMoments, to_unit_variance
+from volplugin.correlation.repair import to_unit_diagonal
+from volplugin.correlation.windowed import WindowedCorrelation
+
+FULL = 0.9
+"""Share of the sessions of the window on which an asset must be there to be handed to the estimator."""
+
+
+class EstimatorCorrelation(WindowedCorrelation):
+    """Correlation by an estimator with ``fit(X)`` and ``covariance_``, as those of scikit-learn and skfolio are.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted; a clone of it is fitted at each estimate.
+    window : int, default 504
+        Sessions.
+
+    Notes
+    -----
+    The estimator sees the assets that are there on nine sessions in ten of the window, on the sessions that they have
+    in common, each scaled to mean square one. Pairs with an asset of shorter history get their pairwise
+    correlation, shrunk to the average like everywhere; ``fallbacks`` says how many assets these are, and
+    whether the estimator gave up (FloatingPointError, LinAlgError), so that all pairs are pairwise.
+
+    Examples
+    --------
+    >>> from sklearn.covariance import OAS
+    >>> EstimatorCorrelation(OAS(assume_centered=True), window=504).lookback
+    504
+    """
+
+    def __init__(self, estimator: Any, window: int = 504) -> None:
+        super().__init__(window)
+        self.estimator = estimator
+
+    def _estimate(self, z: np.ndarray) -> PairMoments:
+        moments = self._moments(z)
+        full, sample = common_sample(z)
+        if len(sample) < 2 or full.sum() < 2:
+            return moments._replace(fallbacks={self._name: "no sample in common: pairwise correlations"})
+        try:
+            covariance = np.asarray(clone(self.estimator).fit(to_unit_variance(sample)).covariance_)
+        except (FloatingPointError, np.linalg.LinAlgError) as error:
+            return moments._replace(fallbacks={self._name: f"{error}: pairwise correlations"})
+        correlation = moments.correlation.copy()
+        correlation[np.ix_(full, full)] = to_unit_diagonal(covariance)
+        short = int((~full).sum())
+        told = {self._name: f"{short} of {len(full)} assets of shorter history: pairwise correlations"} if short else {}
+        return moments._replace(correlation=correlation, fallbacks=told)
+
+    @property
+    def _name(self) -> str:
+        return type(self.estimator).__name__
+
+
+def common_sample(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which assets are there on most sessions, and z of these on the sessions that they have in common."""
+    here = np.isfinite(z)
+    sessions = here.any(axis=1).sum()
+    full = (here.sum(axis=0) >= FULL * sessions) & (sessions > 0)
+    return full, z[:, full][here[:, full].all(axis=1)]

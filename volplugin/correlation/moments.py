@@ -1,0 +1,80 @@
+"""What the data say of each pair of assets, with their gaps left as gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class PairMoments(NamedTuple):
+    """An estimate of each pair's correlation, and how much it rests on."""
+
+    correlation: np.ndarray
+    """Shape (n_assets, n_assets); NaN where a pair was never seen together."""
+    observations: np.ndarray
+    """Effective number of joint observations (Kish), of the same shape."""
+    chosen: Mapping[str, Any] = NOTHING
+    """What the estimator chose from the data, by name."""
+    fallbacks: Mapping[str, str] = NOTHING
+    """What could not be done as intended, and what was done in its place."""
+
+
+def session_weights(n_sessions: int, halflife: float | None = None) -> np.ndarray:
+    """Weight of each session, the last one 1: all equal, or halved every `halflife` sessions into the past."""
+    if halflife is None:
+        return np.ones(n_sessions)
+    return 0.5 ** (np.arange(n_sessions)[::-1] / halflife)
+
+
+def weighted_moments(z: np.ndarray, weights: np.ndarray) -> PairMoments:
+    """Pairwise-complete weighted correlation about zero (devolatilised returns have no drift to speak of).
+
+    Parameters
+    ----------
+    z : ndarray of shape (n_sessions, n_assets)
+        NaN where missing.
+    weights : ndarray of shape (n_sessions,)
+        Nonnegative weight of each session.
+    """
+    here = np.isfinite(z)
+    used = here.any(axis=1)
+    if not used.all():
+        z, here, weights = z[used], here[used], weights[used]
+    known = np.where(here, z, 0.0) * np.sqrt(weights)[:, None]
+    products = known.T @ known
+    # Each asset's squares over the sessions that it shares with the other: all of them, but for those with gaps.
+    gaps = ~here.all(axis=0)
+    squares = np.repeat(np.diagonal(products)[:, None], len(products), axis=1)
+    squares[:, gaps] = (known**2).T @ here[:, gaps]
+    scale = np.sqrt(squares * squares.T)
+    total, total_squared = joint_weights(here, weights), joint_weights(here, weights**2)
+    seen = (scale > 0) & (total_squared > 0)
+    correlation = np.where(seen, products / np.where(seen, scale, 1.0), np.nan)
+    observations = np.where(seen, total**2 / np.where(seen, total_squared, 1.0), 0.0)
+    return PairMoments(np.clip(correlation, -1.0, 1.0), observations)
+
+
+def joint_weights(here: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Total weight of the sessions on which two assets are both there, of shape (n_assets, n_assets)."""
+    gaps = ~here.all(axis=0)
+    partial = here[:, gaps].astype(float)
+    weighted = weights[:, None] * partial
+    total = np.full((here.shape[1], here.shape[1]), weights.sum())
+    total[:, gaps] = weighted.sum(axis=0)
+    total[gaps, :] = total[:, gaps].T
+    total[np.ix_(gaps, gaps)] = weighted.T @ partial
+    return total
+
+
+def to_unit_variance(z: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Scale each asset to mean square one, so that none weighs more for a biased forecast of its volatility."""
+    weights = np.ones(len(z)) if weights is None else weights
+    here = np.isfinite(z)
+    total = weights @ here
+    scale = np.sqrt(weights @ np.where(here, z, 0.0) ** 2 / np.where(total > 0, total, 1.0))
+    return z / np.where(scale > 0, scale, 1.0)

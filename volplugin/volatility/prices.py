@@ -1,0 +1,96 @@
+"""Which prices there are decides who answers: ranges, or closes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from sklearn.base import clone
+
+from volplugin.panel import PricePanel
+from volplugin.volatility.base import Follower, State, VolatilityForecaster
+from volplugin.volatility.combined import JointVolatility, Paths
+
+CLOSES_ANSWER = "the panel has closes only: the model that was trained on closes answers"
+
+
+class RangesOrCloses(JointVolatility):
+    """One forecaster for panels with open, high and low, another for panels of closes.
+
+    Parameters
+    ----------
+    ranges, closes : VolatilityForecaster
+        Who answers for each; clones of them are fitted, both on the same panel.
+    """
+
+    def __init__(self, ranges: VolatilityForecaster, closes: VolatilityForecaster) -> None:
+        self.ranges = ranges
+        self.closes = closes
+
+    @property
+    def forecasters(self) -> Sequence[VolatilityForecaster]:  # type: ignore[override]
+        """Return both, that of ranges first."""
+        return (self.ranges, self.closes)
+
+    def answering(self, panel: PricePanel) -> VolatilityForecaster:
+        """Return the member that answers for a panel."""
+        ranges, closes = self._members
+        return ranges if panel.has_ranges else closes
+
+    def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> Paths:
+        return self.answering(panel)._predict_paths(panel, horizons, first)
+
+    def follower(self) -> Follower:
+        """Return what follows with the member that the first panel asks for."""
+        return _MemberFollower(self)
+
+    def fine_tuned(self, panel: PricePanel) -> RangesOrCloses:
+        """Return this fitted model with the member that answers for a panel tuned to its assets."""
+        model = clone(self)
+        model.__dict__ |= {key: value for key, value in self.__dict__.items() if key.endswith("_")}
+        model._describe(panel)
+        model.trained_through_ = panel.last_session
+        here = self.answering(panel)
+        model.forecasters_ = [member.fine_tuned(panel) if member is here else member for member in self._members]
+        return model
+
+    def components(self) -> dict[str, VolatilityForecaster]:
+        """Return those of the forecaster for ranges."""
+        return self._members[0].components()
+
+    def fallbacks(self, panel: PricePanel) -> dict[str, str]:
+        """Name the closes, and what the member that answers names."""
+        lacking = {} if panel.has_ranges else {"open, high and low": CLOSES_ANSWER}
+        return lacking | self.answering(panel).fallbacks(panel)
+
+
+class _MemberFollower(Follower):
+    """Follows one member as long as the panels keep to its kind of prices."""
+
+    def __init__(self, model: RangesOrCloses) -> None:
+        super().__init__(model)
+        self._model = model
+        self._followers = [member.follower() for member in model._members]
+
+    def replay(
+        self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
+    ) -> dict[int, pd.DataFrame]:
+        """Forecast as the model's `replay` does."""
+        follower = self._followers[0 if panel.has_ranges else 1]
+        return follower.replay(panel, start, end, horizons)
+
+    def get_state(self) -> State:
+        """Return what is carried for panels with ranges, and for those of closes."""
+        return {
+            f"{place}/{name}": array
+            for place, follower in enumerate(self._followers)
+            for name, array in follower.get_state().items()
+        }
+
+    def set_state(self, state: State) -> None:
+        """Take it back."""
+        for place, follower in enumerate(self._followers):
+            prefix = f"{place}/"
+            follower.set_state(
+                {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+            )
