@@ -1,36 +1,41 @@
 # Every target sets up what it needs: `make demo` and `make test` work on a fresh clone.
 VENV ?= .venv
+PEERS ?= .venv-peers
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
-BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
 ZIPLINE_ROOT ?= $(CURDIR)/.zipline
 ALLOW_CUDA ?=
+TRAIN ?=
 SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 
 # The tests measure numbers, not threads; two threads fighting over two cores only slow them down.
-test test-slow check: export OMP_NUM_THREADS = 1
+test test-slow test-peers check: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow check lint format bench wheel clean
+.PHONY: help install runtime demo test test-slow test-peers check lint format bench bench-covariance wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' Makefile | expand -t 26
 
 install: $(VENV)/.dev  ## Create .venv with the package and the development tools
 
 runtime: $(VENV)/.runtime  ## Create .venv with the package alone
 
 demo: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
-demo: $(VENV)/.runtime  ## Ingest, train, backtest and report on the shipped prices, into demo-output/
-	$(BIN)/volplugin demo --out demo-output
+demo: $(VENV)/.runtime  ## Ingest, backtest and report on the shipped prices, into demo-output/; TRAIN=1 to train first
+	$(BIN)/volplugin demo --out demo-output $(if $(TRAIN),--train)
 
 test: $(VENV)/.dev  ## Run the fast tests
 	$(BIN)/python -m pytest -q -m "not slow"
 
 test-slow: $(VENV)/.dev  ## Run the slow tests
 	$(BIN)/python -m pytest -q -m slow
+
+test-peers: $(PEERS)/.peers  ## Run the tests that need skfolio and the other peers, in .venv-peers
+	$(PEERS)/bin/python -m pytest -q tests/adapters/test_skfolio.py tests/benchmarks tests/evaluation/test_covariance_oracle.py
 
 check: lint test  ## Run everything that a change must pass: lint, then the fast tests
 
@@ -47,19 +52,26 @@ format: $(VENV)/.dev  ## Format the code and fix what ruff can fix
 bench: $(VENV)/.dev  ## Run every benchmark
 	set -e; for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
 
+bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
+bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside those of other libraries, in .venv-peers
+	$(PEERS)/bin/volplugin ingest dow30
+	$(PEERS)/bin/python benchmarks/bench_covariance.py
+
 wheel: $(VENV)/.dev  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:  ## Remove the environment and everything generated
-	rm -rf $(VENV) .zipline build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .zipline build dist demo-output *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+comma := ,
 
 # The set is resolved once, with a dry run; refuse_cuda.py stops there or lists it, and that list is installed
 # as it stands.
 define install
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 found: install one, or name it: make PYTHON=python3.12" >&2; exit 1; }
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --dry-run --report $(VENV)/resolved.json -c constraints.txt -e '$(1)'
+	$(PIP) install --quiet --dry-run --report $(VENV)/resolved.json -c constraints.txt $(2) -e '$(1)'
 	$(BIN)/python tools/refuse_cuda.py $(VENV)/resolved.json $(ALLOW_CUDA) > $(VENV)/resolved.txt
 	$(PIP) install --quiet --no-deps -r $(VENV)/resolved.txt
 endef
@@ -71,3 +83,8 @@ $(VENV)/.runtime: pyproject.toml setup.py constraints.txt
 $(VENV)/.dev: pyproject.toml setup.py constraints.txt
 	$(call install,.[dev])
 	touch $(VENV)/.runtime $@
+
+$(PEERS)/.peers: override VENV := $(PEERS)
+$(PEERS)/.peers: pyproject.toml setup.py constraints.txt benchmarks/requirements.txt
+	$(call install,.[dev$(comma)skfolio],-r benchmarks/requirements.txt)
+	touch $@

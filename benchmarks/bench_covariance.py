@@ -10,10 +10,10 @@ peer are kept in the cache as it finishes, one file each, so that an interrupted
 
 Prints a Markdown table, a row a model: Gaussian log-likelihood of the returns of a day, in nats (in brackets the
 difference from our risk view and its 95% bootstrap interval); QLIKE (in brackets the same, in percent) and bias
-statistic of the equal-weight book; their means over 60 random long-only and 60 random dollar-neutral books; MRAD over 21
-sessions; realised volatility of minimum-variance books, percent a year (in brackets the difference from our structure
-view, in percent); r' inv(Sigma) r / N; and processor milliseconds a forecast, updating and estimating included, our
-training not.
+statistic of the equal-weight book; their means over 60 random long-only and 60 random dollar-neutral books; MRAD over
+21 sessions; realised volatility of minimum-variance books, percent a year (in brackets the difference from our
+structure view, in percent); r' inv(Sigma) r / N; and processor milliseconds a forecast, updating and estimating
+included, our training not.
 """
 
 import hashlib
@@ -37,30 +37,42 @@ from machine import describe_machine
 from peers import PEERS, Peer
 
 from volplugin import PricePanel, RiskModel, read_bundle
-from volplugin.defaults import default_risk_model, default_walk
+from volplugin.calibration import RegimeMultiplier
+from volplugin.defaults import default_risk_model, default_walk, targeting_risk_model
 from volplugin.evaluation import CovariancePath, CovarianceScores, judge_covariances
 from volplugin.evaluation.archive import ForecastArchive, price_digest
 
-HORIZON = 21
 RISK, STRUCTURE = "volplugin, view risk", "volplugin, view structure"
 Timed = tuple[CovariancePath, float]
 
 
-def own_path(model: RiskModel, panel: PricePanel, origins: pd.DatetimeIndex, view: str) -> Timed:
+def own_models(store: Path) -> dict[str, tuple[RiskModel, str]]:
+    """Return our risk models and the views asked for: the default one, corrected for regimes, and for targeting."""
+    model = default_risk_model(store)
+    corrected = RiskModel(model.volatility, model.correlation, calibration=RegimeMultiplier())
+    return {
+        RISK: (model, "risk"),
+        STRUCTURE: (model, "structure"),
+        "volplugin, regime multiplier": (corrected, "risk"),
+        "volplugin, for targeting": (targeting_risk_model(store), "risk"),
+    }
+
+
+def own_path(model: RiskModel, panel: PricePanel, origins: pd.DatetimeIndex, horizon: int, view: str) -> Timed:
     """Our forecasts, and the milliseconds that each took."""
     began = time.process_time()
-    forecasts = [(f.asof, f.covariance) for f in model.forecast_path(panel, origins, HORIZON, view)]
+    forecasts = [(f.asof, f.covariance) for f in model.forecast_path(panel, origins, horizon, view)]
     return CovariancePath.collect(forecasts), 1000 * (time.process_time() - began) / len(origins)
 
 
-def peer_path(name: str, panel: PricePanel, origins: pd.DatetimeIndex, cache: ForecastArchive) -> Timed:
+def peer_path(name: str, panel: PricePanel, origins: pd.DatetimeIndex, horizon: int, cache: ForecastArchive) -> Timed:
     """Forecasts of a peer, made now or found in the cache, and the milliseconds that each took."""
-    key, upper = peer_key(PEERS[name], panel, origins), np.triu_indices(len(panel.assets))
+    key, upper = peer_key(PEERS[name], panel, origins, horizon), np.triu_indices(len(panel.assets))
     kept = cache.load(name, key)
     if kept is None:
         returns = np.expm1(panel.returns.iloc[1:])
         began = time.process_time()
-        path = CovariancePath.collect(PEERS[name].walk(returns, origins), panel.assets)
+        path = CovariancePath.collect(PEERS[name].forecasts(returns, origins, horizon), panel.assets)
         milliseconds = 1000 * (time.process_time() - began) / len(origins)
         kept = {"upper": path.matrices[:, *upper], "milliseconds": np.array([milliseconds])}
         cache.save(name, key, kept)
@@ -69,10 +81,10 @@ def peer_path(name: str, panel: PricePanel, origins: pd.DatetimeIndex, cache: Fo
     return CovariancePath(origins, panel.assets, matrices), float(kept["milliseconds"][0])
 
 
-def peer_key(peer: Peer, panel: PricePanel, origins: pd.DatetimeIndex) -> str:
-    """Digest of what a peer's forecasts depend on: its library, how it is called, prices and origins."""
+def peer_key(peer: Peer, panel: PricePanel, origins: pd.DatetimeIndex, horizon: int) -> str:
+    """Digest of what forecasts of a peer depend on: its library, how it is called, prices, origins and horizon."""
     facts = [peer.library, version(peer.library), version("numpy"), inspect.getsource(sys.modules["peers"])]
-    facts += [price_digest(panel), *origins.astype(str)]
+    facts += [str(horizon if peer.by_horizon else ""), price_digest(panel), *origins.astype(str)]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
@@ -135,13 +147,16 @@ def by_period(scores: CovarianceScores) -> str:
 @click.command()
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2021-03-15", show_default=True)
+@click.option("--horizon", default=21, show_default=True, help="Sessions that each forecast covers.")
 @click.option("--store", default="models", show_default=True, type=click.Path(path_type=Path))
 @click.option("--cache", default="build/covariance", show_default=True, type=click.Path(path_type=Path))
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated parts of peers' names; all if empty.")
 @click.option("--periods", is_flag=True, help="Also print years and stress periods.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Also write everything to this file.")
-def main(start: str, end: str, store: Path, cache: Path, jobs: int, only: str, periods: bool, out: Path | None) -> None:
+def main(
+    start: str, end: str, horizon: int, store: Path, cache: Path, jobs: int, only: str, periods: bool, out: Path | None
+) -> None:
     """Forecast, judge and print."""
     panel = read_bundle("dow30")
     archive = ForecastArchive(cache)
@@ -151,16 +166,14 @@ def main(start: str, end: str, store: Path, cache: Path, jobs: int, only: str, p
     absent = [name for name in wanted if not installed(PEERS[name])]
     names = [name for name in wanted if name not in absent]
     default_walk(store).train(panel, start, end, n_jobs=jobs)
-    model = default_risk_model(store)
-    tasks = [delayed(own_path)(model, panel, origins, view) for view in ("risk", "structure")]
-    tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, archive) for name in names]
-    made = Parallel(n_jobs=jobs)(tasks)
-    timed = dict(zip([RISK, STRUCTURE, *names], made, strict=True))
-    paths = {name: path for name, (path, _) in timed.items()}
-    scores = judge_covariances(paths, panel, HORIZON)
+    own = own_models(store)
+    tasks = [delayed(own_path)(model, panel, origins, horizon, view) for model, view in own.values()]
+    tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, horizon, archive) for name in names]
+    timed = dict(zip([*own, *names], Parallel(n_jobs=jobs)(tasks), strict=True))
+    scores = judge_covariances({name: path for name, (path, _) in timed.items()}, panel, horizon)
     libraries = sorted({PEERS[name].library for name in names})
     print(describe_machine() + "".join(f", {library} {version(library)}" for library in libraries))
-    print(f"\n{start} to {end}, {len(scores.sample.origins)} origins, horizon {HORIZON}, {len(panel.assets)} assets\n")
+    print(f"\n{start} to {end}, {len(scores.sample.origins)} origins, horizon {horizon}, {len(panel.assets)} assets\n")
     print(table(scores, {name: milliseconds for name, (_, milliseconds) in timed.items()}))
     if absent:
         print(f"\nLeft out, their libraries not installed (`make bench-covariance` does): {', '.join(absent)}")

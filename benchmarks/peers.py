@@ -120,11 +120,19 @@ def gjr_constant_correlation(returns: pd.DataFrame, origins: pd.DatetimeIndex, h
 
 @dataclass(frozen=True)
 class Peer:
-    """A walk, and the library that it needs: the name it is installed by and a module of it."""
+    """A walk, and the library that it needs: the name it is installed by and a module of it.
 
-    walk: Callable[[pd.DataFrame, pd.DatetimeIndex], Forecasts]
+    `by_horizon` says that its forecasts depend on the sessions they are for, which it takes as a third argument.
+    """
+
+    walk: Callable[..., Forecasts]
     library: str
     module: str
+    by_horizon: bool = False
+
+    def forecasts(self, returns: pd.DataFrame, origins: pd.DatetimeIndex, horizon: int) -> Forecasts:
+        """Walk over the origins."""
+        return self.walk(returns, origins, horizon) if self.by_horizon else self.walk(returns, origins)
 
 
 PEERS: dict[str, Peer] = {
@@ -136,7 +144,7 @@ PEERS: dict[str, Peer] = {
     "CM-IEWMA (cvxcovariance)": Peer(cm_iewma, "cvxcovariance", "cvx"),
     "DCC (precise)": Peer(precise_dcc, "precise", "precise"),
     "DCC 21/63 (precise)": Peer(precise_dcc_slow, "precise", "precise"),
-    "GJR-t + constant correlation (arch)": Peer(gjr_constant_correlation, "arch", "arch"),
+    "GJR-t + constant correlation (arch)": Peer(gjr_constant_correlation, "arch", "arch", by_horizon=True),
 }
 
 

@@ -124,7 +124,7 @@ def test_fit_returns_self_and_says_what_it_learned_from(name, synthetic, learned
     assert model.trained_through_ <= ASOF
     assert model.assets_ == ASSETS
     assert model.universe_ == ASSETS
-    assert model.vintage.keys() - {"fine_tuned"} == {"model", "trained_through"}
+    assert model.vintage.keys() - {"own"} == {"model", "trained_through"}
     assert model.vintage["model"] == type(model).__name__
     assert model.vintage["trained_through"] == str(model.trained_through_.date())
 

@@ -22,6 +22,7 @@ from volplugin import (
 )
 from volplugin import defaults as recipe
 from volplugin.errors import MissingVintageError, ParameterError, StoreCorruptError
+from volplugin.pretrained import PretrainedVolatility
 
 SPAN = (SESSIONS[950], SESSIONS[1100])
 
@@ -29,10 +30,11 @@ SPAN = (SESSIONS[950], SESSIONS[1100])
 # -- the recipe ------------------------------------------------------------------------------------
 
 
-def test_the_default_is_lstm_volatilities_and_exponential_correlations():
+def test_the_default_is_pretrained_volatilities_and_exponential_correlations():
     model = default_risk_model()
     assert isinstance(model, RiskModel)
-    assert isinstance(model.volatility, LSTMVolatility)
+    assert isinstance(model.volatility, PretrainedVolatility)
+    assert isinstance(default_risk_model("pretrained").volatility, PretrainedVolatility)
     assert isinstance(model.correlation, EWMACorrelation)
     assert model.devolatilise
 
@@ -56,8 +58,8 @@ def test_every_call_makes_new_ones():
 
 @pytest.mark.parametrize("name", recipe.VOLATILITIES)
 def test_named_volatilities(name):
-    model = recipe.volatility_named(name)
-    inner = model.forecaster if isinstance(model, WalkForward) else model
+    model, known = recipe.volatility_named(name), recipe.VOLATILITIES[name]
+    inner = model if isinstance(known, WalkForward) or not known.learns else model.forecaster
     assert isinstance(model, WalkForward) == inner.learns
     assert repr(inner) == repr(recipe.VOLATILITIES[name])
     assert inner is not recipe.VOLATILITIES[name]

@@ -19,10 +19,9 @@ from volplugin.correlation import (
     TwoSpeedCorrelation,
 )
 from volplugin.errors import ParameterError
-from volplugin.pretrained import PretrainedVolatility
+from volplugin.pretrained import PRETRAINED, PretrainedVolatility, load_walk
 from volplugin.risk_model import RiskModel
 from volplugin.store import ModelStore
-from volplugin.stored import load_walk
 from volplugin.targeting import VolatilityTarget
 from volplugin.volatility import (
     EWMAVolatility,
@@ -48,6 +47,7 @@ CORRELATIONS: dict[str, type[CorrelationEstimator]] = {
 
 VOLATILITIES: dict[str, VolatilityForecaster] = {
     "LSTM": LSTMVolatility(),
+    PRETRAINED: PretrainedVolatility(),
     "log-linear": HARVolatility(terms="lstm"),
     "HAR-market": HARVolatility(terms="market"),
     "HAR": HARVolatility(),
@@ -85,9 +85,9 @@ def default_risk_model(store: str | Path | None = None) -> RiskModel:
     Parameters
     ----------
     store : str or Path, optional
-        Folder of vintages trained on one's own prices, each used from its date on.
+        Folder of vintages trained on one's own prices, each used from its date on; "pretrained" for those shipped.
     """
-    volatility = PretrainedVolatility() if store is None else load_walk(store)
+    volatility = load_walk(PRETRAINED if store is None else store)
     return RiskModel(volatility=volatility, correlation=default_correlation())
 
 
@@ -152,7 +152,7 @@ def volatility_named(name: str) -> VolatilityForecaster:
     if name not in VOLATILITIES:
         raise ParameterError(f"model is {name!r}; pass one of {', '.join(VOLATILITIES)}")
     model = clone(VOLATILITIES[name])
-    return WalkForward(model) if model.learns else model
+    return WalkForward(model) if model.learns and not isinstance(model, WalkForward) else model
 
 
 def ewma_covariance(decay: float = 0.94) -> RiskModel:

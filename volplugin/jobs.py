@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,11 @@ from joblib import Parallel, delayed
 
 from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.run import load_strategy, run_backtest
-from volplugin.defaults import correlation_named, default_walk, ewma_covariance, load_walk, volatility_named
+from volplugin.defaults import PRETRAINED, correlation_named, default_walk, load_walk
 from volplugin.errors import InsufficientHistoryError, MissingVintageError
-from volplugin.evaluation import (
-    PortfolioForecasts,
-    VolatilityScores,
-    book_scorecard,
-    forecast_table,
-    portfolio_forecasts,
-    volatility_scorecard,
-)
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores, book_scorecard
 from volplugin.files import write_atomically
+from volplugin.judging import judge_books, judge_volatility
 from volplugin.panel import PricePanel
 from volplugin.report.html import write_report
 from volplugin.report.result import BacktestResult, Comparison, RunDetails
@@ -34,9 +28,6 @@ from volplugin.targeting import VolatilityTarget
 from volplugin.walkforward import WalkForward
 
 Say = Callable[[str], None]
-
-JUDGED = ("LSTM", "HAR", "EWMA94")
-HORIZONS = (1, 5, 21)
 
 
 @dataclass(frozen=True)
@@ -78,10 +69,10 @@ def train(
 ) -> WalkForward:
     """Train the vintages that the store lacks for answering from `start` to `end`.
 
-    A store that holds another forecaster than the default keeps it.
+    A store that holds another forecaster than the default keeps it; the pretrained one lacks nothing.
     """
-    folder = ModelStore(store)
-    walk = default_walk(store) if folder.configuration is None else load_walk(store)
+    new = store != PRETRAINED and ModelStore(store).configuration is None
+    walk = default_walk(store) if new else load_walk(store)
     return walk.train(panel, start, end, n_jobs=jobs, progress=progress)
 
 
@@ -93,59 +84,13 @@ def require_trained(store: str, start: pd.Timestamp) -> WalkForward:
     MissingVintageError
         With the command that trains what is missing.
     """
-    if ModelStore(store).configuration is None:
+    if store != PRETRAINED and ModelStore(store).configuration is None:
         raise MissingVintageError(
             f"{store} holds no trained models; train them: volplugin train --start {start.date()} --store {store}"
         )
     walk = load_walk(store)
     walk.at(start)
     return walk
-
-
-def judge_volatility(
-    panel: PricePanel,
-    walk: WalkForward,
-    start: pd.Timestamp,
-    end: pd.Timestamp,
-    *,
-    models: Iterable[str] = JUDGED,
-    horizons: Iterable[int] = HORIZONS,
-    jobs: int = 2,
-) -> VolatilityScores:
-    """Score volatility models on the same stock-days, each refitted every year."""
-    zoo = {name: walk if name == "LSTM" else volatility_named(name) for name in models}
-    for model in zoo.values():
-        if isinstance(model, WalkForward) and model is not walk:
-            model.train(panel, start, end, n_jobs=jobs, progress=False)
-    forecasts = forecast_table(zoo, panel, start, end, horizons)
-    # The range proxy is scaled on what was known when the judged span began.
-    return volatility_scorecard(forecasts, panel, horizons, calibrated_through=start - pd.Timedelta(days=1))
-
-
-def book_models(walk: WalkForward) -> dict[str, RiskModel]:
-    """Return the risk models that are compared on one unlevered book, ours first."""
-    return {
-        "LSTM": RiskModel(walk, correlation_named("default")),
-        "LSTM + rolling correlation": RiskModel(walk, correlation_named("rolling")),
-        "EWMA94": ewma_covariance(),
-    }
-
-
-def judge_books(
-    panel: PricePanel,
-    walk: WalkForward,
-    start: pd.Timestamp,
-    end: pd.Timestamp,
-    *,
-    horizon: int = 21,
-    jobs: int = 2,
-) -> dict[str, PortfolioForecasts]:
-    """Forecast the equal-weight book from every session with several risk models."""
-    models = book_models(walk)
-    forecasts = Parallel(n_jobs=jobs)(
-        delayed(portfolio_forecasts)(model, panel, None, start, end, horizon) for model in models.values()
-    )
-    return dict(zip(models, forecasts, strict=True))
 
 
 def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say: Say) -> Path:
@@ -171,7 +116,8 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
     load_strategy(job.strategy)
     VolatilityTarget(job.parameters["target"], job.parameters["max_leverage"], band=job.parameters["band"])
     if training:
-        say(f"training what {job.store} lacks")
+        if job.store != PRETRAINED:
+            say(f"training what {job.store} lacks")
         walk = train(panel, job.store, job.start, job.end, jobs=job.jobs)
     else:
         walk = require_trained(job.store, job.start)

@@ -8,12 +8,27 @@ from typing import Any, Self
 import pandas as pd
 
 from volplugin.panel import PricePanel
-from volplugin.stored import load_walk
+from volplugin.stored import stored_walk
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
 from volplugin.volatility.lstm import LSTMVolatility
 from volplugin.walkforward import WalkForward
 
 SHIPPED = Path(__file__).parent / "_pretrained"
+PRETRAINED = "pretrained"
+"""Stands for the folder of the shipped vintages, where a store is asked for."""
+
+
+def load_walk(store: str | Path) -> WalkForward:
+    """Return the walk whose vintages a folder holds, with the forecaster that wrote them; the shipped one by its name.
+
+    Raises
+    ------
+    MissingVintageError
+        If the folder holds none, with the command that trains them.
+    StoreCorruptError
+        If its description names an unknown forecaster, parameter or schedule.
+    """
+    return PretrainedVolatility() if str(store) == PRETRAINED else stored_walk(store)
 
 
 def backbone(seeds: int = 3, steps: int = 600, closes: bool = True) -> VolatilityForecaster:
@@ -52,7 +67,7 @@ class PretrainedVolatility(WalkForward):
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = path
-        walk = load_walk(SHIPPED if path is None else path)
+        walk = stored_walk(SHIPPED if path is None else path)
         super().__init__(walk.forecaster, walk.schedule, walk.store)
 
     def train(self, *arguments: Any, **settings: Any) -> Self:

@@ -36,7 +36,7 @@ FORECASTERS: dict[str, type[VolatilityForecaster]] = {
 """Forecasters that a store may hold, by class name."""
 
 
-def load_walk(store: str | Path) -> WalkForward:
+def stored_walk(store: str | Path) -> WalkForward:
     """Return the walk whose vintages a folder holds, with the forecaster that wrote them.
 
     Raises

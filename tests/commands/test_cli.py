@@ -39,17 +39,6 @@ def test_backtest_writes_perf_scorecard_and_report(results):
     assert "<svg" in (results / "report.html").read_text() or "data:image" in (results / "report.html").read_text()
 
 
-def test_evaluate_prints_the_table_and_writes_the_numbers(trained):
-    options = ["--store", trained.store, "--models", "LSTM,HAR,EWMA94,rolling60", "--horizons", "1,5", "--jobs", "1"]
-    result = trained.run("evaluate", *SPAN, *options, "--out", trained.folder / "judged")
-    assert result.exit_code == 0, result.output
-    for said in ("1 session ahead", "5 sessions ahead", "rolling60", "below EWMA94", "Equal-weight book"):
-        assert said in result.output
-    numbers = json.loads((trained.folder / "judged" / "evaluation.json").read_text())
-    shown = f"{numbers['volatility']['scores']['5']['LSTM']['qlike']:.4f}"
-    assert shown in result.output
-
-
 def test_forecast_as_json_adds_up(trained):
     (trained.folder / "w.csv").write_text("symbol,weight\nAAA,0.5\nBBB,0.7\nCCC,-0.2\n")
     options = ["--bundle", BUNDLE, "--store", trained.store, "--weights", trained.folder / "w.csv"]

@@ -1,9 +1,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation import mse, proxy_scale, qlike, range_variance, realized_variance
+from volplugin.evaluation import log_likelihood, mse, proxy_scale, qlike, range_variance, realized_variance
 
 
 def test_qlike_is_the_gaussian_deviance_per_observation():
@@ -35,6 +36,20 @@ def test_both_losses_are_least_at_the_conditional_mean():
     for loss in (qlike, mse):
         means = [np.mean(loss(proxy, np.full_like(proxy, f))) for f in candidates]
         assert candidates[int(np.argmin(means))] == 2e-4
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_log_likelihood_is_the_mean_density_of_the_returns_over_the_standing_forecast(panel, horizon):
+    sigma = panel.returns["A"].ewm(halflife=20).std()
+    found = log_likelihood(realized_variance(panel.returns["A"], horizon), sigma**2)
+    for place in (100, 333):
+        after = panel.returns["A"].iloc[place + 1 : place + 1 + horizon]
+        expected = stats.norm.logpdf(after, scale=sigma.iloc[place]).mean()
+        assert found.iloc[place] == pytest.approx(expected, rel=1e-12)
+
+
+def test_log_likelihood_of_no_return_is_finite():
+    assert log_likelihood(0.0, 1e-4) == pytest.approx(stats.norm.logpdf(0, scale=0.01))
 
 
 def test_realized_variance_averages_the_sessions_after_the_origin():

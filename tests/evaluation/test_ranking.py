@@ -3,9 +3,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation import diebold_mariano, qlike, realized_variance, volatility_scorecard
+from volplugin.evaluation import (
+    diebold_mariano,
+    periods,
+    pooled_mincer_zarnowitz,
+    qlike,
+    range_variance,
+    realized_variance,
+    volatility_scorecard,
+)
 
 CALIBRATED = "2010-12-31"
 
@@ -31,6 +40,10 @@ def test_scores_are_means_over_all_stock_days(panel, forecasts):
     assert row["qlike"] == pytest.approx(qlike(outcome, f).to_numpy().mean())
     assert row["mse"] == pytest.approx(((outcome - f) ** 2).to_numpy().mean())
     assert (row["origins"], row["stock_days"]) == (395, 395 * 5)
+    assert row["qlike_range"] == pytest.approx(np.nanmean(qlike(range_variance(panel, 5, CALIBRATED).loc[f.index], f)))
+    ahead = np.stack([panel.returns.shift(-k).loc[f.index] for k in range(1, 6)])
+    density = stats.norm.logpdf(ahead, scale=np.sqrt(f.to_numpy()))
+    assert row["log_likelihood"] == pytest.approx(density.mean(), rel=1e-12)
     base = scores.table.loc[(5, "EWMA94"), "qlike"]
     assert row["below_EWMA94"] == pytest.approx(100 * (1 - row["qlike"] / base))
 
@@ -43,6 +56,34 @@ def test_comparison_is_on_the_cross_sectional_mean_loss(panel, forecasts):
     assert scores.table.loc[(5, "scaled"), "dm_EWMA94"] == pytest.approx(expected)
     assert np.isnan(scores.table.loc[(5, "EWMA94"), "dm_EWMA94"])
     assert scores.benchmarks == ("EWMA94",)
+
+
+def test_all_four_benchmarks_are_compared_with_where_they_are_there(panel, forecasts):
+    named = forecasts.rename(columns={"scaled": "HAR-own", "window": "GJR"}, level="model")
+    scores = volatility_scorecard(named, panel, [5], calibrated_through=CALIBRATED)
+    assert scores.benchmarks == ("EWMA94", "GJR", "HAR-own")
+    row = scores.table.loc[(5, "HAR-own")]
+    expected = diebold_mariano(scores.losses["HAR-own"][5], scores.losses["GJR"][5], 5).statistic
+    assert row["dm_GJR"] == pytest.approx(expected)
+
+
+def test_regression_and_level_are_of_the_scored_stock_days(panel, forecasts):
+    scores = volatility_scorecard(forecasts, panel, [5], calibrated_through=CALIBRATED)
+    y, f = realized_variance(panel.returns, 5).loc[forecasts.index], forecasts["scaled"][5] ** 2
+    row, fit = scores.table.loc[(5, "scaled")], pooled_mincer_zarnowitz(y, f, 5)
+    assert row[["mz_intercept", "mz_slope", "mz_pvalue"]].tolist() == [fit.intercept, fit.slope, fit.pvalue]
+    assert row["level_ratio"] == pytest.approx(np.nanmean((y / f).mean(axis=1)))
+    assert row["mean_forecast"] == pytest.approx(f[y.notna()].stack().mean())
+
+
+def test_stress_periods_are_those_within_the_span(panel, forecasts, monkeypatch):
+    spans = {"calm": ("2011-03-01", "2011-05-31"), "before": ("2010-01-04", "2010-12-01")}
+    monkeypatch.setattr(periods, "STRESS", spans)
+    scores = volatility_scorecard(forecasts, panel, [1], calibrated_through=CALIBRATED)
+    assert list(scores.by_stress.columns) == ["calm"]
+    loss = qlike(realized_variance(panel.returns, 1), forecasts["window"][1] ** 2).loc["2011-03-01":"2011-05-31"]
+    assert scores.by_stress.loc[(1, "window"), "calm"] == pytest.approx(loss.to_numpy().mean())
+    assert scores.as_dict()["stress_periods"] == {"calm": ("2011-03-01", "2011-05-31")}
 
 
 def test_every_model_is_scored_on_the_same_stock_days(panel, forecasts):

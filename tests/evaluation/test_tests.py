@@ -36,11 +36,12 @@ def test_diebold_mariano_equals_the_formula_written_out(random, horizon):
     gap = np.convolve(random.standard_normal(n + horizon), np.ones(horizon) / horizon)[:n] - 0.1
     other = pd.Series(random.standard_normal(n) ** 2)
     found = diebold_mariano(other + gap, other, horizon)
-    plain = gap.mean() / np.sqrt(newey_west(gap, 2 * horizon) / n)
+    lags = {1: 6, 5: 10, 21: 42}[horizon]
+    plain = gap.mean() / np.sqrt(newey_west(gap, lags) / n)
     small = np.sqrt((n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n)
     assert found.statistic == pytest.approx(plain * small, rel=1e-9)
     assert found.pvalue == pytest.approx(2 * stats.t.cdf(-abs(plain * small), n - 1), rel=1e-9)
-    assert (found.lags, found.sessions) == (2 * horizon, n)
+    assert (found.lags, found.sessions) == (lags, n)
 
 
 def test_diebold_mariano_is_antisymmetric_and_ignores_incomplete_sessions(random):
@@ -140,6 +141,17 @@ def test_historical_limit_uses_earlier_sessions_alone(random):
     assert limit[:250].isna().all()
     expected = 0.01 * np.quantile(returns[:300] / 0.01, 0.05)
     assert limit[300] == pytest.approx(expected, rel=1e-12)
+
+
+def test_limits_of_many_series_are_those_of_each(random):
+    returns = pd.DataFrame(random.standard_normal((400, 3)))
+    returns.iloc[5:50, 1] = np.nan
+    sigma = pd.DataFrame(np.exp(random.standard_normal((400, 3)) / 3))
+    for method in ("gaussian", "historical"):
+        together = value_at_risk(returns, sigma, 0.05, method)
+        for name in returns:
+            alone = value_at_risk(returns[name], sigma[name], 0.05, method)
+            pd.testing.assert_series_equal(together[name], alone, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("level", "method"), [(0.7, "gaussian"), (0.05, "cauchy")])

@@ -9,11 +9,13 @@ import click
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: small steps lose by more threads
 
+from volplugin.cli.audit import audit
 from volplugin.cli.backtest import backtest
 from volplugin.cli.demo import demo
 from volplugin.cli.evaluate import evaluate
 from volplugin.cli.forecast import forecast
 from volplugin.cli.ingest import ingest
+from volplugin.cli.pretrain import pretrain
 from volplugin.cli.study import study
 from volplugin.cli.train import train
 from volplugin.errors import VolpluginError
@@ -49,5 +51,5 @@ def main() -> None:
     """  # noqa: D301 - click reads the backslash
 
 
-for command in (ingest, train, backtest, evaluate, forecast, study, demo):
+for command in (ingest, train, backtest, evaluate, forecast, audit, study, pretrain, demo):
     main.add_command(command)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option, say, start_option, store_option
+from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option, say, start_option, vintages_option
 
 
 @click.command()
@@ -24,7 +24,7 @@ from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option
     help="How often to rebalance.",
 )
 @click.option("--out", default="results", show_default=True, type=click.Path(file_okay=False), help="Folder to write.")
-@store_option
+@vintages_option
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train what the store lacks.")
 @click.option("--judge/--no-judge", "judging", default=True, show_default=True, help="Score the models in the report.")
 @click.option("--max-leverage", type=float, default=1.5, show_default=True, help="Largest sum of absolute weights.")

@@ -19,11 +19,13 @@ from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option, say
     type=click.Path(file_okay=False),
     help="Folder to write.",
 )
+@click.option("--train", "training", is_flag=True, help="Train on the shipped prices alone, from nothing.")
 @jobs_option
-def demo(out: str, jobs: int) -> None:
-    """Do the whole job on the shipped prices: ingest, train, backtest at 10% volatility, report.
+def demo(out: str, training: bool, jobs: int) -> None:
+    """Do the whole job on the shipped prices: ingest, backtest at 10% volatility, judge, report.
 
-    Models are kept in the folder, so that a second run has nothing to train.
+    With the pretrained models; or, with --train, with models that are trained first and kept in the folder, so that
+    a second run has nothing to train.
     """
     from volplugin import jobs as work
     from volplugin._bundles import ingest_bundle, register_dow30
@@ -35,7 +37,7 @@ def demo(out: str, jobs: int) -> None:
     job = work.Backtest(
         strategy="vol_target",
         bundle="dow30",
-        store=str(Path(out) / "models"),
+        store=str(Path(out) / "models") if training else "pretrained",
         out=out,
         start=pd.Timestamp(DEMO_START),
         end=pd.Timestamp(DEMO_END),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from volplugin.cli.options import (
     end_option,
     horizons_of,
     jobs_option,
+    say,
     start_option,
     store_option,
 )
@@ -24,9 +24,14 @@ from volplugin.cli.options import (
 @start_option
 @end_option
 @store_option
-@click.option("--models", default="LSTM,HAR,EWMA94", show_default=True, help="Volatility models, by name.")
+@click.option(
+    "--models",
+    default="LSTM,HAR,EWMA94",
+    show_default=True,
+    help="Volatility models, by name; all for every one.",
+)
 @click.option("--horizons", default="1,5,21", show_default=True, help="Sessions that forecasts cover.")
-@click.option("--out", type=click.Path(file_okay=False), help="Folder for the numbers as JSON.")
+@click.option("--out", type=click.Path(file_okay=False), help="Folder for numbers, plots and finished forecasts.")
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train what the store lacks.")
 @jobs_option
 def evaluate(
@@ -42,27 +47,35 @@ def evaluate(
 ) -> None:
     """Judge forecasts of single stocks and of the equal-weight book, every session an origin.
 
-    QLIKE against squared returns, lower is better; every model is refitted at each year's end.
+    QLIKE against squared returns, lower is better; every model is refitted at each year's end. With --out, forecasts
+    are kept in OUT/forecasts as they are made: an interrupted or repeated run makes only those it lacks.
     """
     from volplugin import jobs as work
+    from volplugin import judging
     from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.evaluation import book_scorecard
-    from volplugin.files import write_atomically
-    from volplugin.report.text import book_table, volatility_table
+    from volplugin.evaluation.archive import ForecastArchive
+    from volplugin.evaluation.judge import judge_forecasts
+    from volplugin.report.judgement import judgement_text, write_evaluation
+    from volplugin.report.text import book_table
 
-    days = horizons_of(horizons)
+    names, days = judging.model_names(models), horizons_of(horizons)
     panel = read_bundle(bundle)
     last = end_of(bundle, start, end)
     walk = work.train(panel, store, start, last, jobs=jobs) if training else work.require_trained(store, start)
-    names = [name.strip() for name in models.split(",")]
-    scores = work.judge_volatility(panel, walk, start, last, models=names, horizons=days, jobs=jobs)
-    click.echo(volatility_table(scores))
-    books = work.judge_books(panel, walk, start, last, jobs=jobs)
-    click.echo("\n" + book_table(books))
+    kept = ForecastArchive(None if out is None else Path(out) / "forecasts")
+    made = judging.forecast_volatility(
+        panel, walk, start, last, models=names, horizons=days, jobs=jobs, archive=kept, say=say
+    )
+    ours = judging.forecast_books(panel, walk, start, last, jobs=jobs, archive=kept, say=say)
+    judged = judge_forecasts(
+        made.table,
+        panel,
+        components=made.components,
+        parents=made.parents,
+        correlations=ours.correlations,
+        calibrated_through=judging.known_before(start),
+    )
+    text = f"{judgement_text(judged)}\n\n\n{book_table(ours.books)}"
+    click.echo(text)
     if out is not None:
-        numbers = {
-            "volatility": scores.as_dict(),
-            "book": json.loads(book_scorecard(books).to_json(orient="index")),
-        }
-        file = write_atomically(Path(out) / "evaluation.json", (json.dumps(numbers, indent=2) + "\n").encode())
-        click.echo(f"\nwritten: {file}")
+        click.echo(f"\nwritten: {write_evaluation(judged, ours.books, text, out)}")

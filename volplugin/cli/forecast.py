@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 import pandas as pd
 
-from volplugin.cli.options import DATE, bundle_option, end_of, store_option
+from volplugin.cli.options import DATE, bundle_option, end_of, vintages_option
 
 
 @click.command()
 @bundle_option
-@store_option
+@vintages_option
 @click.option(
     "--weights",
     type=click.Path(dir_okay=False),

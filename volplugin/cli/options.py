@@ -39,6 +39,13 @@ store_option = click.option(
     type=click.Path(file_okay=False),
     help="Folder of trained models.",
 )
+vintages_option = click.option(
+    "--store",
+    default="pretrained",
+    show_default=True,
+    type=click.Path(file_okay=False),
+    help="Folder of models trained on your prices (volplugin train), or the pretrained ones.",
+)
 jobs_option = click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Processes to work with."
 )

@@ -7,7 +7,13 @@ from volplugin.evaluation.backtest import (
     portfolio_forecasts,
 )
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.losses import mse, proxy_scale, qlike, range_variance, realized_variance
+from volplugin.evaluation.covariance import judge_covariances
+from volplugin.evaluation.covariance_path import CovariancePath
+from volplugin.evaluation.covariance_scores import CovarianceScores
+from volplugin.evaluation.cross_section import LevelTest, level_test, pooled_mincer_zarnowitz
+from volplugin.evaluation.judge import VolatilityJudgement, judge_forecasts
+from volplugin.evaluation.losses import log_likelihood, mse, proxy_scale, qlike, range_variance, realized_variance
+from volplugin.evaluation.periods import STRESS
 from volplugin.evaluation.ranking import VolatilityScores, volatility_scorecard
 from volplugin.evaluation.scorecard import book_scorecard, portfolio_scorecard, standing_bias
 from volplugin.evaluation.tests import (
@@ -16,17 +22,24 @@ from volplugin.evaluation.tests import (
     MincerZarnowitz,
     coverage,
     diebold_mariano,
+    hac_lags,
     mincer_zarnowitz,
     model_confidence_set,
     value_at_risk,
 )
+from volplugin.evaluation.verdicts import verdict_table
 
 __all__ = [
+    "STRESS",
     "BiasStatistic",
+    "CovariancePath",
+    "CovarianceScores",
     "Coverage",
     "DieboldMariano",
+    "LevelTest",
     "MincerZarnowitz",
     "PortfolioForecasts",
+    "VolatilityJudgement",
     "VolatilityScores",
     "bias_statistic",
     "book_returns",
@@ -34,10 +47,16 @@ __all__ = [
     "coverage",
     "diebold_mariano",
     "forecast_table",
+    "hac_lags",
+    "judge_covariances",
+    "judge_forecasts",
+    "level_test",
+    "log_likelihood",
     "mincer_zarnowitz",
     "model_confidence_set",
     "mrad",
     "mse",
+    "pooled_mincer_zarnowitz",
     "portfolio_forecasts",
     "portfolio_scorecard",
     "proxy_scale",
@@ -48,5 +67,6 @@ __all__ = [
     "rolling_bias",
     "standing_bias",
     "value_at_risk",
+    "verdict_table",
     "volatility_scorecard",
 ]

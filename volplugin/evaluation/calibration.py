@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,8 @@ from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.losses import qlike
+
+Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def sampling_band(sessions: int, level: float = 0.95) -> tuple[float, float]:
     return float(lower), float(upper)
 
 
-def rolling_bias(standardized: pd.Series, window: int) -> pd.Series:
+def rolling_bias(standardized: Frame, window: int) -> Frame:
     """Bias statistic of the last `window` standardised returns, labelled with the last of them."""
     return standardized.rolling(window, min_periods=window).std()
 

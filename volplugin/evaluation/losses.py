@@ -54,6 +54,17 @@ def qlike(realized_variance: Values, forecast_variance: Values, floor: float = O
     return ratio - np.log(ratio) - 1
 
 
+def log_likelihood(realized_variance: Values, forecast_variance: Values) -> Values:
+    """Mean Gaussian log density of the daily returns over which a forecast stands, in nats a day.
+
+    With `y` the mean square of the returns after the origin and `f` the daily variance forecast for all of
+    them, the mean over these days of ``ln N(r; 0, f)`` is ``-(ln 2 pi + ln f + y/f) / 2``: of one return
+    where the horizon is one session, of the daily returns over the standing forecast where it is longer.
+    The outcome has no floor here, since a return of zero has a finite density. Higher is better.
+    """
+    return -0.5 * (np.log(2 * np.pi) + np.log(forecast_variance) + realized_variance / forecast_variance)
+
+
 def mse(realized_variance: Values, forecast_variance: Values) -> Values:
     """Squared error of the variance, ``(y - f)^2``: besides QLIKE the one that ranks under noisy proxies."""
     return (realized_variance - forecast_variance) ** 2

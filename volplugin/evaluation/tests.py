@@ -6,8 +6,9 @@ Loss series are time series of one number a session. Forecasts of stocks are com
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from scipy import special, stats
 from statsmodels.regression.linear_model import OLS
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
+
+Values = TypeVar("Values", pd.Series, pd.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,15 @@ class Coverage:
         return asdict(self)
 
 
+def hac_lags(horizon: int, sessions: int) -> int:
+    """Bartlett lags of a HAC variance: twice the horizon, or more where the series is long.
+
+    Overlapping forecasts share ``horizon - 1`` sessions; a long series can afford to hear slower dependence, by
+    the rule of Newey and West (1994), ``4 (n / 100)^(2/9)``.
+    """
+    return max(2 * horizon, math.ceil(4 * (sessions / 100) ** (2 / 9)))
+
+
 def diebold_mariano(loss: pd.Series, benchmark: pd.Series, horizon: int, lags: int | None = None) -> DieboldMariano:
     """Test whether two forecasts of the same outcomes lose equally much.
 
@@ -72,7 +84,7 @@ def diebold_mariano(loss: pd.Series, benchmark: pd.Series, horizon: int, lags: i
     horizon : int
         Sessions that each forecast covers; neighbouring losses overlap by ``horizon - 1``.
     lags : int, optional
-        Bartlett lags of the HAC variance; ``2 * horizon`` if not given.
+        Bartlett lags of the HAC variance; those of `hac_lags` if not given.
 
     Returns
     -------
@@ -91,7 +103,7 @@ def diebold_mariano(loss: pd.Series, benchmark: pd.Series, horizon: int, lags: i
     """
     gap = (loss - benchmark).dropna()
     n = len(gap)
-    lags = 2 * horizon if lags is None else lags
+    lags = hac_lags(horizon, n) if lags is None else lags
     if n <= max(lags, 2 * horizon):
         raise InsufficientHistoryError(f"{n} common sessions are too few for {lags} lags, horizon {horizon}")
     fit = OLS(gap.to_numpy(), np.ones(n)).fit(cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": False})
@@ -113,7 +125,7 @@ def model_confidence_set(
     losses : DataFrame of shape (n_sessions, n_models)
         Loss a session; sessions with a missing loss are left out.
     horizon : int
-        Sessions that each forecast covers; the bootstrap's blocks hold twice as many.
+        Sessions that each forecast covers; the bootstrap's blocks hold `hac_lags` sessions on average.
     size : float, default 0.10
         One minus the confidence: 0.10 gives the 90% set.
     reps : int, default 1000
@@ -130,7 +142,8 @@ def model_confidence_set(
     complete = losses.dropna()
     if losses.shape[1] < 2:
         raise ParameterError("a model confidence set takes two models or more")
-    test = MCS(complete.to_numpy(), size=size, reps=reps, block_size=2 * horizon, method="R", seed=seed)
+    block = hac_lags(horizon, len(complete))
+    test = MCS(complete.to_numpy(), size=size, reps=reps, block_size=block, method="R", seed=seed)
     test.compute()
     # arch numbers the models and lists them from worst to best.
     pvalues = test.pvalues["Pvalue"].sort_index()
@@ -152,7 +165,12 @@ def mincer_zarnowitz(
     horizon : int
         Sessions that each forecast covers.
     lags : int, optional
-        Bartlett lags; ``2 * horizon`` if not given.
+        Bartlett lags; those of `hac_lags` if not given.
+
+    Raises
+    ------
+    InsufficientHistoryError
+        If too few sessions remain for the lags.
 
     References
     ----------
@@ -160,8 +178,8 @@ def mincer_zarnowitz(
     Sheppard (2009), Evaluating Volatility and Correlation Forecasts.
     """
     pair = pd.DataFrame({"y": realized_variance, "f": forecast_variance}).dropna()
-    lags = 2 * horizon if lags is None else lags
-    if len(pair) <= max(lags, 2) + 2:
+    lags = hac_lags(horizon, len(pair)) if lags is None else lags
+    if len(pair) <= max(lags, 2 * horizon) + 2:
         raise InsufficientHistoryError(f"{len(pair)} sessions are too few for a regression with {lags} lags")
     # In units of the mean forecast, as 1/f is of the order of 1e4 beside a constant of 1.
     unit = float(pair["f"].mean())
@@ -176,13 +194,13 @@ def mincer_zarnowitz(
 
 
 def value_at_risk(
-    returns: pd.Series, volatility: pd.Series, level: float, method: str = "gaussian", minimum: int = 250
-) -> pd.Series:
+    returns: Values, volatility: Values, level: float, method: str = "gaussian", minimum: int = 250
+) -> Values:
     """Return that is undercut on a fraction `level` of sessions, if the forecasts are right.
 
     Parameters
     ----------
-    returns, volatility : Series of shape (n_sessions,)
+    returns, volatility : Series or DataFrame, a row a session
         Daily returns and the daily volatility forecast for the same sessions.
     level : float
         Tail probability, such as 0.01.
@@ -202,12 +220,12 @@ def value_at_risk(
     raise ParameterError(f"method is {method!r}; choose 'gaussian' or 'historical'")
 
 
-def coverage(exceeded: pd.Series, level: float) -> Coverage:
+def coverage(exceeded: pd.Series | np.ndarray, level: float) -> Coverage:
     """Kupiec's test of the number of exceedances and Christoffersen's of their clustering.
 
     Parameters
     ----------
-    exceeded : Series of bool, shape (n_sessions,)
+    exceeded : Series or ndarray of bool, shape (n_sessions,)
         Whether the loss went beyond the limit, session by session.
     level : float
         Probability with which it should.
@@ -220,20 +238,21 @@ def coverage(exceeded: pd.Series, level: float) -> Coverage:
     n, count = len(hit), int(hit.sum())
     if n < 2:
         raise InsufficientHistoryError("exceedances need two sessions or more")
-    kupiec = 2 * (_bernoulli(count, n, count / n) - _bernoulli(count, n, level))
+    # Never below zero but for rounding.
+    kupiec = max(0.0, 2 * (_bernoulli(count, n, count / n) - _bernoulli(count, n, level)))
     before, after = hit[:-1], hit[1:]
     from_calm, from_hit = int((~before).sum()), int(before.sum())
     calm_hit, hit_hit = int((~before & after).sum()), int((before & after).sum())
     pooled = (calm_hit + hit_hit) / (n - 1)
     free = _bernoulli(calm_hit, from_calm, calm_hit / max(from_calm, 1))
     free += _bernoulli(hit_hit, from_hit, hit_hit / max(from_hit, 1))
-    independence = 2 * (free - _bernoulli(calm_hit + hit_hit, n - 1, pooled))
+    independence = max(0.0, 2 * (free - _bernoulli(calm_hit + hit_hit, n - 1, pooled)))
     both = kupiec + independence
     return Coverage(
         level, n, count, level * n,
-        kupiec, float(stats.chi2.sf(kupiec, 1)),
-        independence, float(stats.chi2.sf(independence, 1)),
-        both, float(stats.chi2.sf(both, 2)),
+        kupiec, float(special.chdtrc(1, kupiec)),
+        independence, float(special.chdtrc(1, independence)),
+        both, float(special.chdtrc(2, both)),
     )  # fmt: skip
 
 

@@ -9,31 +9,8 @@ import pandas as pd
 
 from volplugin.covariance import CovarianceForecast
 from volplugin.errors import AssetMismatchError
-from volplugin.evaluation import PortfolioForecasts, VolatilityScores, book_scorecard
+from volplugin.evaluation import PortfolioForecasts, book_scorecard
 from volplugin.units import TRADING_DAYS, annualize
-
-
-def volatility_table(scores: VolatilityScores) -> str:
-    """Mean QLIKE of each model at each horizon, and by how much it is below the benchmarks."""
-    table = scores.table
-    first, last = (str(scores.losses.index[end].date()) for end in (0, -1))
-    lines = [f"QLIKE of single-stock volatility, every session from {first} to {last} an origin"]
-    for horizon in scores.horizons:
-        rows = table.loc[horizon]
-        shown = pd.DataFrame({"QLIKE": rows["qlike"].map("{:.4f}".format)})
-        shown["on range"] = rows["qlike_range"].map("{:.4f}".format)
-        for name in scores.benchmarks:
-            shown[f"below {name}"] = rows[f"below_{name}"].map("{:.1f}%".format)
-            shown[f"DM t {name}"] = rows[f"dm_{name}"].map(lambda t: "" if pd.isna(t) else f"{t:.1f}")
-        if "mcs_pvalue" in rows:
-            shown["in 90% MCS"] = rows["mcs_pvalue"].map(lambda p: "yes" if p >= 0.10 else "no")
-        count = int(rows["stock_days"].iloc[0])
-        lines += [
-            "",
-            f"{horizon} session{'s' if horizon > 1 else ''} ahead, {count:,} stock-days",
-            _plain(shown),
-        ]
-    return "\n".join(lines)
 
 
 def book_table(books: Mapping[str, PortfolioForecasts]) -> str:

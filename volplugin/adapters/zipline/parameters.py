@@ -28,8 +28,8 @@ class StrategyParameters:
         How often to rebalance.
     bundle : str, default "dow30"
         The bundle the run is made on, whose raw bars the risk model reads.
-    store : str, default "models"
-        Folder of trained vintages.
+    store : str, default "pretrained"
+        Folder of vintages trained on one's own prices, or the pretrained ones.
     max_leverage : float, default 1.5
         Largest sum of absolute weights. zipline charges nothing for borrowing.
     band : float, default 0.0
@@ -46,7 +46,7 @@ class StrategyParameters:
     target: float = 0.10
     frequency: str = "monthly"
     bundle: str = "dow30"
-    store: str = "models"
+    store: str = "pretrained"
     max_leverage: float = 1.5
     band: float = 0.0
     correlation: str = "default"
@@ -87,12 +87,16 @@ def read_parameters() -> StrategyParameters:
 def parameters_set(values: Mapping[str, Any]) -> Iterator[StrategyParameters]:
     """Let `read_parameters` return these values inside the block.
 
+    Names that `StrategyParameters` lacks may be a strategy's own: whoever reads the parameters refuses those
+    that are nobody's.
+
     Raises
     ------
     ParameterError
-        For an unknown name or a bad value, before anything is set.
+        For a bad value, before anything is set.
     """
-    parsed = StrategyParameters.parse(values)
+    shared = {field.name for field in fields(StrategyParameters)}
+    parsed = StrategyParameters.parse({name: value for name, value in values.items() if name in shared})
     before = getattr(zipline.extension_args, "volplugin", None)
     namespace = Namespace()
     for name, value in values.items():

@@ -13,7 +13,13 @@ from zipline.utils.algo_instance import get_algo_instance
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
 from volplugin.adapters.zipline.history import completed_session, portal_panel
 from volplugin.covariance import CovarianceForecast
-from volplugin.errors import AssetMismatchError, BundleError, BundleRangeError, InsufficientHistoryError
+from volplugin.errors import (
+    AssetMismatchError,
+    BundleError,
+    BundleRangeError,
+    DataFrequencyError,
+    InsufficientHistoryError,
+)
 from volplugin.panel import PricePanel
 
 if TYPE_CHECKING:
@@ -50,6 +56,8 @@ class RiskProvider:
         In a run, if the bundle is not ingested.
     BundleRangeError
         In a run that ends after the bundle does.
+    DataFrequencyError
+        In a run in minute mode.
     """
 
     def __init__(
@@ -74,7 +82,7 @@ class RiskProvider:
     @classmethod
     def from_store(
         cls,
-        path: str | Path,
+        path: str | Path = "pretrained",
         *,
         bundle: str | None = None,
         correlation: CorrelationEstimator | None = None,
@@ -87,7 +95,7 @@ class RiskProvider:
         Parameters
         ----------
         path : str or Path
-            A `ModelStore` folder, filled by ``volplugin train`` or ``volplugin backtest``.
+            A `ModelStore` folder, filled by ``volplugin train``; "pretrained" for the vintages of the package.
         correlation : CorrelationEstimator, optional
             The recommended one by default.
         bundle, market, horizon, environ
@@ -132,24 +140,31 @@ class RiskProvider:
         """
         return self._run(context).forecast(context, session, list(symbols))
 
+    def last_forecast(self, algorithm: Any) -> CovarianceForecast | None:
+        """Return the newest forecast of a run, of all assets and labelled with symbols; None before the first."""
+        return self._run(algorithm).last
+
     def _run(self, algorithm: Any) -> _Run:
         if algorithm not in self._runs:
+            _check_frequency(algorithm)
             prices = (
                 _PortalPrices(algorithm, self.market)
                 if self.bundle is None
                 else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
             )
             self._runs[algorithm] = _Run(self.model, prices, self.horizon)
-            _PROVIDERS.setdefault(algorithm, self)
+            vars(algorithm).setdefault(ON_CONTEXT, self)
         return self._runs[algorithm]
 
 
-_PROVIDERS: WeakKeyDictionary[Any, RiskProvider] = WeakKeyDictionary()
+ON_CONTEXT = "_volplugin_provider"
+"""Attribute of ``context`` with its first provider: kept there it is found when modules were loaded anew."""
 
 
 def provider_of(algorithm: Any) -> RiskProvider | None:
     """Return the first `RiskProvider` that a running strategy made or asked, or None."""
-    return _PROVIDERS.get(algorithm)
+    found: RiskProvider | None = vars(algorithm).get(ON_CONTEXT)
+    return found
 
 
 class _Prices(Protocol):
@@ -158,6 +173,8 @@ class _Prices(Protocol):
     def panel(
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int
     ) -> PricePanel: ...  # pragma: no cover
+
+    def whole_run(self) -> PricePanel | None: ...  # pragma: no cover
 
 
 class _Run:
@@ -169,6 +186,7 @@ class _Run:
         self._horizon = horizon
         self._forecaster = model.session_forecaster()
         self._last: tuple[pd.Timestamp, frozenset[str], CovarianceForecast] | None = None
+        self._foreseen: pd.Timestamp | None = None
 
     def forecast(self, algorithm: Any, session: pd.Timestamp, symbols: list[str]) -> CovarianceForecast:
         everything = self._of_all(algorithm, session, symbols)
@@ -187,8 +205,26 @@ class _Run:
         """
         if self._last is None or self._last[0] != session or not self._last[1].issuperset(symbols):
             panel = self._prices.panel(algorithm, session, symbols, self._model.lookback)
+            self._foresee(session)
             self._last = (session, frozenset(panel.assets), self._forecaster.forecast(panel, self._horizon))
         return self._last[2]
+
+    @property
+    def last(self) -> CovarianceForecast | None:
+        return None if self._last is None else self._last[2]
+
+    def _foresee(self, session: pd.Timestamp) -> None:
+        """Have the volatilities of a vintage's sessions made in one go, which is many times faster than one by one.
+
+        Each is made from what was known on its date, as `VolatilityForecaster.predict_path` has it: what is
+        foreseen is the work. Correlations are estimated when they are asked for.
+        """
+        panel = self._prices.whole_run()
+        if panel is None or (self._foreseen is not None and session <= self._foreseen):
+            return
+        _, span = next(self._model.volatility.spans(panel, session, panel.last_session))
+        self._forecaster.foresee(panel, span[0], span[-1], self._horizon)
+        self._foreseen = span[-1]
 
 
 class _BundlePrices:
@@ -206,10 +242,18 @@ class _BundlePrices:
             )
         panel = panel if market is None else panel.with_market(panel.select(market))
         self._panel = panel.asof(algorithm.sim_params.end_session)
+        self._begin = algorithm.sim_params.start_session
+        self._is_cut = False
 
     def panel(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int) -> PricePanel:
         _known(self._panel.assets, symbols)
-        return self._panel.asof(session).tail(count)
+        if not self._is_cut:  # to what the first forecast of the run takes, and all that follow
+            run = int((self._panel.sessions >= min(self._begin, session)).sum())
+            self._panel, self._is_cut = self._panel.tail(run + count), True
+        return self._panel.asof(session)  # the model takes the last `count` sessions itself
+
+    def whole_run(self) -> PricePanel:
+        return self._panel
 
 
 class _PortalPrices:
@@ -228,6 +272,9 @@ class _PortalPrices:
         panel = portal_panel(algorithm, session, [self._assets[name] for name in names], count)
         return panel if self._market is None else panel.with_market(panel.select(self._market))
 
+    def whole_run(self) -> None:
+        return None  # adjusted as of each session: there is no one panel of them all
+
 
 def _equities(algorithm: Any) -> list[Any]:
     finder = algorithm.asset_finder
@@ -238,6 +285,15 @@ def _known(assets: Collection[str], symbols: Iterable[str]) -> None:
     unknown = [symbol for symbol in symbols if symbol not in assets]
     if unknown:
         raise AssetMismatchError(f"the run's bundle has no {', '.join(unknown)}; it holds {', '.join(assets)}")
+
+
+def _check_frequency(algorithm: Any) -> None:
+    frequency = algorithm.sim_params.data_frequency
+    if frequency != "daily":
+        raise DataFrequencyError(
+            f"the run is in {frequency} mode, and forecasts are made of daily bars; run it with "
+            "--data-frequency daily (data_frequency='daily')"
+        )
 
 
 def _check_end(algorithm: Any, last: pd.Timestamp, what: str) -> None:
