@@ -27,6 +27,14 @@ class MissingForecastError(AssetMismatchError):
     """A nonzero weight stands on an asset without a forecast."""
 
 
+class AllocationError(VolpluginError, ArithmeticError):
+    """No book of the kind asked for could be found for a forecast covariance."""
+
+
+class MissingLibraryError(VolpluginError, ImportError):
+    """A library that an optional feature takes is not installed."""
+
+
 class InsufficientHistoryError(VolpluginError, ValueError):
     """An asset, or the panel, has fewer sessions than a model needs."""
 
@@ -65,3 +73,7 @@ class BundleNotFoundError(BundleError, LookupError):
 
 class BundleRangeError(BundleError):
     """Dates reach beyond the sessions that the bundle holds."""
+
+
+class DataFrequencyError(VolpluginError, ValueError):
+    """A run in minute mode was asked for forecasts, which are made of daily bars."""

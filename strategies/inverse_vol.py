@@ -1,0 +1,29 @@
+"""Weigh stocks by the inverse of their forecast volatility, and hold the book at a chosen volatility.
+
+Calm stocks get more, wild ones less, so that each would carry the same risk if all correlations were equal.
+
+    volplugin backtest inverse_vol --bundle dow30 --start 2010-01-04 --end 2021-04-20 --target 0.10 --out DIR
+    zipline -e volplugin.adapters.zipline.extension -x volplugin.target=0.10 run -f strategies/inverse_vol.py \
+        -b dow30 --start 2010-01-04 --end 2021-04-20 --no-benchmark --metrics-set volplugin -o perf.pkl
+
+Parameters (``-x volplugin.NAME=VALUE``): target, frequency, max_leverage, band, correlation, covariance, store, bundle.
+Leverage above one is borrowed, and zipline charges nothing for it.
+"""
+
+import pandas as pd
+from zipline.algorithm import TradingAlgorithm
+from zipline.protocol import BarData
+
+from volplugin import CovarianceForecast
+from volplugin._gallery.shared import prepare
+from volplugin.allocation import inverse_volatility
+
+
+def initialize(context: TradingAlgorithm) -> None:
+    """Set the risk model, the target, the costs and the calendar of rebalances."""
+    prepare(context, compose)
+
+
+def compose(context: TradingAlgorithm, data: BarData, forecast: CovarianceForecast) -> pd.Series:
+    """Weigh every stock by one over its forecast volatility."""
+    return inverse_volatility(forecast)

@@ -1,0 +1,29 @@
+"""Let every stock contribute the same to the book's forecast risk, and hold the book at a chosen volatility.
+
+Unlike inverse volatility this counts correlations: a stock that moves apart from the others gets more.
+
+    volplugin backtest risk_parity --bundle dow30 --start 2010-01-04 --end 2021-04-20 --target 0.10 --out DIR
+    zipline -e volplugin.adapters.zipline.extension -x volplugin.target=0.10 run -f strategies/risk_parity.py \
+        -b dow30 --start 2010-01-04 --end 2021-04-20 --no-benchmark --metrics-set volplugin -o perf.pkl
+
+Parameters (``-x volplugin.NAME=VALUE``): target, frequency, max_leverage, band, correlation, covariance, store, bundle.
+Leverage above one is borrowed, and zipline charges nothing for it.
+"""
+
+import pandas as pd
+from zipline.algorithm import TradingAlgorithm
+from zipline.protocol import BarData
+
+from volplugin import CovarianceForecast
+from volplugin._gallery.shared import prepare
+from volplugin.allocation import risk_parity
+
+
+def initialize(context: TradingAlgorithm) -> None:
+    """Set the risk model, the target, the costs and the calendar of rebalances."""
+    prepare(context, compose)
+
+
+def compose(context: TradingAlgorithm, data: BarData, forecast: CovarianceForecast) -> pd.Series:
+    """Find the book to whose volatility every stock contributes the same."""
+    return risk_parity(forecast)

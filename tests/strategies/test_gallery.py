@@ -1,0 +1,119 @@
+"""Every strategy of the gallery runs by name and by file, holds what it says, and stays within its limits."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import volplugin._gallery
+import zipline_market
+from volplugin.adapters.zipline import load_strategy, run_backtest
+from volplugin.adapters.zipline.run import gallery
+
+START, END = "2017-01-03", "2017-03-31"
+FOLDER = Path(volplugin._gallery.__path__[0])
+NAMES = [
+    "inverse_vol",
+    "minimum_variance",
+    "momentum",
+    "risk_parity",
+    "seed_book",
+    "steady_vol",
+    "vol_target",
+    "vol_target_ewma",
+]
+REBALANCED = pd.Timestamp("2017-02-01", tz="UTC")
+"""A session on which the monthly rebalance orders; it is filled at the close of the next."""
+
+
+@pytest.fixture(scope="module")
+def runs(small, store):
+    """Perf of every strategy by name, monthly and at the defaults."""
+    return {name: run_backtest(name, small, START, END, 1e6, {"store": store}) for name in NAMES}
+
+
+def weights_after(perf: pd.DataFrame) -> pd.Series:
+    """Weights at the close at which the rebalance of February was filled."""
+    row = perf[perf["period_close"] > REBALANCED + pd.Timedelta(days=1)].iloc[0]
+    values = {p["sid"].symbol: p["amount"] * p["last_sale_price"] for p in row["positions"]}
+    return pd.Series(values) / row["portfolio_value"]
+
+
+def test_these_are_all():
+    assert gallery() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_loads_from_its_file_as_zipline_executes_it(name):
+    assert callable(load_strategy(FOLDER / f"{name}.py")["initialize"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_short_and_says_how_to_run_it(name):
+    text = (FOLDER / f"{name}.py").read_text()
+    assert len(text.splitlines()) < 60
+    assert f"volplugin backtest {name} " in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_expected_at_its_target_after_a_rebalance(runs, name):
+    filled = runs[name]["period_close"] > REBALANCED + pd.Timedelta(days=2)
+    assert runs[name].loc[filled, "predicted_vol"].iloc[0] == pytest.approx(0.10, rel=0.25)
+    assert runs[name].attrs["risk_report"] == {} or runs[name].attrs["risk_report"]["target"] == 0.10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_stays_long_and_within_its_leverage(runs, name):
+    weights = weights_after(runs[name])
+    assert (weights >= 0).all()
+    assert 0.1 < weights.sum() < 1.6
+
+
+def test_inverse_volatility_gives_more_to_the_calm(runs):
+    weights = weights_after(runs["inverse_vol"])
+    assert weights["AAA"] == weights.max()
+    assert weights["FFF"] == weights.min()
+
+
+def test_risk_parity_contributes_alike(runs):
+    perf = runs["risk_parity"]
+    row = perf[perf["period_close"] > REBALANCED + pd.Timedelta(days=2)].iloc[0]
+    parts = pd.Series(row["risk_contributions"])
+    assert len(parts) == 6
+    assert parts.max() / parts.min() < 1.2
+
+
+def test_minimum_variance_carries_least_for_its_leverage(runs):
+    """Levered to one target, the book of least variance is the largest."""
+    gross = {name: weights_after(runs[name]).sum() for name in ("minimum_variance", "inverse_vol", "vol_target")}
+    assert gross["minimum_variance"] > gross["inverse_vol"] > gross["vol_target"]
+
+
+def test_momentum_holds_the_winners_of_the_year_before_the_last_month(runs):
+    closes = pd.DataFrame(
+        {name: zipline_market.adjusted_close(bars) for name, bars in zipline_market.market().items()}
+    ).loc[: REBALANCED.tz_localize(None)]
+    rise = closes.iloc[-22] / closes.iloc[-253] - 1
+    assert set(weights_after(runs["momentum"]).index) == set(rise.nlargest(2).index)
+
+
+def test_equal_and_seed_weights_are_the_same_without_a_file(runs):
+    pd.testing.assert_series_equal(runs["seed_book"]["returns"], runs["vol_target"]["returns"])
+
+
+def test_before_and_after_differ_by_the_covariance_alone(runs):
+    before, after = (weights_after(runs[name]) for name in ("vol_target_ewma", "vol_target"))
+    np.testing.assert_allclose(before / before.sum(), after / after.sum(), rtol=0.01)
+    assert abs(before.sum() / after.sum() - 1) > 0.01
+
+
+def test_steady_volatility_does_not_wait_for_the_month(small, store, runs):
+    """Its guard looks at every close, through a storm and out of it."""
+    chosen = {"store": store, "max_leverage": 3}
+    perf = run_backtest("steady_vol", small, START, "2017-06-30", 1e6, chosen)
+    traded = perf["orders"].map(len).gt(0).to_numpy()
+    months = perf.index.tz_localize(None).to_period("M").nunique()
+    assert 2 * months < traded.sum() < 100
+    expected = perf["predicted_vol"].iloc[5:]
+    assert expected.between(0.05, 0.16).all()
