@@ -64,11 +64,11 @@ def skfolio_regime(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Forecast
 
 
 def iewma(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Forecasts:
-    """IEWMA of cvxcovariance, half-lives 21 and 63, returns clipped at 4.2 standard deviations."""
+    """IEWMA of cvxcovariance, half-lives 21 and 63."""
     from cvx.covariance.ewma import iterated_ewma
 
     wanted = set(origins)
-    for result in iterated_ewma(complete(returns), vola_halflife=21, cov_halflife=63, clip_at=4.2):
+    for result in iterated_ewma(complete(returns), vola_halflife=21, cov_halflife=63):
         if result.time in wanted:
             yield result.time, result.covariance
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from volplugin import CovarianceForecast
-from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
+from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError
 
 NAMES = ["AAPL", "JPM", "CVX"]
 ASOF = pd.Timestamp("2010-01-29")
@@ -73,6 +73,48 @@ def test_marginal_contribution_is_the_derivative():
     for name in NAMES:
         up, down = (f.portfolio_volatility(book + side * step * (book.index == name)) for side in (1, -1))
         assert f.marginal_contributions(book)[name] == pytest.approx((up - down) / (2 * step), rel=1e-6)
+
+
+def test_percent_contributions():
+    f, book = forecast(), pd.Series([0.5, -0.2, 0.4], index=NAMES)
+    percent = f.percent_contributions(book)
+    np.testing.assert_allclose(percent, 100 * f.risk_contributions(book) / f.portfolio_volatility(book), rtol=1e-12)
+    assert percent.sum() == pytest.approx(100)
+    assert percent["JPM"] < 0
+    assert (f.percent_contributions({}) == 0).all()
+
+
+def test_betas_by_hand():
+    """Covariance with the book over its variance; the book's own beta is one."""
+    f, book = forecast(), pd.Series([0.5, 0.0, 0.5], index=NAMES)
+    covariance = f.covariance.to_numpy() @ book.to_numpy()
+    np.testing.assert_allclose(f.betas(book), covariance / f.portfolio_volatility(book) ** 2, rtol=1e-12)
+    assert f.betas(book) @ book == pytest.approx(1)
+    assert f.betas({"AAPL": 1.0})["CVX"] == pytest.approx(0.5 * 0.03 / 0.01)
+    with pytest.raises(VolpluginError, match="the book has no risk at 2010-01-29"):
+        f.betas({})
+
+
+def test_tracking_error_is_the_volatility_of_the_difference():
+    """Of AAPL against JPM: s1^2 + s2^2 - 2 rho s1 s2."""
+    f = forecast()
+    expected = np.sqrt(0.01**2 + 0.02**2 - 2 * 0.5 * 0.01 * 0.02)
+    assert f.tracking_error({"AAPL": 1.0}, {"JPM": 1.0}) == pytest.approx(expected)
+    assert f.tracking_error({"AAPL": 1.0}, {"JPM": 1.0}, periods=252) == pytest.approx(expected * 252**0.5)
+    assert f.tracking_error({"AAPL": 0.5, "CVX": 0.5}, {"CVX": 0.5, "AAPL": 0.5}) == 0
+    with pytest.raises(MissingForecastError, match="SPY"):
+        f.tracking_error({"AAPL": 1.0}, {"SPY": 1.0})
+
+
+def test_how_diversified_a_book_is():
+    f, even = forecast(sigma=(0.02, 0.02, 0.02)), dict.fromkeys(NAMES, 1 / 3)
+    assert f.diversification_ratio(even) == pytest.approx(np.sqrt(3 / 2))
+    assert f.effective_bets(even) == pytest.approx(3)
+    assert f.effective_bets(even, bets="principal") == pytest.approx(1)
+    assert f.diversification_ratio({"AAPL": 1.0}) == pytest.approx(1)
+    assert np.isnan(f.effective_bets({}))
+    with pytest.raises(ParameterError, match="bets is 'factors'"):
+        f.effective_bets(even, bets="factors")
 
 
 weights = arrays(float, 3, elements=st.floats(-5, 5))

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from volplugin.diversification import bet_shares, diversification_ratio, effective_number
 from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
 from volplugin.units import annualize
 
@@ -74,8 +75,8 @@ class CovarianceForecast:
     @property
     def covariance(self) -> pd.DataFrame:
         """Daily covariance; its diagonal is the volatility squared."""
-        sigma = self.volatility.to_numpy()
-        values = self.correlation.to_numpy() * np.outer(sigma, sigma)
+        sigma, rho = self._parts
+        values = rho * np.outer(sigma, sigma)
         np.fill_diagonal(values, sigma**2)
         return pd.DataFrame(values, index=self.assets, columns=self.assets)
 
@@ -110,6 +111,62 @@ class CovarianceForecast:
         daily = self.marginal_contributions(weights) * self.align(weights)
         daily = daily.rename("risk_contribution")
         return daily if periods is None else annualize(daily, periods)
+
+    def percent_contributions(self, weights: Weights) -> pd.Series:
+        """Share of each asset in the book's risk, in percent; sums to 100 (zero for a book without risk)."""
+        component = self.risk_contributions(weights)
+        total = float(component.sum())
+        share = 100 * component / total if total > 0 else 0 * component
+        return share.rename("percent_contribution")
+
+    def betas(self, weights: Weights) -> pd.Series:
+        """Beta of each asset to a book, ``Sigma w / sigma_p^2``: its covariance with it over its variance.
+
+        Raises
+        ------
+        VolpluginError
+            For a book without risk, to which nothing has a beta.
+        """
+        w = self.align(weights)
+        variance = self._variance(w)
+        if variance <= 0:
+            raise VolpluginError(
+                f"the book has no risk at {self.asof.date()}, and nothing a beta to it; give it weights"
+            )
+        return pd.Series(self._exposure(w) / variance, index=self.assets, name="beta")
+
+    def tracking_error(self, weights: Weights, benchmark: Weights, periods: float | None = None) -> float:
+        """Volatility of the difference of two books' returns: daily, or annual with ``periods=252``."""
+        active = pd.Series(self.align(weights) - self.align(benchmark), index=self.assets)
+        return self.portfolio_volatility(active, periods)
+
+    def diversification_ratio(self, weights: Weights) -> float:
+        """Risks of the positions, each held alone, added up, over the risk of the book; NaN for one without risk.
+
+        One for a single position, and the square root of n for n equal and uncorrelated ones (Choueifaty and
+        Coignard 2008).
+        """
+        return diversification_ratio(self.align(weights), *self._parts)
+
+    def effective_bets(self, weights: Weights, bets: str = "torsion") -> float:
+        """Effective number of uncorrelated bets in a book: the exponential of their entropy; NaN without risk.
+
+        Parameters
+        ----------
+        weights : Series or mapping of asset to weight
+        bets : {"torsion", "principal"}, default "torsion"
+            Minimum-torsion bets, the uncorrelated portfolios nearest to the assets (Meucci, Santangelo and Deguest
+            2015): n for n equal positions with equal correlations. Or principal components (Meucci 2009), of
+            which a long-only book of stocks holds little more than one, the market.
+
+        Raises
+        ------
+        ParameterError
+            For other bets.
+        VolpluginError
+            For torsions of a singular correlation.
+        """
+        return effective_number(bet_shares(self.align(weights), *self._parts, bets))
 
     def align(self, weights: Weights) -> np.ndarray:
         """Weights as an array in the forecast's order, zero where none is given.
@@ -162,13 +219,17 @@ class CovarianceForecast:
         correlation = self.correlation.rename(index=labels, columns=labels)
         return CovarianceForecast(self.asof, self.horizon, volatility, correlation, self.diagnostics)
 
+    @property
+    def _parts(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.volatility.to_numpy(), self.correlation.to_numpy()
+
     def _why(self, name: Any) -> str:
         reason = self.diagnostics.get("excluded", {}).get(name)
         return f" ({reason})" if reason else ""
 
     def _exposure(self, w: np.ndarray) -> np.ndarray:
-        sigma = self.volatility.to_numpy()
-        return sigma * (self.correlation.to_numpy() @ (sigma * w))
+        sigma, rho = self._parts
+        return sigma * (rho @ (sigma * w))
 
     def _variance(self, w: np.ndarray) -> float:
         return float(w @ self._exposure(w))

@@ -13,9 +13,15 @@ from volplugin.adapters.zipline import register_metrics
 
 
 def run(
-    bundle: str, start: str, end: str, initialize: Callable[[Any], None], **hooks: Callable[..., None]
+    bundle: str,
+    start: str,
+    end: str,
+    initialize: Callable[[Any], None],
+    *,
+    metrics_set: str = "volplugin",
+    **hooks: Callable[..., None],
 ) -> pd.DataFrame:
-    """Run hooks on a bundle with our metrics set."""
+    """Run hooks on a bundle with one of our metrics sets."""
     register_metrics()
     return run_algorithm(
         start=pd.Timestamp(start),
@@ -23,7 +29,7 @@ def run(
         initialize=initialize,
         capital_base=1e6,
         bundle=bundle,
-        metrics_set="volplugin",
+        metrics_set=metrics_set,
         **hooks,
     )
 

@@ -101,6 +101,19 @@ def test_perf_survives_pickling_and_a_table_without_objects(perf, tmp_path):
     assert all(isinstance(name, str) for parts in again["risk_contributions"] for name in parts)
 
 
+def test_drift_is_the_turnover_back_to_the_weights_after_the_last_trade(perf):
+    books = [held_at_close(perf.iloc[row]) for row in range(len(perf))]
+    fills = np.flatnonzero(perf["transactions"].map(len).to_numpy() > 0)
+    assert len(fills) > 8
+    for row in range(fills[0] + 1, len(perf) - 1):
+        traded, held = books[fills[fills <= row].max()], books[row]
+        moved = held.sub(traded, fill_value=0)
+        expected = (moved.abs().sum() + abs(moved.sum())) / 2
+        assert perf["weight_drift"].iloc[row + 1] == pytest.approx(expected, abs=1e-9)
+    assert perf["weight_drift"].iloc[fills[1:] + 1].max() < 1e-12
+    assert perf["weight_drift"].max() > 0.01
+
+
 # -- other books --------------------------------------------------------------------------------
 
 
@@ -113,7 +126,7 @@ def test_without_a_provider_the_columns_are_missing_values(small):
         strategies.buy_equal_weight_monthly,
         analyze=lambda context, perf: reports.append(context.risk_report),
     )
-    for column in ("predicted_vol", "unmodelled_weight", "cash_weight"):
+    for column in ("predicted_vol", "unmodelled_weight", "cash_weight", "weight_drift"):
         assert perf[column].isna().all()
     assert perf["risk_contributions"].eq({}).all()
     assert perf["realized_vol"].notna().sum() == len(perf) - 62
@@ -134,6 +147,8 @@ def test_stocks_without_a_forecast_are_told_apart(small, model):
     young = perf["unmodelled_weight"].iloc[2:]
     assert young.iloc[0] == pytest.approx(0.1, abs=0.01)  # DDD, two sessions old
     assert young.iloc[-1] == 0.0
+    assert perf["unmodelled"].iloc[2] == ("DDD",)
+    assert perf["unmodelled"].iloc[-1] == ()
     assert perf["predicted_vol"].iloc[2:].gt(0.02).all()
 
 
@@ -191,6 +206,30 @@ def _run_shared(small, model):
         bundle=small,
         metrics_set="volplugin-shared",
     )
+
+
+def test_at_rebalance_the_strategy_s_own_forecast_stands(small, model):
+    asked = {}
+
+    def initialize(context):
+        context.universe = strategies.universe(context)
+        context.risk = RiskProvider(model, bundle=small, horizon=5)
+        schedule_function(rebalance, date_rules.month_start())
+
+    def rebalance(context, data):
+        asked[data.current_session] = context.risk.forecast(context, data, context.universe)
+        for asset in context.universe:
+            order_target_percent(asset, 0.15)
+
+    perf = strategies.run(small, "2017-01-03", "2017-04-28", initialize, metrics_set="volplugin-at-rebalance")
+    sessions = perf.index.normalize().tz_localize(None)
+    for row in range(2, len(perf)):
+        newest = max(session for session in asked if session <= sessions[row - 1])
+        forecast = asked[newest].relabel({asset: asset.symbol for asset in asked[newest].assets})
+        expected = forecast.portfolio_volatility(held_at_close(perf.iloc[row - 1]), periods=252)
+        assert perf["predicted_vol"].iloc[row] == pytest.approx(expected, rel=1e-9)
+    assert len(asked) == 4
+    assert perf["predicted_vol"].iloc[2:].nunique() > 70
 
 
 def test_registering_again_is_silent():

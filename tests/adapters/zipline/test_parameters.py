@@ -1,5 +1,7 @@
 """Parameters reach a strategy alike from zipline's command line and from ours."""
 
+from dataclasses import dataclass
+
 import pytest
 import zipline
 from zipline.extensions import create_args
@@ -38,10 +40,29 @@ def test_set_parameters_hold_inside_the_block_only():
     assert read_parameters() == StrategyParameters()
 
 
+@pytest.mark.usefixtures("no_arguments")
+def test_a_name_that_is_nobody_s_is_refused_by_whoever_reads():
+    with parameters_set({"frequencies": "daily"}), pytest.raises(ParameterError) as raised:
+        read_parameters()
+    assert str(raised.value).startswith("no parameter 'frequencies'; there are target, frequency")
+
+
+@dataclass(frozen=True)
+class OwnParameters(StrategyParameters):
+    """A strategy's own, beside the shared ones."""
+
+    count: int = 10
+
+
+@pytest.mark.usefixtures("no_arguments")
+def test_a_strategy_may_have_parameters_of_its_own():
+    with parameters_set({"count": "20", "target": 0.2}):
+        assert OwnParameters.parse(vars(zipline.extension_args.volplugin)) == OwnParameters(target=0.2, count=20)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"frequencies": "daily"}, "no parameter 'frequencies'; there are target, frequency"),
         ({"target": "ten"}, "target is 'ten'; pass a number"),
         ({"target": None}, "target is None; pass a number"),
         ({"frequency": "hourly"}, "frequency is 'hourly'; pass one of daily, weekly, monthly"),

@@ -1,11 +1,13 @@
 """The same number in a backtest as in research, and named errors."""
 
 import gc
+import weakref
 
 import numpy as np
 import pandas as pd
 import pytest
-from zipline.api import date_rules, schedule_function
+from zipline import run_algorithm
+from zipline.api import date_rules, schedule_function, time_rules
 
 import zipline_market
 from adapters.zipline import strategies
@@ -18,12 +20,13 @@ from volplugin import (
     WalkForward,
     read_bundle,
 )
-from volplugin.adapters.zipline.provider import _PROVIDERS, provider_of
+from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import (
     AssetMismatchError,
     BundleError,
     BundleNotFoundError,
     BundleRangeError,
+    DataFrequencyError,
     InsufficientHistoryError,
     MissingForecastError,
     MissingVintageError,
@@ -74,6 +77,37 @@ def test_before_trading_start_answers_with_yesterday(small, model, bundled):
         assert got[today].asof == yesterday
         research = model.forecast(panel.asof(yesterday))
         np.testing.assert_allclose(got[today].volatility, research.volatility, rtol=1e-3)
+
+
+def test_a_scheduled_function_answers_with_today_whatever_its_time_rule(small, model):
+    got = {}
+
+    def initialize(context):
+        context.risk = RiskProvider(model, bundle=small)
+        context.assets = strategies.universe(context)
+        schedule_function(ask, date_rules.every_day(), time_rules.market_open(minutes=1))
+
+    def ask(context, data):
+        got[data.current_session] = context.risk.forecast(context, data, context.assets).asof
+
+    strategies.run(small, START, END, initialize)
+    assert got == {session: session for session in zipline_market.sessions(START, END)}
+
+
+@pytest.mark.parametrize("bundled", [True, False])
+def test_minute_mode_is_refused_at_once(small, model, bundled):
+    def initialize(context):
+        RiskProvider(model, bundle=small if bundled else None)
+
+    with pytest.raises(DataFrequencyError, match="the run is in minute mode.*--data-frequency daily"):
+        run_algorithm(
+            start=pd.Timestamp(START),
+            end=pd.Timestamp(END),
+            initialize=initialize,
+            capital_base=1e6,
+            bundle=small,
+            data_frequency="minute",
+        )
 
 
 @pytest.mark.parametrize("bundled", [True, False])
@@ -152,12 +186,13 @@ def test_the_first_provider_of_a_run_is_found_and_then_forgotten(small, model):
     def initialize(context):
         context.first, context.second = RiskProvider(model, bundle=small), RiskProvider(model)
         found["is first"] = provider_of(context) is context.first
+        found["first"] = weakref.ref(context.first)
         schedule_function(lambda context, data: None, date_rules.every_day())
 
     strategies.run(small, START, "2017-01-27", initialize)
     assert found["is first"]
     gc.collect()
-    assert len(_PROVIDERS) == 0
+    assert found["first"]() is None
 
 
 # -- from a store -------------------------------------------------------------------------------

@@ -167,6 +167,11 @@ def ensure_registered(name: str, environ: Environ | None = None) -> None:
         )
 
 
+def newest_ingestion(name: str, environ: Environ) -> Path:
+    """Folder of the newest ingestion of an ingested bundle, the one that zipline loads."""
+    return max(_ingestions(name, environ), key=lambda folder: folder.name)
+
+
 def _cannot_ingest(*_: Any) -> None:
     raise BundleError(
         "this bundle is registered for reading only; name its data with register_csv_folder in extension.py"

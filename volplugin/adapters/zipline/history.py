@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
+from exchange_calendars import ExchangeCalendar
 from zipline.utils.algo_instance import get_algo_instance
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
@@ -46,8 +47,11 @@ def completed_session(data: Any) -> pd.Timestamp:
         Today in ``handle_data`` and scheduled functions of daily mode, which run at the close;
         yesterday's session in ``before_trading_start`` and during the day.
     """
-    calendar = running_algorithm().trading_calendar
-    now = data.current_dt
+    return closed_session(running_algorithm().trading_calendar, data.current_dt)
+
+
+def closed_session(calendar: ExchangeCalendar, now: pd.Timestamp) -> pd.Timestamp:
+    """Last session of a calendar whose close is at a moment or before it."""
     session = calendar.minute_to_session(now, direction="next")
     return session if now >= calendar.session_close(session) else calendar.previous_session(session)
 

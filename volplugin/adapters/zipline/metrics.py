@@ -7,12 +7,19 @@ zipline's default metrics plus these columns, all annual, in the row of session 
     close of t and belongs to row t+1. NaN before the first forecast, 0 for a book of cash.
 ``risk_contributions``
     How that splits over the stocks: a dictionary by symbol that sums to ``predicted_vol``.
-``unmodelled_weight``
-    Sum of absolute weights of stocks held without a forecast; ``predicted_vol`` leaves them out.
+``unmodelled``, ``unmodelled_weight``
+    Symbols of the stocks held without a forecast, which ``predicted_vol`` leaves out, and the sum of their
+    absolute weights.
 ``cash_weight``
     One less the sum of the weights: negative where money is borrowed.
+``weight_drift``
+    How far prices have carried the weights from those after the last trade: the turnover, one way, that would
+    bring them back.
 ``realized_vol``
     Standard deviation of the last 63 daily returns of the algorithm, through t.
+
+A forecast every session costs several times the rest of a backtest. In the set ``volplugin-at-rebalance`` the
+strategy's own last forecast stands until it asks for another: the book is looked at every session all the same.
 
 After the run ``context.risk_report`` holds the scorecard; it stays empty for fewer than 63 predictions.
 """
@@ -20,6 +27,7 @@ After the run ``context.risk_report`` holds the scorecard; it stays empty for fe
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,39 +35,43 @@ import pandas as pd
 from zipline.finance import metrics
 from zipline.utils.algo_instance import get_algo_instance
 
-from volplugin.adapters.zipline.provider import RiskProvider, provider_of
-from volplugin.covariance import CovarianceForecast
+from volplugin.adapters.zipline.book import book_risk, forecast_of, held_weights, weight_drift
+from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import InsufficientHistoryError
 from volplugin.targeting import VolatilityTarget
-from volplugin.units import TRADING_DAYS, annualize, deannualize
+from volplugin.units import annualize, deannualize
 
 NAME = "volplugin"
+AT_REBALANCE = "volplugin-at-rebalance"
 WINDOW = 63
 """Sessions of ``realized_vol``: a quarter."""
 
 NOTHING: dict[str, Any] = {
     "predicted_vol": np.nan,
     "risk_contributions": {},
+    "unmodelled": (),
     "unmodelled_weight": np.nan,
     "cash_weight": np.nan,
+    "weight_drift": np.nan,
 }
 
 
 def register_metrics(name: str = NAME) -> None:
-    """Register the metrics set, for ``zipline run --metrics-set volplugin``; again changes nothing.
+    """Register the metrics sets, for ``zipline run --metrics-set volplugin``; again changes nothing.
 
     Parameters
     ----------
     name : str, default "volplugin"
-        Name to register it under.
+        Name to register the main one under; ``volplugin-at-rebalance`` comes with it.
     """
-    if name not in metrics.metrics_sets:
-        metrics.register(name, volplugin_metrics)
+    for wanted, refresh in ((name, True), (AT_REBALANCE, False)):
+        if wanted not in metrics.metrics_sets:
+            metrics.register(wanted, partial(volplugin_metrics, refresh=refresh))
 
 
-def volplugin_metrics() -> set[Any]:
+def volplugin_metrics(*, refresh: bool = True) -> set[Any]:
     """Make zipline's default metrics and `RiskMetrics`."""
-    return {*metrics.load("default"), RiskMetrics()}
+    return {*metrics.load("default"), RiskMetrics(refresh=refresh)}
 
 
 class RiskMetrics:
@@ -69,18 +81,25 @@ class RiskMetrics:
     ----------
     window : int, default 63
         Sessions of ``realized_vol``.
+    refresh : bool, default True
+        Forecast at every close; if False the last forecast that the strategy asked for stands.
     """
 
-    def __init__(self, window: int = WINDOW) -> None:
+    def __init__(self, window: int = WINDOW, *, refresh: bool = True) -> None:
         self.window = window
-        self._standing = NOTHING
+        self.refresh = refresh
+        self._forget()
+
+    def _forget(self) -> None:
+        self._standing: dict[str, Any] = NOTHING
         self._predicted: dict[pd.Timestamp, float] = {}
+        self._traded: dict[str, float] = {}
 
     def start_of_simulation(
         self, ledger: Any, emission_rate: str, calendar: Any, sessions: pd.DatetimeIndex, benchmark: Any
     ) -> None:
         """Forget the run before: zipline uses one object for many."""
-        self._standing, self._predicted = NOTHING, {}
+        self._forget()
 
     def end_of_session(
         self, packet: dict[str, Any], ledger: Any, session: pd.Timestamp, session_ix: int, data_portal: Any
@@ -90,8 +109,30 @@ class RiskMetrics:
         row.update(self._standing)
         row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1], self.window)
         self._predicted[_naive(session)] = self._standing["predicted_vol"]
+        portfolio = ledger.portfolio
+        weights = held_weights(portfolio)
+        if ledger.transactions(row["period_close"]):
+            self._traded = weights
+        self._standing = self._expected(weights, _naive(session)) if portfolio.portfolio_value > 0 else NOTHING
+
+    def _expected(self, weights: dict[str, float], session: pd.Timestamp) -> dict[str, Any]:
+        """Look at the book at a close: what is expected of it over the sessions to come."""
         algorithm = get_algo_instance()
-        self._standing = _expected(algorithm, provider_of(algorithm), ledger.portfolio, _naive(session))
+        provider = provider_of(algorithm)
+        if provider is None:
+            return NOTHING
+        forecast = (
+            forecast_of(algorithm, provider, session, weights) if self.refresh else provider.last_forecast(algorithm)
+        )
+        risk = book_risk(forecast, weights)
+        return {
+            "predicted_vol": risk.predicted_vol,
+            "risk_contributions": risk.contributions,
+            "unmodelled": risk.unmodelled,
+            "unmodelled_weight": risk.unmodelled_weight,
+            "cash_weight": 1.0 - sum(weights.values()),
+            "weight_drift": weight_drift(weights, self._traded),
+        }
 
     def end_of_simulation(
         self,
@@ -111,50 +152,15 @@ class RiskMetrics:
             packet.update(portfolio_scorecard(predicted, returns, target=_target(get_algo_instance())))
 
 
-def _expected(algorithm: Any, provider: RiskProvider | None, portfolio: Any, session: pd.Timestamp) -> dict[str, Any]:
-    """Look at the book at a close: what is expected of it over the sessions to come."""
-    value = portfolio.portfolio_value
-    if provider is None or not value > 0:
-        return NOTHING
-    weights = pd.Series(
-        {asset.symbol: held.amount * held.last_sale_price / value for asset, held in portfolio.positions.items()},
-        dtype=float,
-    )
-    forecast = _forecast(algorithm, provider, session, list(weights.index))
-    modelled = weights.index.isin([] if forecast is None else forecast.assets)
-    expected = {
-        "predicted_vol": 0.0,
-        "risk_contributions": {},
-        "unmodelled_weight": float(weights[~modelled].abs().sum()),
-        "cash_weight": 1.0 - float(weights.sum()),
-    }
-    if forecast is not None:
-        contributions = forecast.risk_contributions(weights[modelled], periods=TRADING_DAYS)
-        expected["predicted_vol"] = float(contributions.sum())
-        expected["risk_contributions"] = contributions.to_dict()
-    return expected
-
-
-def _forecast(
-    algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: list[str]
-) -> CovarianceForecast | None:
-    """Forecast what can be forecast of the book; None if nothing can."""
-    if not symbols:
-        return None
-    try:
-        return provider.forecast_at(algorithm, session, symbols)
-    except InsufficientHistoryError:
-        return None
-
-
 def _realized(returns: np.ndarray, window: int) -> float:
     return float(annualize(returns[-window:].std(ddof=1))) if len(returns) >= window else np.nan
 
 
 def _target(algorithm: Any) -> float | None:
     """Annual target of the strategy, if it keeps a `VolatilityTarget` as ``context.target``."""
-    kept = getattr(algorithm, "target", None)
-    return kept.target if isinstance(kept, VolatilityTarget) else None
+    kept: Any = getattr(algorithm, "target", None)
+    # By name: in a notebook the class may have been loaded anew since the strategy made its own.
+    return kept.target if type(kept).__name__ == VolatilityTarget.__name__ else None
 
 
 def _naive(session: pd.Timestamp) -> pd.Timestamp:

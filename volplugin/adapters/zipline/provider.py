@@ -247,10 +247,16 @@ class _BundlePrices:
 
     def panel(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int) -> PricePanel:
         _known(self._panel.assets, symbols)
-        if not self._is_cut:  # to what the first forecast of the run takes, and all that follow
-            run = int((self._panel.sessions >= min(self._begin, session)).sum())
-            self._panel, self._is_cut = self._panel.tail(run + count), True
+        if not self._is_cut:
+            self._cut(session, count)
         return self._panel.asof(session)  # the model takes the last `count` sessions itself
+
+    def _cut(self, session: pd.Timestamp, count: int) -> None:
+        """Keep what the first forecast of the run takes, and all that follow; derive returns once for all of them."""
+        run = int((self._panel.sessions >= min(self._begin, session)).sum())
+        self._panel, self._is_cut = self._panel.tail(run + count), True
+        for derived in ("returns", "variance"):  # of which a cut panel keeps its rows
+            getattr(self._panel, derived)
 
     def whole_run(self) -> PricePanel:
         return self._panel

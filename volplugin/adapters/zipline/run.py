@@ -67,28 +67,42 @@ def run_backtest(
     """
     if not capital > 0:
         raise ParameterError(f"capital is {capital}; pass an amount above zero")
+    register_metrics()
     hooks = load_strategy(strategy)
+    with _kept_report(hooks) as report:
+        perf = run_hooks(hooks, bundle, start, end, capital, parameters, environ, METRICS)
+    perf.attrs["risk_report"] = dict(report)
+    return perf
+
+
+def run_hooks(
+    hooks: Mapping[str, Callable[..., Any]],
+    bundle: str,
+    start: Date,
+    end: Date,
+    capital: float,
+    parameters: Mapping[str, Any] | None,
+    environ: Environ | None,
+    metrics_set: str,
+) -> pd.DataFrame:
+    """Run the hooks of a strategy as `run_backtest` does, with any registered metrics set."""
     with (
         warnings.catch_warnings(),
-        _zipline_root(environ),
+        zipline_root(environ),
         parameters_set({**(parameters or {}), "bundle": bundle}),
-        _kept_report(hooks) as report,
     ):
         # zipline's own use of pandas in its weekly rules.
         warnings.filterwarnings("ignore", "Series.view is deprecated", FutureWarning, r"zipline\.utils\.events")
         ensure_registered(bundle)
         check_range(bundle, start, end)
-        register_metrics()
-        perf = run_algorithm(
+        return run_algorithm(
             start=pd.Timestamp(start),
             end=pd.Timestamp(end),
             capital_base=capital,
             bundle=bundle,
-            metrics_set=METRICS,
+            metrics_set=metrics_set,
             **hooks,
         )
-    perf.attrs["risk_report"] = dict(report)
-    return perf
 
 
 def load_strategy(strategy: str | Path) -> dict[str, Callable[..., Any]]:
@@ -148,7 +162,7 @@ def _execute(path: Path) -> ModuleType:
 
 
 @contextmanager
-def _zipline_root(environ: Environ | None) -> Iterator[None]:
+def zipline_root(environ: Environ | None) -> Iterator[None]:
     """Let zipline, and the strategy inside it, see the same ``ZIPLINE_ROOT``."""
     before = os.environ.get("ZIPLINE_ROOT")
     given = before if environ is None else environ.get("ZIPLINE_ROOT")

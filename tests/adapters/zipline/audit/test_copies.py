@@ -1,0 +1,140 @@
+"""Copies with another future: the same before the cut to the last bit, and a valid market after it."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import zipline_market
+from volplugin import read_bundle
+from volplugin.adapters.zipline.audit.copies import scrambled_root
+from volplugin.adapters.zipline.audit.scramble import other_future
+from volplugin.adapters.zipline.bundles import open_bundle
+from volplugin.panel import PRICES
+
+CUT = pd.Timestamp("2017-02-01")  # FFF splits that morning
+FIELDS = (*PRICES, "volume")
+
+
+def copied(small, cut, seed=0, **settings):
+    with scrambled_root([small], os.environ, cut, seed, **settings) as root:
+        environ = {"ZIPLINE_ROOT": root}
+        with open_bundle(small, environ) as data:
+            ends = {asset.symbol: asset.end_date for asset in data.asset_finder.retrieve_all(data.asset_finder.sids)}
+        return read_bundle(small, environ=environ), ends
+
+
+@pytest.fixture(scope="module")
+def other(small):
+    return copied(small, CUT)
+
+
+def test_a_plain_copy_is_the_bundle(small):
+    panel, original = copied(small, None)[0], read_bundle(small)
+    for field in FIELDS:
+        pd.testing.assert_frame_equal(getattr(panel, field), getattr(original, field), check_exact=True)
+
+
+def test_before_the_cut_nothing_is_replaced(small, other):
+    original = read_bundle(small)
+    for field in FIELDS:
+        one, two = (getattr(panel, field)[: CUT - pd.Timedelta(days=1)] for panel in (original, other[0]))
+        pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_from_the_cut_on_everything_is(small, other):
+    original = read_bundle(small)
+    for field in FIELDS:
+        one, two = (getattr(panel, field)[CUT:] for panel in (original, other[0]))
+        assert not (one == two).to_numpy().any()
+    assert (other[0].returns.loc[CUT].abs() > 0.04).all()
+
+
+def test_returns_over_the_new_splits_are_ordinary(other):
+    assert other[0].returns[CUT:].abs().max().max() < 0.5
+    assert other[0].returns[CUT:].std().min() > 0.01
+
+
+def events(environ, small):
+    with open_bundle(small, environ) as data:
+        return data.adjustment_reader.unpack_db_to_component_dfs(convert_dates=True)
+
+
+def test_splits_of_the_morning_stay_and_later_events_are_others(small):
+    with scrambled_root([small], os.environ, CUT, 0) as root:
+        true, other = events(os.environ, small), events({"ZIPLINE_ROOT": root}, small)
+    for name in ("splits", "dividends"):
+        past, future = (
+            [set(map(tuple, frame[keep(frame["effective_date"])].to_numpy())) for frame in (true[name], other[name])]
+            for keep in (lambda dates: dates <= CUT, lambda dates: dates > CUT)
+        )
+        assert past[0] == past[1]
+        assert len(past[0]) >= 2
+        assert not future[0] & future[1]
+        assert len(future[1]) >= 5
+    assert len(other["dividends"]) == len(other["dividend_payouts"])
+
+
+def test_a_mirrored_future_goes_the_other_way(small, other):
+    mirrored = copied(small, CUT, mirrored=True)[0]
+    one, two = (panel.returns.loc[CUT] for panel in (other[0], mirrored))
+    assert (np.sign(one) == -np.sign(two)).all()
+
+
+def test_some_are_delisted_early_and_the_bundle_ends_where_it_did(small):
+    ends = [copied(small, CUT, seed)[1] for seed in range(3)]
+    true = copied(small, None)[1]
+    assert any(end != true for end in ends)
+    assert all(max(end.values()) == pd.Timestamp(zipline_market.LAST) for end in ends)
+    assert all(end[symbol] <= true[symbol] for end in ends for symbol in true)
+    assert all(end[symbol] > CUT for end in ends for symbol in true)
+
+
+# -- one asset ----------------------------------------------------------------------------------
+
+
+def bars(count=300, price=50.0, seed=1):
+    random = np.random.default_rng(seed)
+    close = price * np.exp(np.cumsum(0.01 * random.standard_normal(count)))
+    return np.column_stack([close, close * 1.01, close * 0.99, close, np.full(count, 1e6)]).round(3)
+
+
+def future(table, first=200, **settings):
+    return other_future(table, first, 1.0, 3, np.random.default_rng(0), **settings)
+
+
+@pytest.mark.parametrize("price", [0.02, 50.0, 3e6])
+def test_bars_are_valid_at_any_price(price):
+    made = future(bars(price=price)).bars
+    opened, high, low, close, volume = made[200:].T
+    assert (low > 0).all()
+    assert (high <= 4.29e6).all()
+    assert (low <= np.minimum(opened, close)).all()
+    assert (high >= np.maximum(opened, close)).all()
+    assert ((volume >= 1) & (volume <= 4.29e9)).all()
+
+
+def test_gaps_stay_gaps():
+    table = bars()
+    table[220:225] = [np.nan, np.nan, np.nan, np.nan, 0]
+    made = future(table)
+    assert np.isnan(made.bars[220:225, :4]).all()
+    assert np.isfinite(np.delete(made.bars, np.s_[220:225], axis=0)).all()
+    assert all(np.isfinite(amount) for _, amount, _ in made.dividends)
+
+
+def test_dividends_fit_the_closes_before_them():
+    made = future(bars())
+    assert len(made.dividends) == 3
+    for row, amount, ratio in made.dividends:
+        assert row > 200
+        assert 1 - amount / made.bars[row - 1, 3] == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize("first", [0, 299, 300])
+def test_the_edges_of_an_asset_s_life(first):
+    made = future(bars(), first, delist=True)
+    assert len(made.bars) == 300 or first == 0
+    assert np.array_equal(made.bars[:first], bars()[:first])
+    assert not np.isnan(made.bars).any()

@@ -1,0 +1,50 @@
+import pytest
+from synthetic import ASOF
+
+from volplugin import AssetBias, RegimeMultiplier, RiskModel, RollingCorrelation, RollingVolatility
+from volplugin.errors import ParameterError
+
+
+def model(calibration) -> RiskModel:
+    return RiskModel(RollingVolatility(20), RollingCorrelation(60), calibration=calibration)
+
+
+def test_factors_multiply(synthetic):
+    """Each is measured on the forecasts of the model without calibration."""
+    known = synthetic.asof(ASOF)
+    plain, bias, regime, both, reverse = (
+        model(given).forecast(known).volatility
+        for given in (
+            None,
+            AssetBias(20),
+            RegimeMultiplier(6),
+            [AssetBias(20), RegimeMultiplier(6)],
+            (RegimeMultiplier(6), AssetBias(20)),
+        )
+    )
+    assert (both / plain).to_dict() == pytest.approx((bias / plain * regime / plain).to_dict())
+    assert reverse.to_dict() == pytest.approx(both.to_dict())
+
+
+def test_none_at_all(synthetic):
+    for given in (None, [], ()):
+        assert model(given).forecast(synthetic.asof(ASOF)).diagnostics["calibration"] == {}
+
+
+def test_parameters_of_one_are_reached_by_name():
+    chosen = model(RegimeMultiplier()).set_params(calibration__halflife=10, calibration__over="assets")
+    assert (chosen.calibration.halflife, chosen.calibration.over) == (10, "assets")
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        (0.5, "calibration is 0.5"),
+        ("regime", "calibration is 'regime'; pass one such as RegimeMultiplier"),
+        ([AssetBias, RegimeMultiplier()], "calibration is <class"),
+        ([RegimeMultiplier(10), RegimeMultiplier(42)], "RegimeMultiplier, RegimeMultiplier; pass one of a kind"),
+    ],
+)
+def test_what_is_no_calibration(given, complaint, synthetic):
+    with pytest.raises(ParameterError, match=complaint):
+        model(given).forecast(synthetic.asof(ASOF))

@@ -1,0 +1,133 @@
+"""Trained models that a strategy loads: what they were trained on, and when they were asked."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import pandas as pd
+from zipline.utils.algo_instance import get_algo_instance
+
+from volplugin.store import ModelStore
+from volplugin.volatility.base import VolatilityForecaster
+
+
+@dataclass(frozen=True)
+class ModelLoad:
+    """One vintage that was read from a store.
+
+    Attributes
+    ----------
+    path : str
+        The store's folder.
+    trained_through, fingerprint : str
+        As its manifest says.
+    assets, universe : tuple of str
+        Of its training panel, and of the reference universe behind that.
+    early : bool
+        Whether it was read in ``initialize``, and not by a `WalkForward`, which answers by date.
+    """
+
+    path: str
+    trained_through: str
+    fingerprint: str
+    assets: tuple[str, ...]
+    universe: tuple[str, ...]
+    early: bool
+
+
+class ModelLog:
+    """The models that a run loaded, and those of the future that it loaded or asked.
+
+    Parameters
+    ----------
+    completed : callable
+        Returns the last session that is over on the strategy's clock, None in ``initialize``.
+
+    Attributes
+    ----------
+    loads : dict
+        `ModelLoad` as keys, in order.
+    future : list of str
+        Sentences, one a model.
+    """
+
+    def __init__(self, completed: Callable[[], pd.Timestamp | None]) -> None:
+        self.loads: dict[ModelLoad, None] = {}
+        self.future: list[str] = []
+        self._completed = completed
+        self._told: set[tuple[str, str]] = set()
+
+    @contextmanager
+    def kept(self) -> Iterator[ModelLog]:
+        """Log inside the block: every load from a `ModelStore`, every question to a forecaster."""
+        with (
+            _wrapped(ModelStore, "load", self._loading),
+            _wrapped(VolatilityForecaster, "replay", self._asking),
+            _wrapped(VolatilityForecaster, "predict", self._asking),
+        ):
+            yield self
+
+    def _loading(self, method: Callable[..., Any], store: ModelStore, *arguments: Any, **settings: Any) -> Any:
+        state, manifest = method(store, *arguments, **settings)
+        early = self._completed() is None and not _called_in("volplugin.walkforward")
+        facts = (manifest.trained_through, manifest.fingerprint, tuple(manifest.assets), tuple(manifest.universe))
+        self.loads[ModelLoad(str(store.path), *facts, early)] = None
+        self._check(str(store.path), pd.Timestamp(manifest.trained_through), "loaded")
+        return state, manifest
+
+    def _asking(self, method: Callable[..., Any], model: Any, *arguments: Any, **settings: Any) -> Any:
+        if model.learns and hasattr(model, "trained_through_"):
+            self._check(type(model).__name__, model.trained_through_, "asked")
+        return method(model, *arguments, **settings)
+
+    def _check(self, what: str, trained_through: pd.Timestamp, done: str) -> None:
+        completed = _pipeline_date() or self._completed()
+        if completed is None or trained_through <= completed or (what, done) in self._told:
+            return
+        self._told.add((what, done))
+        self.future.append(
+            f"{what}: a model trained through {trained_through.date()} was {done} when the last session that was "
+            f"over was {completed.date()}"
+        )
+
+
+@contextmanager
+def _wrapped(owner: type, name: str, around: Callable[..., Any]) -> Iterator[None]:
+    method = getattr(owner, name)
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *arguments: Any, **settings: Any) -> Any:
+        return around(method, self, *arguments, **settings)
+
+    setattr(owner, name, wrapper)
+    try:
+        yield
+    finally:
+        setattr(owner, name, method)
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _called_in(module: str) -> bool:
+    return any(frame.f_globals.get("__name__") == module for frame in _frames())
+
+
+def _pipeline_date() -> pd.Timestamp | None:
+    """Last session over for a factor that is being computed: zipline computes them ahead of its own clock."""
+    for frame in _frames():
+        here = frame.f_globals.get("__name__"), frame.f_code.co_name
+        if here == ("zipline.pipeline.mixins", "_compute") and "date" in frame.f_locals:
+            session: pd.Timestamp = get_algo_instance().trading_calendar.previous_session(frame.f_locals["date"])
+            return session
+    return None

@@ -1,0 +1,102 @@
+"""A limit on the predicted volatility of the book, as zipline's other account controls are limits."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+from zipline.errors import AccountControlViolation
+from zipline.finance.controls import AccountControl
+
+from volplugin.adapters.zipline.book import BookRisk, book_risk, forecast_of, held_weights
+from volplugin.adapters.zipline.history import closed_session, running_algorithm
+from volplugin.adapters.zipline.provider import provider_of
+from volplugin.errors import ParameterError, VolpluginError
+
+LOG = logging.getLogger(__name__)
+ACTIONS = ("raise", "log")
+
+
+class PredictedVolatilityError(VolpluginError, AccountControlViolation):
+    """The book held is expected to vary more than the strategy set as its limit."""
+
+    def __init__(self, message: str) -> None:
+        AccountControlViolation.__init__(self, constraint=message)
+
+    def __str__(self) -> str:
+        return str(self.kwargs["constraint"])
+
+
+class MaxPredictedVolatility(AccountControl):
+    """Checks, at every close, the predicted volatility of the book that is held into the next session.
+
+    zipline's own ``set_max_leverage`` limits how much is held; this limits what it is expected to do. Like that
+    one it trades nothing: it says so.
+
+    Parameters
+    ----------
+    limit : float
+        Annual volatility.
+    action : {"raise", "log"}, default "raise"
+        End the run with `PredictedVolatilityError`, or write a warning to the log and go on.
+
+    Notes
+    -----
+    Stocks held without a forecast are left out of the number, and named in the message.
+    """
+
+    def __init__(self, limit: float, action: str = "raise") -> None:
+        if not 0 < limit < float("inf"):
+            raise ParameterError(f"limit is {limit}; pass an annual volatility above zero, such as 0.15")
+        if action not in ACTIONS:
+            raise ParameterError(f"action is {action!r}; pass one of {', '.join(ACTIONS)}")
+        super().__init__(limit=limit, action=action)
+        self.limit = limit
+        self.action = action
+
+    def validate(self, portfolio: Any, account: Any, algo_datetime: pd.Timestamp, algo_current_data: Any) -> None:
+        """Look at the book at a close, with the arguments that zipline hands to every account control."""
+        algorithm = running_algorithm()
+        provider = provider_of(algorithm)
+        if provider is None:
+            raise ParameterError(
+                "a limit on the predicted volatility takes a forecast: make a RiskProvider in initialize"
+            )
+        session = closed_session(algorithm.trading_calendar, algo_datetime)
+        weights = held_weights(portfolio)
+        risk = book_risk(forecast_of(algorithm, provider, session, weights), weights)
+        if not risk.predicted_vol > self.limit:
+            return
+        message = self._message(risk, session)
+        if self.action == "raise":
+            raise PredictedVolatilityError(message)
+        LOG.warning(message)
+
+    def _message(self, risk: BookRisk, session: pd.Timestamp) -> str:
+        largest = sorted(risk.contributions, key=lambda symbol: -risk.contributions[symbol])[:3]
+        shares = ", ".join(f"{symbol} {risk.contributions[symbol] / risk.predicted_vol:.0%}" for symbol in largest)
+        unknown = f"; without a forecast: {', '.join(risk.unmodelled)}" if risk.unmodelled else ""
+        return (
+            f"at the close of {session.date()} the book's predicted volatility is {risk.predicted_vol:.2%} a year, "
+            f"above the limit of {self.limit:.2%} (most of it from {shares}{unknown}); hold less, or target it "
+            "with VolatilityTarget"
+        )
+
+
+def set_max_predicted_volatility(limit: float, action: str = "raise") -> None:
+    """Limit the predicted volatility of the book held; call it in ``initialize``.
+
+    Parameters
+    ----------
+    limit : float
+        *Annual* volatility in decimals.
+    action : {"raise", "log"}, default "raise"
+        What to do at a close where the book's predicted volatility is higher.
+
+    Raises
+    ------
+    ParameterError
+        For a limit that is no volatility, an unknown action, or outside a run.
+    """
+    running_algorithm().register_account_control(MaxPredictedVolatility(limit, action))

@@ -1,0 +1,115 @@
+"""What a model forecast of the recent past, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from volplugin.correlation.base import CorrelationEstimator
+
+STANDS = 21
+"""Sessions after which a forecast is renewed at the latest, however far it looks."""
+
+FEWEST = 63
+"""Sessions that a correlation of the past must have seen, or all that its estimator remembers."""
+
+
+@dataclass(frozen=True, eq=False)
+class PastForecasts:
+    """Forecasts that the answering model makes of the sessions up to `asof`, and the returns of these.
+
+    Attributes
+    ----------
+    horizon : int
+        Sessions that each forecast covers.
+    returns : DataFrame of shape (n_sessions, n_assets)
+        Daily log returns, NaN where missing; the last row is `asof`.
+    volatility : DataFrame of shape (n_sessions, n_assets)
+        Daily volatility over the `horizon` sessions after each row, forecast at its close; NaN without one.
+    z : DataFrame of shape (n_sessions, n_assets)
+        What correlations are estimated on.
+    market : Index
+        Assets of the reference universe, so that nothing depends on who else is asked for.
+    correlation : CorrelationEstimator
+        The model's.
+    books : PastBooks
+        Remembers the forecasts of the reference book.
+    """
+
+    horizon: int
+    returns: pd.DataFrame
+    volatility: pd.DataFrame
+    z: pd.DataFrame
+    market: pd.Index
+    correlation: CorrelationEstimator
+    books: PastBooks
+
+    def standing(self, rows: int) -> pd.DataFrame:
+        """Squared daily returns of the last `rows` sessions over the forecasts that stood over them.
+
+        A forecast made at `t` stands over the sessions after it, for its horizon or until it is `STANDS` sessions
+        old; each return is divided by all that stood over it, and the ratios averaged.
+        """
+        rows = min(rows, len(self.returns))
+        squares = self.returns.tail(rows).to_numpy() ** 2
+        values = squares * _inverse_variance(self.volatility.to_numpy(), rows, self.stands)
+        return pd.DataFrame(values, index=self.returns.index[-rows:], columns=self.returns.columns)
+
+    def standing_book(self, rows: int) -> pd.Series:
+        """`standing` of the reference book: equal weight in every asset of the reference universe."""
+        rows = min(rows, len(self.returns))
+        simple = np.expm1(self.returns.loc[:, self.market].tail(rows))
+        forecasts = self.books.of(self, rows + self.stands)
+        inverse = _inverse_variance(forecasts.to_numpy(dtype=float)[:, None], rows, self.stands)[:, 0]
+        return simple.mean(axis=1) ** 2 * inverse
+
+    @property
+    def stands(self) -> int:
+        """Sessions over which each forecast stands."""
+        return min(self.horizon, STANDS)
+
+
+class PastBooks:
+    """Past forecasts of the reference book, each made from what was known then, and remembered by session."""
+
+    def __init__(self) -> None:
+        self._made_by: tuple[Any, pd.Index] | None = None
+        self._known: dict[tuple[int, pd.Timestamp], float] = {}
+
+    def keep(self, model: Any, assets: pd.Index) -> None:
+        """Start anew for another volatility model, or another universe."""
+        if self._made_by is None or self._made_by[0] is not model or not self._made_by[1].equals(assets):
+            self._made_by, self._known = (model, assets), {}
+
+    def of(self, past: PastForecasts, rows: int) -> pd.Series:
+        """Volatility of the book, daily, forecast at each of the last `rows` sessions; NaN where none could be."""
+        sessions = past.volatility.index[-rows:]
+        for session in sessions:
+            if (past.horizon, session) not in self._known:
+                self._known[past.horizon, session] = _book_volatility(past, session)
+        return pd.Series([self._known[past.horizon, session] for session in sessions], index=sessions)
+
+
+def _book_volatility(past: PastForecasts, session: pd.Timestamp) -> float:
+    """Forecast of the reference book at the close of one session."""
+    sigma = past.volatility.loc[session, past.market].dropna()
+    stop = past.z.index.searchsorted(session, side="right")
+    z = past.z.iloc[max(0, stop - past.correlation.lookback) : stop][sigma.index]
+    if sigma.empty or z.notna().any(axis=1).sum() < min(FEWEST, past.correlation.lookback):
+        return float("nan")
+    exposure = sigma.to_numpy() / len(sigma)
+    return float(np.sqrt(exposure @ past.correlation.estimate(z).to_numpy() @ exposure))
+
+
+def _inverse_variance(volatility: np.ndarray, rows: int, stands: int) -> np.ndarray:
+    """Mean of one over the forecast variance, over the forecasts that stood over each of the last `rows` sessions."""
+    inverse = np.full((rows + stands, volatility.shape[1]), np.nan)
+    recent = volatility[-len(inverse) :]
+    inverse[len(inverse) - len(recent) :] = recent**-2.0
+    windows = np.lib.stride_tricks.sliding_window_view(inverse[:-1], stands, axis=0)
+    here = np.isfinite(windows)
+    number = here.sum(axis=-1)
+    return np.where(number > 0, np.where(here, windows, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan)
