@@ -10,7 +10,6 @@ difference (positive: worse than the first row); and how many assets kept someth
 
 import os
 import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -53,13 +52,10 @@ VARIANTS = {
 
 def trained(
     name: str, model: LSTMVolatility, panel: PricePanel, start: str, end: str, store: Path, jobs: int
-) -> tuple[WalkForward, float]:
-    """Train a variant's vintages, those that its folder lacks; return the walk and the seconds that it took."""
+) -> WalkForward:
+    """Train a variant's vintages, those that its folder lacks."""
     folder = "".join(letter if letter.isalnum() else "-" for letter in name)
-    walk = WalkForward(model, store=ModelStore(store / folder))
-    began = time.perf_counter()
-    walk.train(panel, start, end, n_jobs=jobs)
-    return walk, time.perf_counter() - began
+    return WalkForward(model, store=ModelStore(store / folder)).train(panel, start, end, n_jobs=jobs)
 
 
 def kept(walk: WalkForward, panel: PricePanel, start: str, end: str) -> str:
@@ -69,9 +65,9 @@ def kept(walk: WalkForward, panel: PricePanel, start: str, end: str) -> str:
     return f"{sum(own for own, _ in pairs) / sum(total for _, total in pairs):.0%}" if pairs else ""
 
 
-def markdown(scores: VolatilityScores, shares: dict[str, str], seconds: dict[str, float]) -> str:
+def markdown(scores: VolatilityScores, shares: dict[str, str]) -> str:
     """Lay the scores out, one row a variant."""
-    heads = [*(f"h={h}" for h in HORIZONS), *(f"above, h={h}" for h in HORIZONS), "t, h=5", "kept", "trained in"]
+    heads = [*(f"h={h}" for h in HORIZONS), *(f"above, h={h}" for h in HORIZONS), "t, h=5", "kept"]
     lines = [f"| variant | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name in scores.models:
         rows = [scores.table.loc[(h, name)] for h in HORIZONS]
@@ -81,8 +77,7 @@ def markdown(scores: VolatilityScores, shares: dict[str, str], seconds: dict[str
         else:
             cells += [f"{-row[f'below_{REFERENCE}']:+.1f}%" for row in rows]
             cells += [f"{rows[HORIZONS.index(5)][f'dm_{REFERENCE}']:+.1f}"]
-        cells += [shares[name], f"{seconds[name]:.0f} s" if seconds[name] > 1 else "kept from before"]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {' | '.join([*cells, shares[name]])} |")
     return "\n".join(lines)
 
 
@@ -99,10 +94,10 @@ def main(start: str, end: str, store: Path, jobs: int, only: str) -> None:
     variants = {
         name: model for name, model in VARIANTS.items() if name == REFERENCE or not wanted or name.startswith(wanted)
     }
-    walks, seconds = {}, {}
+    walks = {}
     for name, model in variants.items():
-        walks[name], seconds[name] = trained(name, model, panel, start, end, store, jobs)
-        click.echo(f"{name}: {seconds[name]:.0f} s", err=True)
+        click.echo(name, err=True)
+        walks[name] = trained(name, model, panel, start, end, store, jobs)
     scores = volatility_scorecard(
         forecast_table(walks, panel, start, end, HORIZONS),
         panel,
@@ -113,7 +108,7 @@ def main(start: str, end: str, store: Path, jobs: int, only: str) -> None:
     shares = {name: kept(walk, panel, start, end) for name, walk in walks.items()}
     print(describe_machine())
     print(f"\n{start} to {end}, {int(scores.table['stock_days'].max()):,} stock-days\n")
-    print(markdown(scores, shares, seconds))
+    print(markdown(scores, shares))
 
 
 if __name__ == "__main__":

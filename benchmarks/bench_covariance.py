@@ -171,7 +171,7 @@ def main(
     tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, horizon, archive) for name in names]
     timed = dict(zip([*own, *names], Parallel(n_jobs=jobs)(tasks), strict=True))
     scores = judge_covariances({name: path for name, (path, _) in timed.items()}, panel, horizon)
-    libraries = sorted({PEERS[name].library for name in names})
+    libraries = sorted({PEERS[name].library for name in names} - {"numpy"})
     print(describe_machine() + "".join(f", {library} {version(library)}" for library in libraries))
     print(f"\n{start} to {end}, {len(scores.sample.origins)} origins, horizon {horizon}, {len(panel.assets)} assets\n")
     print(table(scores, {name: milliseconds for name, (_, milliseconds) in timed.items()}))

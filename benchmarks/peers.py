@@ -9,7 +9,7 @@ fill them with zeros, is given the sessions from the last listing on.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,9 @@ Forecasts = Iterator[tuple[pd.Timestamp, pd.DataFrame]]
 PERCENT = 100.0
 """Scale of the returns that `arch` is given: its optimiser is lost among numbers as small as daily variances."""
 YEAR = 252
-EXPERTS = [(10, 21), (21, 63), (63, 125)]
+EXPERTS = ((10, 21), (21, 63), (63, 125))
 """Half-lives of volatility and correlation of CM-IEWMA's experts, those of cvxcovariance's own example."""
+SLOW_EXPERTS = ((125, 250), (250, 500))
 
 
 def complete(returns: pd.DataFrame) -> pd.DataFrame:
@@ -73,13 +74,20 @@ def iewma(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Forecasts:
             yield result.time, result.covariance
 
 
-def cm_iewma(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Forecasts:
+def cm_iewma_slow(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Forecasts:
+    """CM-IEWMA of cvxcovariance with two slower experts beside those of its example."""
+    yield from cm_iewma(returns, origins, [*EXPERTS, *SLOW_EXPERTS])
+
+
+def cm_iewma(
+    returns: pd.DataFrame, origins: pd.DatetimeIndex, experts: Sequence[tuple[int, int]] = EXPERTS
+) -> Forecasts:
     """CM-IEWMA: iterated EWMAs combined, weights found anew each session over the last ten (cvxcovariance)."""
     from cvx.covariance.combination import from_ewmas
 
     rows = complete(returns)
     count = rows.shape[1]
-    combinator = from_ewmas(rows, EXPERTS, min_periods_vola=count, min_periods_cov=3 * count)
+    combinator = from_ewmas(rows, list(experts), min_periods_vola=count, min_periods_cov=3 * count)
     sessions = rows.index[rows.index.slice_indexer(origins[0], origins[-1])]
     wanted = set(origins)
     for result in combinator.solve(window=10, times=sessions):
@@ -142,6 +150,7 @@ PEERS: dict[str, Peer] = {
     "RegimeAdjustedEW 21/63 (skfolio)": Peer(skfolio_regime, "skfolio", "skfolio"),
     "IEWMA 21/63 (cvxcovariance)": Peer(iewma, "cvxcovariance", "cvx"),
     "CM-IEWMA (cvxcovariance)": Peer(cm_iewma, "cvxcovariance", "cvx"),
+    "CM-IEWMA, 5 experts (cvxcovariance)": Peer(cm_iewma_slow, "cvxcovariance", "cvx"),
     "DCC (precise)": Peer(precise_dcc, "precise", "precise"),
     "DCC 21/63 (precise)": Peer(precise_dcc_slow, "precise", "precise"),
     "GJR-t + constant correlation (arch)": Peer(gjr_constant_correlation, "arch", "arch", by_horizon=True),

@@ -15,6 +15,7 @@ NAMES = [
     "RegimeAdjustedEW 21/63 (skfolio)",
     "IEWMA 21/63 (cvxcovariance)",
     "CM-IEWMA (cvxcovariance)",
+    "CM-IEWMA, 5 experts (cvxcovariance)",
     "DCC (precise)",
     "DCC 21/63 (precise)",
     "GJR-t + constant correlation (arch)",

@@ -28,6 +28,11 @@ class RegimeMultiplier(Calibration):
         Whose returns: those of the equal-weight book of the reference universe, which says whether correlations
         were right too; or those of its assets, averaged across them, which is faster.
 
+    Notes
+    -----
+    It follows what happened: it steadies forecasts of the next session, while over a month it gains where storms
+    gather, and loses where one breaks out of a calm that had lowered it.
+
     References
     ----------
     Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes, on the volatility regime
