@@ -13,7 +13,7 @@ from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED,
 from volplugin import ModelStore, PricePanel, RiskModel, RollingVolatility, WalkForward, defaults, stored
 from volplugin.errors import LookAheadError, MissingVintageError, NotFittedError, PanelError, ParameterError
 from volplugin.panel import LONGEST_HALT
-from volplugin.volatility import VolatilityForecaster
+from volplugin.volatility import RangesOrCloses, VolatilityForecaster
 
 HORIZONS = (1, 5, 10, 21, 63)
 every_forecaster = pytest.mark.parametrize("name", FORECASTERS)
@@ -125,7 +125,8 @@ def test_fit_returns_self_and_says_what_it_learned_from(name, synthetic, learned
     assert model.assets_ == ASSETS
     assert model.universe_ == ASSETS
     assert model.vintage.keys() - {"own"} == {"model", "trained_through"}
-    assert model.vintage["model"] == type(model).__name__
+    named = model.forecasters if isinstance(model, RangesOrCloses) else [model]
+    assert model.vintage["model"] == " or ".join(type(one).__name__ for one in named)
     assert model.vintage["trained_through"] == str(model.trained_through_.date())
 
 

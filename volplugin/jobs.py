@@ -183,7 +183,7 @@ def _result(
 def _in_words(model: RiskModel) -> str:
     walk = model.volatility
     forecaster = walk.forecaster if isinstance(walk, WalkForward) else walk
-    return f"{type(forecaster).__name__} + {model.correlation!r}"
+    return f"{forecaster.vintage['model']} + {model.correlation!r}"
 
 
 def vintages(walk: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:

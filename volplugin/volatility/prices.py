@@ -40,6 +40,11 @@ class RangesOrCloses(JointVolatility):
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> Paths:
         return self.answering(panel)._predict_paths(panel, horizons, first)
 
+    @property
+    def vintage(self) -> dict[str, str]:
+        """What the learned numbers are, named after the members."""
+        return super().vintage | {"model": " or ".join(dict.fromkeys(type(one).__name__ for one in self.forecasters))}
+
     def follower(self) -> Follower:
         """Return what follows with the member that the first panel asks for."""
         return _MemberFollower(self)
