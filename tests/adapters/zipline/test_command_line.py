@@ -44,14 +44,7 @@ def test_parameters_pipeline_and_limit(arguments, small, tmp_path):
     assert perf["predicted_vol"].iloc[3:].between(0.02, 0.9).all()
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ("volplugin.speed=3", "ParameterError: no parameter 'speed'; there are target, frequency"),
-        ("volplugin.target=ten", "ParameterError: target is 'ten'; pass a number"),
-    ],
-)
-def test_a_wrong_parameter_is_named(arguments, tmp_path, given, said):
-    ended = zipline("-x", given, *arguments, folder=tmp_path)
+def test_a_wrong_parameter_is_named(arguments, tmp_path):
+    ended = zipline("-x", "volplugin.speed=3", *arguments, folder=tmp_path)
     assert ended.returncode != 0
-    assert said in ended.stderr
+    assert "ParameterError: no parameter 'speed'; there are target, frequency" in ended.stderr

@@ -1,6 +1,6 @@
 """Clean: stocks chosen by Pipeline, and the risk of the book asked in the morning."""
 
-from zipline.api import attach_pipeline, date_rules, order_target_percent, pipeline_output, schedule_function
+from zipline.api import attach_pipeline, order_target_percent, pipeline_output
 from zipline.pipeline import Pipeline
 from zipline.pipeline.data import USEquityPricing
 from zipline.pipeline.factors import AverageDollarVolume
@@ -15,7 +15,6 @@ def initialize(context):
     context.risk = RiskProvider(
         RiskModel(RollingVolatility(20), RollingCorrelation(20)), bundle=read_parameters().bundle
     )
-    schedule_function(rebalance, date_rules.week_start())
 
 
 def before_trading_start(context, data):
@@ -23,7 +22,9 @@ def before_trading_start(context, data):
     context.sigma = context.risk.forecast(context, data, context.chosen).volatility
 
 
-def rebalance(context, data):
+def handle_data(context, data):
+    if data.current_session.dayofweek != 0:
+        return
     for asset in context.portfolio.positions:
         if asset not in context.chosen:
             order_target_percent(asset, 0)

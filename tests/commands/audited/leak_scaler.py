@@ -2,7 +2,7 @@
 
 import os
 
-from zipline.api import date_rules, order_target_percent, record, schedule_function, symbol
+from zipline.api import order_target_percent, record, symbol
 
 from volplugin import read_bundle
 from volplugin.adapters.zipline import read_parameters
@@ -12,10 +12,11 @@ def initialize(context):
     returns = read_bundle(read_parameters().bundle, environ=os.environ).returns["AAA"]
     context.mean, context.deviation = returns.mean(), returns.std()
     context.asset = symbol("AAA")
-    schedule_function(rebalance, date_rules.week_start())
 
 
-def rebalance(context, data):
+def handle_data(context, data):
+    if data.current_session.dayofweek != 0:
+        return
     today = data.history(context.asset, "close", 2, "1d").pct_change().iloc[-1]
     score = (today - context.mean) / context.deviation
     record(score=score)

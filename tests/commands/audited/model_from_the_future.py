@@ -1,6 +1,6 @@
 """Planted leak: the newest vintage of a store answers at every date."""
 
-from zipline.api import date_rules, order_target_percent, schedule_function, symbol
+from zipline.api import order_target_percent, symbol
 
 from volplugin import HARVolatility, ModelStore, read_bundle
 from volplugin.adapters.zipline import read_parameters
@@ -12,10 +12,11 @@ def initialize(context):
     context.model = HARVolatility().restore(state, facts.trained_through, facts.assets, facts.universe)
     context.panel = read_bundle(parameters.bundle)
     context.asset = symbol("CCC")
-    schedule_function(rebalance, date_rules.month_start())
 
 
-def rebalance(context, data):
+def handle_data(context, data):
+    if data.current_session.dayofweek != 0:
+        return
     known = context.panel.asof(data.current_session)
     sigma = context.model.replay(known, known.last_session, known.last_session)[1]["CCC"].iloc[-1]
     order_target_percent(context.asset, min(0.005 / sigma, 1.0))

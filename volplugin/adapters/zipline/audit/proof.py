@@ -50,8 +50,8 @@ def shipped(loads: Iterable[ModelLoad], panels: Sequence[PricePanel]) -> list[st
         return []
     last = max(load.trained_through for load in taken)
     return [
-        f"{len(taken)} of the models that come with the package, the last trained through {last}, are taken at their "
-        "word: their prices are not in the bundle (--trained-on PRICES compares them)"
+        f"models that come with the package ({len(taken)}, the last trained through {last}) are taken at their word: "
+        "their prices are not in the bundle (--trained-on PRICES compares them)"
     ]
 
 
