@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pandas as pd
@@ -14,14 +13,12 @@ from volplugin.cli.options import (
     end_of,
     end_option,
     jobs_option,
+    read_prices,
     say,
     start_option,
     vintages_option,
 )
 from volplugin.errors import ParameterError, VolpluginError
-
-if TYPE_CHECKING:
-    from volplugin.panel import PricePanel
 
 
 class NoVerdict(click.ClickException):
@@ -87,21 +84,11 @@ def audit(
             parameters={"store": store, **_parameters(given)},
             **settings,
         )
-        report = audit_strategy(wanted, trained_on=[_read(name) for name in trained_on], say=say)
+        report = audit_strategy(wanted, trained_on=[read_prices(name) for name in trained_on], say=say)
     except (VolpluginError, OSError) as error:
         raise NoVerdict(f"{type(error).__name__}: {error}") from error
     click.echo(audit_text(report))
     context.exit(report.exit_code)
-
-
-def _read(name: str) -> PricePanel:
-    """Read a file, a folder of CSV files, or an ingested bundle."""
-    from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.panel import PricePanel
-
-    if Path(name).suffix in (".parquet", ".pq"):
-        return PricePanel.from_parquet(name)
-    return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name)
 
 
 def _parameters(given: tuple[str, ...]) -> dict[str, str]:

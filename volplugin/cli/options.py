@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
 
 from volplugin.errors import ParameterError
+
+if TYPE_CHECKING:
+    from volplugin.panel import PricePanel
 
 DEMO_START, DEMO_END = "2010-01-04", "2021-04-20"
 
@@ -75,3 +79,13 @@ def horizons_of(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise ParameterError(f"--horizons is {text!r}; write whole numbers such as 1,5,21") from None
+
+
+def read_prices(name: str) -> PricePanel:
+    """Read a file, a folder of CSV files, or an ingested bundle."""
+    from volplugin.adapters.zipline.bundles import read_bundle
+    from volplugin.panel import PricePanel
+
+    if Path(name).suffix in (".parquet", ".pq"):
+        return PricePanel.from_parquet(name)
+    return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name)

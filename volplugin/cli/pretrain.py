@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import pandas as pd
 
-from volplugin.cli.options import DATE, jobs_option
-
-if TYPE_CHECKING:
-    from volplugin.panel import PricePanel
+from volplugin.cli.options import DATE, jobs_option, read_prices
 
 
 @click.command()
@@ -56,9 +52,9 @@ def pretrain(
     from volplugin.pretrained import backbone
     from volplugin.pretraining import pretrain as train
 
-    panel = PricePanel.beside([_read(name) for name in panels])
+    panel = PricePanel.beside([read_prices(name) for name in panels])
     if market is not None:
-        panel = panel.with_market(_read(market))
+        panel = panel.with_market(read_prices(market))
     panel = panel if end is None else panel.asof(end)
     began = time.perf_counter()
     walk = train(panel, store, first, forecaster=backbone(seeds, steps, closes), n_jobs=jobs)
@@ -69,13 +65,3 @@ def pretrain(
         f"{len(dates)} vintages of {panel!r} in {store}, trained through {dates[0].date()} to {dates[-1].date()}, "
         f"{size:.1f} MB ({time.perf_counter() - began:.0f} s)"
     )
-
-
-def _read(name: str) -> PricePanel:
-    """Read a file, a folder of CSV files, or an ingested bundle."""
-    from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.panel import PricePanel
-
-    if Path(name).suffix in (".parquet", ".pq"):
-        return PricePanel.from_parquet(name)
-    return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name)
