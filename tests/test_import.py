@@ -28,6 +28,13 @@ def test_engine_free_names_load_neither_torch_nor_zipline(name):
     assert loaded == "[]"
 
 
+def test_a_printed_forecast_loads_nothing_that_it_does_not_use():
+    heavy = ("zipline", "matplotlib", "arch", "sympy")
+    code = "import volplugin.report.text, volplugin.risk_model; from volplugin import LSTMVolatility"
+    ready = "model = LSTMVolatility.pretrained(); model.at(model.store.vintages()[0])"
+    assert run_python(f"import sys; {code}; {ready}; print([m for m in {heavy!r} if m in sys.modules])") == "[]"
+
+
 @pytest.mark.parametrize("name", volplugin.__all__)
 def test_public_name_resolves(name):
     value = getattr(volplugin, name)

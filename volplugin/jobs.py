@@ -15,11 +15,12 @@ from joblib import Parallel, delayed
 from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.run import load_strategy, run_backtest
 from volplugin.defaults import PRETRAINED, correlation_named, default_walk, load_walk
-from volplugin.errors import InsufficientHistoryError, MissingVintageError
+from volplugin.errors import InsufficientHistoryError
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores, book_scorecard
 from volplugin.files import write_atomically
 from volplugin.judging import judge_books, judge_volatility
 from volplugin.panel import PricePanel
+from volplugin.pretrained import require_trained
 from volplugin.report.html import write_report
 from volplugin.report.result import BacktestResult, Comparison, RunDetails
 from volplugin.risk_model import RiskModel
@@ -74,23 +75,6 @@ def train(
     new = store != PRETRAINED and ModelStore(store).configuration is None
     walk = default_walk(store) if new else load_walk(store)
     return walk.train(panel, start, end, n_jobs=jobs, progress=progress)
-
-
-def require_trained(store: str, start: pd.Timestamp) -> WalkForward:
-    """Return the store's walk, refusing a store that cannot answer at `start`.
-
-    Raises
-    ------
-    MissingVintageError
-        With the command that trains what is missing.
-    """
-    if store != PRETRAINED and ModelStore(store).configuration is None:
-        raise MissingVintageError(
-            f"{store} holds no trained models; train them: volplugin train --start {start.date()} --store {store}"
-        )
-    walk = load_walk(store)
-    walk.at(start)
-    return walk
 
 
 def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say: Say) -> Path:

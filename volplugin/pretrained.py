@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
+from volplugin.errors import MissingVintageError
 from volplugin.panel import PricePanel
+from volplugin.store import ModelStore
 from volplugin.stored import stored_walk
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
 from volplugin.volatility.lstm import LSTMVolatility
@@ -31,7 +34,24 @@ def load_walk(store: str | Path) -> WalkForward:
     return PretrainedVolatility() if str(store) == PRETRAINED else stored_walk(store)
 
 
-def backbone(seeds: int = 3, steps: int = 600, closes: bool = True) -> VolatilityForecaster:
+def require_trained(store: str | Path, start: pd.Timestamp) -> WalkForward:
+    """Return the store's walk, refusing a store that cannot answer at `start`.
+
+    Raises
+    ------
+    MissingVintageError
+        With the command that trains what is missing.
+    """
+    if str(store) != PRETRAINED and ModelStore(store).configuration is None:
+        raise MissingVintageError(
+            f"{store} holds no trained models; train them: volplugin train --start {start.date()} --store {store}"
+        )
+    walk = load_walk(store)
+    walk.at(start)
+    return walk
+
+
+def backbone(seeds: int = 3, steps: int | Sequence[int] = 600, closes: bool = True) -> VolatilityForecaster:
     """Return the forecaster that is pretrained on a wide panel, unfitted.
 
     On many stocks more gradient steps pay than on thirty (chosen on the years to 2009). The network for closes
@@ -39,8 +59,10 @@ def backbone(seeds: int = 3, steps: int = 600, closes: bool = True) -> Volatilit
 
     Parameters
     ----------
-    seeds, steps : int
-        Networks of an ensemble, and gradient steps of each.
+    seeds : int
+        Networks of an ensemble.
+    steps : int or sequence of int
+        Gradient steps of each network; several to choose from on a purged tail of the training span.
     closes : bool, default True
         Whether a second ensemble answers for panels of closes alone.
     """

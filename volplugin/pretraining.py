@@ -52,6 +52,11 @@ def pretrain(
     return walk.train_through(panel, vintage_dates(panel.sessions, first), n_jobs=n_jobs, progress=progress)
 
 
+def step_choices(steps: int) -> list[int]:
+    """Numbers of steps around a given one, for a validation tail to choose from: a quarter, half, it, and twice it."""
+    return sorted({max(steps // 4, 1), max(steps // 2, 1), steps, 2 * steps})
+
+
 def vintage_dates(sessions: pd.DatetimeIndex, first: int) -> Sequence[pd.Timestamp]:
     """Last sessions of the calendar years from `first` on, and the last session of all."""
     years = sessions[sessions.year >= first]

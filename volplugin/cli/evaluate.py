@@ -55,13 +55,14 @@ def evaluate(
     from volplugin.adapters.zipline.bundles import read_bundle
     from volplugin.evaluation.archive import ForecastArchive
     from volplugin.evaluation.judge import judge_forecasts
+    from volplugin.pretrained import require_trained
     from volplugin.report.judgement import judgement_text, write_evaluation
     from volplugin.report.text import book_table
 
     names, days = judging.model_names(models), horizons_of(horizons)
     panel = read_bundle(bundle)
     last = end_of(bundle, start, end)
-    walk = work.train(panel, store, start, last, jobs=jobs) if training else work.require_trained(store, start)
+    walk = work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start)
     kept = ForecastArchive(None if out is None else Path(out) / "forecasts")
     made = judging.forecast_volatility(
         panel, walk, start, last, models=names, horizons=days, jobs=jobs, archive=kept, say=say

@@ -23,15 +23,15 @@ def forecast(
     bundle: str, store: str, weights: str | None, asof: pd.Timestamp | None, horizon: int, as_json: bool
 ) -> None:
     """Forecast the volatility of a portfolio, and what each stock contributes to it."""
-    from volplugin import jobs as work
     from volplugin.adapters.zipline.bundles import read_bundle
     from volplugin.defaults import default_correlation
+    from volplugin.pretrained import require_trained
     from volplugin.report.text import forecast_table, read_weights
     from volplugin.risk_model import RiskModel
 
     panel = read_bundle(bundle)
     panel = panel.asof(end_of(bundle, panel.sessions[0], asof))
-    model = RiskModel(work.require_trained(store, panel.last_session), default_correlation())
+    model = RiskModel(require_trained(store, panel.last_session), default_correlation())
     sigma = model.forecast(panel, horizon)
     book = pd.Series(1 / len(sigma.assets), index=sigma.assets) if weights is None else read_weights(weights)
     click.echo(forecast_table(sigma, book, as_json=as_json))

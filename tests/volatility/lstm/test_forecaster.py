@@ -145,30 +145,28 @@ def test_units_may_be_any_sequence(training):
 # -- steps chosen on a purged tail -----------------------------------------------------------------
 
 
-@pytest.fixture
-def few_choices(monkeypatch) -> tuple[int, ...]:
-    monkeypatch.setattr(fitting, "STEPS", (1, 12))
-    return fitting.STEPS
-
-
-def test_steps_are_chosen_on_the_tail_of_the_training_span(few_choices, training, monkeypatch):
+def test_steps_are_chosen_on_the_tail_of_the_training_span(training, monkeypatch):
     """By the least loss of the held-out tail, then trained on everything."""
     asked = []
     monkeypatch.setattr(
         fitting, "mean_loss", lambda network, x, y, loss: asked.append(x.shape) or [2.0, 1.0][len(asked) - 1]
     )
-    chosen = small(seeds=(0,), steps=None).fit(training)
+    chosen = small(seeds=(0,), steps=(1, 12)).fit(training)
     assert len(asked) == 2
     fixed = small(seeds=(0,), steps=12).fit(training)
     for name, array in fixed.get_state().items():
         np.testing.assert_array_equal(chosen.get_state()[name], array)
 
 
-def test_steps_chosen_by_the_loss_itself(few_choices, training, synthetic):
-    chosen = small(steps=None).fit(training)
-    assert chosen.steps is None
+def test_steps_chosen_by_the_loss_itself(training, synthetic):
+    chosen = small(steps=[1, 12]).fit(training)
+    assert chosen.steps == [1, 12]
+    assert set(chosen.steps_) <= {1, 12}
+    assert chosen.vintage["steps"] == ", ".join(map(str, chosen.steps_))
     assert chosen.predict(synthetic.asof(ASOF)).notna().all()
-    again = small(steps=None).fit(poisoned(synthetic, TRAINED).asof(TRAINED))
+    kept = clone(chosen).restore(chosen.get_state(), TRAINED, chosen.assets_, chosen.universe_)
+    assert kept.vintage == chosen.vintage
+    again = small(steps=[1, 12]).fit(poisoned(synthetic, TRAINED).asof(TRAINED))
     for name, array in chosen.get_state().items():
         np.testing.assert_array_equal(again.get_state()[name], array)
 

@@ -15,7 +15,7 @@ from volplugin.volatility.lstm.training import Loss, Recipe, as_tensor, mean_los
 from volplugin.volatility.lstm.tuning import tuned_copy
 
 STEPS = (75, 150, 300)
-"""Numbers of gradient steps among which a validation tail chooses."""
+"""Numbers of gradient steps among which a validation tail chooses, if not told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,24 @@ class Fitting:
         return train(network, *sequences, self.loss, Recipe(steps, batch=network.batch), generator)
 
     def chosen_steps(
-        self, x: np.ndarray, y: np.ndarray, regress: Callable[[np.ndarray, np.ndarray], np.ndarray | None]
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        regress: Callable[[np.ndarray, np.ndarray], np.ndarray | None],
+        choices: Sequence[int],
     ) -> int:
-        """Return the number of steps with the least loss on the purged tail of the training span."""
+        """Return the number of steps with the least loss on the purged tail of the training span.
+
+        Each is a training of its own: under a one-cycle schedule one that is broken off early is none that ends there.
+        """
         (head, head_targets), (tail, tail_targets) = validation_split(x, y, self.horizons)
         linear, losses = regress(head, head_targets), {}
-        for steps in STEPS:
+        for steps in choices:
             network = None if linear is None else self.pooled(head, head_targets, linear, steps)
             held_out = None if network is None else sequences_for(network, tail, np.log(tail_targets))
             if network is not None and held_out is not None and len(held_out[0]):
                 losses[steps] = mean_loss(network, *held_out, self.loss)
-        return min(losses, key=losses.__getitem__, default=STEPS[0])
+        return min(losses, key=losses.__getitem__, default=choices[0])
 
     def independent(
         self, x: np.ndarray, y: np.ndarray, linear: np.ndarray, steps: int, assets: Sequence[Any]

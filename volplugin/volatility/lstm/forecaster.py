@@ -31,7 +31,7 @@ from volplugin.volatility.inputs import (
 from volplugin.volatility.linear import regress_logs
 from volplugin.volatility.lstm.carry import LSTMFollower
 from volplugin.volatility.lstm.ensemble import Ensemble
-from volplugin.volatility.lstm.fitting import Fitting
+from volplugin.volatility.lstm.fitting import STEPS, Fitting
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.readout import Readout
 from volplugin.volatility.lstm.sequences import block_days
@@ -71,8 +71,10 @@ class LSTMVolatility(VolatilityForecaster):
         Look-back of the network: least number of sessions that its state is warmed up by.
     seeds : sequence of int, default (0, 1, 2)
         One network each.
-    steps : int or None, default 150
-        Gradient steps of training; None to choose them on a purged validation tail of the training span.
+    steps : int, sequence of int or None, default 150
+        Gradient steps of training. From several, the number is chosen, seed by seed, that has the least loss on a
+        purged validation tail of the training span, the last fifth; all of it is then trained on. None stands for
+        75, 150 and 300.
     loss : {"log_mse", "qlike", "gaussian_nll", "volatility_mse"}, default "log_mse"
         Squared error of log variance, QLIKE, Gaussian likelihood, or squared error of volatility.
     linear_share : float, default 0.25
@@ -107,7 +109,7 @@ class LSTMVolatility(VolatilityForecaster):
         units: Sequence[int] = (64, 32),
         window: int = 60,
         seeds: Sequence[int] = (0, 1, 2),
-        steps: int | None = 150,
+        steps: int | Sequence[int] | None = 150,
         loss: str = "log_mse",
         linear_share: float = 0.25,
         mode: str = "fine-tuned",
@@ -152,13 +154,17 @@ class LSTMVolatility(VolatilityForecaster):
             raise ParameterError(f"seeds is {self.seeds!r}; pass one or more different whole numbers")
         if len(self.units) == 0 or min(self.units) < 1 or self.window < 1:
             raise ParameterError(f"units is {self.units!r}, window {self.window!r}; pass positive whole numbers")
-        if self.steps is not None and self.steps < 1:
-            raise ParameterError(f"steps is {self.steps!r}; pass a positive whole number, or None to choose it")
+        if len(self._step_choices) == 0 or min(self._step_choices) < 1:
+            raise ParameterError(f"steps is {self.steps!r}; pass a positive whole number, or several to choose from")
         if not 0 <= self.linear_share <= 1:
             raise ParameterError(f"linear_share is {self.linear_share!r}; pass a share between 0 and 1")
         ordered = sorted(set(self.horizons)) == list(self.horizons)
         if len(self.horizons) == 0 or min(self.horizons) < 1 or not ordered:
             raise ParameterError(f"horizons is {self.horizons!r}; pass increasing numbers of sessions")
+
+    @property
+    def _step_choices(self) -> tuple[int, ...]:
+        return tuple(np.atleast_1d(STEPS if self.steps is None else self.steps).tolist())
 
     # -- training ---------------------------------------------------------------------------
 
@@ -178,16 +184,19 @@ class LSTMVolatility(VolatilityForecaster):
             raise InsufficientHistoryError(
                 f"{panel!r} is too short to train on: an asset needs about {BASE_MINIMUM + 2 * self.window} sessions"
             )
-        return ensemble.to_arrays(panel.assets) | {"linear": linear, "bounds": level_bounds(x, self.names)}
+        learned = {"linear": linear, "bounds": level_bounds(x, self.names), "steps": self.steps_}
+        return ensemble.to_arrays(panel.assets) | learned
 
     def _trained(self, x: np.ndarray, y: np.ndarray, linear: np.ndarray, panel: PricePanel) -> Ensemble | None:
         """Train what the first seed brings to the ensemble; None for too little data."""
         fitting = Fitting(self._empty_network, LOSSES[self.loss], self.knots, int(self.seeds[0]))
-        self.steps_ = self.steps or fitting.chosen_steps(x, y, regress_logs)
+        choices = self._step_choices
+        steps = choices[0] if len(choices) == 1 else fitting.chosen_steps(x, y, regress_logs, choices)
+        self.steps_ = np.array([steps])
         if self.mode == "independent":
-            copies = fitting.independent(x, y, linear, self.steps_, panel.assets)
+            copies = fitting.independent(x, y, linear, steps, panel.assets)
             return Ensemble([fitting.start(linear)[0]], [copies]) if copies else None
-        network = fitting.pooled(x, y, linear, self.steps_)
+        network = fitting.pooled(x, y, linear, steps)
         if network is None:
             return None
         tuning = self.mode == "fine-tuned" and self.tuned == "network"
@@ -201,6 +210,7 @@ class LSTMVolatility(VolatilityForecaster):
         panel = _by_name(panel)
         self.ensemble_ = Ensemble.of([self._ensemble(state, panel.assets, 1) for state in states])
         self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
+        self.steps_ = np.concatenate([state["steps"] for state in states])
         x, y = self._training_data(panel)
         self.readout_, said, spoken = self._read_out(x, y, panel)
         # The factor by horizon: of the forecasts in sample, and of their linear part out of sample.
@@ -349,6 +359,8 @@ class LSTMVolatility(VolatilityForecaster):
         """Return the weights of each network, the linear model and the rescales."""
         learned = {"linear": self.linear_, "alone": self.alone_, "bounds": self.bounds_}
         learned |= {"factor": self.factor_, "factors": self.factors_}
+        if len(self._step_choices) > 1:
+            learned["steps"] = self.steps_
         tuned = {} if self.tuned == "network" else self.readout_.own
         own = {f"own/{asset}": table for asset, table in tuned.items()} if self.mode == "fine-tuned" else {}
         return self.ensemble_.to_arrays(self.assets_) | learned | own
@@ -358,14 +370,17 @@ class LSTMVolatility(VolatilityForecaster):
         self.ensemble_ = self._ensemble(state, self.assets_, len(self.seeds))
         self.linear_, self.alone_, self.bounds_ = state["linear"], state["alone"], state["bounds"]
         self.factor_, self.factors_ = state["factor"], state["factors"]
+        self.steps_ = state.get("steps", np.repeat(self._step_choices[:1], len(self.seeds)))
         shared = self.ensemble_.readout(self.linear_, self.linear_share)
         own = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}
         self.readout_ = Readout(shared.table, {**shared.own, **own})
 
     @property
     def vintage(self) -> dict[str, str]:
-        """What the learned numbers are, with the number of assets that keep a readout or network of their own."""
+        """What the learned numbers are, with the steps that were chosen, and how many assets have their own."""
         named = super().vintage
+        if len(self._step_choices) > 1 and hasattr(self, "steps_"):
+            named["steps"] = ", ".join(map(str, self.steps_))
         if self.mode != "shared" and hasattr(self, "readout_"):
             named["own"] = f"{len(self.readout_.own)} of {len(self.assets_)} assets"
         return named

@@ -43,14 +43,13 @@ class VolatilityNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.n_recurrent, self.window = n_recurrent, window
-        # Torch's own start would draw from the global generator: made without numbers, for `initialise` to fill.
-        with torch.device("meta"):
+        # Torch's own start draws from the global generator, which is given back; `initialise` draws ours.
+        with torch.random.fork_rng(devices=[]):
             self.layers = nn.ModuleList(self._layers([n_recurrent, *units]))
             self.width = self._width(units[-1])
             self.head = nn.Linear(self.width, n_heads, bias=False)
             self.skip = nn.Linear(n_inputs, n_heads)
             self._extend()
-        self.to_empty(device="cpu")
 
     # -- what a variant changes -------------------------------------------------------------
 

@@ -14,6 +14,9 @@ from volplugin.volatility.lstm.network import VolatilityNetwork
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
+HELD_OUT = 256
+"""Sequences that are judged at once, so that memory stays bounded."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -112,10 +115,13 @@ def train(
 
 def mean_loss(network: VolatilityNetwork, inputs: np.ndarray, targets: np.ndarray, loss: Loss) -> float:
     """Mean loss over every step with a target; shapes as in `train`."""
-    y = as_tensor(targets)
+    total = count = 0.0
     with torch.inference_mode():
-        output, _ = network(as_tensor(inputs))
-    return float(loss(output, y)[torch.isfinite(y)].mean())
+        for x, y in zip(as_tensor(inputs).split(HELD_OUT), as_tensor(targets).split(HELD_OUT), strict=True):
+            here = torch.isfinite(y)
+            total += float(loss(network(x)[0], y)[here].double().sum())
+            count += int(here.sum())
+    return total / count
 
 
 def _batches(count: int, size: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
