@@ -163,7 +163,8 @@ class WalkForward(VolatilityForecaster):
         joined = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_join)(self.forecaster, states[date], panel, date) for date in missing
         )
-        for date, fitted in zip(missing, joined, strict=True):
+        shown = tqdm(joined, desc="joining", unit="vintage", total=len(missing), disable=None if progress else True)
+        for date, fitted in zip(missing, shown, strict=True):
             self._keep(date, fitted, wanted[date])
         return self
 

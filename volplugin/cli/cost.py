@@ -25,11 +25,12 @@ class Cost:
         The system knows the peak of this process and that of the largest other. They need not peak at the same
         moment, and what they share is counted in each: their sum is the most that it can have been.
         """
-        # What a process took is known when it has ended.
-        from joblib.externals.loky import get_reusable_executor
-
         wall = time.perf_counter() - self._began
-        get_reusable_executor().shutdown(wait=True)
+        if jobs > 1:
+            # What a process took is known when it has ended.
+            from joblib.externals.loky import get_reusable_executor
+
+            get_reusable_executor().shutdown(wait=True)
         try:
             import resource
         except ImportError:  # there is none on Windows
