@@ -24,12 +24,22 @@ import click
 import pandas as pd
 from machine import describe_machine
 
-from volplugin import EWMAVolatility, HARVolatility, LSTMVolatility, ModelStore, PricePanel, WalkForward, read_bundle
+from volplugin import (
+    EWMAVolatility,
+    HARVolatility,
+    LSTMVolatility,
+    ModelStore,
+    PricePanel,
+    RefitSchedule,
+    WalkForward,
+    read_bundle,
+)
 from volplugin.evaluation import VolatilityScores, forecast_table, volatility_scorecard
 from volplugin.pretrained import PretrainedVolatility
 
 HORIZONS = (1, 5, 21)
-SHIPPED, CLOSES, WIDE_HAR = "pretrained", "pretrained, closes only", "log-HAR fitted on the same panel"
+SHIPPED, CLOSES, TUNED = "pretrained", "pretrained, closes only", "pretrained, tuned to each stock"
+WIDE_HAR = "log-HAR fitted on the same panel"
 
 
 class OnCloses:
@@ -62,6 +72,15 @@ def years(scores: VolatilityScores, rows: list[str], horizon: int) -> str:
     lines += [f"| {name} | {' | '.join(f'{value:.3f}' for value in row)} |" for name, row in by_year.iterrows()]
     lower = int((by_year.iloc[0] < by_year.iloc[1]).sum())
     return "\n".join([*lines, f"\n{rows[0]} is below {rows[1]} in {lower} of {by_year.shape[1]} years."])
+
+
+def tuned(panel: PricePanel, start: str, end: str) -> tuple[PretrainedVolatility, list[str]]:
+    """Tune each year's vintage to the stocks of a panel, and say how many kept a readout of their own."""
+    model, kept = PretrainedVolatility(), []
+    for date in RefitSchedule().dates(panel.sessions, start, end):
+        ranges = model.fit(panel.asof(date)).at(date).answering(panel)
+        kept.append(f"{ranges.vintage['own']} from {date.date()} on")
+    return model, kept
 
 
 def first_forecast() -> str:
@@ -97,7 +116,8 @@ def main(
     """Judge, and print the tables."""
     panel, shipped = read_bundle("dow30"), PretrainedVolatility()
     own_har = WalkForward(HARVolatility()).train(panel, start, end, progress=False)
-    models = {SHIPPED: shipped, CLOSES: OnCloses(shipped), "log-HAR fitted on the Dow 30": own_har}
+    own, kept = tuned(panel, start, end)
+    models = {SHIPPED: shipped, TUNED: own, CLOSES: OnCloses(shipped), "log-HAR fitted on the Dow 30": own_har}
     if wide is not None:
         everyone = PricePanel.beside([panel, PricePanel.from_parquet(wide)])
         models[WIDE_HAR] = WalkForward(HARVolatility()).train(everyone, start, end, n_jobs=2, progress=False)
@@ -129,6 +149,7 @@ def main(
     for horizon in HORIZONS:
         single = [scores.table.loc[(horizon, name), "qlike"] for name in seeds if " seed " in name]
         print(f"spread of the seeds at h={horizon}: {max(single) - min(single):.4f}")
+    print(f"\nreadouts of their own are kept by {', '.join(kept)}")
     print(f"\nto a first forecast of {len(panel.assets)} stocks: {first_forecast()}")
 
 
