@@ -1,5 +1,7 @@
 """Pretraining, and the vintages that come of it: chosen by date, tuned to a panel, never from the future."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,11 +9,19 @@ from registry import tiny_lstm
 from sklearn.base import clone
 from synthetic import ASOF, ASSETS, SESSIONS, poisoned
 
-from volplugin import LSTMVolatility, PricePanel, RiskModel, RollingCorrelation, default_risk_model
+from volplugin import (
+    LSTMVolatility,
+    PricePanel,
+    RefitSchedule,
+    RiskModel,
+    RollingCorrelation,
+    WalkForward,
+    default_risk_model,
+)
 from volplugin.errors import InsufficientHistoryError, LookAheadError, MissingVintageError
-from volplugin.pretrained import PretrainedVolatility
+from volplugin.pretrained import PretrainedVolatility, backbone
 from volplugin.pretraining import pretrain, vintage_dates
-from volplugin.store import ModelStore
+from volplugin.store import FORMAT, ModelStore
 from volplugin.volatility import RangesOrCloses
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -141,6 +151,13 @@ def test_the_shipped_vintages():
     assert sum(file.stat().st_size for file in model.store.path.rglob("*") if file.is_file()) < 12e6
     for date in (dates[0], dates[-1]):
         assert model.store.load(date)[1].trained_through == str(date.date())
+
+
+def test_the_shipped_vintages_are_those_of_the_backbone():
+    """The same store could be trained further: its description is that of what `volplugin pretrain` trains."""
+    shipped = LSTMVolatility.pretrained()
+    assert shipped.configuration == WalkForward(backbone(), RefitSchedule("yearly")).configuration
+    assert shipped.store.configuration == json.loads(json.dumps({"format": FORMAT, **shipped.configuration}))
 
 
 def test_the_default_model_needs_no_training(synthetic):
