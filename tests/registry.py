@@ -72,6 +72,7 @@ CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
     "ewma": lambda: EWMACorrelation(halflife=12),
     "ewma-shrunk": lambda: EWMACorrelation(halflife=12, shrinkage=0.3),
     "two-speed": lambda: TwoSpeedCorrelation(EWMACorrelation(12), fast_halflife=4),
+    "two-speed-half": lambda: TwoSpeedCorrelation(EWMACorrelation(12), fast_halflife=4, trust=0.5),
     "ledoit-wolf": lambda: LedoitWolfCorrelation(60),
     "nonlinear": lambda: NonlinearShrinkageCorrelation(72, halflife=20),
     "factor": lambda: FactorCorrelation(60),

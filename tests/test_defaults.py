@@ -9,7 +9,6 @@ from sklearn.base import clone
 from synthetic import ASOF, SESSIONS
 
 from volplugin import (
-    EWMACorrelation,
     EWMAVolatility,
     HARVolatility,
     LSTMVolatility,
@@ -17,6 +16,7 @@ from volplugin import (
     RefitSchedule,
     RiskModel,
     RollingCorrelation,
+    TwoSpeedCorrelation,
     WalkForward,
     default_risk_model,
 )
@@ -30,12 +30,12 @@ SPAN = (SESSIONS[950], SESSIONS[1100])
 # -- the recipe ------------------------------------------------------------------------------------
 
 
-def test_the_default_is_pretrained_volatilities_and_exponential_correlations():
+def test_the_default_is_pretrained_volatilities_and_correlations_at_two_speeds():
     model = default_risk_model()
     assert isinstance(model, RiskModel)
     assert isinstance(model.volatility, PretrainedVolatility)
     assert isinstance(default_risk_model("pretrained").volatility, PretrainedVolatility)
-    assert isinstance(model.correlation, EWMACorrelation)
+    assert isinstance(model.correlation, TwoSpeedCorrelation)
     assert model.devolatilise
 
 

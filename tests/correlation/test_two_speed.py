@@ -42,6 +42,23 @@ def test_the_average_moves_down_in_a_calm_and_the_matrix_stays_psd():
     np.testing.assert_array_equal(np.diag(fast), 1.0)
 
 
+def test_half_trust_goes_half_of_the_way_between_the_usual_and_the_fast_average():
+    z = returns(np.where(np.arange(900) < 860, 0.3, 0.9))
+    model = TwoSpeedCorrelation(EWMACorrelation(126), trust=0.5)
+    rho, facts = model.diagnose(z)
+    known = z.tail(model.lookback).to_numpy()
+    scaled = known / np.sqrt((known**2).mean(axis=0))
+    usual, fast = fast_average(scaled), fast_average(scaled[-60:], 10)
+    assert facts["chosen"] == pytest.approx({"fast_average": fast, "usual_average": usual}, rel=1e-12)
+    assert average(rho.to_numpy()) == pytest.approx((usual + fast) / 2, abs=1e-12)
+    assert usual < fast - 0.2
+
+
+def test_the_usual_average_counts_every_session_alike():
+    z = np.array([[1.0, 2.0, -1.0], [0.5, np.nan, 0.5], [2.0, 1.0, 1.0]])
+    assert fast_average(z) == pytest.approx(((4 - 6) / 6 + (1 - 0.5) / 2 + (16 - 6) / 6) / (2 + 0.25 + 2), rel=1e-12)
+
+
 def test_the_structure_view_is_the_slow_matrix():
     z = returns(np.full(900, 0.5))
     slow = EWMACorrelation(252, shrinkage=0.2).estimate(z)
@@ -87,5 +104,7 @@ def test_missing_sessions_do_not_shift_the_weights():
 def test_bad_parameters_and_views_are_named():
     with pytest.raises(ParameterError, match="fast_halflife is 0"):
         TwoSpeedCorrelation(fast_halflife=0).estimate(returns(np.full(50, 0.5)))
+    with pytest.raises(ParameterError, match="trust is 1.5; pass a share"):
+        TwoSpeedCorrelation(trust=1.5).estimate(returns(np.full(50, 0.5)))
     with pytest.raises(ParameterError, match="view is 'other'"):
         TwoSpeedCorrelation().estimate(returns(np.full(50, 0.5)), view="other")

@@ -38,7 +38,7 @@ def test_study_runs_and_a_second_one_has_nothing_to_train(home):
     for said in ("the common sample is used", "equal weights, 20 sessions ahead", "weights of weights.csv, 20"):
         assert said in first.stdout
     numbers = json.loads((home / "out" / "study.json").read_text())
-    assert numbers["causal_model"].startswith("LSTMVolatility + EWMACorrelation")
+    assert numbers["causal_model"].startswith("LSTMVolatility + TwoSpeedCorrelation")
     second = study(home)
     assert "3 of 3; to be trained: 0" in second.stderr
     again = json.loads((home / "out" / "study.json").read_text())

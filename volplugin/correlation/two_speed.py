@@ -23,12 +23,18 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     ``R' = (1 - a) R + a I`` with ``a = 1 - c_f / c_s`` where it is below. Both are convex combinations of
     correlation matrices, so that R' is one.
 
+    A fast average is soon over: a storm ends, and so does a calm. With a `trust` below one, c_f is that share of the
+    fast average and the rest that of all sessions remembered, towards which it will return.
+
     Parameters
     ----------
     structure : CorrelationEstimator, optional
         Any estimator of the slow matrix, by default ``EWMACorrelation(halflife=252, shrinkage=0.2)``.
     fast_halflife : float, default 10
         Of the average correlation, in sessions.
+    trust : float, default 1.0
+        Share of the fast average in what the matrix is moved to; the rest is the average over the whole lookback,
+        every session alike.
 
     Notes
     -----
@@ -36,9 +42,12 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     The view "structure" is the slow matrix alone: the fast average does not help an optimiser.
     """
 
-    def __init__(self, structure: CorrelationEstimator | None = None, fast_halflife: float = 10) -> None:
+    def __init__(
+        self, structure: CorrelationEstimator | None = None, fast_halflife: float = 10, trust: float = 1.0
+    ) -> None:
         self.structure = structure
         self.fast_halflife = fast_halflife
+        self.trust = trust
 
     @property
     def lookback(self) -> int:
@@ -59,8 +68,12 @@ class TwoSpeedCorrelation(CorrelationEstimator):
         return self._slow._estimate(z[-self._slow.lookback :])
 
     def _adjust(self, correlation: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-        fast = fast_average(to_unit_variance(z)[-self._memory :], self.fast_halflife)
-        return move_average(correlation, fast), {"fast_average": fast}
+        if not 0 <= self.trust <= 1:
+            raise ParameterError(f"trust is {self.trust}; pass a share between 0 and 1")
+        scaled = to_unit_variance(z)
+        fast, usual = fast_average(scaled[-self._memory :], self.fast_halflife), fast_average(scaled)
+        wanted = self.trust * fast + (1 - self.trust) * usual
+        return move_average(correlation, wanted), {"fast_average": fast, "usual_average": usual}
 
 
 def move_average(correlation: np.ndarray, wanted: float) -> np.ndarray:
@@ -75,15 +88,15 @@ def move_average(correlation: np.ndarray, wanted: float) -> np.ndarray:
     return (1 - share) * correlation + share * np.eye(len(correlation))
 
 
-def fast_average(z: np.ndarray, halflife: float) -> float:
+def fast_average(z: np.ndarray, halflife: float | None = None) -> float:
     """Average correlation of the recent past, from how much all assets move together.
 
     Parameters
     ----------
     z : ndarray of shape (n_sessions, n_assets)
         Devolatilised returns, NaN where missing.
-    halflife : float
-        In sessions.
+    halflife : float, optional
+        In sessions; every session alike if not given.
     """
     number = np.isfinite(z).sum(axis=1)
     usable = number >= 2
