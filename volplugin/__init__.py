@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from volplugin.errors import VolpluginError
     from volplugin.panel import PricePanel
     from volplugin.risk_model import RiskModel
+    from volplugin.simulated import simulated_panel
     from volplugin.store import ModelStore
     from volplugin.targeting import VolatilityTarget
     from volplugin.units import annualize
@@ -77,6 +78,7 @@ __all__ = [
     "minimum_variance",
     "read_bundle",
     "risk_parity",
+    "simulated_panel",
 ]
 
 _HOMES = {
@@ -114,6 +116,7 @@ _HOMES = {
     "minimum_variance": "allocation",
     "read_bundle": "adapters.zipline.bundles",
     "risk_parity": "allocation",
+    "simulated_panel": "simulated",
 }
 
 
