@@ -6,10 +6,11 @@ Needs the bundle dow30. WIDE is the panel that the vintages were trained on besi
 pooled log-HAR is fitted that they are held against. STORE holds vintages trained without the Dow 30, by
 `volplugin pretrain --panel WIDE.parquet --market dow30 --first 2009 --no-closes --store STORE`. Either may be left
 out. Vintages that were trained in another way stand beside the shipped ones by `--beside NAME STORE`. Prints
-Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year at each horizon; the
-seeds and their spread; and the seconds to a first forecast after installation.
+Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year and by
+stress period; the seeds and their spread; and the seconds to a first forecast after installation.
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -65,13 +66,14 @@ def table(scores: VolatilityScores, rows: list[str]) -> str:
     return "\n".join(lines)
 
 
-def years(scores: VolatilityScores, rows: list[str], horizon: int) -> str:
-    """QLIKE of each year, and in how many years the first row is below the second."""
-    by_year = scores.by_year.loc[horizon].loc[rows]
-    lines = [f"| h={horizon} | {' | '.join(map(str, by_year.columns))} |", "|---" * (by_year.shape[1] + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(f'{value:.3f}' for value in row)} |" for name, row in by_year.iterrows()]
-    lower = int((by_year.iloc[0] < by_year.iloc[1]).sum())
-    return "\n".join([*lines, f"\n{rows[0]} is below {rows[1]} in {lower} of {by_year.shape[1]} years."])
+def periods(by_period: pd.DataFrame, rows: list[str], horizon: int) -> str:
+    """QLIKE of each year, or stress period, and in how many of them the first row is below the second."""
+    found = by_period.loc[horizon].loc[rows]
+    lines = [f"| h={horizon} | {' | '.join(map(str, found.columns))} |", "|---" * (found.shape[1] + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(f'{value:.3f}' for value in row)} |" for name, row in found.iterrows()]
+    lower = found.iloc[0] < found.iloc[1]
+    lost = f", not in {', '.join(map(str, lower.index[~lower]))}" if not lower.all() else ""
+    return "\n".join([*lines, f"\n{rows[0]} is below {rows[1]} in {lower.sum()} of {len(lower)}{lost}."])
 
 
 def tuned(panel: PricePanel, start: str, end: str) -> tuple[PretrainedVolatility, list[str]]:
@@ -115,9 +117,12 @@ def main(
 ) -> None:
     """Judge, and print the tables."""
     panel, shipped = read_bundle("dow30"), PretrainedVolatility()
-    own_har = WalkForward(HARVolatility()).train(panel, start, end, progress=False)
+    own_har, market_har = (
+        WalkForward(HARVolatility(terms)).train(panel, start, end, progress=False) for terms in ("har", "market")
+    )
     own, kept = tuned(panel, start, end)
     models = {SHIPPED: shipped, TUNED: own, CLOSES: OnCloses(shipped), "log-HAR fitted on the Dow 30": own_har}
+    models["the same with market terms"] = market_har
     if wide is not None:
         everyone = PricePanel.beside([panel, PricePanel.from_parquet(wide)])
         models[WIDE_HAR] = WalkForward(HARVolatility()).train(everyone, start, end, n_jobs=2, progress=False)
@@ -143,8 +148,8 @@ def main(
     print(f"\n{start} to {end}, {int(scores.table['stock_days'].max()):,} stock-days at one session\n")
     print(table(scores, list(models)), "\n")
     others = [name for name in models if name not in (SHIPPED, benchmark)]
-    for horizon in HORIZONS:
-        print(years(scores, [SHIPPED, benchmark, *others], horizon), "\n")
+    for by_period, horizon in itertools.product((scores.by_year, scores.by_stress), HORIZONS):
+        print(periods(by_period, [SHIPPED, benchmark, *others], horizon), "\n")
     print(table(scores, list(seeds)), "\n")
     for horizon in HORIZONS:
         single = [scores.table.loc[(horizon, name), "qlike"] for name in seeds if " seed " in name]
