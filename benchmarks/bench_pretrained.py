@@ -57,7 +57,7 @@ class OnCloses:
 def table(scores: VolatilityScores, rows: list[str]) -> str:
     """QLIKE by horizon, and how far below the HAR of the same panel it is."""
     benchmark = scores.benchmarks[0]
-    heads = [*(f"h={h}" for h in HORIZONS), *(f"below {benchmark}, h={h}" for h in HORIZONS)]
+    heads = [*(f"h={h}" for h in HORIZONS), *(f"below it, h={h}" for h in HORIZONS)]
     lines = [f"| model | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name in rows:
         found = [scores.table.loc[(h, name)] for h in HORIZONS]
@@ -145,7 +145,8 @@ def main(
         calibrated_through=pd.Timestamp(start) - pd.Timedelta(days=1),
     )
     print(describe_machine())
-    print(f"\n{start} to {end}, {int(scores.table['stock_days'].max()):,} stock-days at one session\n")
+    stock_days = int(scores.table["stock_days"].max())
+    print(f"\n{start} to {end}, {stock_days:,} stock-days at one session; it: {benchmark}\n")
     print(table(scores, list(models)), "\n")
     others = [name for name in models if name not in (SHIPPED, benchmark)]
     for by_period, horizon in itertools.product((scores.by_year, scores.by_stress), HORIZONS):
