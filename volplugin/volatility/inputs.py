@@ -7,9 +7,11 @@ is a function of the `INPUT_LOOKBACK` sessions up to it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from volplugin.panel import PricePanel
 from volplugin.volatility.base import REACH
@@ -83,7 +85,9 @@ class Inputs:
         bounds : ndarray of shape (2, 2), optional
             From `level_bounds`: levels beyond them are moved to them.
         """
-        x = self.values[..., [self.names.index(name) for name in names]]
+        x = self.values
+        if names != self.names:
+            x = x[..., [self.names.index(name) for name in names]]
         return x if bounds is None else within_levels(x, names, bounds)
 
 
@@ -129,7 +133,14 @@ def reference(panel: PricePanel, universe: list[str]) -> PricePanel | None:
     return None if panel.market is panel else panel.market
 
 
-def build_inputs(panel: PricePanel, market: PricePanel | None, first: int = 0) -> Inputs:
+def build_inputs(
+    panel: PricePanel,
+    market: PricePanel | None,
+    first: int = 0,
+    *,
+    names: tuple[str, ...] | None = None,
+    dtype: DTypeLike = float,
+) -> Inputs:
     """All inputs of the sessions of a panel from row `first` on.
 
     Parameters
@@ -140,19 +151,21 @@ def build_inputs(panel: PricePanel, market: PricePanel | None, first: int = 0) -
         The reference universe, whose means are the market-wide inputs; None to do without.
     first : int, default 0
         First row wanted.
+    names : tuple of str, optional
+        Inputs wanted; all that there are if not given.
+    dtype : data type, default float
+        Of the table; single precision is enough to train on, and half the memory.
     """
     own = _relative(panel, first)
-    columns = dict(zip(OWN, _own_inputs(panel, own, first), strict=True))
-    columns["negative_return"] = np.minimum(columns["return"], 0.0)
-    if market is not None:
-        means = _market_inputs(panel, market, own, first)
-        columns |= {
-            name: np.broadcast_to(mean[:, None], own.base.shape) for name, mean in zip(MARKET, means, strict=True)
-        }
-    values = np.stack(list(columns.values()), axis=-1)
-    usable = np.isfinite(own.base) & np.isfinite(panel.close.to_numpy()[first:])
-    values = np.clip(np.where(np.isfinite(values), values, 0.0), -CLIP, CLIP)
-    return Inputs(np.where(usable[..., None], values, np.nan), tuple(columns), own.base)
+    names = names or (*OWN, *LEVERAGE, *(() if market is None else MARKET))
+    unusable = ~(np.isfinite(own.base) & np.isfinite(panel.close.to_numpy()[first:]))
+    values = np.empty((*own.base.shape, len(names)), dtype)
+    # Column by column into its place: all of them side by side would be several times the table.
+    for name, column in _columns(panel, market, own, first):
+        if name in names:
+            values[..., names.index(name)] = np.clip(np.where(np.isfinite(column), column, 0.0), -CLIP, CLIP)
+    values[unusable] = np.nan
+    return Inputs(values, names, own.base)
 
 
 @dataclass(frozen=True)
@@ -169,18 +182,28 @@ def _relative(panel: PricePanel, first: int) -> _Relative:
     return _Relative(base, [np.log(rolling_mean(variance, days, first=first) / base) for days in RANGES])
 
 
-def _own_inputs(panel: PricePanel, own: _Relative, first: int) -> list[np.ndarray]:
+def _columns(
+    panel: PricePanel, market: PricePanel | None, own: _Relative, first: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Give inputs by name, one after the other, each of shape (n_sessions - first, n_assets) or one column for all."""
+    yield from zip(HAR, own.ratios, strict=True)
     scale = np.sqrt(own.base)
     returns = panel.returns.to_numpy()[first:] / scale
-    overnight = volume = np.full_like(returns, np.nan)
-    if panel.open is not None:
-        overnight = panel.overnight.to_numpy()[first:] / scale
-    if panel.volume is not None:
-        traded = panel.volume.to_numpy()
-        traded = np.where(traded > 0, traded, np.nan)
-        volume = np.log(traded[first:] / rolling_mean(traded, 66, 22, first))
-    level = np.log(rolling_mean(panel.variance.to_numpy(), 120, 22, first)) + CENTRE
-    return [*own.ratios, returns, np.abs(returns), overnight, volume, level]
+    yield "return", returns
+    yield "absolute_return", np.abs(returns)
+    yield "negative_return", np.minimum(returns, 0.0)
+    missing = np.full_like(returns, np.nan)
+    yield "overnight", missing if panel.open is None else panel.overnight.to_numpy()[first:] / scale
+    yield "volume", missing if panel.volume is None else _relative_volume(panel.volume.to_numpy(), first)
+    yield "level", np.log(rolling_mean(panel.variance.to_numpy(), 120, 22, first)) + CENTRE
+    if market is not None:
+        means = _market_inputs(panel, market, own, first)
+        yield from ((name, mean[:, None]) for name, mean in zip(MARKET, means, strict=True))
+
+
+def _relative_volume(volume: np.ndarray, first: int) -> np.ndarray:
+    traded = np.where(volume > 0, volume, np.nan)
+    return np.log(traded[first:] / rolling_mean(traded, 66, 22, first))
 
 
 def _market_inputs(panel: PricePanel, market: PricePanel, own: _Relative, first: int) -> list[np.ndarray]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from volplugin.volatility.inputs import level_bounds, within_levels
-from volplugin.volatility.linear import forecast_ratio, regress_logs
-from volplugin.volatility.targets import purged, rescale
+from volplugin.volatility.linear import forecast_ratio, log_moments, mean_ratio, solve
+from volplugin.volatility.targets import rescale
 
 FIRST_FIT = 5 * 252
 """Sessions that the first of the regressions is fitted on: enough to have seen a storm and a calm."""
@@ -45,9 +45,24 @@ def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, names: tuple[str, ...], ho
     if len(x) - begin < 2 * REFIT:
         return np.ones(y.shape[-1])
     forecasts = np.full_like(y, np.nan)
-    for cut in range(begin, len(x), REFIT):
-        table = regress_logs(x[:cut], purged(y[:cut], horizons))
-        if table is not None:
-            ahead = within_levels(x[cut : cut + REFIT], names, level_bounds(x[:cut], names))
-            forecasts[cut : cut + REFIT] = forecast_ratio(table, ahead)
+    cuts = range(begin, len(x), REFIT)
+    refits = [_refits(x, y[..., knot], cuts, horizon) for knot, horizon in enumerate(horizons)]
+    for cut, *tables in zip(cuts, *refits, strict=True):
+        ahead = within_levels(x[cut : cut + REFIT], names, level_bounds(x[:cut], names))
+        for knot, table in enumerate(tables):
+            if table is not None:
+                forecasts[cut : cut + REFIT, :, knot] = forecast_ratio(table, ahead)
     return rescale(y[begin:], forecasts[begin:])
+
+
+def _refits(x: np.ndarray, y: np.ndarray, cuts: Sequence[int], horizon: int) -> Iterator[np.ndarray | None]:
+    """Regress on the rows before each cut whose targets were known there, of one horizon; None for too few.
+
+    The rows of one refit are among those of the next: their moments are summed once.
+    """
+    moments, done = np.zeros((x.shape[-1] + 2,) * 2), 0
+    for cut in cuts:
+        known = max(cut - horizon, done)
+        moments = moments + log_moments(x[done:known], y[done:known])
+        line, done = solve(moments), known
+        yield None if line is None else np.append(line, mean_ratio(x[:known], y[:known], line))

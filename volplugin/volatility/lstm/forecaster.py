@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ from volplugin.volatility.lstm.training import LOSSES, one_thread
 from volplugin.volatility.lstm.tuning import fine_tune
 from volplugin.volatility.lstm.variants import NETWORKS
 from volplugin.volatility.rescale import out_of_sample_ratio
-from volplugin.volatility.targets import close_to_close_ratio, forward_variance, rescale
+from volplugin.volatility.targets import close_to_close_ratio, forward_variance
 
 CHOICES = {
     "inputs": tuple(INPUT_SETS),
@@ -49,7 +50,7 @@ CHOICES = {
     "tuned": ("readout", "network"),
 }
 
-CHUNK = 64
+CHUNK = 16
 """Assets that are run through at once when a vintage is put together."""
 
 
@@ -212,46 +213,44 @@ class LSTMVolatility(VolatilityForecaster):
         self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
         self.steps_ = np.concatenate([state["steps"] for state in states])
         x, y = self._training_data(panel)
-        self.readout_, said, spoken = self._read_out(x, y, panel)
+        self.readout_, factors, spoken = self._read_out(x, y, panel)
         # The factor by horizon: of the forecasts in sample, and of their linear part out of sample.
         missing = out_of_sample_ratio(x, y, self.names, self.knots)
-        self.factor_, *others = (rescale(y, np.exp(log_ratio)) * missing for log_ratio in said)
-        self.factors_ = np.stack(others)
+        self.factor_, self.factors_ = factors[0] * missing, factors[1:] * missing
         own = [name not in MARKET for name in self.names]
         alone = regress_logs(np.concatenate([spoken, x[..., own]], axis=-1), y)
         assert alone is not None, "there are as many rows as the networks' own regression had"
         self.alone_ = alone
         self.alone_[-1] *= missing
 
-    def _read_out(
-        self, x: np.ndarray, y: np.ndarray, panel: PricePanel
-    ) -> tuple[Readout, list[np.ndarray], np.ndarray]:
+    def _read_out(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[Readout, np.ndarray, np.ndarray]:
         """Run the ensemble over the training data, a few assets at a time so that memory stays bounded.
 
         Returns
         -------
         readout : Readout
             With those that assets keep of their own.
-        said : list of ndarray of shape (n_sessions, n_assets, n_horizons)
-            Log variance relative to the slow level, by the readout and by each component.
+        factors : ndarray of shape (1 + n_components, n_horizons)
+            Mean of realised over forecast variance, of the readout's forecasts and of each component's.
         spoken : ndarray of shape (n_sessions, n_assets, n_horizons)
             What the recurrent layers add.
         """
         readout = self.ensemble_.readout(self.linear_, self.linear_share)
         parts = [(part.readout(self.linear_, 0.0), units) for part, units in self._component_parts().values()]
-        said, spoken = [np.empty_like(y) for _ in range(1 + len(parts))], np.empty_like(y)
+        total, count = np.zeros((1 + len(parts), len(self.knots))), np.zeros(len(self.knots))
+        spoken = np.empty(y.shape, x.dtype)
         for begin in range(0, y.shape[1], CHUNK):
             few = slice(begin, begin + CHUNK)
-            assets, known = panel.assets[few], x[:, few]
+            assets, known, realised = panel.assets[few], x[:, few].astype(float), y[:, few]
             hidden = self.ensemble_.encode(known, assets, panel.sessions, self.window, 0)
             if self.mode == "fine-tuned" and self.tuned == "readout":
-                tuned = fine_tune(readout, hidden, known, np.log(y[:, few]), assets, self.knots)
+                tuned = fine_tune(readout, hidden, known, np.log(realised), assets, self.knots)
                 readout = Readout(readout.table, {**readout.own, **tuned.own})
-            said[0][:, few] = readout(hidden, known, assets)
-            for place, (part, units) in enumerate(parts, start=1):
-                said[place][:, few] = part(hidden[..., units], known, assets)
+            said = [readout(hidden, known, assets), *(part(hidden[..., units], known, assets) for part, units in parts)]
+            total += [np.nansum(realised / np.exp(log_ratio), axis=(0, 1)) for log_ratio in said]
+            count += np.isfinite(realised / said[0]).sum(axis=(0, 1))
             spoken[:, few] = self.ensemble_.spoken(hidden, assets)
-        return readout, said, spoken
+        return readout, total / count, spoken
 
     def fine_tuned(self, panel: PricePanel) -> LSTMVolatility:
         """Return this fitted model with head and skip tuned to the assets of a panel, no network trained.
@@ -283,18 +282,21 @@ class LSTMVolatility(VolatilityForecaster):
         return importlib.import_module("volplugin.pretrained").PretrainedVolatility()
 
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
-        inputs = self.inputs_of(panel, panel.market)
+        inputs = self.inputs_of(panel, panel.market, names=self.names, dtype=np.float32)
         y = forward_variance(panel, self.knots, close_to_close_ratio(panel)) / inputs.base[..., None]
-        return inputs.take(self.names), y
+        return inputs.values, y
 
     # -- forecasting ------------------------------------------------------------------------
 
-    def inputs_of(self, panel: PricePanel, market: PricePanel | None, first: int = 0) -> Inputs:
-        """Return the inputs from row `first` on, those of closes alone if that is what this model reads."""
+    def inputs_of(self, panel: PricePanel, market: PricePanel | None, first: int = 0, **table: Any) -> Inputs:
+        """Return the inputs from row `first` on, those of closes alone if that is what this model reads.
+
+        `table` says which names and data type, as to `build_inputs`.
+        """
         if self.inputs != "closes":
-            return build_inputs(panel, market, first)
+            return build_inputs(panel, market, first, **table)
         closes = panel.closes()
-        return build_inputs(closes, closes if market is panel else market and market.closes(), first)
+        return build_inputs(closes, closes if market is panel else market and market.closes(), first, **table)
 
     def reference(self, panel: PricePanel) -> PricePanel | None:
         """Return the assets whose means are the market-wide inputs; None to do without."""

@@ -61,19 +61,18 @@ def training_sequences(
         NaN in burn-in and padding.
     """
     length = burn_in + stride
-    pieces_x, pieces_y = [], []
-    for asset in range(x.shape[1]):
-        rows = np.flatnonzero(np.isfinite(x[:, asset]).all(axis=-1))
-        for begin in range(0, len(rows) - burn_in, hop or stride):
-            chunk = rows[begin : begin + length]
-            target = y[chunk, asset].copy()
-            target[:burn_in] = np.nan
-            if np.isfinite(target).any():
-                pieces_x.append(_padded(x[chunk, asset], length, 0.0))
-                pieces_y.append(_padded(target, length, np.nan))
-    if not pieces_x:
-        return np.empty((0, length, x.shape[2])), np.empty((0, length, y.shape[2]))
-    return np.stack(pieces_x), np.stack(pieces_y)
+    chunks = [
+        (asset, rows[begin : begin + length])
+        for asset, rows in enumerate(np.flatnonzero(usable) for usable in np.isfinite(x).all(axis=-1).T)
+        for begin in range(0, len(rows) - burn_in, hop or stride)
+        if np.isfinite(y[rows[begin + burn_in : begin + length], asset]).any()
+    ]
+    inputs = np.zeros((len(chunks), length, x.shape[2]), x.dtype)
+    targets = np.full((len(chunks), length, y.shape[2]), np.nan, y.dtype)
+    for number, (asset, rows) in enumerate(chunks):
+        inputs[number, : len(rows)] = x[rows, asset]
+        targets[number, burn_in : len(rows)] = y[rows[burn_in:], asset]
+    return inputs, targets
 
 
 def validation_split(
@@ -149,7 +148,7 @@ def pack(x: np.ndarray, spans: list[Block]) -> Packed:
     n_assets = x.shape[1]
     usable = np.isfinite(x).all(axis=-1)
     length = max((span.stop - span.begin for span in spans), default=0)
-    packed = np.zeros((len(spans) * n_assets, length, x.shape[2]))
+    packed = np.zeros((len(spans) * n_assets, length, x.shape[2]), x.dtype)
     places = []
     for number, span in enumerate(spans):
         here = usable[span.begin : span.stop]
@@ -161,8 +160,3 @@ def pack(x: np.ndarray, spans: list[Block]) -> Packed:
         places.append(np.stack([span.begin + row, asset, sequence, step[row, asset]])[:, answered])
     row, asset, sequence, step = np.concatenate(places, axis=1) if places else np.empty((4, 0), dtype=int)
     return Packed(packed, row, asset, sequence, step)
-
-
-def _padded(values: np.ndarray, length: int, fill: float) -> np.ndarray:
-    padding = np.full((length - len(values), values.shape[1]), fill)
-    return np.concatenate([values, padding])
