@@ -77,3 +77,7 @@ class BundleRangeError(BundleError):
 
 class DataFrequencyError(VolpluginError, ValueError):
     """A run in minute mode was asked for forecasts, which are made of daily bars."""
+
+
+class ResultFolderError(VolpluginError, OSError):
+    """A folder holds no results of a backtest, or damaged ones."""

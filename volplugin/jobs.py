@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,14 @@ from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.run import load_strategy, run_backtest
 from volplugin.defaults import PRETRAINED, correlation_named, default_walk, load_walk
 from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation import PortfolioForecasts, VolatilityScores, book_scorecard
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores
 from volplugin.files import write_atomically
 from volplugin.judging import judge_books, judge_volatility
 from volplugin.panel import PricePanel
 from volplugin.pretrained import require_trained
-from volplugin.report.html import write_report
-from volplugin.report.result import BacktestResult, Comparison, RunDetails
+from volplugin.report.folder import write_result
+from volplugin.report.html import report_folder
+from volplugin.report.result import BacktestResult, Comparison, RunDetails, on_sessions
 from volplugin.risk_model import RiskModel
 from volplugin.store import ModelStore
 from volplugin.targeting import VolatilityTarget
@@ -78,7 +78,7 @@ def train(
 
 
 def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say: Say) -> Path:
-    """Run a strategy and write ``perf.pkl``, ``scorecard.json``, ``report.html`` and the plots.
+    """Run a strategy and write ``perf.pkl``, ``scorecard.json``, ``history.npz``, ``report.html`` and the plots.
 
     Parameters
     ----------
@@ -123,7 +123,8 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
         books = judge_books(panel, walk, job.start, job.end, jobs=job.jobs)
     result = _result(job, panel, walk, dict(zip(runs, perfs, strict=True)), scores, books)
     say(f"writing {job.out}")
-    return write_results(result, job.out)
+    write_result(result, job.out)
+    return report_folder(job.out)
 
 
 def _run(job: Backtest, correlation: str) -> pd.DataFrame:
@@ -160,8 +161,14 @@ def _result(
             for name, other in others
         },
         books=books,
-        correlation=model.forecast(panel.asof(job.end)).correlation,
+        correlations=_correlations(model, panel, perf),
     )
+
+
+def _correlations(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> dict[pd.Timestamp, pd.DataFrame]:
+    """Forecast correlations at the first and at the last session of a run."""
+    forecasts = (model.forecast(panel.asof(session)) for session in on_sessions(perf).index[[0, -1]])
+    return {forecast.asof: forecast.correlation for forecast in forecasts}
 
 
 def _in_words(model: RiskModel) -> str:
@@ -184,23 +191,3 @@ def vintages(walk: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[
         }
         for manifest in (walk.store.load(date)[1] for date in sorted(used))
     ]
-
-
-def write_results(result: BacktestResult, out: str) -> Path:
-    """Write the scorecard and the report into a folder, each file whole or not at all; returns the page's path."""
-    folder = Path(out)
-    write_atomically(folder / "scorecard.json", (json.dumps(scorecard(result), indent=2) + "\n").encode())
-    return write_report(result, folder)
-
-
-def scorecard(result: BacktestResult) -> dict[str, Any]:
-    """Return every number of a result as plain JSON values."""
-    details = asdict(replace(result.details, parameters=dict(result.details.parameters)))
-    card: dict[str, Any] = {"details": details, "portfolio": dict(result.scorecard)}
-    card["comparisons"] = {name: dict(run.scorecard) for name, run in result.comparisons.items()}
-    if result.volatility is not None:
-        card["volatility"] = result.volatility.as_dict()
-    if result.books:
-        table = book_scorecard(result.books)
-        card["book"] = json.loads(table.to_json(orient="index"))
-    return card

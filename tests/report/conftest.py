@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,10 +22,20 @@ def perf_frame(seed, sessions, scale=1.0):
             "returns": returns,
             "predicted_vol": sigma,
             "gross_leverage": 0.10 / sigma,
+            "portfolio_value": 1000.0,
+            "transactions": [[{"amount": -3, "price": 20.0}] if day % 21 == 5 else [] for day in range(len(sessions))],
             "risk_contributions": [dict(zip(ASSETS, row, strict=True)) for row in share * sigma[:, None]],
         },
         index=sessions.tz_localize("UTC") + pd.Timedelta(hours=21),
     )
+
+
+def stormy(perf):
+    """Move the frame to the years of two stress periods, with returns four times as large in the latter."""
+    moved = perf.set_axis(pd.bdate_range("2018-06-01", periods=len(perf)))
+    storm = moved.index.slice_indexer("2020-02-20", "2020-06-30")
+    moved.iloc[storm, moved.columns.get_loc("returns")] *= 4
+    return moved
 
 
 def scored(perf, target=0.10):
@@ -69,8 +81,15 @@ def result():
         volatility=volatility_scorecard(table, panel, calibrated_through="2010-06-30"),
         comparisons={"rolling correlation": Comparison(other, scored(other))},
         books=books,
-        correlation=panel.returns.corr(),
+        correlations={session: panel.returns.loc[:session].corr() for session in sessions[[40, -1]]},
     )
+
+
+@pytest.fixture(scope="session")
+def storm(result):
+    """The complete result moved to 2018 to 2020."""
+    perf = stormy(result.perf)
+    return dataclasses.replace(result, perf=perf, scorecard=scored(perf))
 
 
 @pytest.fixture(scope="session")

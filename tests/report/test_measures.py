@@ -6,7 +6,7 @@ import pytest
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.report import BacktestResult, Comparison
-from volplugin.report.measures import bias_path, contributions, inside_band, quarters, reductions, worst_quarter
+from volplugin.report.measures import band_shares, bias_path, contributions, quarters, reductions, worst_quarter
 
 
 def test_perf_of_zipline_gets_plain_sessions(result):
@@ -53,10 +53,13 @@ def test_a_short_run_has_no_worst_quarter(result):
     assert worst_quarter(result.perf.iloc[:50]) is None
 
 
-def test_share_of_quarters_inside_the_band(result):
-    assert inside_band(result.perf) > 0.8
-    assert inside_band(result.perf.assign(returns=3 * result.perf["returns"])) == 0
-    assert inside_band(result.perf.iloc[:50]) is None
+def test_shares_of_quarters_below_inside_and_above_the_band(result):
+    shares = band_shares(result.perf)
+    assert shares.inside > 0.8
+    assert shares.below + shares.inside + shares.above == pytest.approx(1)
+    assert band_shares(result.perf.assign(returns=3 * result.perf["returns"])).above == 1
+    assert band_shares(result.perf.assign(returns=result.perf["returns"] / 3)).below == 1
+    assert band_shares(result.perf.iloc[:50]) is None
 
 
 def test_rolling_bias_takes_a_quarter_where_a_year_is_too_much(result, bare):

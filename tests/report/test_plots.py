@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.report import plots
-from volplugin.report.measures import middle, quarters
+from volplugin.report.measures import clustered, middle, quarters, stock_errors
 from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure
-from volplugin.report.plots.models import clustered
 from volplugin.report.theme import DARK, LIGHT
 
 PLOTS = [getattr(plots, name) for name in plots.__all__]
@@ -21,25 +20,25 @@ def line(ax, label):
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_each_plot_draws_on_given_axes_in_either_theme(result, plot):
+def test_each_plot_draws_on_given_axes_in_either_theme(storm, plot):
     for theme in (LIGHT, DARK):
         ax = Figure().add_subplot()
-        assert plot(result, ax, theme) is ax
+        assert plot(storm, ax, theme) is ax
         assert ax.get_title(loc="left")
         ax.figure.canvas.draw()
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_without_axes_a_figure_is_made_that_pyplot_does_not_know(result, plot):
-    ax = plot(result)
+def test_without_axes_a_figure_is_made_that_pyplot_does_not_know(storm, plot):
+    ax = plot(storm)
     assert ax.figure.axes[0] is ax
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or pyplot.get_fignums() == []
 
 
 @pytest.mark.parametrize("plot", [p for p in PLOTS if p is not plots.plot_correlation])
-def test_axes_say_what_they_measure(result, plot):
-    ax = plot(result)
+def test_axes_say_what_they_measure(storm, plot):
+    ax = plot(storm)
     assert ax.get_ylabel() or ax.get_xlabel()
 
 
@@ -90,10 +89,58 @@ def test_scores_are_reductions_against_the_benchmark(result):
     assert widths == pytest.approx(expected)
 
 
-def test_heatmap_keeps_every_pair_in_its_place(result):
-    rho = clustered(result.correlation)
-    pd.testing.assert_frame_equal(rho.loc[result.correlation.index, result.correlation.columns], result.correlation)
-    assert rho.index.equals(rho.columns)
+def test_heatmaps_of_all_dates_share_order_and_colours(result):
+    (first, then), (_, now) = result.correlations.items()
+    drawn = [plots.plot_correlation(result, date=date) for date in (first, None)]
+    names = [[tick.get_text() for tick in ax.get_yticklabels()] for ax in drawn]
+    assert names[0] == names[1] == list(clustered(now).index)
+    for ax, rho in zip(drawn, (then, now), strict=True):
+        image = ax.get_images()[0]
+        np.testing.assert_allclose(image.get_array(), rho.loc[names[0], names[0]])
+        assert image.get_clim() == drawn[0].get_images()[0].get_clim()
+    with pytest.raises(ParameterError, match="no correlation of 1999-01-04"):
+        plots.plot_correlation(result, date=pd.Timestamp("1999-01-04"))
+
+
+def test_heatmap_of_many_assets_names_some(result):
+    names = [f"N{i:03d}" for i in range(150)]
+    many = pd.DataFrame(np.eye(150) * 0.5 + 0.5, names, names)
+    ax = plots.plot_correlation(dataclasses.replace(result, correlations={pd.Timestamp("2020-01-02"): many}))
+    assert 20 < len(ax.get_yticks()) <= 60
+
+
+def test_stocks_are_drawn_with_the_worst_on_top(result):
+    ax = plots.plot_stock_errors(result, horizon=1)
+    table = stock_errors(result, 1)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == list(table.index)
+    np.testing.assert_allclose(line(ax, "LSTM").get_xdata(), table["LSTM"])
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+
+
+def test_exceedances_are_marked_where_they_fell(result):
+    ax = plots.plot_exceedances(result)
+    (marked,) = [drawn for drawn in ax.get_lines() if drawn.get_marker() == "D"]
+    limit = line(ax, "1% value at risk")
+    limits = pd.Series(limit.get_ydata(), limit.get_xdata())
+    assert len(marked.get_xdata()) > 0
+    assert (marked.get_ydata() < limits[marked.get_xdata()]).all()
+
+
+def test_bars_of_the_histogram_hold_all_sessions(result):
+    bars = plots.plot_pit(result).containers[0]
+    assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
+
+
+def test_turnover_has_a_bar_a_month(result):
+    ax = plots.plot_turnover(result)
+    heights = [bar.get_height() for bar in ax.containers[0]]
+    assert sum(heights) == pytest.approx(6.0 * sum(1 for trades in result.perf["transactions"] if trades))
+
+
+def test_stress_has_a_dot_of_each_kind_a_period(storm):
+    ax = plots.plot_stress(storm)
+    assert [tick.get_text().split("\n")[0] for tick in ax.get_xticklabels()] == ["2018Q4", "2020"]
+    assert (line(ax, "realised").get_ydata() > line(ax, "predicted").get_ydata())[1]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +152,10 @@ def test_heatmap_keeps_every_pair_in_its_place(result):
         plots.plot_forecast_scores,
         plots.plot_book_forecast,
         plots.plot_correlation,
+        plots.plot_turnover,
+        plots.plot_contribution_dates,
+        plots.plot_stock_errors,
+        plots.plot_stress,
     ],
 )
 def test_what_is_not_there_is_a_named_error(bare, plot):

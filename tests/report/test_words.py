@@ -1,6 +1,7 @@
 import copy
 import dataclasses
 
+import numpy as np
 import pytest
 
 from volplugin.report import tables, words
@@ -26,27 +27,61 @@ def test_headline_follows_the_worse_of_bias_and_level(result, bias, realized, sa
     assert words.headline(with_card(result, bias, realized)) == said
 
 
+def said(answers):
+    return {answer.question: answer.answer for answer in answers}
+
+
 @pytest.mark.parametrize(("realized", "verdict"), [(0.105, "was held"), (0.13, "was missed")])
 def test_target_is_held_or_missed(result, realized, verdict):
     card = dict(result.scorecard) | {"realized_vol": realized}
-    said = " ".join(words.sentences(dataclasses.replace(result, scorecard=card)))
-    assert f"The target of 10.0% {verdict}" in said
+    answer = said(words.answers(dataclasses.replace(result, scorecard=card)))["Was the target held?"]
+    assert f"The target of 10.0% {verdict}" in answer
 
 
-def test_sentences_name_the_rivals_and_the_other_run(result):
-    said = " ".join(words.sentences(result))
-    assert "With rolling correlation" in said
-    assert "of LSTM is" in said
-    assert "EWMA94 and" in said
-    assert "It was worst from 20" in said
-    assert "inside the band" in said
+def test_questions_are_answered(result):
+    answers = said(words.answers(result))
+    assert "inside the band" in answers["How well was risk predicted?"]
+    assert answers["When was it worst?"].startswith("From 20")
 
 
 def test_without_target_or_models_nothing_is_said_of_them(bare):
-    said = " ".join(words.sentences(bare))
-    assert "target" not in said
-    assert "QLIKE" not in said
+    assert list(said(words.answers(bare))) == ["How well was risk predicted?", "When was it worst?"]
+    assert words.models(bare) == words.stocks(bare) == words.comparisons(bare) == []
     assert words.tiles(bare)[2].note == "from the forecast"
+
+
+def test_other_runs_and_rivals_are_named(result):
+    assert words.comparisons(result)[0].startswith("With rolling correlation")
+    verdicts = words.models(result)
+    row = result.volatility.table.loc[(21, "LSTM")]
+    assert len(verdicts) == 2
+    assert f"{abs(row['below_EWMA94']):.1f}%" in verdicts[1]
+    assert "that of EWMA94 (t " in verdicts[1]
+    assert "the 90% confidence set of the best holds" in verdicts[1]
+
+
+def test_tails_are_judged_by_number_and_by_clusters(result):
+    gaussian = {
+        "1%": {"exceedances": 47, "expected": 28.4, "kupiec_pvalue": 0.0004, "christoffersen_pvalue": 0.0001},
+        "5%": {"exceedances": 135, "expected": 142.1, "kupiec_pvalue": 0.54, "christoffersen_pvalue": 0.01},
+    }
+    card = dict(result.scorecard) | {"exceedances": {"gaussian": gaussian}}
+    one, five, whole = words.odds(dataclasses.replace(result, scorecard=card))
+    assert one.startswith("47 losses beyond the 1% value at risk, 28 expected: their number is hardly chance")
+    assert five.endswith("their number may be chance (Kupiec p 0.540), but they cluster.")
+    assert "may be that of right forecasts" in whole
+
+
+def test_turnover_is_said_by_the_year(result):
+    # 60 of 1000 every 21 sessions: 6% twelve times a year.
+    assert any("came to 7" in one and "% of the portfolio" in one for one in words.book(result))
+
+
+def test_sources_name_the_largest_and_the_correlations(result):
+    share, correlation = words.sources(result)
+    assert "(first, 2010-01-04)" in share
+    means = [rho.to_numpy()[np.triu_indices(12, 1)].mean() for rho in result.correlations.values()]
+    assert all(f"{mean:.2f}" in correlation for mean in means)
 
 
 def test_universe_and_choice_of_defaults_are_stated_for_dow30_alone(result, bare):
@@ -61,9 +96,9 @@ def test_free_leverage_is_admitted_only_where_it_was_used(result):
     assert not any("borrowing" in note for note in words.notes(dataclasses.replace(result, perf=perf)))
 
 
-def test_tables_have_a_cell_for_every_column(result, bare):
-    for given in (result, bare):
-        made = [tables.runs, tables.years, tables.exceedances, tables.models, tables.books, tables.vintages]
+def test_tables_have_a_cell_for_every_column(storm, bare):
+    for given in (storm, bare):
+        made = [getattr(tables, name) for name in tables.__all__ if name not in ("Table", "details")]
         for table in filter(None, (make(given) for make in made)):
             assert {len(row) for row in table.rows} <= {1, len(table.columns)}
 

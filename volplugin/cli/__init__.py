@@ -16,6 +16,7 @@ from volplugin.cli.evaluate import evaluate
 from volplugin.cli.forecast import forecast
 from volplugin.cli.ingest import ingest
 from volplugin.cli.pretrain import pretrain
+from volplugin.cli.report import report
 from volplugin.cli.study import study
 from volplugin.cli.train import train
 from volplugin.errors import VolpluginError
@@ -51,5 +52,5 @@ def main() -> None:
     """  # noqa: D301 - click reads the backslash
 
 
-for command in (ingest, train, backtest, evaluate, forecast, audit, study, pretrain, demo):
+for command in (ingest, train, backtest, evaluate, forecast, report, audit, study, pretrain, demo):
     main.add_command(command)

@@ -60,11 +60,14 @@ def rank(
     """Score the models of samples by horizon, as `volatility_scorecard` does."""
     models = list(next(iter(samples.values())).variance)
     known = tuple(name for name in benchmarks if name in models)
-    tables, years, stress, losses = {}, {}, {}, {}
+    tables, years, stress, losses, stocks, biases = {}, {}, {}, {}, {}, {}
     for horizon, sample in samples.items():
         loss = {model: qlike(sample.outcome, f) for model, f in sample.variance.items()}
         years[horizon] = pd.DataFrame({model: mean_by_year(frame) for model, frame in loss.items()}).T
         stress[horizon] = pd.DataFrame({model: mean_by_stress(frame) for model, frame in loss.items()}).T
+        stocks[horizon] = pd.DataFrame({model: frame.mean() for model, frame in loss.items()}).T
+        ratios = {model: (sample.outcome / f).mean() for model, f in sample.variance.items()}
+        biases[horizon] = pd.DataFrame(ratios).T ** 0.5
         losses[horizon] = pd.DataFrame({model: frame.mean(axis=1).dropna() for model, frame in loss.items()})
         tables[horizon] = _table(sample, losses[horizon], known)
         if confidence_set and len(models) > 1:
@@ -80,6 +83,8 @@ def rank(
         pd.concat(losses, axis=1, names=names).swaplevel(axis=1),
         pd.Series(left_out, name="left_out").rename_axis("horizon"),
         known,
+        pd.concat(stocks, names=names),
+        pd.concat(biases, names=names),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,10 @@ class VolatilityScores:
         Stock-days with an outcome that some models, but not all, had a forecast for.
     benchmarks : tuple of str
         Those among the models.
+    by_stock : DataFrame, index (horizon, model), one column an asset
+        Mean QLIKE against squared returns of the asset's stock-days; NaN where it has none.
+    bias_by_stock : DataFrame, index (horizon, model), one column an asset
+        Root of the mean realised over forecast variance: above 1 risk was under-predicted.
     """
 
     table: pd.DataFrame
@@ -43,6 +47,8 @@ class VolatilityScores:
     losses: pd.DataFrame
     left_out: pd.Series
     benchmarks: tuple[str, ...]
+    by_stock: pd.DataFrame = field(default_factory=pd.DataFrame)
+    bias_by_stock: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def models(self) -> list[str]:
@@ -54,14 +60,21 @@ class VolatilityScores:
         """Horizons, in sessions."""
         return [int(h) for h in self.table.index.get_level_values("horizon").unique()]
 
+    @property
+    def parts(self) -> dict[str, pd.DataFrame]:
+        """Tables of parts of the stock-days, by the name that they have in JSON."""
+        return {
+            "qlike_by_year": self.by_year,
+            "qlike_by_stress": self.by_stress,
+            "qlike_by_stock": self.by_stock,
+            "bias_by_stock": self.bias_by_stock,
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON: horizon -> model -> score."""
         scores: dict[str, Any] = {}
         for (horizon, model), row in self.table.iterrows():
-            parts = {
-                "qlike_by_year": as_numbers(self.by_year.loc[(horizon, model)]),
-                "qlike_by_stress": as_numbers(self.by_stress.loc[(horizon, model)]),
-            }
+            parts = {name: as_numbers(table.loc[(horizon, model)]) for name, table in self.parts.items() if len(table)}
             scores.setdefault(str(horizon), {})[str(model)] = as_numbers(row) | parts
         left_out = {str(horizon): int(count) for horizon, count in self.left_out.items()}
         first, last = self.losses.index[0], self.losses.index[-1]

@@ -94,7 +94,8 @@ class BacktestResult:
     perf : DataFrame, index sessions
         ``returns`` (daily, simple) and ``predicted_vol`` (*annual*; row `t` made at the close of `t-1` for
         the book held through `t`); if there, ``gross_leverage``, ``risk_contributions`` (mapping of
-        asset to annual contribution) and ``unmodelled_weight`` are shown too. A zipline perf frame will
+        asset to annual contribution), ``transactions`` or ``turnover`` (traded over portfolio value) and
+        ``unmodelled_weight`` are shown too. A zipline perf frame will
         do: its timestamps become timezone-naive sessions.
     scorecard : mapping
         From `portfolio_scorecard`.
@@ -106,8 +107,8 @@ class BacktestResult:
         The same strategy with other risk models.
     books : mapping of model name to PortfolioForecasts
         Forecasts of one unlevered book; the first is the run's own model.
-    correlation : DataFrame, optional
-        Forecast correlation at the end of the run.
+    correlations : mapping of Timestamp to DataFrame
+        Forecast correlations at some dates, such as the first and the last of the run.
 
     Raises
     ------
@@ -124,7 +125,7 @@ class BacktestResult:
     volatility: VolatilityScores | None = None
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     books: Mapping[str, PortfolioForecasts] = field(default_factory=dict)
-    correlation: pd.DataFrame | None = None
+    correlations: Mapping[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "perf", on_sessions(self.perf))

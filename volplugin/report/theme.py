@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Any
 
-from matplotlib import font_manager
-
-FONTS = ("Inter", "Helvetica Neue", "Arial", "Liberation Sans", "DejaVu Sans")
+HEAT = "cividis"
+"""Colour map of matrices: read alike with any colour vision (Nunez, Anderton and Renslow, 2018), on either ground."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,15 @@ class Theme:
     realized: str
     series: tuple[str, ...]
     rest: str
-    heat: tuple[str, ...]
+
+    def slots(self) -> Iterator[tuple[str, str]]:
+        """Name and colour of each slot, the series numbered."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "series":
+                yield from ((f"series-{place}", color) for place, color in enumerate(value))
+            elif field.name != "name":
+                yield field.name, value
 
 
 LIGHT = Theme(
@@ -37,7 +44,6 @@ LIGHT = Theme(
     realized="#d55e00",
     series=("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8a6d3b", "#7a5195", "#9bbf3b"),
     rest="#d9dee4",
-    heat=("#f7fafc", "#cfe1ee", "#86b7d8", "#3784b8", "#0a4d7f", "#062f52"),
 )
 
 DARK = Theme(
@@ -50,31 +56,39 @@ DARK = Theme(
     realized="#ff9a52",
     series=("#5cb8f0", "#f2bd4b", "#3ecfa0", "#e79fc6", "#2f86c4", "#c9a66b", "#b48ede", "#b9da62"),
     rest="#36414e",
-    heat=("#17222e", "#1d3b55", "#25618f", "#3d8fc9", "#83c3ee", "#dbefff"),
 )
 
 
-@cache
+# Colours of no theme, one a slot: the page puts its own in their places.
+SLOTS = Theme(
+    name="slots",
+    paper="#fe0101",
+    ink="#fe0102",
+    muted="#fe0103",
+    grid="#fe0104",
+    predicted="#fe0105",
+    realized="#fe0106",
+    series=tuple(f"#fe020{place}" for place in range(8)),
+    rest="#fe0107",
+)
+
+
 def style() -> Any:
     """Return the rc parameters for the page's own plots; a caller's axes keep the caller's style."""
-    # matplotlib complains of every name that is not installed, so only those that are; its own comes last.
-    installed = set(font_manager.get_font_names())
-    fonts = [name for name in FONTS if name in installed]
-    # DejaVu is the widest of them by a tenth.
-    scale = 0.92 if fonts[:1] == ["DejaVu Sans"] else 1.0
     return {
-        "font.family": fonts,
-        "font.size": 9.5 * scale,
-        "axes.titlesize": 10.5 * scale,
+        # matplotlib's own, the same everywhere, and among the widest: what has room in it has room in the reader's.
+        "font.family": ["DejaVu Sans"],
+        "font.size": 8.75,
+        "axes.titlesize": 9.75,
         "axes.titleweight": "bold",
-        "axes.labelsize": 9.5 * scale,
-        "xtick.labelsize": 9 * scale,
-        "ytick.labelsize": 9 * scale,
-        "legend.fontsize": 9 * scale,
+        "axes.labelsize": 8.75,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "legend.fontsize": 8.5,
         "axes.unicode_minus": True,
         "figure.dpi": 100,
         "savefig.dpi": 150,
-        "svg.fonttype": "path",
+        "svg.fonttype": "none",
         # Names inside an SVG are hashed with this, so that equal plots are equal files.
         "svg.hashsalt": "volplugin",
         "path.simplify_threshold": 0.25,

@@ -100,11 +100,13 @@ def _dated(ticks: pd.DatetimeIndex, yearly: bool) -> list[str]:
     ]
 
 
-def legend(ax: Axes, theme: Theme) -> None:
+def legend(ax: Axes, theme: Theme, *, reverse: bool = False) -> None:
     """Frameless legend under the axes and their labels, where it covers no data, in as many columns as fit."""
     figure = cast(Figure, ax.figure)
     room = int(LETTERS_AN_INCH * (figure.get_size_inches()[0] - 0.6))
     handles, names = ax.get_legend_handles_labels()
+    if reverse:
+        handles, names = handles[::-1], names[::-1]
     names = [textwrap.fill(name, room - KEY) for name in names]
     lengths = [KEY + max(map(len, name.splitlines())) for name in names]
     # In points below the axes, not in fractions of them, so that tall and flat plots look alike.

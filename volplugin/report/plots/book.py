@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from volplugin.errors import ParameterError
-from volplugin.report.measures import contributions
+from volplugin.report.measures import contributions, monthly_turnover
 from volplugin.report.plots.axes import date_axis, is_narrow, label, legend, prepare, stroke
 from volplugin.report.result import BacktestResult
 from volplugin.report.theme import LIGHT, Theme
@@ -30,6 +30,19 @@ def plot_leverage(result: BacktestResult, ax: Axes | None = None, theme: Theme =
     ax.set_ylim(0, 1.08 * max(float(leverage.max()), float(cap or 0)))
     label(ax, theme, "Gross leverage", y="gross exposure / value")
     date_axis(ax, leverage.index)
+    legend(ax, theme)
+    return ax
+
+
+def plot_turnover(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
+    """Traded value over the portfolio's value in each month: bought and sold both count."""
+    monthly = 100 * monthly_turnover(result.perf)
+    ax = prepare(ax, theme)
+    ax.bar(monthly.index, monthly, width=26, align="edge", color=theme.predicted, linewidth=0, label="of the month")
+    mean = float(monthly.mean())
+    ax.axhline(mean, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)), label=f"mean {mean:.0f}%")
+    label(ax, theme, "Turnover", y="traded / value (%), a month")
+    date_axis(ax, result.perf.index)
     legend(ax, theme)
     return ax
 

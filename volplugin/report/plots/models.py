@@ -1,20 +1,21 @@
-"""Models side by side, one unlevered book, and the correlation that closes the run."""
+"""Models side by side, one unlevered book, and how stocks move together."""
 
 from __future__ import annotations
+
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
+from matplotlib.figure import Figure
 
 from volplugin.errors import ParameterError
 from volplugin.evaluation.losses import realized_variance
-from volplugin.report.measures import reductions
+from volplugin.report.measures import average_correlation, reductions, same_order
+from volplugin.report.measures.book import symbol
 from volplugin.report.plots.axes import date_axis, is_narrow, label, legend, prepare, stroke
 from volplugin.report.result import BacktestResult
-from volplugin.report.theme import LIGHT, Theme
+from volplugin.report.theme import HEAT, LIGHT, Theme
 from volplugin.units import annualize
 
 
@@ -81,41 +82,48 @@ def plot_book_forecast(result: BacktestResult, ax: Axes | None = None, theme: Th
     return ax
 
 
-def plot_correlation(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Forecast correlation at the end of the run, assets ordered so that similar ones are neighbours."""
-    if result.correlation is None:
+def plot_correlation(
+    result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT, date: pd.Timestamp | None = None
+) -> Axes:
+    """Forecast correlation at a date, the last one kept if not given.
+
+    Assets are ordered so that those that move together at the last date are neighbours, in the same order and
+    colours at every date; blank where one was not listed yet.
+    """
+    if not result.correlations:
         raise ParameterError("the result holds no correlation matrix")
-    rho = clustered(result.correlation)
+    matrices = same_order(result.correlations)
+    date = max(matrices) if date is None else pd.Timestamp(date)
+    if date not in matrices:
+        known = ", ".join(str(one.date()) for one in matrices)
+        raise ParameterError(f"no correlation of {date.date()} was kept; pass one of {known}")
+    rho = matrices[date]
     ax = prepare(ax, theme)
     ax.grid(visible=False)
-    low = min(0.0, float(np.floor(10 * rho.to_numpy().min()) / 10))
-    colors = LinearSegmentedColormap.from_list("volplugin", theme.heat)
-    image = ax.imshow(rho, cmap=colors, vmin=low, vmax=1, interpolation="nearest", aspect="equal")
-    names = [str(getattr(asset, "symbol", asset)) for asset in rho.index]
-    size = min(8.0, (170 if is_narrow(ax) else 290) / len(names))
-    ax.set_xticks(range(len(names)), names, rotation=90, fontsize=size)
-    ax.set_yticks(range(len(names)), names, fontsize=size)
+    lowest = min(float(np.nanmin(matrix.to_numpy())) for matrix in matrices.values())
+    image = ax.imshow(
+        rho, cmap=HEAT, vmin=min(0.0, np.floor(10 * lowest) / 10), vmax=1, interpolation="none", aspect="equal"
+    )
+    _names(ax, [symbol(asset) for asset in rho.index])
     ax.tick_params(length=0)
     ax.spines["bottom"].set_visible(False)
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, aspect=24, pad=0.02)
+    bar = cast(Figure, ax.figure).colorbar(image, ax=ax, shrink=0.8, aspect=24, pad=0.02)
     bar.outline.set_visible(False)
+    bar.ax.set_facecolor(theme.paper)
     bar.ax.tick_params(colors=theme.muted, length=0)
     bar.set_label("correlation of daily returns", color=theme.muted)
-    last = result.perf.index[-1].date()
-    label(ax, theme, f"Forecast correlation on {last}")
+    mean = average_correlation(result.correlations[date])
+    label(ax, theme, f"{date.date()}: {mean:.2f} on average")
     return ax
 
 
-def clustered(rho: pd.DataFrame) -> pd.DataFrame:
-    """Return the matrix in the leaf order of an average-linkage tree over sqrt((1 - rho) / 2)."""
-    if len(rho) < 3:
-        return rho
-    distance = np.sqrt(np.clip((1 - rho.to_numpy()) / 2, 0, None))
-    np.fill_diagonal(distance, 0.0)
-    condensed = squareform((distance + distance.T) / 2)
-    tree = hierarchy.linkage(condensed, "average", optimal_ordering=True)
-    order = hierarchy.leaves_list(tree)
-    return rho.iloc[order, order]
+def _names(ax: Axes, names: list[str]) -> None:
+    """Name the assets on both axes, every one where there is room, else every so many."""
+    room = 46 if is_narrow(ax) else 60
+    every = -(-len(names) // room)
+    size = min(8.0, (185 if is_narrow(ax) else 290) / (len(names) / every))
+    ax.set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=size)
+    ax.set_yticks(range(0, len(names), every), names[::every], fontsize=size)
 
 
 def _percent_ticks(ax: Axes, realized: pd.Series) -> None:

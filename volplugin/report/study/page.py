@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.axes import Axes
 
 from volplugin.files import write_atomically
-from volplugin.report.plots.axes import NARROW, WIDE, new_figure
+from volplugin.report.drawing import Picture
+from volplugin.report.page import Points, Section, render, write_page
 from volplugin.report.study import words
 from volplugin.report.study.plots import plot_average_correlation, plot_true_predicted
-from volplugin.report.study.result import CAUSAL, SEED, BookStudy, StudyResult
-from volplugin.report.tables import Table
-from volplugin.report.theme import DARK, LIGHT, Theme, style
+from volplugin.report.study.result import CAUSAL, SEED, StudyResult
 
-Plot = Callable[..., Axes]
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """One book on the page."""
-
-    title: str
-    sentences: list[str]
-    pictures: dict[str, Plot]
-    table: Table
+HEADLINE = "The seed design, as described and judged"
 
 
 def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
@@ -47,27 +29,19 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
         Of the page, which needs no other file and no network.
     """
     folder = Path(out_dir)
-    chapters = [_chapter(result, number, name) for number, name in enumerate(result.books)]
-    correlation = partial(plot_average_correlation, result)
-    pictures = {name: plot for chapter in chapters for name, plot in chapter.pictures.items()}
-    for name, plot in (pictures | {"average_correlation": correlation}).items():
-        write_atomically(folder / "plots" / f"{name}.png", _draw(plot, LIGHT, WIDE, "png"))
+    chapters = sections(result)
     write_atomically(folder / "study.json", (json.dumps(as_dict(result), indent=2) + "\n").encode())
     write_atomically(folder / "predictions.csv", predictions(result).to_csv(index=False).encode())
-    page = (
-        _environment()
-        .get_template("study.html.j2")
-        .render(
-            result=result,
-            chapters=chapters,
-            correlation=correlation,
-            stocks=words.stocks_sentence(result),
-            caveats=words.caveats(result),
-            light=LIGHT,
-            dark=DARK,
-        )
+    page = render(
+        title=HEADLINE,
+        eyebrow="",
+        headline=HEADLINE,
+        lede=[*(f"{fact[0].upper()}{fact[1:]}." for fact in result.facts), words.stocks_sentence(result)],
+        answers=(),
+        tiles=(),
+        sections=chapters,
     )
-    return write_atomically(folder / "study.html", page.encode())
+    return write_page(page, chapters, folder / "study.html")
 
 
 def as_dict(result: StudyResult) -> dict[str, Any]:
@@ -106,49 +80,34 @@ def predictions(result: StudyResult) -> pd.DataFrame:
     return table[["book", *table.columns.drop("book")]]
 
 
-def _chapter(result: StudyResult, number: int, name: str) -> Chapter:
+def sections(result: StudyResult) -> list[Section]:
+    """Return the sections of a study's page: one a book, then correlation and caveats."""
+    settings = ", ".join(f"{name} {value}" for name, value in result.settings.items())
+    correlation = Picture(
+        "average_correlation",
+        partial(plot_average_correlation, result),
+        "The line of the whole sample is made with the returns after each date too, which nobody had then.",
+        "Plot of the average correlation of the whole sample, and of what was known of it at each date",
+    )
+    caveats = [*words.caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."]
+    return [
+        *(_chapter(result, number, name) for number, name in enumerate(result.books, 1)),
+        Section("correlation", "What the correlation was taken for", parts=[correlation]),
+        Section("believing", "What to know before believing it", parts=[Points(caveats)]),
+    ]
+
+
+def _chapter(result: StudyResult, number: int, name: str) -> Section:
     book = result.books[name]
-    pictures = {
-        f"book{number + 1}_{kind}": _true_predicted(book, model, f"{title}: true and predicted volatility, {name}")
-        for kind, model, title in (
-            ("seed", SEED, "The seed, as described"),
-            ("causal", CAUSAL, "The causal model"),
+    pictures = []
+    for kind, model, which in (("seed", SEED, "The seed, as described"), ("causal", CAUSAL, "The causal model")):
+        title = f"{which}: true and predicted volatility, {name}"
+        caption = (
+            f"Both lines at the origin: what was predicted there for the {result.horizon} sessions after it, and what "
+            "they brought."
         )
-    }
-    return Chapter(
-        title=name[:1].upper() + name[1:],
-        sentences=words.sentences(book, result.horizon),
-        pictures=pictures,
-        table=words.scores(book, f"{result.horizon} sessions ahead", result.horizon),
-    )
-
-
-def _true_predicted(book: BookStudy, model: str, title: str) -> Plot:
-    return partial(plot_true_predicted, book, model, title=title)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("volplugin.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["drawn"] = _data_url
-    return environment
-
-
-def _data_url(plot: Plot, theme: Theme, narrow: bool = False) -> str:
-    svg = _draw(plot, theme, NARROW if narrow else WIDE, "svg")
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-
-
-def _draw(plot: Plot, theme: Theme, size: tuple[float, float], kind: str) -> bytes:
-    """Draw one plot as a file of some kind, in the page's own style whatever the caller's is."""
-    with matplotlib.rc_context(style()):
-        figure = new_figure(size)
-        plot(ax=figure.add_subplot(), theme=theme)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    return buffer.getvalue()
+        plot = partial(plot_true_predicted, book, model, title=title)
+        pictures.append(Picture(f"book{number}_{kind}", plot, caption, f"Plot. {title}. {caption}"))
+    table = words.scores(book, f"{result.horizon} sessions ahead", result.horizon)
+    said = words.sentences(book, result.horizon)
+    return Section(f"book{number}", name[:1].upper() + name[1:], said, [*pictures, table])

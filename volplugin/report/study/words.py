@@ -10,7 +10,7 @@ import pandas as pd
 
 from volplugin.report.study.result import CAUSAL, KNOWN, LAST, SEED, BookStudy, StudyResult
 from volplugin.report.tables import Table
-from volplugin.report.words import percent
+from volplugin.report.tables.table import percent
 
 Show = Callable[[Any], str]
 

@@ -1,16 +1,13 @@
-"""Numbers that the plots and the page show, computed from a result: no drawing here."""
+"""Windows of sessions: predicted and realised volatility, the worst quarter, the rolling bias statistic."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import ParameterError
 from volplugin.evaluation.calibration import rolling_bias, sampling_band
-from volplugin.report.result import BacktestResult
 from volplugin.units import annualize, deannualize
 
 QUARTER = 63
@@ -71,48 +68,32 @@ def worst_quarter(perf: pd.DataFrame) -> Worst | None:
     return Worst(first, last, float(windows.at[last, "realized"]), float(windows.at[last, "predicted"]))
 
 
-def inside_band(perf: pd.DataFrame) -> float | None:
-    """Share of rolling quarters with realised volatility inside the 95% band, or None if there is none."""
+@dataclass(frozen=True)
+class BandShares:
+    """Shares of the rolling quarters whose realised volatility was below, inside and above the 95% band."""
+
+    below: float
+    inside: float
+    above: float
+
+
+def band_shares(perf: pd.DataFrame) -> BandShares | None:
+    """Where realised volatility of the rolling quarters fell, or None if there is none."""
     windows = quarters(perf)
-    inside = windows["realized"].between(windows["lower"], windows["upper"])
-    return None if windows.empty else float(inside.mean())
+    if windows.empty:
+        return None
+    below, above = windows["realized"] < windows["lower"], windows["realized"] > windows["upper"]
+    return BandShares(float(below.mean()), float((~below & ~above).mean()), float(above.mean()))
+
+
+def standardized(perf: pd.DataFrame) -> pd.Series:
+    """Return of each session over the daily volatility forecast for it; NaN-free, without sessions of no book."""
+    known = held(perf)
+    return (known["returns"] / deannualize(known["predicted_vol"])).rename("z")
 
 
 def bias_path(perf: pd.DataFrame) -> tuple[pd.Series, int]:
     """Return the rolling bias statistic and its window: a year, or a quarter where the run is short."""
     known = held(perf)
     window = 252 if len(known) >= 2 * 252 else QUARTER
-    return rolling_bias(known["returns"] / deannualize(known["predicted_vol"]), window).dropna(), window
-
-
-def contributions(perf: pd.DataFrame, top: int = 8) -> pd.DataFrame:
-    """Risk contributions over time: the `top` assets by mean share, and the sum of the others.
-
-    Returns
-    -------
-    DataFrame of shape (n_sessions, at most top + 1)
-        Annual; empty where the perf frame holds none. An asset absent from a session's mapping was not
-        held and contributed nothing.
-    """
-    if "risk_contributions" not in perf:
-        return pd.DataFrame()
-    cells = {t: dict(c) for t, c in perf["risk_contributions"].items() if isinstance(c, Mapping) and len(c)}
-    if not cells:
-        return pd.DataFrame()
-    # Absent from a session's mapping: not held, which contributes nothing.
-    frame = pd.DataFrame.from_dict(cells, orient="index").sort_index().fillna(0.0)
-    frame.columns = [str(getattr(asset, "symbol", asset)) for asset in frame.columns]
-    order = frame.mean().sort_values(ascending=False).index
-    shown = frame[order[:top]]
-    rest = frame[order[top:]]
-    return shown.assign(**{f"{rest.shape[1]} others": rest.sum(axis=1)}) if rest.shape[1] else shown
-
-
-def reductions(result: BacktestResult) -> tuple[pd.DataFrame, str]:
-    """Percent by which each model's mean QLIKE lies below the benchmark's, models x horizons."""
-    scores = result.volatility
-    if scores is None:
-        raise ParameterError("the result holds no scores of volatility models")
-    base = scores.benchmarks[0] if scores.benchmarks else scores.models[0]
-    loss = scores.table["qlike"].unstack("horizon").loc[scores.models]
-    return 100 * (1 - loss / loss.loc[base]), base
+    return rolling_bias(standardized(perf), window).dropna(), window

@@ -1,12 +1,13 @@
-"""The report's sentences, built from its numbers."""
+"""What the page says at its head, and what has to be known before believing it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
 
-from volplugin.report.measures import QUARTER, Worst, inside_band, worst_quarter
+from volplugin.report.measures import QUARTER, Worst, band_shares, worst_quarter
 from volplugin.report.result import BacktestResult
+from volplugin.report.tables.table import percent
 
 GOOD, FAIR = 0.05, 0.10
 """How far from 1 realised over predicted may be to be called good, or fair."""
@@ -22,6 +23,14 @@ class Tile:
     label: str
     value: str
     note: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question and what the numbers say to it."""
+
+    question: str
+    answer: str
 
 
 def headline(result: BacktestResult) -> str:
@@ -41,17 +50,15 @@ def headline(result: BacktestResult) -> str:
     return f"Risk was {'under' if ratio > 1 else 'over'}-predicted: {numbers}"
 
 
-def sentences(result: BacktestResult) -> list[str]:
-    """Say what was forecast and what came, whether the target was held, and when it was worst."""
-    said = [
-        _level(result),
-        _inside(result),
-        _target(result),
-        _worst(worst_quarter(result.perf)),
-        *_comparisons(result),
-        _models(result),
-    ]
-    return [sentence for sentence in said if sentence]
+def answers(result: BacktestResult) -> list[Answer]:
+    """Say how well risk was predicted, whether the target was held, and when it was worst."""
+    found = [Answer("How well was risk predicted?", f"{_level(result)} {_inside(result)}".strip())]
+    if result.target is not None:
+        found.append(Answer("Was the target held?", _target(result)))
+    worst = worst_quarter(result.perf)
+    if worst is not None:
+        found.append(Answer("When was it worst?", _worst(worst)))
+    return found
 
 
 def tiles(result: BacktestResult) -> list[Tile]:
@@ -103,11 +110,6 @@ def notes(result: BacktestResult) -> list[str]:
     return said
 
 
-def percent(value: float | None, digits: int = 1) -> str:
-    """Format a fraction as a percentage, or a dash where there is none."""
-    return "–" if value is None else f"{100 * value:.{digits}f}%"
-
-
 def _level(result: BacktestResult) -> str:
     card = result.scorecard
     return (
@@ -118,18 +120,18 @@ def _level(result: BacktestResult) -> str:
 
 
 def _inside(result: BacktestResult) -> str:
-    share = inside_band(result.perf)
-    if share is None:
+    shares = band_shares(result.perf)
+    if shares is None:
         return ""
     return (
-        f"Of all stretches of {QUARTER} sessions, {percent(share, 0)} had a realised volatility inside the "
-        "band where right forecasts put 95%."
+        f"Of all stretches of {QUARTER} sessions, {percent(shares.inside, 0)} had a realised volatility inside the "
+        f"band where right forecasts put 95%; {percent(shares.below, 0)} were calmer and {percent(shares.above, 0)} "
+        "wilder."
     )
 
 
 def _target(result: BacktestResult) -> str:
-    if result.target is None:
-        return ""
+    assert result.target is not None
     card = result.scorecard
     gap = abs(card["realized_vol"] - result.target)
     verdict = "was held within" if gap <= HELD * result.target else "was missed by"
@@ -142,31 +144,8 @@ def _target(result: BacktestResult) -> str:
     )
 
 
-def _worst(worst: Worst | None) -> str:
-    if worst is None:
-        return ""
+def _worst(worst: Worst) -> str:
     return (
-        f"It was worst from {worst.first.date()} to {worst.last.date()}: {percent(worst.realized)} came "
-        f"true, {percent(worst.predicted)} was forecast."
+        f"From {worst.first.date()} to {worst.last.date()}: {percent(worst.realized)} came true, "
+        f"{percent(worst.predicted)} was forecast."
     )
-
-
-def _comparisons(result: BacktestResult) -> list[str]:
-    key = "mean_abs_63d_error" if result.target else "mean_abs_63d_gap"
-    return [
-        f"With {name}, the 63-session distance is {other.scorecard[key]:.1f} points and the bias statistic "
-        f"{other.scorecard['bias_statistic']['value']:.2f}."
-        for name, other in result.comparisons.items()
-    ]
-
-
-def _models(result: BacktestResult) -> str:
-    if result.volatility is None:
-        return ""
-    scores, longest = result.volatility, result.volatility.horizons[-1]
-    own, row = scores.models[0], scores.table.loc[longest].loc[scores.models[0]]
-    rivals = [name for name in scores.benchmarks if name != own]
-    gains = {name: row[f"below_{name}"] for name in rivals}
-    told = [f"{abs(gain):.0f}% {'below' if gain >= 0 else 'above'} {name}" for name, gain in gains.items()]
-    said = f"Stock by stock over {longest} sessions, the forecast loss (QLIKE) of {own} is "
-    return f"{said}{' and '.join(told)}." if told else ""

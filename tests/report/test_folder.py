@@ -1,0 +1,164 @@
+"""A result folder: written, read again, and damaged."""
+
+import json
+import pickle
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from webpage import check
+
+from volplugin.errors import ResultFolderError
+from volplugin.report.folder import read_result, write_result
+from volplugin.report.html import report_folder
+from volplugin.report.measures.book import every_contribution
+from volplugin.report.sections import sections
+from volplugin.report.tables import Table
+
+
+@pytest.fixture
+def folder(storm, tmp_path):
+    write_result(storm, tmp_path)
+    return tmp_path
+
+
+def test_what_was_written_is_read(folder, storm):
+    read = read_result(folder)
+    assert asdict(read.details) == asdict(storm.details)
+    assert read.scorecard == storm.scorecard
+    assert read.target == storm.target
+    for column in ("returns", "predicted_vol", "gross_leverage"):
+        pd.testing.assert_series_equal(read.perf[column], storm.perf[column], check_freq=False)
+    np.testing.assert_allclose(every_contribution(read.perf), every_contribution(storm.perf), rtol=1e-6)
+    assert list(read.correlations) == list(storm.correlations)
+    for date, rho in storm.correlations.items():
+        np.testing.assert_allclose(read.correlations[date], rho, rtol=1e-6)
+    (name, other), (_, kept) = *storm.comparisons.items(), *read.comparisons.items()
+    assert list(read.comparisons) == [name]
+    pd.testing.assert_series_equal(kept.perf["returns"], other.perf["returns"], check_freq=False)
+    assert kept.scorecard == other.scorecard
+
+
+def test_scores_and_books_are_read_whole(folder, storm):
+    read = read_result(folder)
+    ours, theirs = read.volatility, storm.volatility
+    assert ours.models == theirs.models
+    assert ours.horizons == theirs.horizons
+    assert ours.benchmarks == theirs.benchmarks
+    pd.testing.assert_frame_equal(ours.table, theirs.table, check_dtype=False)
+    pd.testing.assert_series_equal(ours.left_out, theirs.left_out)
+    for name, table in theirs.parts.items():
+        pd.testing.assert_frame_equal(ours.parts[name], table, check_dtype=False, check_column_type=False)
+    np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-6)
+    for name, book in storm.books.items():
+        pd.testing.assert_series_equal(read.books[name].predicted, book.predicted, check_freq=False, check_names=False)
+        pd.testing.assert_series_equal(read.books[name].returns, book.returns, check_freq=False, check_names=False)
+
+
+def test_a_page_is_drawn_again_from_the_files_alone(bare, tmp_path):
+    write_result(bare, tmp_path)
+    first = report_folder(tmp_path).read_bytes()
+    check(first.decode())
+    (tmp_path / "report.html").unlink()
+    (tmp_path / "plots" / "pit.png").unlink()
+    assert report_folder(tmp_path).read_bytes() == first
+    assert (tmp_path / "plots" / "pit.png").is_file()
+
+
+def test_the_least_there_is_is_written_and_read(bare, tmp_path):
+    write_result(bare, tmp_path)
+    read = read_result(tmp_path)
+    assert read.target is read.volatility is None
+    assert not read.books
+    for ours, theirs in zip(sections(read), sections(bare), strict=True):
+        assert ours.missing == theirs.missing
+        assert ours.said == theirs.said
+
+
+def test_every_word_and_table_of_a_folder_is_that_of_the_run(folder, storm):
+    for ours, theirs in zip(sections(read_result(folder)), sections(storm), strict=True):
+        assert ours.said == theirs.said
+        assert [str(part) for part in ours.parts if isinstance(part, Table)] == [
+            str(part) for part in theirs.parts if isinstance(part, Table)
+        ]
+
+
+def test_a_folder_without_history_is_read_from_the_perf_frame(folder, storm):
+    card = json.loads((folder / "scorecard.json").read_text())
+    del card["history"]
+    for row in (row for models in card["volatility"]["scores"].values() for row in models.values()):
+        del row["qlike_by_stock"], row["bias_by_stock"]
+    (folder / "scorecard.json").write_text(json.dumps(card))
+    (folder / "history.npz").unlink()
+    (folder / "perf.pkl").write_bytes(pickle.dumps(storm.perf))
+    read = read_result(folder)
+    pd.testing.assert_frame_equal(read.volatility.by_year, storm.volatility.by_year, check_dtype=False)
+    missing = " ".join(reason for section in sections(read) for reason in section.missing)
+    assert "Forecast correlation is left out" in missing
+    assert "Forecast errors by stock is left out" in missing
+    assert "Risk contributions" not in missing
+
+
+def lines(error):
+    return str(error.value).splitlines()
+
+
+def test_no_folder_and_no_results_are_named(tmp_path):
+    with pytest.raises(ResultFolderError, match="no such folder; name one that volplugin backtest"):
+        read_result(tmp_path / "nowhere")
+    with pytest.raises(ResultFolderError, match=r"holds no scorecard\.json"):
+        read_result(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("scorecard.json", b'{"details": {', "not valid JSON"),
+        ("scorecard.json", b"\xff\xfe\x00", "not valid JSON"),
+        ("scorecard.json", b"[1, 2]", "not the scorecard of a backtest"),
+        ("scorecard.json", b'{"details": {}, "portfolio": {}}', "holds neither history.npz nor perf.pkl"),
+        (
+            "scorecard.json",
+            b'{"details": {}, "portfolio": {}, "history": {"format": 99, "sha256": ""}}',
+            "written by a newer volplugin",
+        ),
+        ("history.npz", b"PK\x03\x04 damaged", "damaged, or of another run"),
+        ("history.npz", None, "history.npz is missing"),
+    ],
+)
+def test_damaged_files_are_one_line_and_leave_the_page(folder, name, content, said):
+    (folder / "report.html").write_text("old")
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(ResultFolderError, match=said) as error:
+        report_folder(folder)
+    assert len(lines(error)) == 1
+    assert (folder / "report.html").read_text() == "old"
+
+
+@pytest.mark.parametrize("lost", ["details", "strategy", "scores"])
+def test_numbers_that_do_not_fit_together_are_named(folder, lost):
+    card = json.loads((folder / "scorecard.json").read_text())
+    if lost == "details":
+        card["details"] = {"colour": "red"}
+    elif lost == "strategy":
+        del card["details"]["strategy"]
+    else:
+        card["volatility"]["scores"] = {"one": {"LSTM": {}}}
+    (folder / "scorecard.json").write_text(json.dumps(card))
+    with pytest.raises(ResultFolderError, match="do not fit together") as error:
+        read_result(folder)
+    assert len(lines(error)) == 1
+
+
+def test_a_perf_pickle_that_is_none(folder):
+    card = json.loads((folder / "scorecard.json").read_text())
+    del card["history"]
+    (folder / "scorecard.json").write_text(json.dumps(card))
+    for content, said in ((b"junk", "not a readable perf frame"), (pickle.dumps([1]), "holds no perf frame")):
+        (folder / "perf.pkl").write_bytes(content)
+        with pytest.raises(ResultFolderError, match=said):
+            read_result(folder)

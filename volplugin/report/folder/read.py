@@ -1,0 +1,197 @@
+"""Read the numbers of a result from the folder of a backtest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from volplugin.errors import ResultFolderError
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores
+from volplugin.report.folder.write import FORMAT, HISTORY, SCORECARD
+from volplugin.report.result import BacktestResult, Comparison, RunDetails
+
+PERF = "perf.pkl"
+AGAIN = "run volplugin backtest again"
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
+    """Read the numbers that `write_result` wrote.
+
+    A folder of a time when there was no ``history.npz`` is read from ``scorecard.json`` and ``perf.pkl``, without the
+    numbers that were not kept then. (That one is a pickle: read it only where you trust who made it.)
+
+    Raises
+    ------
+    ResultFolderError
+        If the folder is not there, holds no results, or some that are damaged or of different runs.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ResultFolderError(f"{path}: no such folder; name one that volplugin backtest --out or demo --out wrote")
+    if not (path / SCORECARD).is_file():
+        raise ResultFolderError(
+            f"{path}: holds no {SCORECARD}; name a folder that volplugin backtest --out or demo --out wrote"
+        )
+    card = _scorecard(path / SCORECARD)
+    try:
+        return _of_history(card, _arrays(path, card)) if "history" in card else _of_perf(card, path / PERF)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        if isinstance(error, ResultFolderError):
+            raise
+        raise ResultFolderError(
+            f"{path}: its numbers do not fit together ({type(error).__name__}: {error}); {AGAIN}"
+        ) from error
+
+
+def _scorecard(file: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ResultFolderError(f"{file}: not valid JSON ({error}); {AGAIN}") from error
+    if not isinstance(card, dict) or not {"details", "portfolio"} <= card.keys():
+        raise ResultFolderError(f"{file}: not the scorecard of a backtest; {AGAIN}")
+    return card
+
+
+def _arrays(path: Path, card: Mapping[str, Any]) -> Arrays:
+    file, facts = path / HISTORY, card["history"]
+    if not file.is_file():
+        raise ResultFolderError(f"{path}: {HISTORY} is missing beside {SCORECARD}; {AGAIN}")
+    if facts["format"] > FORMAT:
+        raise ResultFolderError(f"{file}: written by a newer volplugin; upgrade this one")
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+        raise ResultFolderError(f"{file}: damaged, or of another run than {SCORECARD}; {AGAIN}")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as members:
+            return {name: members[name] for name in members.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ResultFolderError(f"{file}: damaged ({error}); {AGAIN}") from error
+
+
+def _of_history(card: Mapping[str, Any], arrays: Arrays) -> BacktestResult:
+    compared = card.get("comparisons", {})
+    return BacktestResult(
+        details=RunDetails(**card["details"]),
+        perf=_perf(arrays),
+        scorecard=card["portfolio"],
+        target=card["portfolio"]["target"],
+        volatility=scores_of(card["volatility"], arrays) if "volatility" in card else None,
+        comparisons={
+            name: Comparison(_columns(arrays, f"comparison/{place}"), one)
+            for place, (name, one) in enumerate(compared.items())
+        },
+        books={str(name): _book(arrays, f"book/{place}") for place, name in enumerate(arrays["book/names"])},
+        correlations={
+            pd.Timestamp(date): _matrix(arrays, f"correlation/{place}")
+            for place, date in enumerate(arrays["correlation/dates"])
+        },
+    )
+
+
+def _of_perf(card: Mapping[str, Any], file: Path) -> BacktestResult:
+    if not file.is_file():
+        raise ResultFolderError(f"{file.parent}: holds neither {HISTORY} nor {PERF}; {AGAIN}")
+    try:
+        perf = pd.read_pickle(file)
+    except (pickle.UnpicklingError, EOFError, ImportError, AttributeError, ValueError, TypeError, IndexError) as error:
+        raise ResultFolderError(f"{file}: not a readable perf frame ({error}); {AGAIN}") from error
+    if not isinstance(perf, pd.DataFrame):
+        raise ResultFolderError(f"{file}: holds no perf frame; {AGAIN}")
+    return BacktestResult(
+        details=RunDetails(**card["details"]),
+        perf=perf,
+        scorecard=card["portfolio"],
+        target=card["portfolio"].get("target"),
+        volatility=scores_of(card["volatility"], {}) if "volatility" in card else None,
+    )
+
+
+def _perf(arrays: Arrays) -> pd.DataFrame:
+    perf = _columns(arrays, "perf")
+    if "contributions/values" in arrays:
+        assets = arrays["contributions/assets"].tolist()
+        rows = arrays["contributions/values"].astype(float)
+        perf["risk_contributions"] = [
+            dict(zip(assets, row.tolist(), strict=True)) if np.isfinite(row[0]) else {} for row in rows
+        ]
+    return perf
+
+
+def _columns(arrays: Arrays, place: str) -> pd.DataFrame:
+    names = [name.removeprefix(f"{place}/") for name in arrays if name.startswith(f"{place}/")]
+    columns = {name: arrays[f"{place}/{name}"] for name in names if name != "sessions"}
+    return pd.DataFrame(columns, index=dates(arrays[f"{place}/sessions"]))
+
+
+def _book(arrays: Arrays, place: str) -> PortfolioForecasts:
+    predicted, returns = (
+        pd.Series(arrays[f"{place}/{name}/values"], dates(arrays[f"{place}/{name}/sessions"]), name=name)
+        for name in ("predicted", "returns")
+    )
+    kind: Any = str(arrays[f"{place}/kind"])
+    return PortfolioForecasts(predicted, returns, int(arrays[f"{place}/horizon"]), kind)
+
+
+def _matrix(arrays: Arrays, place: str) -> pd.DataFrame:
+    assets = arrays[f"{place}/assets"].tolist()
+    return pd.DataFrame(arrays[f"{place}/values"].astype(float), index=assets, columns=assets)
+
+
+def scores_of(facts: Mapping[str, Any], arrays: Arrays) -> VolatilityScores:
+    """Scores of the volatility models from their JSON and, where it was kept, the history of their losses."""
+    rows: dict[tuple[int, str], dict[str, Any]] = {
+        (int(horizon), model): row for horizon, models in facts["scores"].items() for model, row in models.items()
+    }
+    kinds = ("qlike_by_year", "qlike_by_stress", "qlike_by_stock", "bias_by_stock")
+    single = {key: {name: cell for name, cell in row.items() if name not in kinds} for key, row in rows.items()}
+    years, stress, stocks, biases = (
+        _frame({key: row[kind] for key, row in rows.items() if kind in row}) for kind in kinds
+    )
+    left = facts["stock_days_left_out"]
+    return VolatilityScores(
+        _frame(single),
+        years.rename(columns=int),
+        stress,
+        _losses(facts, rows, arrays),
+        pd.Series({int(horizon): count for horizon, count in left.items()}, name="left_out").rename_axis("horizon"),
+        tuple(facts["benchmarks"]),
+        stocks,
+        biases,
+    )
+
+
+def _frame(rows: Mapping[tuple[int, str], Mapping[str, Any]]) -> pd.DataFrame:
+    if not rows:
+        return pd.DataFrame()
+    index = pd.MultiIndex.from_tuples(list(rows), names=["horizon", "model"])
+    return pd.DataFrame(list(rows.values()), index=index).astype(float)
+
+
+def _losses(facts: Mapping[str, Any], rows: Mapping[tuple[int, str], Any], arrays: Arrays) -> pd.DataFrame:
+    """Losses by origin; where they were not kept, NaN at the first and the last origin."""
+    names = ["model", "horizon"]
+    if "losses/values" not in arrays:
+        ends = dates(np.array([facts["first_origin"], facts["last_origin"]], dtype="datetime64[D]"))
+        return pd.DataFrame(np.nan, ends, pd.MultiIndex.from_tuples([(m, h) for h, m in rows], names=names))
+    columns = pd.MultiIndex.from_arrays(
+        [arrays["losses/models"].tolist(), arrays["losses/horizons"].tolist()], names=names
+    )
+    return pd.DataFrame(arrays["losses/values"].astype(float), dates(arrays["losses/origins"]), columns)
+
+
+def dates(days: np.ndarray) -> pd.DatetimeIndex:
+    """Sessions of numpy's days."""
+    return pd.DatetimeIndex(days.astype("datetime64[ns]"))

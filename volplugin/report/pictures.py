@@ -1,0 +1,206 @@
+"""The pictures of the page: each a plot with its caption, and what it takes to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from volplugin.errors import InsufficientHistoryError, ParameterError, VolpluginError
+from volplugin.report import measures, plots
+from volplugin.report.drawing import Picture, Size
+from volplugin.report.measures import QUARTER
+from volplugin.report.plots.axes import NARROW, WIDE
+from volplugin.report.plots.stocks import MOST
+from volplugin.report.result import BacktestResult
+
+HALF = (4.85, 4.3)
+"""Inches of one of two pictures side by side."""
+ROW = 0.215
+"""Inches of a row of a dot plot."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A part of the page that could not be made, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A picture yet to be drawn: its plot, what is said of it, and what computes its numbers or says what lacks."""
+
+    what: str
+    plot: Callable[..., Any]
+    caption: str
+    numbers: Callable[[BacktestResult], Any]
+    wide: Size = WIDE
+    narrow: Size = NARROW
+    rows: Callable[[BacktestResult], int] | None = None
+    """Counts the rows of a dot plot, which is as tall as they need."""
+
+
+def picture(result: BacktestResult, name: str, **keywords: Any) -> Picture | Missing:
+    """Return a picture by name, or why there is none."""
+    spec = SPECS[name]
+    try:
+        spec.numbers(result)
+    except VolpluginError as error:
+        return Missing(spec.what, str(error))
+    wide, narrow = spec.wide, spec.narrow
+    if spec.rows is not None:
+        height = ROW * spec.rows(result) + 1.5
+        wide, narrow = (wide[0], height), (narrow[0], height)
+    ends = keywords.values() or result.perf.index[[0, -1]]
+    span = " to ".join(str(date.date()) for date in ends)
+    said = "_".join([name, *(str(value.date()) for value in keywords.values())])
+    plot = partial(spec.plot, result, **keywords)
+    return Picture(said, plot, spec.caption, f"Plot, {spec.what.lower()}, {span}. {spec.caption}", wide, narrow)
+
+
+def _windows(result: BacktestResult) -> None:
+    if measures.quarters(result.perf).empty:
+        raise InsufficientHistoryError(f"fewer than {QUARTER} sessions with a forecast")
+
+
+def _target(result: BacktestResult) -> None:
+    if result.target is None:
+        raise ParameterError("the run had no volatility target")
+    _windows(result)
+
+
+def _column(name: str, result: BacktestResult) -> None:
+    if name not in result.perf:
+        raise ParameterError(f"the run recorded no {name}")
+
+
+def _contributions(result: BacktestResult) -> None:
+    if not measures.chosen_dates(result.perf):
+        raise ParameterError("the run recorded no risk contributions")
+
+
+def _rivals(result: BacktestResult) -> None:
+    if result.volatility is None or len(result.volatility.models) < 2:
+        raise ParameterError("no models were judged beside each other (volplugin backtest --judge does)")
+
+
+def _kept(what: str, name: str, result: BacktestResult) -> None:
+    if not getattr(result, name):
+        raise ParameterError(f"the run kept no {what}")
+
+
+def _stress(result: BacktestResult) -> None:
+    if measures.stress_periods(result.perf).empty:
+        raise ParameterError("none of the stress periods lies within the run")
+
+
+SPECS = {
+    "predicted_realized": Spec(
+        "Predicted and realised volatility",
+        plots.plot_predicted_realized,
+        "Both thick lines are of the same 63 sessions and drawn at the middle of them: the volatility "
+        "that came true, and the root mean square of the forecasts made before each of these sessions "
+        "for the book then held. The grey line is the single forecasts.",
+        _windows,
+    ),
+    "calibration": Spec(
+        "Calibration over time",
+        plots.plot_calibration,
+        "Standard deviation of each day's return divided by the volatility forecast for it. Above the "
+        "band risk was under-predicted, below it over-predicted.",
+        _windows,
+    ),
+    "pit": Spec(
+        "Forecast distribution",
+        plots.plot_pit,
+        "Each return's place in the normal distribution that was forecast for it. Right forecasts fill all bars alike. "
+        "A hump in the middle: calmer than forecast on most days; high ends: tails fatter than normal.",
+        lambda result: measures.pit_histogram(result.perf),
+        wide=HALF,
+        narrow=(4.0, 3.9),
+    ),
+    "exceedances": Spec(
+        "Losses beyond value at risk",
+        plots.plot_exceedances,
+        "Days on which the loss went beyond the quantile that the forecast, taken as normal, puts to it. Right "
+        "forecasts are exceeded on 5% and 1% of days, scattered; crowds of marks are storms that came too fast.",
+        lambda result: measures.exceedances(result.perf),
+    ),
+    "target": Spec(
+        "Realised volatility against the target",
+        plots.plot_target,
+        f"Volatility of the {QUARTER} sessions up to each date. Even a perfect forecast leaves the band "
+        "one time in twenty, by chance.",
+        _target,
+    ),
+    "leverage": Spec(
+        "Gross leverage",
+        plots.plot_leverage,
+        "Sum of absolute positions over the portfolio's value, at each close.",
+        partial(_column, "gross_leverage"),
+        wide=(10.0, 3.2),
+        narrow=(4.0, 3.2),
+    ),
+    "turnover": Spec(
+        "Turnover",
+        plots.plot_turnover,
+        "Value bought and sold in each month over the portfolio's value.",
+        lambda result: measures.turnover(result.perf),
+        wide=(10.0, 3.2),
+        narrow=(4.0, 3.2),
+    ),
+    "risk_contributions": Spec(
+        "Risk contributions over time",
+        plots.plot_risk_contributions,
+        "Share of each asset in the predicted volatility of the book held, averaged over neighbouring "
+        "sessions; the shares add up to all of it.",
+        _contributions,
+    ),
+    "contribution_dates": Spec(
+        "Risk contributions at chosen dates",
+        plots.plot_contribution_dates,
+        "The stocks with the largest shares at any of the dates, by their share at the last. A short bar: the stock's "
+        "part hardly changed.",
+        _contributions,
+        rows=lambda result: len(measures.contribution_shares(result.perf)),
+    ),
+    "correlation": Spec(
+        "Forecast correlation",
+        plots.plot_correlation,
+        "Assets are in the same order at both dates: those that move together at the last are neighbours.",
+        partial(_kept, "correlation matrix", "correlations"),
+        wide=(4.85, 4.5),
+        narrow=(4.0, 3.8),
+    ),
+    "stress": Spec(
+        "Stress periods",
+        plots.plot_stress,
+        "A dot above its bar: the period was wilder than forecasts made day by day within it.",
+        _stress,
+    ),
+    "stock_errors": Spec(
+        "Forecast errors by stock",
+        plots.plot_stock_errors,
+        "The stock that was hardest to forecast is on top; a line joins the models.",
+        measures.stock_errors,
+        rows=lambda result: min(MOST, len(measures.stock_errors(result))),
+    ),
+    "forecast_scores": Spec(
+        "Forecast loss by model",
+        plots.plot_forecast_scores,
+        "Mean QLIKE over all stock-days against squared returns: percent by which it is lower than the "
+        "benchmark's. More is better.",
+        _rivals,
+        wide=(10.0, 3.4),
+    ),
+    "book_forecast": Spec(
+        "Forecasts of the unlevered book",
+        plots.plot_book_forecast,
+        "Forecasts of the unlevered book, and what the sessions they cover then brought, both drawn at "
+        "the date of the forecast: a gap between the lines is a forecast error.",
+        partial(_kept, "forecasts of the equal-weight book (volplugin backtest --judge does)", "books"),
+    ),
+}
