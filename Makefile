@@ -11,10 +11,10 @@ TRAIN ?=
 SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 
 # The tests measure numbers, not threads; two threads fighting over two cores only slow them down.
-test test-slow test-peers check pages: export OMP_NUM_THREADS = 1
+test test-slow test-peers check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-peers check lint format bench bench-covariance picture pages wheel clean
+.PHONY: help install runtime demo test test-slow test-peers check lint format bench bench-covariance picture pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -60,10 +60,17 @@ bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside thos
 picture: demo  ## Draw the README's picture, docs/demo.png, from the demo's output
 	$(BIN)/python tools/draw_picture.py demo-output/plots/predicted_realized.png docs/demo.png
 
-pages: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
+pages notebook: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 pages: $(VENV)/.dev  ## Run the code of README and docs, and write what it prints into them
 	$(BIN)/volplugin ingest dow30
 	$(BIN)/python tests/pages.py README.md docs/*.md
+
+notebook: $(VENV)/.dev  ## Run docs/volplugin.ipynb, and keep its outputs
+	$(BIN)/volplugin ingest dow30
+	$(BIN)/python tools/run_notebook.py docs/volplugin.ipynb
+
+docs: $(VENV)/.dev  ## Build the API reference into docs/api/
+	$(BIN)/python tools/build_docs.py docs/api
 
 wheel: $(VENV)/.dev  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
@@ -89,10 +96,10 @@ $(VENV)/.runtime: pyproject.toml setup.py constraints.txt
 	touch $@
 
 $(VENV)/.dev: pyproject.toml setup.py constraints.txt
-	$(call install,.[dev])
+	$(call install,.[dev$(comma)docs])
 	touch $(VENV)/.runtime $@
 
 $(PEERS)/.peers: override VENV := $(PEERS)
 $(PEERS)/.peers: pyproject.toml setup.py constraints.txt benchmarks/requirements.txt
-	$(call install,.[dev$(comma)skfolio],-r benchmarks/requirements.txt)
+	$(call install,.[dev$(comma)docs$(comma)skfolio],-r benchmarks/requirements.txt)
 	touch $@

@@ -21,7 +21,7 @@ from volplugin.files import write_atomically
 from volplugin.panel import PricePanel, as_moment
 from volplugin.units import TRADING_DAYS, annualize
 
-Date: TypeAlias = "str | pd.Timestamp"
+Date: TypeAlias = str | pd.Timestamp
 
 
 class ForecastsPath(Protocol):

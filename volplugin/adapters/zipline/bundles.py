@@ -26,7 +26,7 @@ from volplugin.errors import (
 )
 from volplugin.panel import PRICES, PricePanel
 
-Date: TypeAlias = "str | pd.Timestamp"
+Date: TypeAlias = str | pd.Timestamp
 Environ: TypeAlias = Mapping[str, str]
 
 FIELDS = (*PRICES, "volume")

@@ -1,0 +1,58 @@
+"""Build the API reference from the docstrings: ``python tools/build_docs.py FOLDER``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+MODULES = (
+    "volplugin",
+    *("volplugin.volatility", "volplugin.volatility.lstm", "volplugin.correlation", "volplugin.calibration"),
+    *(
+        "volplugin.defaults",
+        "volplugin.pretrained",
+        "volplugin.targeting",
+        "volplugin.diversification",
+        "volplugin.units",
+    ),
+    *("volplugin.research", "volplugin.evaluation", "volplugin.report", "volplugin.report.plots", "volplugin.study"),
+    *("volplugin.adapters.zipline", "volplugin.adapters.zipline.audit", "volplugin.adapters.zipline.metrics"),
+    *(("volplugin.adapters.skfolio",) if find_spec("skfolio") else ()),
+    *("volplugin.errors", "volplugin.simulated"),
+)
+"""What the reference covers: the public names, and the modules that hold more of them."""
+
+
+def load(name: str) -> ModuleType:
+    """Import a module, with the names that it would load on first use."""
+    module = importlib.import_module(name)
+    for public in getattr(module, "__all__", ()):
+        setattr(module, public, getattr(module, public))
+    return module
+
+
+def main(folder: str) -> None:
+    """Write one page a module, and stop at the first warning."""
+    import pdoc
+    import pdoc.render
+
+    warnings.simplefilter("error")
+    version = load("volplugin").__version__
+    for name in MODULES:
+        load(name)
+    # Parameters and attributes have no docstring of their own: they are told in that of their class.
+    pdoc.render.configure(
+        docformat="numpy",
+        include_undocumented=False,
+        show_source=False,
+        footer_text=f"volplugin {version}",
+    )
+    pdoc.pdoc(*MODULES, output_directory=Path(folder))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
