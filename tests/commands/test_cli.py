@@ -4,6 +4,7 @@ import json
 import pickle
 
 import pytest
+from webpage import check
 
 BUNDLE = "market-by-command"
 SPAN = ["--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2017-09-29"]
@@ -36,7 +37,19 @@ def test_backtest_writes_perf_scorecard_and_report(results):
     assert set(card["volatility"]["scores"]["21"]) == {"LSTM", "HAR", "EWMA94"}
     assert set(card["book"]) == {"LSTM", "LSTM + rolling correlation", "EWMA94"}
     assert list(card["comparisons"]) == ["LSTMVolatility + RollingCorrelation()"]
-    assert "<svg" in (results / "report.html").read_text() or "data:image" in (results / "report.html").read_text()
+    page = check((results / "report.html").read_text())
+    assert {"risk", "odds", "target", "sources", "stress", "stocks", "models"} <= set(page.ids)
+    assert "Forecast loss by stock" in page.words
+
+
+def test_the_page_can_be_drawn_again_without_the_run(trained, results):
+    before = (results / "report.html").read_bytes()
+    (results / "report.html").unlink()
+    (results / "perf.pkl").rename(results / "aside.pkl")
+    result = trained.run("report", results)
+    (results / "aside.pkl").rename(results / "perf.pkl")
+    assert result.exit_code == 0, result.output
+    assert (results / "report.html").read_bytes() == before
 
 
 def test_forecast_as_json_adds_up(trained):

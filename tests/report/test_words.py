@@ -46,18 +46,30 @@ def test_questions_are_answered(result):
 
 def test_without_target_or_models_nothing_is_said_of_them(bare):
     assert list(said(words.answers(bare))) == ["How well was risk predicted?", "When was it worst?"]
-    assert words.models(bare) == words.stocks(bare) == words.comparisons(bare) == []
+    assert words.models(bare) == words.stocks(bare) == []
     assert words.tiles(bare)[2].note == "from the forecast"
 
 
 def test_other_runs_and_rivals_are_named(result):
-    assert words.comparisons(result)[0].startswith("With rolling correlation")
+    assert words.years(result)[1].startswith("With rolling correlation instead: ")
     verdicts = words.models(result)
     row = result.volatility.table.loc[(21, "LSTM")]
     assert len(verdicts) == 2
     assert f"{abs(row['below_EWMA94']):.1f}%" in verdicts[1]
     assert "that of EWMA94 (t " in verdicts[1]
     assert "the 90% confidence set of the best holds" in verdicts[1]
+
+
+def test_years_are_counted_by_their_bands(result):
+    years = {
+        str(place): {"bias_statistic": {"value": value, "within": within}}
+        for place, (value, within) in enumerate([(0.8, False), (1.2, False), (1.3, False), (1.01, True), (0.97, True)])
+    }
+    card = dict(result.scorecard) | {"by_year": years}
+    said = words.years(dataclasses.replace(result, scorecard=card))[0]
+    assert (
+        "Of 5 calendar years, risk was over-predicted in 1, under-predicted in 2, and right but for chance in 2" in said
+    )
 
 
 def test_tails_are_judged_by_number_and_by_clusters(result):

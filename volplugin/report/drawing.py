@@ -19,6 +19,8 @@ Plot = Callable[[Axes, Theme], Axes]
 
 PIXELS = 96
 """Of a page, to an inch."""
+GROWN = 1.07
+"""How much larger type is than it was measured: that of a page is a tenth narrower than matplotlib's."""
 HEAD = re.compile(r"^.*?<svg[^>]*>", re.DOTALL)
 METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -26,6 +28,7 @@ PATH = re.compile(r'(?<= d=")[^"]+')
 NUMBER = re.compile(r"-?\d+\.\d+")
 POINT = re.compile(r"(?<=[ \"])([xy])=\"(-?\d+\.\d{2,})\"")
 GAP = re.compile(r"\s*\n\s*")
+SIZE = re.compile(r"font-size: ([\d.]+)px")
 FAMILY = re.compile(r"font-family: [^;\"]*; ?")
 LEVEL = re.compile(r' transform="rotate\(-?0 [^"]*"')
 NAME = re.compile(r'(\bid="|url\(#|href="#)')
@@ -60,7 +63,9 @@ def inline(picture: Picture, width: str, size: Size) -> Markup:
     body = COMMENT.sub("", METADATA.sub("", HEAD.sub("", svg, count=1)))
     body = PATH.sub(lambda path: _short(path[0]), body)
     body = POINT.sub(lambda point: f'{point[1]}="{float(point[2]):.1f}"', body)
-    body = LEVEL.sub("", FAMILY.sub("", body))  # the page's own type; rotations by nothing
+    # The page's own type, as large as there is room for; and no rotation by nothing.
+    body = SIZE.sub(lambda size: f"font-size: {GROWN * float(size[1]):.2f}px", FAMILY.sub("", body))
+    body = LEVEL.sub("", body)
     for color, variable in COLORS.items():
         body = body.replace(color, variable)
     # Equal parts of two plots have equal names, which a page may hold once.

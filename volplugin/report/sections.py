@@ -22,7 +22,7 @@ def sections(result: BacktestResult) -> list[Section]:
     aim = "Was the target held?" if result.target is not None else "How much was held?"
     return [
         _section(
-            "risk", "Was risk predicted?", words.comparisons(result),
+            "risk", "Was risk predicted?", words.years(result),
             [*drawn("predicted_realized", "calibration"), tables.runs(result), tables.years(result)],
         ),
         _section(

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-HEAT = "cividis"
-"""Colour map of matrices: read alike with any colour vision (Nunez, Anderton and Renslow, 2018), on either ground."""
+HEAT = "viridis"
+"""Colour map of matrices: even steps, whatever one's colour vision and the ground."""
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,8 @@ def legend(ax: Axes, theme: Theme, *, reverse: bool = False) -> None:
     names = [textwrap.fill(name, room - KEY) for name in names]
     lengths = [KEY + max(map(len, name.splitlines())) for name in names]
     # In points below the axes, not in fractions of them, so that tall and flat plots look alike.
-    drop = 46 if ax.get_xlabel() else 28
+    lines = max((tick.get_text().count("\n") for tick in ax.get_xticklabels()), default=0)
+    drop = (46 if ax.get_xlabel() else 28) + 12 * lines
     ax.legend(
         handles,
         names,

@@ -48,15 +48,15 @@ def plot_exceedances(result: BacktestResult, ax: Axes | None = None, theme: Them
     frame = exceedances(result.perf)
     ax = prepare(ax, theme)
     percent = 100 * frame["returns"]
-    ax.plot(percent.index, percent, color=theme.muted, alpha=0.5, linewidth=0.6, label="daily return")
-    looks = (("o", theme.series[1], 4.5), ("D", theme.realized, 5.5))
+    ax.plot(percent.index, percent, color=theme.muted, alpha=0.55, linewidth=0.4, label="daily return")
+    looks = (("o", theme.predicted, 5.0), ("D", theme.realized, 6.0))
     for tail, (marker, color, size) in zip(TAILS, looks, strict=True):
         limit, beyond = 100 * frame[f"limit_{tail:.0%}"], frame[f"beyond_{tail:.0%}"]
-        ax.plot(limit.index, limit, color=color, linewidth=stroke(ax, 1.1), label=f"{tail:.0%} value at risk")
+        ax.plot(limit.index, limit, color=color, linewidth=stroke(ax, 0.9), label=f"{tail:.0%} value at risk")
         ax.plot(
             percent.index[beyond], percent[beyond], linestyle="none", marker=marker, color=color,
-            markersize=stroke(ax, size), markeredgecolor=theme.paper, markeredgewidth=0.5,
-            label=f"beyond it: {int(beyond.sum())} days, {tail * len(frame):.0f} expected",
+            markersize=stroke(ax, size), markeredgecolor=theme.paper, markeredgewidth=0.5, zorder=3,
+            label=f"beyond {tail:.0%}: {int(beyond.sum())} days, {tail * len(frame):.0f} expected",
         )  # fmt: skip
     ax.axhline(0, color=theme.ink, linewidth=0.8)
     label(ax, theme, "Losses beyond value at risk", y="daily return (%)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import numpy as np
@@ -88,7 +89,7 @@ def plot_correlation(
     """Forecast correlation at a date, the last one kept if not given.
 
     Assets are ordered so that those that move together at the last date are neighbours, in the same order and
-    colours at every date; blank where one was not listed yet.
+    colours at every date; blank on the diagonal, and where one was not listed yet.
     """
     if not result.correlations:
         raise ParameterError("the result holds no correlation matrix")
@@ -100,14 +101,14 @@ def plot_correlation(
     rho = matrices[date]
     ax = prepare(ax, theme)
     ax.grid(visible=False)
-    lowest = min(float(np.nanmin(matrix.to_numpy())) for matrix in matrices.values())
-    image = ax.imshow(
-        rho, cmap=HEAT, vmin=min(0.0, np.floor(10 * lowest) / 10), vmax=1, interpolation="none", aspect="equal"
-    )
+    low, high = _range(matrices.values())
+    # Of itself nobody asks: the diagonal is left blank, and the colours are those of the pairs.
+    pairs = rho.mask(np.eye(len(rho), dtype=bool))
+    image = ax.imshow(pairs, cmap=HEAT, vmin=low, vmax=high, interpolation="none", aspect="equal")
     _names(ax, [symbol(asset) for asset in rho.index])
     ax.tick_params(length=0)
     ax.spines["bottom"].set_visible(False)
-    bar = cast(Figure, ax.figure).colorbar(image, ax=ax, shrink=0.8, aspect=24, pad=0.02)
+    bar = cast(Figure, ax.figure).colorbar(image, ax=ax, shrink=0.9, aspect=26, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.set_facecolor(theme.paper)
     bar.ax.tick_params(colors=theme.muted, length=0)
@@ -117,11 +118,20 @@ def plot_correlation(
     return ax
 
 
+def _range(matrices: Iterable[pd.DataFrame]) -> tuple[float, float]:
+    """Lowest and highest correlation of different assets, in tenths, and zero within."""
+    pairs = np.concatenate([matrix.to_numpy()[np.triu_indices(len(matrix), 1)] for matrix in matrices])
+    known = pairs[np.isfinite(pairs)]
+    if not len(known):
+        return 0.0, 1.0
+    return min(0.0, float(np.floor(10 * known.min()) / 10)), max(0.1, float(np.ceil(10 * known.max()) / 10))
+
+
 def _names(ax: Axes, names: list[str]) -> None:
     """Name the assets on both axes, every one where there is room, else every so many."""
     room = 46 if is_narrow(ax) else 60
     every = -(-len(names) // room)
-    size = min(8.0, (185 if is_narrow(ax) else 290) / (len(names) / every))
+    size = min(8.0, (212 if is_narrow(ax) else 290) / (len(names) / every))
     ax.set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=size)
     ax.set_yticks(range(0, len(names), every), names[::every], fontsize=size)
 

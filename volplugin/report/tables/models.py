@@ -32,10 +32,12 @@ def models(result: BacktestResult) -> Table | None:
                 cells += ["–" if same else signed(row[f"below_{name}"]), number(row[f"dm_{name}"], 1)]
             rows.append([*cells, "yes" if row["mcs_pvalue"] >= 0.10 else "no"] if tested else cells)
     days, origins = (int(scores.table[key].iloc[-1]) for key in ("stock_days", "origins"))
+    count = int(scores.left_out.sum())
+    left = f" ({count:,} left out because one had no forecast)" if count else ""
     note = (
         f"Mean over {days:,} stock-days, every one of {origins:,} sessions an origin, "
-        f"{scores.losses.index[0].date()} to {scores.losses.index[-1].date()}, the same for all models "
-        f"({int(scores.left_out.sum()):,} left out because one had no forecast). QLIKE against squared "
+        f"{scores.losses.index[0].date()} to {scores.losses.index[-1].date()}, the same for all models"
+        f"{left}. QLIKE against squared "
         "returns and against the range proxy; lower is better. t: Diebold-Mariano on the "
         "cross-sectional mean loss, negative is better, and beyond 2 either way hardly chance."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from volplugin.report.result import BacktestResult
 from volplugin.report.tables.table import Table, percent
 
@@ -23,8 +25,13 @@ def details(result: BacktestResult) -> Table:
         "data fingerprint": run.fingerprint,
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
     }
-    rows = [[name, str(value)] for name, value in given.items() if value is not None]
+    rows = [[name, _plain(value)] for name, value in given.items() if value is not None]
     return Table("The run", [], rows, kind="pairs")
+
+
+def _plain(value: Any) -> str:
+    """Write a number as one would by hand."""
+    return f"{value:,.10g}" if isinstance(value, float) else str(value)
 
 
 def vintages(result: BacktestResult) -> Table | None:

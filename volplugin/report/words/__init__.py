@@ -1,6 +1,6 @@
 """The report's sentences, built from its numbers."""
 
-from volplugin.report.words.chapters import book, comparisons, models, odds, sources, stocks
+from volplugin.report.words.chapters import book, models, odds, sources, stocks, years
 from volplugin.report.words.head import Answer, Tile, answers, headline, notes, tiles
 
 __all__ = [
@@ -8,7 +8,6 @@ __all__ = [
     "Tile",
     "answers",
     "book",
-    "comparisons",
     "headline",
     "models",
     "notes",
@@ -16,4 +15,5 @@ __all__ = [
     "sources",
     "stocks",
     "tiles",
+    "years",
 ]

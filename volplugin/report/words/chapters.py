@@ -25,14 +25,21 @@ IN_SET = 0.10
 """P-value from which a model is in the 90% confidence set."""
 
 
-def comparisons(result: BacktestResult) -> list[str]:
-    """Say how the other runs did."""
-    key = "mean_abs_63d_error" if result.target else "mean_abs_63d_gap"
-    return [
-        f"With {name}, the 63-session distance is {other.scorecard[key]:.1f} points and the bias statistic "
-        f"{other.scorecard['bias_statistic']['value']:.2f}."
-        for name, other in result.comparisons.items()
+def years(result: BacktestResult) -> list[str]:
+    """Say in how many years risk was under- and over-predicted, and how the other runs did."""
+    biases = [card["bias_statistic"] for card in result.scorecard["by_year"].values()]
+    over, under = (
+        sum(not bias["within"] and (bias["value"] > 1) is above for bias in biases) for above in (False, True)
+    )
+    said = [
+        f"Of {len(biases)} calendar years, risk was over-predicted in {over}, under-predicted in {under}, and right "
+        f"but for chance in {len(biases) - over - under}."
     ]
+    for name, other in result.comparisons.items():
+        card = other.scorecard
+        vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} came true"
+        said.append(f"With {name} instead: {vols}, bias statistic {number(card['bias_statistic']['value'], 2)}.")
+    return said
 
 
 def odds(result: BacktestResult) -> list[str]:

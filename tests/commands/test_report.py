@@ -1,0 +1,45 @@
+"""``volplugin report``: the page of a folder, drawn again."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from webpage import check
+
+from volplugin.evaluation import portfolio_scorecard
+from volplugin.report import BacktestResult, RunDetails
+from volplugin.report.folder import write_result
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run of 70 sessions, too few for most sections."""
+    sessions = pd.bdate_range("2015-01-01", periods=70)
+    returns = np.random.default_rng(0).normal(0, 0.01, 70)
+    perf = pd.DataFrame({"returns": returns, "predicted_vol": np.linspace(0.12, 0.2, 70)}, sessions)
+    card = portfolio_scorecard(perf["predicted_vol"] / np.sqrt(252), perf["returns"])
+    write_result(BacktestResult(RunDetails("mine", "own", "EWMA"), perf, card), tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_the_page_is_written_and_its_size_and_time_are_told(home, folder):
+    result = home.run("report", folder)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"report: {folder / 'report.html'} (0.")
+    assert result.output.endswith(" s)\n")
+    assert (
+        "70 sessions with a forecast: 20 parts of a distribution take 100"
+        in check((folder / "report.html").read_text()).words
+    )
+
+
+def test_wrong_folders_get_one_line(home, folder, tmp_path):
+    assert "ResultFolderError" in home.fails("report", tmp_path / "nowhere")
+    assert "holds no scorecard.json" in home.fails("report", tmp_path)
+    assert "no such folder" in home.fails("report", folder / "history.npz")
+    (folder / "history.npz").write_bytes(b"PK")
+    assert "damaged, or of another run" in home.fails("report", folder)
+    assert not (folder / "report.html").exists()
+
+
+def test_help_says_what_it_reads(home):
+    assert "without a new run" in " ".join(home.run("report", "--help").output.split())
