@@ -1,5 +1,6 @@
 """Every code block of README and docs does what the page says, and prints what it shows."""
 
+import pydoc
 import re
 import shlex
 import subprocess
@@ -85,6 +86,13 @@ def test_links_lead_to_files_and_headings(page):
         assert aim.exists(), f"{page.name} links to {target}"
         if heading:
             assert heading in slugs(aim), f"{page.name} links to {target}; there are {slugs(aim)}"
+
+
+@every_page
+def test_names_of_the_package_resolve(page):
+    for name in re.findall(r"`(volplugin(?:\.\w+)+)(?:\(.*?\))?`", page.read_text(encoding="utf-8")):
+        if name != "volplugin.adapters.skfolio":  # needs skfolio
+            assert pydoc.locate(name) is not None, f"{page.name} names {name}"
 
 
 def slugs(page: Path) -> set[str]:
