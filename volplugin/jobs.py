@@ -154,7 +154,7 @@ def _result(
         ),
         perf=perf,
         scorecard=perf.attrs["risk_report"],
-        target=job.parameters.get("target"),
+        target=perf.attrs["risk_report"]["target"],
         volatility=scores,
         comparisons={
             _in_words(RiskModel(walk, correlation_named(name))): Comparison(other, other.attrs["risk_report"])

@@ -121,7 +121,7 @@ def test_stocks_are_drawn_with_the_worst_on_top(result):
 def test_exceedances_are_marked_where_they_fell(result):
     ax = plots.plot_exceedances(result)
     (marked,) = [drawn for drawn in ax.get_lines() if drawn.get_marker() == "D"]
-    limit = line(ax, "1% value at risk")
+    limit = line(ax, "1% limit")
     limits = pd.Series(limit.get_ydata(), limit.get_xdata())
     assert len(marked.get_xdata()) > 0
     assert (marked.get_ydata() < limits[marked.get_xdata()]).all()

@@ -23,7 +23,7 @@ def sections(result: BacktestResult) -> list[Section]:
     return [
         _section(
             "risk", "Was risk predicted?", words.years(result),
-            [*drawn("predicted_realized", "calibration"), tables.runs(result), tables.years(result)],
+            [*drawn("predicted_realized", "calibration"), [tables.runs(result), tables.years(result)]],
         ),
         _section(
             "odds", "Were the odds right?", words.odds(result),

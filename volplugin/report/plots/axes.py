@@ -19,7 +19,7 @@ WIDE = (10.0, 4.0)
 NARROW = (4.0, 3.7)
 """Inches; a narrow figure is read on a phone at its own size, not shrunk."""
 
-LETTERS_AN_INCH = 15.0
+LETTERS_AN_INCH = 13.8
 KEY = 6
 """Letters of a legend's type to an inch, and the room of its key and gap in letters."""
 

@@ -52,11 +52,11 @@ def plot_exceedances(result: BacktestResult, ax: Axes | None = None, theme: Them
     looks = (("o", theme.predicted, 5.0), ("D", theme.realized, 6.0))
     for tail, (marker, color, size) in zip(TAILS, looks, strict=True):
         limit, beyond = 100 * frame[f"limit_{tail:.0%}"], frame[f"beyond_{tail:.0%}"]
-        ax.plot(limit.index, limit, color=color, linewidth=stroke(ax, 0.9), label=f"{tail:.0%} value at risk")
+        ax.plot(limit.index, limit, color=color, linewidth=stroke(ax, 0.9), label=f"{tail:.0%} limit")
         ax.plot(
             percent.index[beyond], percent[beyond], linestyle="none", marker=marker, color=color,
             markersize=stroke(ax, size), markeredgecolor=theme.paper, markeredgewidth=0.5, zorder=3,
-            label=f"beyond {tail:.0%}: {int(beyond.sum())} days, {tail * len(frame):.0f} expected",
+            label=f"{int(beyond.sum())} days beyond, {tail * len(frame):.0f} expected",
         )  # fmt: skip
     ax.axhline(0, color=theme.ink, linewidth=0.8)
     label(ax, theme, "Losses beyond value at risk", y="daily return (%)")

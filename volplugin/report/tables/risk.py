@@ -69,11 +69,25 @@ def stress(result: BacktestResult) -> Table | None:
     table = stress_periods(result.perf)
     if table.empty:
         return None
-    columns = ["", "sessions", "predicted", "realised", "bias", "beyond 5%", "beyond 1%", "worst day", "leverage"]
+    columns = [
+        "",
+        "from",
+        "to",
+        "sessions",
+        "predicted",
+        "realised",
+        "bias",
+        "beyond 5%",
+        "beyond 1%",
+        "worst day",
+        "leverage",
+    ]
     rows = []
     for name, row in table.iterrows():
         cells = [
-            f"{name}: {row['first'].date()} to {row['last'].date()}",
+            str(name),
+            str(row["first"].date()),
+            str(row["last"].date()),
             str(row["sessions"]),
             percent(row["predicted"]),
             percent(row["realized"]),
