@@ -5,8 +5,8 @@
 On simulated prices (SIM0001, ...), so that anyone can run it; nothing is said of how good the forecasts are on real
 ones. In one run: write and ingest a bundle, train every yearly vintage that answers 2010 to 2021 with three seeds,
 forecast a covariance each week, and judge the forecasts. Each line has seconds on the clock, seconds of all processors
-together, and the peak memory of the whole tree of processes (shared pages counted once). Then the cost of one vintage by
-number of stocks and by years of history, in processor seconds of one process.
+together, and the peak memory of the whole tree of processes, in which shared pages count once. Then the cost of one
+vintage by number of stocks and by years of history, in processor seconds of one process.
 """
 
 import os

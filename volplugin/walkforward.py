@@ -362,11 +362,16 @@ class ComponentWalk(WalkForward):
 
 
 def describe(forecaster: VolatilityForecaster) -> dict[str, Any]:
-    """Name a forecaster's class and parameters in plain values, those of forecasters among its parameters too."""
+    """Name a forecaster's class and parameters in plain values, those of forecasters among its parameters too.
+
+    Its `circumstances` are left out: they say where it is fitted, not what is.
+    """
     parameters = forecaster.get_params(deep=False)
     return {
         "forecaster": type(forecaster).__name__,
-        "parameters": {name: _described(value) for name, value in parameters.items()},
+        "parameters": {
+            name: _described(value) for name, value in parameters.items() if name not in forecaster.circumstances
+        },
     }
 
 

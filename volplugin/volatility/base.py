@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,9 @@ class VolatilityForecaster(BaseEstimator):
     assets_: list[str]
     universe_: list[str]
     data_fingerprint_: str
+
+    circumstances: ClassVar[tuple[str, ...]] = ()
+    """Parameters that say where it is fitted rather than what: models that differ in these alone share a store."""
 
     @property
     def lookback(self) -> int:

@@ -11,7 +11,7 @@ import torch
 
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import sequences_for, validation_split
-from volplugin.volatility.lstm.training import Loss, Recipe, as_tensor, mean_loss, train
+from volplugin.volatility.lstm.training import CPU, Loss, Recipe, as_tensor, mean_loss, train
 from volplugin.volatility.lstm.tuning import tuned_copy
 
 STEPS = (75, 150, 300)
@@ -32,6 +32,8 @@ class Fitting:
         In sessions.
     seed : int
         Of all randomness.
+    device : torch.device, default CPU
+        Where networks are trained; what is returned lies on the CPU.
 
     Notes
     -----
@@ -43,10 +45,11 @@ class Fitting:
     loss: Loss
     horizons: Sequence[int]
     seed: int
+    device: torch.device = CPU
 
     def start(self, linear: np.ndarray) -> tuple[VolatilityNetwork, torch.Generator]:
         """Return a network that forecasts as the regression does, and the generator that drew its other weights."""
-        network, generator = self.empty(), torch.Generator().manual_seed(self.seed)
+        network, generator = self.empty(), self._generator()
         network.initialise(generator, weight=as_tensor(linear[1:-1].T), bias=as_tensor(linear[0]))
         return network, generator
 
@@ -56,7 +59,7 @@ class Fitting:
         sequences = sequences_for(network, x, np.log(y))
         if len(sequences[0]) == 0:
             return None
-        return train(network, *sequences, self.loss, Recipe(steps, batch=network.batch), generator)
+        return train(network, *sequences, self.loss, Recipe(steps, batch=network.batch), generator, self.device)
 
     def chosen_steps(
         self,
@@ -90,12 +93,13 @@ class Fitting:
     ) -> dict[Any, VolatilityNetwork]:
         """Tune a copy of a trained network for each asset; those that are no better are not kept."""
         copies = {
-            asset: tuned_copy(
-                network, own_x, np.log(own_y), self.horizons, self.loss, torch.Generator().manual_seed(self.seed)
-            )
+            asset: tuned_copy(network, own_x, np.log(own_y), self.horizons, self.loss, self._generator(), self.device)
             for asset, (own_x, own_y) in _each(x, y, assets)
         }
         return {asset: copy for asset, copy in copies.items() if copy is not None}
+
+    def _generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed)
 
 
 def _each(x: np.ndarray, y: np.ndarray, assets: Sequence[Any]) -> Iterator[tuple[Any, tuple[np.ndarray, np.ndarray]]]:

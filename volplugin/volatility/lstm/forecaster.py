@@ -31,6 +31,7 @@ from volplugin.volatility.inputs import (
 )
 from volplugin.volatility.linear import regress_logs
 from volplugin.volatility.lstm.carry import LSTMFollower
+from volplugin.volatility.lstm.device import AUTO, device_named
 from volplugin.volatility.lstm.ensemble import Ensemble
 from volplugin.volatility.lstm.fitting import STEPS, Fitting
 from volplugin.volatility.lstm.network import VolatilityNetwork
@@ -52,6 +53,10 @@ CHOICES = {
 
 CHUNK = 16
 """Assets that are run through at once when a vintage is put together."""
+
+
+GPU_TOLERANCE = 0.02
+"""Largest relative difference of a forecast that is put up with between training on a GPU and on the CPU."""
 
 
 class LSTMVolatility(VolatilityForecaster):
@@ -93,6 +98,11 @@ class LSTMVolatility(VolatilityForecaster):
         Sessions that there is a head for.
     network : {"lstm", "gru", "bidirectional", "attention"}, default "lstm"
         What reads the sequence; see `volplugin.volatility.lstm.variants`.
+    device : str, default "auto"
+        Where networks are trained: a GPU where there is one, else the CPU; or ``"cpu"``, ``"cuda"``, ``"cuda:1"``,
+        ``"mps"``. Weights are kept, and forecasts made, on the CPU, and a store does not ask which it was: forecasts
+        of a model trained on a GPU differ from those of one trained on the CPU, as sums are rounded in another
+        order, by about `GPU_TOLERANCE`. Only the CPU repeats itself to the last bit.
 
     Notes
     -----
@@ -118,6 +128,7 @@ class LSTMVolatility(VolatilityForecaster):
         inputs: str = "all",
         horizons: Sequence[int] = KNOTS,
         network: str = "lstm",
+        device: str = AUTO,
     ) -> None:
         self.units = units
         self.window = window
@@ -130,6 +141,9 @@ class LSTMVolatility(VolatilityForecaster):
         self.inputs = inputs
         self.horizons = horizons
         self.network = network
+        self.device = device
+
+    circumstances = ("device",)
 
     @property
     def lookback(self) -> int:
@@ -151,6 +165,7 @@ class LSTMVolatility(VolatilityForecaster):
         for parameter, choices in CHOICES.items():
             if getattr(self, parameter) not in choices:
                 raise ParameterError(f"{parameter} is {getattr(self, parameter)!r}; pass one of {', '.join(choices)}")
+        device_named(self.device)
         if len(self.seeds) == 0 or len(set(self.seeds)) < len(self.seeds):
             raise ParameterError(f"seeds is {self.seeds!r}; pass one or more different whole numbers")
         if len(self.units) == 0 or min(self.units) < 1 or self.window < 1:
@@ -190,7 +205,9 @@ class LSTMVolatility(VolatilityForecaster):
 
     def _trained(self, x: np.ndarray, y: np.ndarray, linear: np.ndarray, panel: PricePanel) -> Ensemble | None:
         """Train what the first seed brings to the ensemble; None for too little data."""
-        fitting = Fitting(self._empty_network, LOSSES[self.loss], self.knots, int(self.seeds[0]))
+        fitting = Fitting(
+            self._empty_network, LOSSES[self.loss], self.knots, int(self.seeds[0]), device_named(self.device)
+        )
         choices = self._step_choices
         steps = choices[0] if len(choices) == 1 else fitting.chosen_steps(x, y, regress_logs, choices)
         self.steps_ = np.array([steps])

@@ -14,6 +14,8 @@ from volplugin.volatility.lstm.network import VolatilityNetwork
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
+CPU = torch.device("cpu")
+
 HELD_OUT = 256
 """Sequences that are judged at once, so that memory stays bounded."""
 
@@ -78,8 +80,9 @@ def train(
     loss: Loss,
     recipe: Recipe,
     generator: torch.Generator,
+    device: torch.device = CPU,
 ) -> VolatilityNetwork:
-    """Train in place, many-to-many: every step with a target carries loss.
+    """Train in place, many-to-many: every step with a target carries loss. The result lies on the CPU.
 
     Parameters
     ----------
@@ -93,9 +96,12 @@ def train(
         Elementwise loss of output and target.
     recipe : Recipe
     generator : torch.Generator
-        Source of all randomness.
+        Source of all randomness, drawn on the CPU whatever the device.
+    device : torch.device, default CPU
+        Where the steps are taken.
     """
-    x, y = as_tensor(inputs), as_tensor(targets)
+    network.to(device)
+    x, y = as_tensor(inputs).to(device), as_tensor(targets).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=recipe.learning_rate, total_steps=recipe.steps + 1)
     mask = torch.isfinite(y)
@@ -110,7 +116,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
         optimizer.step()
         schedule.step()
-    return network.eval()
+    return network.to(CPU).eval()
 
 
 def mean_loss(network: VolatilityNetwork, inputs: np.ndarray, targets: np.ndarray, loss: Loss) -> float:

@@ -12,7 +12,7 @@ import torch
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.readout import Readout, with_one
 from volplugin.volatility.lstm.sequences import sequences_for, validation_split
-from volplugin.volatility.lstm.training import Loss, Recipe, mean_loss, train
+from volplugin.volatility.lstm.training import CPU, Loss, Recipe, mean_loss, train
 
 RIDGE = 1000.0
 """Strength of the pull to the shared readout, in sessions."""
@@ -65,6 +65,7 @@ def tuned_copy(
     horizons: Sequence[int],
     loss: Loss,
     generator: torch.Generator,
+    device: torch.device = CPU,
 ) -> VolatilityNetwork | None:
     """Train all weights of a copy further on one asset; None if it is no better on the purged tail.
 
@@ -79,15 +80,17 @@ def tuned_copy(
     horizons : sequence of length n_horizons
     loss : callable
     generator : torch.Generator
+    device : torch.device, default CPU
+        Where the copy is trained.
     """
     head, tail = validation_split(x, log_y, horizons)
     held_out = sequences_for(network, *tail)
     if len(sequences_for(network, *head)[0]) == 0 or len(held_out[0]) == 0:
         return None
-    trial = train(copy.deepcopy(network), *sequences_for(network, *head), loss, COPY, generator)
+    trial = train(copy.deepcopy(network), *sequences_for(network, *head), loss, COPY, generator, device)
     if mean_loss(trial, *held_out, loss) >= mean_loss(network, *held_out, loss):
         return None
-    return train(copy.deepcopy(network), *sequences_for(network, x, log_y), loss, COPY, generator)
+    return train(copy.deepcopy(network), *sequences_for(network, x, log_y), loss, COPY, generator, device)
 
 
 def _ridge(features: np.ndarray, missing: np.ndarray) -> np.ndarray:
