@@ -55,7 +55,7 @@ CHUNK = 16
 """Assets that are run through at once when a vintage is put together."""
 
 
-GPU_TOLERANCE = 0.02
+GPU_TOLERANCE = 0.01
 """Largest relative difference of a forecast that is put up with between training on a GPU and on the CPU."""
 
 
