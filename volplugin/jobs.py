@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +125,10 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
     result = _result(job, panel, walk, dict(zip(runs, perfs, strict=True)), scores, books)
     say(f"writing {job.out}")
     write_result(result, job.out)
-    return report_folder(job.out)
+    began = time.perf_counter()
+    page = report_folder(job.out)
+    say(f"drawn in {time.perf_counter() - began:.1f} s, {page.stat().st_size / 1e6:.1f} MB")
+    return page
 
 
 def _run(job: Backtest, correlation: str) -> pd.DataFrame:

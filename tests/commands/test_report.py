@@ -27,7 +27,7 @@ def test_the_page_is_written_and_its_size_and_time_are_told(home, folder):
     assert result.output.startswith(f"report: {folder / 'report.html'} (0.")
     assert result.output.endswith(" s)\n")
     assert (
-        "70 sessions with a forecast: 20 parts of a distribution take 100"
+        "Turnover: left out, as the perf frame holds no transactions."
         in check((folder / "report.html").read_text()).words
     )
 

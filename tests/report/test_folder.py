@@ -95,8 +95,8 @@ def test_a_folder_without_history_is_read_from_the_perf_frame(folder, storm):
     read = read_result(folder)
     pd.testing.assert_frame_equal(read.volatility.by_year, storm.volatility.by_year, check_dtype=False)
     missing = " ".join(reason for section in sections(read) for reason in section.missing)
-    assert "Forecast correlation is left out" in missing
-    assert "Forecast errors by stock is left out" in missing
+    assert "Forecast correlation: left out" in missing
+    assert "Forecast errors by stock: left out" in missing
     assert "Risk contributions" not in missing
 
 

@@ -80,12 +80,12 @@ def test_a_bare_result_makes_a_page_that_says_what_it_lacks(bare, tmp_path):
     assert "&lt;b&gt;mine" in text
     missing = " ".join(element.text for element in page.all("p") if "missing" in element.attrs.get("class", ""))
     for said in (
-        "Turnover is left out: the perf frame holds no transactions.",
-        "Gross leverage is left out: the run recorded no gross_leverage.",
-        "Realised volatility against the target is left out: the run had no volatility target.",
-        "Risk contributions over time is left out: the run recorded no risk contributions.",
-        "Stress periods is left out: none of the stress periods lies within the run.",
-        "Forecast errors by stock is left out: the result holds no scores by stock.",
+        "Turnover: left out, as the perf frame holds no transactions.",
+        "Gross leverage: left out, as the run recorded no gross_leverage.",
+        "Realised volatility against the target: left out, as the run had no volatility target.",
+        "Risk contributions over time: left out, as the run recorded no risk contributions.",
+        "Stress periods: left out, as none of the stress periods lies within the run.",
+        "Forecast errors by stock: left out, as the result holds no scores by stock",
     ):
         assert said in missing
     drawn = {"calibration", "predicted_realized", "exceedances", "pit"}

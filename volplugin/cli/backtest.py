@@ -55,7 +55,8 @@ def backtest(
 ) -> None:
     """Run STRATEGY (a file, or a gallery name such as vol_target) and report how its risk was predicted.
 
-    Writes perf.pkl, scorecard.json, report.html and the plots to the folder --out.
+    Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out; volplugin report
+    draws the page again from them.
     """
     from volplugin import jobs as work
 

@@ -84,7 +84,7 @@ def _contributions(result: BacktestResult) -> None:
 
 def _rivals(result: BacktestResult) -> None:
     if result.volatility is None or len(result.volatility.models) < 2:
-        raise ParameterError("no models were judged beside each other (volplugin backtest --judge does)")
+        raise ParameterError("no models were judged beside each other (volplugin backtest --judge does it)")
 
 
 def _kept(what: str, name: str, result: BacktestResult) -> None:
@@ -201,6 +201,6 @@ SPECS = {
         plots.plot_book_forecast,
         "Forecasts of the unlevered book, and what the sessions they cover then brought, both drawn at "
         "the date of the forecast: a gap between the lines is a forecast error.",
-        partial(_kept, "forecasts of the equal-weight book (volplugin backtest --judge does)", "books"),
+        partial(_kept, "forecasts of the equal-weight book (volplugin backtest --judge makes them)", "books"),
     ),
 }

@@ -68,7 +68,7 @@ def _section(id_: str, title: str, said: Sequence[str], given: Iterable[Given | 
     missing: list[str] = []
     for one in given:
         found = [part for part in (one if isinstance(one, list) else [one]) if part is not None]
-        missing += [f"{part.what} is left out: {part.why}." for part in found if isinstance(part, Missing)]
+        missing += [f"{part.what}: left out, as {part.why}." for part in found if isinstance(part, Missing)]
         there = [part for part in found if not isinstance(part, Missing) and _rows(part)]
         parts += [Pair(there)] if len(there) > 1 else there
     return Section(id_, title, said, parts, missing)

@@ -15,7 +15,10 @@ from volplugin.units import deannualize
 
 TAILS = (0.05, 0.01)
 """Probabilities of the losses that are counted, the commoner first."""
-BINS = 20
+MOST, FEW = 20, 10
+"""Bins of a long and of a short run."""
+LONG = 1000
+"""Sessions of a long one."""
 FEWEST = 5
 """Sessions that a bin must expect for its count to be judged."""
 
@@ -43,8 +46,14 @@ class PitHistogram:
     pvalue: float
 
 
-def pit_histogram(perf: pd.DataFrame, bins: int = BINS) -> PitHistogram:
+def pit_histogram(perf: pd.DataFrame, bins: int | None = None) -> PitHistogram:
     """Probability integral transforms of the returns under N(0, predicted variance), counted in equal bins.
+
+    Parameters
+    ----------
+    perf : DataFrame
+    bins : int, optional
+        20 for a thousand sessions or more, else 10.
 
     Raises
     ------
@@ -57,6 +66,7 @@ def pit_histogram(perf: pd.DataFrame, bins: int = BINS) -> PitHistogram:
     """
     transformed = stats.norm.cdf(standardized(perf))
     sessions = len(transformed)
+    bins = bins or (MOST if sessions >= LONG else FEW)
     if sessions < FEWEST * bins:
         raise InsufficientHistoryError(
             f"{sessions} sessions with a forecast: {bins} parts of a distribution take {FEWEST * bins}"

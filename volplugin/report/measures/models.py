@@ -40,7 +40,7 @@ def stock_errors(result: BacktestResult, horizon: int | None = None) -> pd.DataF
     """
     scores = result.volatility
     if scores is None or scores.by_stock.empty:
-        raise ParameterError("the result holds no scores by stock")
+        raise ParameterError("the result holds no scores by stock (volplugin backtest --judge makes them)")
     horizon = scores.horizons[-1] if horizon is None else horizon
     own = scores.models[0]
     table = scores.by_stock.loc[horizon].T[scores.models].assign(bias=scores.bias_by_stock.loc[(horizon, own)])

@@ -41,7 +41,7 @@ def plot_turnover(result: BacktestResult, ax: Axes | None = None, theme: Theme =
     ax.bar(monthly.index, monthly, width=26, align="edge", color=theme.predicted, linewidth=0, label="of the month")
     mean = float(monthly.mean())
     ax.axhline(mean, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)), label=f"mean {mean:.0f}%")
-    label(ax, theme, "Turnover", y="traded / value (%), a month")
+    label(ax, theme, "Turnover", y="traded in a month (%)")
     date_axis(ax, result.perf.index)
     legend(ax, theme)
     return ax

@@ -9,6 +9,7 @@ from volplugin.report.measures import exceedances, pit_histogram
 from volplugin.report.measures.distribution import TAILS
 from volplugin.report.plots.axes import date_axis, label, legend, prepare, stroke
 from volplugin.report.result import BacktestResult
+from volplugin.report.tables.table import count
 from volplugin.report.theme import LIGHT, Theme
 
 
@@ -48,7 +49,14 @@ def plot_exceedances(result: BacktestResult, ax: Axes | None = None, theme: Them
     frame = exceedances(result.perf)
     ax = prepare(ax, theme)
     percent = 100 * frame["returns"]
-    ax.plot(percent.index, percent, color=theme.muted, alpha=0.55, linewidth=0.4, label="daily return")
+    ax.plot(
+        percent.index,
+        percent,
+        color=theme.muted,
+        alpha=0.55,
+        linewidth=min(1.0, max(0.4, 1000 / len(frame))),
+        label="daily return",
+    )
     looks = (("o", theme.predicted, 5.0), ("D", theme.realized, 6.0))
     for tail, (marker, color, size) in zip(TAILS, looks, strict=True):
         limit, beyond = 100 * frame[f"limit_{tail:.0%}"], frame[f"beyond_{tail:.0%}"]
@@ -56,7 +64,7 @@ def plot_exceedances(result: BacktestResult, ax: Axes | None = None, theme: Them
         ax.plot(
             percent.index[beyond], percent[beyond], linestyle="none", marker=marker, color=color,
             markersize=stroke(ax, size), markeredgecolor=theme.paper, markeredgewidth=0.5, zorder=3,
-            label=f"{int(beyond.sum())} days beyond, {tail * len(frame):.0f} expected",
+            label=f"{int(beyond.sum())} days beyond, {count(tail * len(frame))} expected",
         )  # fmt: skip
     ax.axhline(0, color=theme.ink, linewidth=0.8)
     label(ax, theme, "Losses beyond value at risk", y="daily return (%)")

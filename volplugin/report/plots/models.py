@@ -114,7 +114,7 @@ def plot_correlation(
     bar.ax.tick_params(colors=theme.muted, length=0)
     bar.set_label("correlation of daily returns", color=theme.muted)
     mean = average_correlation(result.correlations[date])
-    label(ax, theme, f"{date.date()}: {mean:.2f} on average")
+    label(ax, theme, f"Correlation on {date.date()}, {mean:.2f} on average")
     return ax
 
 
@@ -131,7 +131,7 @@ def _names(ax: Axes, names: list[str]) -> None:
     """Name the assets on both axes, every one where there is room, else every so many."""
     room = 46 if is_narrow(ax) else 60
     every = -(-len(names) // room)
-    size = min(8.0, (212 if is_narrow(ax) else 290) / (len(names) / every))
+    size = min(8.0, (198 if is_narrow(ax) else 290) / (len(names) / every))
     ax.set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=size)
     ax.set_yticks(range(0, len(names), every), names[::every], fontsize=size)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from volplugin.report.measures import stress_periods
 from volplugin.report.result import BacktestResult
-from volplugin.report.tables.table import Table, marked, number, percent, pvalue
+from volplugin.report.tables.table import Table, count, marked, number, percent, pvalue
 
 METHODS = {"gaussian": "Gaussian quantile", "historical": "historical quantile"}
 ARROWS = "▲ above the 95% band: risk was under-predicted; ▼ below it: over-predicted."
@@ -55,7 +55,7 @@ def exceedances(result: BacktestResult) -> Table:
         for level, found in levels.items():
             tests = (pvalue(found[f"{test}_pvalue"]) for test in ("kupiec", "christoffersen"))
             name = f"{level}, {METHODS[method]}"
-            rows.append([name, f"{found['expected']:.0f}", str(found["exceedances"]), *tests])
+            rows.append([name, count(found["expected"]), str(found["exceedances"]), *tests])
     note = (
         "Days on which the loss went beyond the forecast quantile, Gaussian or from the earlier "
         "standardised returns. A p below 0.05 rejects the number (Kupiec) or the number and its "
@@ -95,7 +95,7 @@ def stress(result: BacktestResult) -> Table | None:
         ]
         for tail in ("5%", "1%"):
             expected = row["sessions"] * float(tail.removesuffix("%")) / 100
-            cells.append(f"{row[f'beyond_{tail}']} of {expected:.1f}")
+            cells.append(f"{row[f'beyond_{tail}']} of {count(expected)}")
         rows.append([*cells, percent(row["worst_day"]), number(row["leverage"], 2)])
     note = (
         f"{ARROWS} Beyond: days on which the loss went beyond the Gaussian value at risk, of as many as were to be "

@@ -30,6 +30,11 @@ def number(value: float | None, digits: int) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
+def count(expected: float) -> str:
+    """Format a number that is expected: whole, or with a decimal where that would be rough."""
+    return number(expected, 0 if expected >= 10 else 1)
+
+
 def signed(value: float) -> str:
     """Format percent with their sign."""
     return f"{value:+.1f}%".replace("-", "−") if np.isfinite(value) else "–"

@@ -14,7 +14,7 @@ from volplugin.report.measures import (
     turnover,
 )
 from volplugin.report.result import BacktestResult
-from volplugin.report.tables.table import number, percent, pvalue
+from volplugin.report.tables.table import count, number, percent, pvalue
 from volplugin.units import TRADING_DAYS
 
 SIZE = 0.05
@@ -47,7 +47,9 @@ def odds(result: BacktestResult) -> list[str]:
     said = []
     for level, found in result.scorecard["exceedances"].get("gaussian", {}).items():
         right = found["kupiec_pvalue"] >= SIZE
-        number_of = f"{found['exceedances']} losses beyond the {level} value at risk, {found['expected']:.0f} expected"
+        number_of = (
+            f"{found['exceedances']} losses beyond the {level} value at risk, {count(found['expected'])} expected"
+        )
         verdict = "their number may be chance" if right else "their number is hardly chance"
         apart = found["christoffersen_pvalue"] >= SIZE
         order = "" if not right else (", and they do not cluster" if apart else ", but they cluster")
