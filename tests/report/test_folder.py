@@ -12,7 +12,6 @@ from webpage import check
 from volplugin.errors import ResultFolderError
 from volplugin.report.folder import read_result, write_result
 from volplugin.report.html import report_folder
-from volplugin.report.measures.book import every_contribution
 from volplugin.report.sections import sections
 from volplugin.report.tables import Table
 
@@ -30,7 +29,7 @@ def test_what_was_written_is_read(folder, storm):
     assert read.target == storm.target
     for column in ("returns", "predicted_vol", "gross_leverage"):
         pd.testing.assert_series_equal(read.perf[column], storm.perf[column], check_freq=False)
-    np.testing.assert_allclose(every_contribution(read.perf), every_contribution(storm.perf), rtol=1e-6)
+    np.testing.assert_allclose(read.contributions, storm.contributions, rtol=1e-6)
     assert list(read.correlations) == list(storm.correlations)
     for date, rho in storm.correlations.items():
         np.testing.assert_allclose(read.correlations[date], rho, rtol=1e-6)

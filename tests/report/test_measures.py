@@ -71,7 +71,7 @@ def test_rolling_bias_takes_a_quarter_where_a_year_is_too_much(result, bare):
 
 
 def test_contributions_keep_the_total(result):
-    frame = contributions(result.perf, top=4)
+    frame = contributions(result, top=4)
     assert list(frame.columns[-1:]) == ["8 others"]
     np.testing.assert_allclose(frame.sum(axis=1), result.perf["predicted_vol"])
 
@@ -79,7 +79,7 @@ def test_contributions_keep_the_total(result):
 def test_contributions_of_assets_not_held_are_nothing(result):
     perf = result.perf.iloc[:3].copy()
     perf["risk_contributions"] = [{"A": 0.1}, {}, {"B": 0.2}]
-    frame = contributions(perf)
+    frame = contributions(dataclasses.replace(result, perf=perf))
     assert frame.to_dict("list") == {"B": [0.0, 0.2], "A": [0.1, 0.0]}
 
 

@@ -76,11 +76,11 @@ def test_turnover_counts_bought_and_sold_over_value():
 
 
 def test_shares_at_chosen_dates_are_percent_of_the_forecast(result):
-    dates = chosen_dates(result.perf)
+    dates = chosen_dates(result)
     assert dates["first"] == result.perf.index[0]
     assert dates["highest forecast"] == result.perf["predicted_vol"].idxmax()
     assert dates["last"] == result.perf.index[-1]
-    share = contribution_shares(result.perf, top=4)
+    share = contribution_shares(result, top=4)
     cells = result.perf["risk_contributions"].iloc[-1]
     assert len(share) == 4
     assert share["last"].is_monotonic_decreasing

@@ -10,6 +10,7 @@ from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.report import plots
 from volplugin.report.measures import clustered, middle, quarters, stock_errors
 from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure
+from volplugin.report.plots.models import _coarser
 from volplugin.report.theme import DARK, LIGHT
 
 PLOTS = [getattr(plots, name) for name in plots.__all__]
@@ -107,7 +108,13 @@ def test_heatmap_of_many_assets_names_some(result):
     names = [f"N{i:03d}" for i in range(150)]
     many = pd.DataFrame(np.eye(150) * 0.5 + 0.5, names, names)
     ax = plots.plot_correlation(dataclasses.replace(result, correlations={pd.Timestamp("2020-01-02"): many}))
-    assert 20 < len(ax.get_yticks()) <= 60
+    assert 20 < len(ax.get_yticks()) <= 30
+
+
+def test_heatmap_of_very_many_assets_shows_means_of_neighbours():
+    pairs = pd.DataFrame(np.arange(16.0).reshape(4, 4)).mask(np.eye(4, dtype=bool))
+    coarse = _coarser(pairs, 2)
+    np.testing.assert_allclose(coarse, [[(1 + 4) / 2, (2 + 3 + 6 + 7) / 4], [(8 + 9 + 12 + 13) / 4, (11 + 14) / 2]])
 
 
 def test_stocks_are_drawn_with_the_worst_on_top(result):

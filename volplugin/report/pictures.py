@@ -78,7 +78,7 @@ def _column(name: str, result: BacktestResult) -> None:
 
 
 def _contributions(result: BacktestResult) -> None:
-    if not measures.chosen_dates(result.perf):
+    if not measures.chosen_dates(result):
         raise ParameterError("the run recorded no risk contributions")
 
 
@@ -165,7 +165,7 @@ SPECS = {
         "The stocks with the largest shares at any of the dates, by their share at the last. A short bar: the stock's "
         "part hardly changed.",
         _contributions,
-        rows=lambda result: len(measures.contribution_shares(result.perf)),
+        rows=lambda result: len(measures.contribution_shares(result)),
     ),
     "correlation": Spec(
         "Forecast correlation",

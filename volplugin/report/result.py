@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -130,6 +131,25 @@ class BacktestResult:
     def __post_init__(self) -> None:
         object.__setattr__(self, "perf", on_sessions(self.perf))
         _check_card(self.scorecard)
+
+    @cached_property
+    def contributions(self) -> pd.DataFrame:
+        """Risk contributions of all assets, annual, on the sessions through which a book with risk was held.
+
+        Of shape (n_sessions, n_assets); empty where the perf frame holds none. An asset absent from a session's
+        mapping was not held and contributed nothing.
+        """
+        column = self.perf.get("risk_contributions", pd.Series(dtype=object))
+        cells = {session: cell for session, cell in column.items() if isinstance(cell, Mapping) and len(cell)}
+        if not cells:
+            return pd.DataFrame()
+        frame = pd.DataFrame(list(cells.values()), index=pd.DatetimeIndex(list(cells))).fillna(0.0)
+        return frame.set_axis([symbol(asset) for asset in frame.columns], axis=1)[frame.sum(axis=1) > 0]
+
+
+def symbol(asset: Any) -> str:
+    """Name an asset, zipline's or one's own."""
+    return str(getattr(asset, "symbol", asset))
 
 
 def _check_card(scorecard: Mapping[str, Any]) -> None:

@@ -17,8 +17,8 @@ import pandas as pd
 from volplugin.errors import ParameterError
 from volplugin.evaluation import book_scorecard
 from volplugin.files import write_atomically
-from volplugin.report.measures.book import every_contribution, symbol, turnover
-from volplugin.report.result import BacktestResult
+from volplugin.report.measures.book import turnover
+from volplugin.report.result import BacktestResult, symbol
 
 SCORECARD, HISTORY = "scorecard.json", "history.npz"
 FORMAT = 1
@@ -62,7 +62,7 @@ def scorecard(result: BacktestResult) -> dict[str, Any]:
 
 def arrays(result: BacktestResult) -> Arrays:
     """Name and values of everything that has a date; names are paths, such as ``perf/returns``."""
-    yield from _perf(result.perf)
+    yield from _perf(result)
     for place, run in enumerate(result.comparisons.values()):
         yield f"comparison/{place}/sessions", days(run.perf.index)
         for column in ("returns", "predicted_vol"):
@@ -80,7 +80,8 @@ def arrays(result: BacktestResult) -> Arrays:
         yield "losses/values", losses.to_numpy(dtype=np.float32)
 
 
-def _perf(perf: pd.DataFrame) -> Arrays:
+def _perf(result: BacktestResult) -> Arrays:
+    perf, parts = result.perf, result.contributions
     yield "perf/sessions", days(perf.index)
     for column in (name for name in COLUMNS if name in perf):
         yield f"perf/{column}", perf[column].to_numpy(dtype=float)
@@ -88,7 +89,6 @@ def _perf(perf: pd.DataFrame) -> Arrays:
         yield "perf/turnover", turnover(perf).to_numpy(dtype=float)
     except ParameterError:
         pass  # nothing was recorded that it could be counted from
-    parts = every_contribution(perf)
     if not parts.empty:
         # NaN on the sessions without a book.
         yield "contributions/assets", texts(parts.columns)

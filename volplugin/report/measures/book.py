@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from volplugin.errors import ParameterError
+from volplugin.report.result import BacktestResult
 
 
 def turnover(perf: pd.DataFrame) -> pd.Series:
@@ -35,54 +35,46 @@ def monthly_turnover(perf: pd.DataFrame) -> pd.Series:
     return daily.groupby(daily.index.to_period("M").to_timestamp()).sum()
 
 
-def contributions(perf: pd.DataFrame, top: int = 8) -> pd.DataFrame:
+def contributions(result: BacktestResult, top: int = 8) -> pd.DataFrame:
     """Risk contributions over time: the `top` assets by mean share, and the sum of the others.
 
     Returns
     -------
     DataFrame of shape (n_sessions, at most top + 1)
-        Annual; empty where the perf frame holds none. An asset absent from a session's mapping was not
-        held and contributed nothing.
+        Annual; empty where the run recorded none.
     """
-    frame = every_contribution(perf)
+    frame = result.contributions
     order = frame.mean().sort_values(ascending=False).index
     rest = frame[order[top:]]
     shown = frame[order[:top]]
     return shown.assign(**{f"{rest.shape[1]} others": rest.sum(axis=1)}) if rest.shape[1] else shown
 
 
-def every_contribution(perf: pd.DataFrame) -> pd.DataFrame:
-    """Risk contributions of all assets, annual, on the sessions through which a book was held."""
-    if "risk_contributions" not in perf:
-        return pd.DataFrame()
-    cells = {t: dict(c) for t, c in perf["risk_contributions"].items() if isinstance(c, Mapping) and len(c)}
-    if not cells:
-        return pd.DataFrame()
-    frame = pd.DataFrame.from_dict(cells, orient="index").sort_index().fillna(0.0)
-    return frame.set_axis([symbol(asset) for asset in frame.columns], axis=1)
-
-
-def chosen_dates(perf: pd.DataFrame) -> dict[str, pd.Timestamp]:
+def chosen_dates(result: BacktestResult) -> dict[str, pd.Timestamp]:
     """Sessions to look at closely: the first with contributions, that of the highest forecast, and the last."""
-    sessions = every_contribution(perf).index
-    if sessions.empty:
+    total = result.contributions.sum(axis=1)
+    if total.empty:
         return {}
-    highest = perf.loc[sessions, "predicted_vol"].idxmax()
-    return {"first": sessions[0], "highest forecast": highest, "last": sessions[-1]}
+    return {"first": total.index[0], "highest forecast": total.idxmax(), "last": total.index[-1]}
 
 
-def contribution_shares(perf: pd.DataFrame, top: int = 15) -> pd.DataFrame:
+def contribution_shares(result: BacktestResult, top: int = 15) -> pd.DataFrame:
     """Percent of the predicted volatility that each asset contributed at the chosen dates.
 
     Returns
     -------
     DataFrame of shape (at most top, 3)
         The assets with the largest share at any of the dates, by their share at the last.
+
+    Raises
+    ------
+    ParameterError
+        If the run recorded no risk contributions.
     """
-    dates = chosen_dates(perf)
+    dates = chosen_dates(result)
     if not dates:
-        raise ParameterError("the perf frame holds no risk contributions")
-    chosen = every_contribution(perf).loc[list(dates.values())].set_axis(list(dates))
+        raise ParameterError("the run recorded no risk contributions")
+    chosen = result.contributions.loc[list(dates.values())].set_axis(list(dates))
     share = 100 * chosen.div(chosen.sum(axis=1), axis=0).T
     shown = share.loc[share.abs().max(axis=1).nlargest(top).index]
     return shown.sort_values("last", ascending=False)
@@ -111,8 +103,3 @@ def same_order(correlations: Mapping[pd.Timestamp, pd.DataFrame]) -> dict[pd.Tim
     last = clustered(correlations[max(correlations)])
     every = list(dict.fromkeys([*last.index, *(asset for rho in correlations.values() for asset in rho.index)]))
     return {date: correlations[date].reindex(index=every, columns=every) for date in sorted(correlations)}
-
-
-def symbol(asset: Any) -> str:
-    """Name an asset, zipline's or one's own."""
-    return str(getattr(asset, "symbol", asset))

@@ -52,7 +52,7 @@ def plot_risk_contributions(result: BacktestResult, ax: Axes | None = None, them
 
     A share is the asset's component risk over the sum of all; negative shares (hedges) are drawn below zero.
     """
-    frame = contributions(result.perf, top)
+    frame = contributions(result, top)
     if frame.empty:
         raise ParameterError("the perf frame holds no risk contributions")
     ax = prepare(ax, theme)

@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 from volplugin.errors import ParameterError
 from volplugin.evaluation.losses import realized_variance
 from volplugin.report.measures import average_correlation, reductions, same_order
-from volplugin.report.measures.book import symbol
 from volplugin.report.plots.axes import date_axis, is_narrow, label, legend, prepare, stroke
-from volplugin.report.result import BacktestResult
+from volplugin.report.result import BacktestResult, symbol
 from volplugin.report.theme import HEAT, LIGHT, Theme
 from volplugin.units import annualize
+
+MOST_CELLS = 160
+"""Cells on a side of a matrix; of more assets, neighbours share one."""
 
 
 def plot_forecast_scores(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
@@ -89,7 +91,8 @@ def plot_correlation(
     """Forecast correlation at a date, the last one kept if not given.
 
     Assets are ordered so that those that move together at the last date are neighbours, in the same order and
-    colours at every date; blank on the diagonal, and where one was not listed yet.
+    colours at every date; blank on the diagonal, and where one was not listed yet. Of more than
+    160 assets neighbours share a cell, which is their mean.
     """
     if not result.correlations:
         raise ParameterError("the result holds no correlation matrix")
@@ -104,8 +107,12 @@ def plot_correlation(
     low, high = _range(matrices.values())
     # Of itself nobody asks: the diagonal is left blank, and the colours are those of the pairs.
     pairs = rho.mask(np.eye(len(rho), dtype=bool))
+    names = [symbol(asset) for asset in rho.index]
+    block = -(-len(names) // MOST_CELLS)
+    if block > 1:
+        pairs, names = _coarser(pairs, block), names[::block]
     image = ax.imshow(pairs, cmap=HEAT, vmin=low, vmax=high, interpolation="none", aspect="equal")
-    _names(ax, [symbol(asset) for asset in rho.index])
+    _names(ax, names)
     ax.tick_params(length=0)
     ax.spines["bottom"].set_visible(False)
     bar = cast(Figure, ax.figure).colorbar(image, ax=ax, shrink=0.9, aspect=26, pad=0.02)
@@ -118,6 +125,12 @@ def plot_correlation(
     return ax
 
 
+def _coarser(pairs: pd.DataFrame, block: int) -> pd.DataFrame:
+    """Means over blocks of neighbours; pairs that are missing do not count."""
+    groups = np.arange(len(pairs)) // block
+    return pairs.groupby(groups).mean().T.groupby(groups).mean().T
+
+
 def _range(matrices: Iterable[pd.DataFrame]) -> tuple[float, float]:
     """Lowest and highest correlation of different assets, in tenths, and zero within."""
     pairs = np.concatenate([matrix.to_numpy()[np.triu_indices(len(matrix), 1)] for matrix in matrices])
@@ -128,9 +141,9 @@ def _range(matrices: Iterable[pd.DataFrame]) -> tuple[float, float]:
 
 
 def _names(ax: Axes, names: list[str]) -> None:
-    """Name the assets on both axes, every one where there is room, else every so many."""
-    room = 46 if is_narrow(ax) else 60
-    every = -(-len(names) // room)
+    """Name the assets on both axes: every one where there is room, else a few."""
+    room = 40 if is_narrow(ax) else 60
+    every = 1 if len(names) <= room else -(-2 * len(names) // room)
     size = min(8.0, (198 if is_narrow(ax) else 290) / (len(names) / every))
     ax.set_xticks(range(0, len(names), every), names[::every], rotation=90, fontsize=size)
     ax.set_yticks(range(0, len(names), every), names[::every], fontsize=size)

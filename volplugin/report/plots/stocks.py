@@ -44,7 +44,7 @@ def plot_contribution_dates(
     result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT, top: int = 15
 ) -> Axes:
     """Share of the predicted volatility by stock at the first, at the riskiest and at the last session."""
-    share, dates = contribution_shares(result.perf, top), chosen_dates(result.perf)
+    share, dates = contribution_shares(result, top), chosen_dates(result)
     ax = prepare(ax, theme)
     places = np.arange(len(share))
     ax.hlines(places, share.min(axis=1), share.max(axis=1), color=theme.rest, linewidth=stroke(ax, 2.0), zorder=1)

@@ -78,9 +78,9 @@ def book(result: BacktestResult) -> list[str]:
 def sources(result: BacktestResult) -> list[str]:
     """Say who contributed most, and how correlation changed."""
     said = []
-    dates = chosen_dates(result.perf)
+    dates = chosen_dates(result)
     if dates:
-        share = contribution_shares(result.perf)
+        share = contribution_shares(result)
         told = [
             f"{share[name].idxmax()} with {share[name].max():.0f}% ({name}, {date.date()})"
             for name, date in dates.items()
