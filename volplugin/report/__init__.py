@@ -1,6 +1,6 @@
 """Numbers, then plots, then a page: the report of a backtest.
 
-``volplugin backtest`` writes the page; ``volplugin report DIR`` draws it again from the files. Its parts for one's own use::
+``volplugin backtest`` writes the page; ``volplugin report DIR`` draws it again from the files. Its parts, one by one::
 
     from volplugin.report import plots, read_result
 
