@@ -1,12 +1,14 @@
 """Forecast covariances of the Dow 30 against those of other libraries, all judged on the same days and books.
 
     make bench-covariance
-    python benchmarks/bench_covariance.py --start 2010-01-04 --end 2021-03-15 --store models --cache build/covariance
+    python benchmarks/bench_covariance.py --start 2010-01-04 --end 2021-03-15 --cache build/covariance
+    python benchmarks/bench_covariance.py --horizon 1     forecasts renewed at every close
 
 Needs the bundle dow30 (`volplugin ingest dow30`) and the peers (benchmarks/requirements.txt and the extra `skfolio`);
 those that are not installed are left out, and named. Every session is an origin, so that all 21 phases of a 21-session
-rebalance are in every mean. Yearly vintages of our models are trained where the store lacks them. The covariances of a
-peer are kept in the cache as it finishes, one file each, so that an interrupted run goes on with the next.
+rebalance are in every mean. Our models answer with the vintages that come with the package; with `--store`, yearly
+vintages trained on the Dow 30 alone are judged too, and trained where that folder lacks them. The covariances of a peer
+are kept in the cache as it finishes, one file each, so that an interrupted run goes on with the next.
 
 Prints a Markdown table, a row a model: Gaussian log-likelihood of the returns of a day, in nats (in brackets the
 difference from our risk view and its 95% bootstrap interval); QLIKE (in brackets the same, in percent) and bias
@@ -46,16 +48,17 @@ RISK, STRUCTURE = "volplugin, view risk", "volplugin, view structure"
 Timed = tuple[CovariancePath, float]
 
 
-def own_models(store: Path) -> dict[str, tuple[RiskModel, str]]:
+def own_models(store: Path | None) -> dict[str, tuple[RiskModel, str]]:
     """Return our risk models and the views asked for: the default one, corrected for regimes, and for targeting."""
-    model = default_risk_model(store)
+    model = default_risk_model()
     corrected = RiskModel(model.volatility, model.correlation, calibration=RegimeMultiplier())
-    return {
+    own = {
         RISK: (model, "risk"),
         STRUCTURE: (model, "structure"),
         "volplugin, regime multiplier": (corrected, "risk"),
-        "volplugin, for targeting": (targeting_risk_model(store), "risk"),
+        "volplugin, for targeting": (targeting_risk_model(), "risk"),
     }
+    return own if store is None else own | {"volplugin, trained on the Dow 30": (default_risk_model(store), "risk")}
 
 
 def own_path(model: RiskModel, panel: PricePanel, origins: pd.DatetimeIndex, horizon: int, view: str) -> Timed:
@@ -148,14 +151,22 @@ def by_period(scores: CovarianceScores) -> str:
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2021-03-15", show_default=True)
 @click.option("--horizon", default=21, show_default=True, help="Sessions that each forecast covers.")
-@click.option("--store", default="models", show_default=True, type=click.Path(path_type=Path))
+@click.option("--store", type=click.Path(path_type=Path), help="Vintages trained on the Dow 30; judged too if given.")
 @click.option("--cache", default="build/covariance", show_default=True, type=click.Path(path_type=Path))
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated parts of peers' names; all if empty.")
 @click.option("--periods", is_flag=True, help="Also print years and stress periods.")
 @click.option("--json", "out", type=click.Path(path_type=Path), help="Also write everything to this file.")
 def main(
-    start: str, end: str, horizon: int, store: Path, cache: Path, jobs: int, only: str, periods: bool, out: Path | None
+    start: str,
+    end: str,
+    horizon: int,
+    store: Path | None,
+    cache: Path,
+    jobs: int,
+    only: str,
+    periods: bool,
+    out: Path | None,
 ) -> None:
     """Forecast, judge and print."""
     panel = read_bundle("dow30")
@@ -165,7 +176,8 @@ def main(
     wanted = [name for name in PEERS if not parts or any(part in name for part in parts)]
     absent = [name for name in wanted if not installed(PEERS[name])]
     names = [name for name in wanted if name not in absent]
-    default_walk(store).train(panel, start, end, n_jobs=jobs)
+    if store is not None:
+        default_walk(store).train(panel, start, end, n_jobs=jobs)
     own = own_models(store)
     tasks = [delayed(own_path)(model, panel, origins, horizon, view) for model, view in own.values()]
     tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, horizon, archive) for name in names]
