@@ -39,10 +39,10 @@ from machine import describe_machine
 from peers import PEERS, Peer
 
 from volplugin import PricePanel, RiskModel, read_bundle
+from volplugin.archive import ForecastArchive, price_digest
 from volplugin.calibration import RegimeMultiplier
 from volplugin.defaults import default_risk_model, default_walk, targeting_risk_model
 from volplugin.evaluation import CovariancePath, CovarianceScores, judge_covariances
-from volplugin.evaluation.archive import ForecastArchive, price_digest
 
 RISK, STRUCTURE = "volplugin, view risk", "volplugin, view structure"
 Timed = tuple[CovariancePath, float]

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -384,3 +386,35 @@ def test_the_shipped_prices(real):
     # The bar proxy sees the overnight move and the range: of the same size as squared returns.
     assert 0.7 < (real.variance.mean() / (real.returns**2).mean()).median() < 1.3
     assert real.returns["GS"].abs().idxmax().date().isoformat()[:7] in {"2008-10", "2008-11", "2008-09"}
+
+
+# -- cuts are copied late --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_the_last_returns_are_those_of_the_whole(synthetic, asked_before):
+    again = PricePanel(**{field: getattr(synthetic, field) for field in ("open", "high", "low", "close", "volume")})
+    if asked_before:
+        _ = again.returns
+    cut = again.asof(ASOF).tail(300)
+    expected = PricePanel(close=cut.close).returns
+    for count in (1, 40, 289, 295, 300):
+        pd.testing.assert_frame_equal(cut.last_returns(count), expected.iloc[-count:], check_exact=True)
+
+
+def test_a_cut_of_a_cut_of_some_assets(synthetic):
+    cut = synthetic.select(["BRAV", "ALFA"]).asof(ASOF).tail(50)
+    pd.testing.assert_frame_equal(cut.close, synthetic.close.loc[:ASOF, ["BRAV", "ALFA"]].iloc[-50:])
+    assert list(cut.assets) == ["BRAV", "ALFA"]
+    assert list(cut.market.sessions) == list(cut.sessions)
+
+
+def test_what_is_sent_to_another_process_leaves_the_rest_behind(synthetic):
+    cut = synthetic.asof(ASOF).tail(20)
+    fields = {field: getattr(cut, field) for field in ("open", "high", "low", "close", "volume")}
+    sent = pickle.dumps(cut)
+    assert len(sent) < 1.1 * len(pickle.dumps(PricePanel(**fields)))
+    again = pickle.loads(sent)
+    assert again.fingerprint() == cut.fingerprint()
+    assert again.sessions.equals(cut.sessions)
+    pd.testing.assert_frame_equal(again.high, cut.high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from volplugin.diversification import bet_shares, diversification_ratio, effective_number
 from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
+from volplugin.facts import Facts
 from volplugin.units import annualize
 
 Weights: TypeAlias = pd.Series | Mapping[Any, float]
@@ -65,7 +66,7 @@ class CovarianceForecast:
         _check_correlation(correlation.to_numpy(), self.asof)
         object.__setattr__(self, "volatility", _frozen(volatility))
         object.__setattr__(self, "correlation", _frozen(correlation))
-        object.__setattr__(self, "diagnostics", MappingProxyType(dict(self.diagnostics)))
+        object.__setattr__(self, "diagnostics", Facts(self.diagnostics))
 
     @property
     def assets(self) -> pd.Index:
@@ -205,19 +206,34 @@ class CovarianceForecast:
             raise MissingForecastError(
                 f"{missing[0]} has no forecast at {self.asof.date()}{self._why(missing[0])}; leave it out"
             )
-        return CovarianceForecast(
-            self.asof,
-            self.horizon,
-            self.volatility[names],
-            self.correlation.loc[names, names],
-            self.diagnostics,
+        if names.has_duplicates:
+            raise AssetMismatchError(f"{names[names.duplicated()][0]} is there twice; name each asset once")
+        place = self.assets.get_indexer(names)
+        return self._of_the_same(
+            self.volatility.to_numpy()[place], self.correlation.to_numpy()[np.ix_(place, place)], names
         )
 
     def relabel(self, labels: Mapping[Any, Any]) -> CovarianceForecast:
         """Return the same forecast under other asset labels (symbols to zipline assets, say)."""
-        volatility = self.volatility.rename(index=labels)
-        correlation = self.correlation.rename(index=labels, columns=labels)
-        return CovarianceForecast(self.asof, self.horizon, volatility, correlation, self.diagnostics)
+        names = pd.Index([labels.get(name, name) for name in self.assets])
+        if names.has_duplicates:
+            raise AssetMismatchError(f"{names[names.duplicated()][0]} is there twice; name each asset once")
+        return self._of_the_same(*self._parts, names)
+
+    def _of_the_same(self, volatility: np.ndarray, correlation: np.ndarray, names: pd.Index) -> CovarianceForecast:
+        """Build a forecast of numbers that were checked already."""
+        forecast = object.__new__(CovarianceForecast)
+        labelled = pd.Series(volatility, names, name="volatility"), pd.DataFrame(correlation, names, names)
+        for name, value in zip(("volatility", "correlation"), labelled, strict=True):
+            object.__setattr__(forecast, name, _frozen(value))
+        for name in ("asof", "horizon", "diagnostics"):
+            object.__setattr__(forecast, name, getattr(self, name))
+        return forecast
+
+    @cached_property
+    def places(self) -> Mapping[Any, int]:
+        """Position of each asset in the forecast's order."""
+        return {asset: place for place, asset in enumerate(self.assets)}
 
     @property
     def _parts(self) -> tuple[np.ndarray, np.ndarray]:

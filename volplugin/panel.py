@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import pandas as pd
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError
 from volplugin.variance import daily_variance
 
-DERIVED = {"returns", "variance", "overnight", "_previous_close"}
+DERIVED = ("returns", "variance", "overnight", "_previous_close")
 PRICES = ("open", "high", "low", "close")
 LONGEST_HALT = 10
 """Sessions without a bar after which an asset counts as gone; its last forecast stands until then."""
@@ -59,17 +59,22 @@ class PricePanel:
         if bars and len(bars) < 3:
             raise PanelError(f"open, high and low come together: only {', '.join(bars)} given; pass all or none")
         index = _check_index(close)
-        self._frames = {
+        self._frames: Mapping[str, pd.DataFrame] = {
             field: _clean(field, frame, index, close.columns) for field, frame in given.items() if frame is not None
         }
         _check_bars(self._frames)
+        self._sessions, self._assets = self._frames["close"].index, self._frames["close"].columns
         self._market = None if market is None else market.asof(self.last_session)
 
     @classmethod
-    def _view(cls, frames: dict[str, pd.DataFrame], market: PricePanel | None) -> PricePanel:
+    def _view(cls, frames: Mapping[str, pd.DataFrame], market: PricePanel | None) -> PricePanel:
         """Build a panel of frames that were checked already."""
         panel = cls.__new__(cls)
         panel._frames, panel._market = frames, market
+        if isinstance(frames, _Cut):
+            panel._sessions, panel._assets = frames.sessions, frames.assets
+        else:
+            panel._sessions, panel._assets = frames["close"].index, frames["close"].columns
         return panel
 
     @classmethod
@@ -146,12 +151,12 @@ class PricePanel:
     @property
     def assets(self) -> pd.Index:
         """Asset names, in column order."""
-        return self.close.columns
+        return self._assets
 
     @property
     def sessions(self) -> pd.DatetimeIndex:
         """Sessions, increasing and timezone-naive."""
-        return cast(pd.DatetimeIndex, self.close.index)
+        return cast(pd.DatetimeIndex, self._sessions)
 
     @property
     def last_session(self) -> pd.Timestamp:
@@ -170,14 +175,21 @@ class PricePanel:
         After a halt of at most `LONGEST_HALT` sessions the return spans the gap and stands on the
         session that trading resumed.
         """
-        return _settled(np.log(self.close / self._previous_close))
+        return self._handed_on("returns", lambda: np.log(self.close / self._previous_close))
+
+    def last_returns(self, count: int) -> pd.DataFrame:
+        """Return the last `count` rows of `returns`, without deriving or copying the others."""
+        cut, begin = self._frames, len(self.sessions) - count
+        if "returns" in self.__dict__ or not isinstance(cut, _Cut) or begin <= LONGEST_HALT:
+            return self.returns.iloc[-count:]
+        if "returns" not in cut.panel.__dict__:
+            return self.tail(count + LONGEST_HALT + 1).returns.iloc[-count:]
+        return _Cut(cut.panel, slice(cut.rows.stop - count, cut.rows.stop), cut.columns).of(cut.panel.returns)
 
     @cached_property
     def variance(self) -> pd.DataFrame:
         """Daily variance proxy (overnight squared + Garman-Klass; squared returns for closes only)."""
-        frames = {field: self._frames[field].to_numpy() for field in PRICES if field in self._frames}
-        values = daily_variance(self._previous_close.to_numpy(), **frames)
-        return _settled(pd.DataFrame(values, index=self.close.index, columns=self.assets))
+        return self._handed_on("variance", self._daily_variance)
 
     @cached_property
     def overnight(self) -> pd.DataFrame:
@@ -190,11 +202,30 @@ class PricePanel:
         """
         if self.open is None:
             raise PanelError("overnight returns need opens, and this panel has closes only")
-        return _settled(np.log(self.open / self._previous_close))
+        opens = self.open
+        return self._handed_on("overnight", lambda: np.log(opens / self._previous_close))
 
     @cached_property
     def _previous_close(self) -> pd.DataFrame:
-        return _settled(self.close.ffill(limit=LONGEST_HALT).shift(1))
+        return self._handed_on("_previous_close", lambda: self.close.ffill(limit=LONGEST_HALT).shift(1))
+
+    def _daily_variance(self) -> pd.DataFrame:
+        frames = {field: self._frames[field].to_numpy() for field in PRICES if field in self._frames}
+        values = daily_variance(self._previous_close.to_numpy(), **frames)
+        return pd.DataFrame(values, index=self.sessions, columns=self.assets)
+
+    def _handed_on(self, name: str, derive: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """Take what the panel behind a cut has derived already: a row of it depends on that row and on earlier ones.
+
+        The first rows are derived anew, so that they are what the panel's own prices say, whoever had asked before.
+        A copy either way, which is in one memory order: that of results varies, and with it the last bit of sums.
+        """
+        if not (isinstance(self._frames, _Cut) and name in self._frames.panel.__dict__):
+            return derive().copy()
+        frame = self._frames.of(self._frames.panel.__dict__[name])
+        if self._frames.rows.start > 0:
+            frame.iloc[: LONGEST_HALT + 1] = getattr(self._frames.head, name).to_numpy()
+        return frame
 
     # -- the gate, and cuts -----------------------------------------------------------------
 
@@ -234,8 +265,7 @@ class PricePanel:
             raise AssetMismatchError(f"the panel has no {_listed(missing)}; it holds {_listed(list(self.assets))}")
         if not names or len(set(names)) < len(names):
             raise AssetMismatchError(f"asked for {_listed(names) or 'no asset'}; name one or more assets, each once")
-        frames = {field: frame[names] for field, frame in self._frames.items()}
-        return self._with_derived(self._view(frames, self.market), lambda frame: frame[names])
+        return self._view(_Cut(self, slice(0, len(self.sessions)), self.assets.get_indexer(names)), self.market)
 
     def with_market(self, market: PricePanel) -> PricePanel:
         """Return the same panel with another reference universe for market-wide inputs."""
@@ -265,32 +295,27 @@ class PricePanel:
         return self._view(frames, self._market)
 
     def _rows(self, rows: slice, last: pd.Timestamp) -> PricePanel:
-        # Copies, so that no future row stays reachable through a view's base.
-        def cut(frame: pd.DataFrame) -> pd.DataFrame:
-            return frame.iloc[rows].copy()
-
-        frames = {field: cut(frame) for field, frame in self._frames.items()}
+        begin, stop, _ = rows.indices(len(self.sessions))
         market = self._market
         if market is not None:
-            begin = int(market.sessions.searchsorted(frames["close"].index[0]))
+            first = int(market.sessions.searchsorted(self.sessions[begin]))
             end = int(market.sessions.searchsorted(last, side="right"))
-            market = market._rows(slice(begin, end), last)
-        panel = self._with_derived(self._view(frames, market), cut)
-        return panel if rows.start in (None, 0) else panel._without_what_was_before()
+            market = market._rows(slice(first, end), last)
+        frames = self._frames
+        if isinstance(frames, _Cut) and not any(name in self.__dict__ for name in DERIVED):
+            begin, stop = frames.rows.start + begin, frames.rows.start + stop
+            return self._view(_Cut(frames.panel, slice(begin, stop), frames.columns), market)
+        return self._view(_Cut(self, slice(begin, stop), None), market)
 
-    def _with_derived(self, panel: PricePanel, cut: Callable[[pd.DataFrame], pd.DataFrame]) -> PricePanel:
-        """Hand on what was derived already: a row of these depends on that row and on earlier ones."""
-        for name in DERIVED & self.__dict__.keys():
-            panel.__dict__[name] = cut(self.__dict__[name])
-        return panel
-
-    def _without_what_was_before(self) -> PricePanel:
-        """Derive the first rows anew, so that they are what the panel's own prices say, whoever had asked before."""
-        known = DERIVED & self.__dict__.keys()
-        head = self._view({field: frame.iloc[: LONGEST_HALT + 1] for field, frame in self._frames.items()}, None)
-        for name in known:
-            self.__dict__[name].iloc[: LONGEST_HALT + 1] = getattr(head, name).to_numpy()
-        return self
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what the panel itself holds: the panel that it was cut from stays behind."""
+        known = {name: self.__dict__[name] for name in DERIVED if name in self.__dict__}
+        return known | {
+            "_frames": dict(self._frames),
+            "_market": self._market,
+            "_sessions": self._sessions.copy(deep=True),
+            "_assets": self._assets,
+        }
 
     # -- identity ---------------------------------------------------------------------------
 
@@ -314,9 +339,45 @@ class PricePanel:
         return f"PricePanel({len(self.assets)} assets, {len(self.sessions)} sessions, {span})"
 
 
-def _settled(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy, which is in one memory order: that of results varies, and with it the last bit of sums."""
-    return frame.copy()
+class _Cut(Mapping[str, pd.DataFrame]):
+    """Some rows and columns of a panel's frames, each copied when it is first asked for.
+
+    Copies, so that no row beyond leads anywhere through a view's base; late, because most that are cut are
+    never looked at.
+    """
+
+    def __init__(self, panel: PricePanel, rows: slice, columns: np.ndarray | None) -> None:
+        self.panel, self.rows, self.columns = panel, rows, columns
+        self._copies: dict[str, pd.DataFrame] = {}
+
+    @property
+    def sessions(self) -> pd.Index:
+        return self.panel.sessions[self.rows]
+
+    @property
+    def assets(self) -> pd.Index:
+        return self.panel.assets if self.columns is None else self.panel.assets[self.columns]
+
+    @cached_property
+    def head(self) -> PricePanel:
+        """The first rows, as a panel that knows nothing of those before."""
+        rows = slice(self.rows.start, min(self.rows.stop, self.rows.start + LONGEST_HALT + 1))
+        return PricePanel._view(dict(_Cut(self.panel, rows, self.columns)), None)
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Cut a frame of the panel behind."""
+        return frame.iloc[self.rows].copy() if self.columns is None else frame.iloc[self.rows, self.columns].copy()
+
+    def __getitem__(self, field: str) -> pd.DataFrame:
+        if field not in self._copies:
+            self._copies[field] = self.of(self.panel._frames[field])
+        return self._copies[field]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.panel._frames)
+
+    def __len__(self) -> int:
+        return len(self.panel._frames)
 
 
 def as_moment(date: str | pd.Timestamp) -> pd.Timestamp:
@@ -392,7 +453,7 @@ def _clean(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, columns: pd
     return clean
 
 
-def _check_bars(frames: dict[str, pd.DataFrame]) -> None:
+def _check_bars(frames: Mapping[str, pd.DataFrame]) -> None:
     if "high" not in frames:
         return
     close, low, high = frames["close"], frames["low"].to_numpy(), frames["high"].to_numpy()

@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from volplugin.archive import ForecastArchive
 from volplugin.calibration import PastBooks, PastForecasts, calibrate, past_rows
 from volplugin.calibration.sequence import Calibrations
 from volplugin.correlation.base import CorrelationEstimator
 from volplugin.covariance import CovarianceForecast
 from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.facts import Later
 from volplugin.panel import LONGEST_HALT, PricePanel, as_moment
-from volplugin.volatility.base import Follower, VolatilityForecaster
+from volplugin.past_volatility import PastVolatility
+from volplugin.volatility.base import VolatilityForecaster
 
 CLIP = 4.2
 """Largest devolatilised return, in standard deviations, that a correlation hears."""
@@ -122,9 +125,15 @@ class RiskModel(BaseEstimator):
             for session in wanted[wanted.slice_indexer(span[0], span[-1])]:
                 yield ahead.forecast(panel.asof(session), horizon, view)
 
-    def session_forecaster(self) -> SessionForecaster:
-        """Return a forecaster for a run over increasing sessions, as a backtest makes."""
-        return SessionForecaster(self)
+    def session_forecaster(self, archive: ForecastArchive | None = None) -> SessionForecaster:
+        """Return a forecaster for a run over increasing sessions, as a backtest makes.
+
+        Parameters
+        ----------
+        archive : ForecastArchive, optional
+            Where the volatilities that it foresees are kept, and found again in the next run on the same prices.
+        """
+        return SessionForecaster(self, archive)
 
 
 class SessionForecaster:
@@ -134,10 +143,11 @@ class SessionForecaster:
     earlier one, it answers as it did then. A new vintage, or another universe, starts the memory anew.
     """
 
-    def __init__(self, model: RiskModel) -> None:
+    def __init__(self, model: RiskModel, archive: ForecastArchive | None = None) -> None:
         self.model = model
-        self._past = _Past()
+        self._past = PastVolatility(archive)
         self._books = PastBooks()
+        self._answering: tuple[pd.Timestamp, pd.Timestamp, VolatilityForecaster] | None = None
 
     def foresee(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizon: int) -> None:
         """Make the volatility forecasts of all sessions between two dates in one go, one vintage's at most.
@@ -147,7 +157,8 @@ class SessionForecaster:
         known = panel.asof(end)
         rows = int(len(known.sessions) - known.sessions.searchsorted(start)) + self.model.past_rows
         everyone = known.tail(rows + self.model.volatility.lookback).whole()
-        self._past.of(self.model.volatility.at(start), everyone, rows + 1, horizon)
+        self._answering = start, end, self.model.volatility.at(start)
+        self._past.of(self._answering[2], everyone, rows + 1, horizon)
 
     def forecast(
         self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None
@@ -157,19 +168,18 @@ class SessionForecaster:
             panel = panel.select(assets)
         window = panel.tail(self.model.lookback)
         everyone = window.whole()
-        volatility = self.model.volatility.at(everyone.last_session)
+        volatility = self._at(everyone.last_session)
         rows = self.model.past_rows
         past = self._past.of(volatility, everyone, rows + 1, horizon)
         sigma = past[horizon].iloc[-1].rename("volatility")
         names, excluded = _split(window, sigma, demanded=assets is not None)
-        z = everyone.returns.iloc[-rows:]
-        if self.model.devolatilise:
-            z = _devolatilised(z, past[1])
+        returns = everyone.last_returns(min(rows, len(everyone.sessions)))
+        z = _devolatilised(returns, past[1]) if self.model.devolatilise else returns
         live = sigma.notna()
-        rho, facts = self.model.correlation.diagnose(z.loc[:, live], view)
+        rho, facts = self.model.correlation.diagnose(z if live.all() else z.loc[:, live], view)
         self._books.keep(volatility, everyone.assets)
         known = PastForecasts(
-            horizon, everyone.returns, past[horizon], z, window.market.assets, self.model.correlation, self._books
+            horizon, returns, past[horizon], z, window.market.assets, self.model.correlation, self._books
         )
         calibrated, rho, done = calibrate(self.model.calibration, sigma[live], rho, view, known)
         diagnostics = (
@@ -177,42 +187,22 @@ class SessionForecaster:
             | done
             | {
                 "model": volatility.vintage,
-                "data_fingerprint": everyone.fingerprint(),
+                "data_fingerprint": Later(lambda: panel.tail(self.model.lookback).whole().fingerprint()),
                 "excluded": excluded,
-                "short_history": _short(window, names),
+                "short_history": Later(lambda: _short(panel.tail(self.model.lookback), names)),
                 "fallbacks": volatility.fallbacks(everyone) | facts["fallbacks"],
                 "view": view,
             }
         )
         if list(rho.columns) != names:
-            rho = rho.loc[names, names]
-        return CovarianceForecast(panel.last_session, horizon, calibrated[names], rho, diagnostics)
+            rho, calibrated = rho.loc[names, names], calibrated[names]
+        return CovarianceForecast(panel.last_session, horizon, calibrated, rho, diagnostics)
 
-
-class _Past:
-    """Forecasts, by horizon, that one volatility model makes of the sessions up to the last asked about."""
-
-    def __init__(self) -> None:
-        self._follower: Follower | None = None
-        self._paths: dict[int, pd.DataFrame] = {}
-
-    def of(self, model: VolatilityForecaster, panel: PricePanel, rows: int, horizon: int) -> dict[int, pd.DataFrame]:
-        """Forecasts for one session and for `horizon` ones, at the last `rows` sessions."""
-        sessions = panel.sessions[-rows:]
-        paths = self._paths
-        if (
-            self._follower is None
-            or model is not self._follower.model
-            or not {1, horizon} <= paths.keys()
-            or not paths[1].columns.equals(panel.assets)
-        ):
-            empty = pd.DataFrame(index=sessions[:0], columns=panel.assets, dtype=float)
-            self._follower, self._paths = model.follower(), {1: empty, horizon: empty}
-        unknown = sessions[self._paths[1].index.get_indexer(sessions) < 0]
-        if len(unknown):
-            fresh = self._follower.replay(panel, unknown[0], sessions[-1], tuple(self._paths))
-            self._paths = {days: _extended(self._paths[days], path) for days, path in fresh.items()}
-        return {days: _rows(path, sessions) for days, path in self._paths.items()}
+    def _at(self, session: pd.Timestamp) -> VolatilityForecaster:
+        """Return the model that answers at a session, without looking for newer ones where it was foreseen."""
+        if self._answering is not None and self._answering[0] <= session <= self._answering[1]:
+            return self._answering[2]
+        return self.model.volatility.at(session)
 
 
 def _devolatilised(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
@@ -223,20 +213,10 @@ def _devolatilised(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(np.clip(values / before, -CLIP, CLIP), index=returns.index, columns=returns.columns)
 
 
-def _rows(path: pd.DataFrame, sessions: pd.DatetimeIndex) -> pd.DataFrame:
-    begin = int(path.index.searchsorted(sessions[0]))
-    run = path.iloc[begin : begin + len(sessions)]
-    return run if run.index.equals(sessions) else path.loc[sessions]
-
-
-def _extended(path: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
-    kept = path[path.index < fresh.index[0]]
-    return fresh if kept.empty else pd.concat([kept, fresh])
-
-
 def _split(window: PricePanel, sigma: pd.Series, demanded: bool) -> tuple[list[Any], dict[Any, str]]:
     """Assets with a forecast, and the others with the reason; an error if one was asked for by name."""
-    there = np.isfinite(sigma[window.assets].to_numpy())
+    own = sigma if sigma.index.equals(window.assets) else sigma[window.assets]
+    there = np.isfinite(own.to_numpy())
     names = list(window.assets[there])
     excluded = {asset: _reason(window, asset) for asset in window.assets[~there]}
     if excluded and (demanded or not names):

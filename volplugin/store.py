@@ -21,7 +21,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,15 @@ class ModelStore:
 
     def __repr__(self) -> str:
         return f"ModelStore({str(self.path)!r})"
+
+    def signature(self) -> tuple[int, ...]:
+        """Return numbers that change when the configuration is written, or a vintage comes or goes."""
+        found: list[int] = []
+        for part in (self.path / "store.json", self.path / "vintages"):
+            with self._readable(), suppress(FileNotFoundError):
+                facts = part.stat()
+                found += [facts.st_mtime_ns, facts.st_ino, facts.st_size]
+        return tuple(found)
 
     # -- configuration ----------------------------------------------------------------------
 

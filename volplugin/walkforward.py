@@ -247,9 +247,14 @@ class WalkForward(VolatilityForecaster):
     def _known(self) -> set[pd.Timestamp]:
         if self.store is None:
             return set(self._fitted)
-        if self.store.configuration is not None:
-            self.store.configure(self.configuration)
-        return set(self.store.vintages())
+        signature, known = self.__dict__.get("listed_", (None, set()))
+        if signature != self.store.signature():
+            signature = self.store.signature()
+            if self.store.configuration is not None:
+                self.store.configure(self.configuration)
+            known = set(self.store.vintages())
+            self.__dict__["listed_"] = signature, known
+        return set(known)
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
         if date not in self._fitted:

@@ -4,7 +4,7 @@ import pytest
 from synthetic import SESSIONS
 
 from volplugin import EWMAVolatility, HARVolatility, WalkForward
-from volplugin.evaluation.archive import ForecastArchive
+from volplugin.archive import ForecastArchive
 from volplugin.volatility import VolatilityForecaster
 
 

@@ -96,7 +96,7 @@ def test_another_model_under_the_same_name_is_not_taken_for_it(made, synthetic, 
 
 def test_a_changed_program_makes_its_forecasts_anew(made, monkeypatch):
     made()
-    monkeypatch.setattr("volplugin.evaluation.archive.code_digest", lambda: "other code")
+    monkeypatch.setattr("volplugin.archive.code_digest", lambda: "other code")
     assert len(made()[2]) == 2 * 6 + 3
 
 

@@ -53,7 +53,7 @@ def evaluate(
     from volplugin import jobs as work
     from volplugin import judging
     from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.evaluation.archive import ForecastArchive
+    from volplugin.archive import ForecastArchive
     from volplugin.evaluation.judge import judge_forecasts
     from volplugin.pretrained import require_trained
     from volplugin.report.judgement import judgement_text, write_evaluation

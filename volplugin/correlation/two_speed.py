@@ -98,12 +98,14 @@ def fast_average(z: np.ndarray, halflife: float | None = None) -> float:
     halflife : float, optional
         In sessions; every session alike if not given.
     """
-    number = np.isfinite(z).sum(axis=1)
+    here = np.isfinite(z)
+    number = here.sum(axis=1)
     usable = number >= 2
-    z, number, weights = z[usable], number[usable], session_weights(len(z), halflife)[usable]
-    if len(z) == 0:
+    if not usable.any():
         return float("nan")
-    squares = np.nansum(z**2, axis=1)
-    together = (np.nansum(z, axis=1) ** 2 - squares) / (number * (number - 1))
+    known, weights = np.where(here, z, 0.0)[usable], session_weights(len(z), halflife)[usable]
+    number = number[usable]
+    squares = np.einsum("ti,ti->t", known, known)
+    together = (known.sum(axis=1) ** 2 - squares) / (number * (number - 1))
     scale = float(weights @ (squares / number))
     return float(weights @ together) / scale if scale > 0 else float("nan")

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from volplugin.archive import Arrays, ForecastArchive, forecast_key, price_digest
 from volplugin.covariance import CovarianceForecast
 from volplugin.defaults import correlation_named, ewma_covariance
 from volplugin.evaluation import PortfolioForecasts, portfolio_forecasts
-from volplugin.evaluation.archive import Arrays, ForecastArchive, forecast_key, price_digest
 from volplugin.judging.volatility import identity
 from volplugin.panel import PricePanel
 from volplugin.risk_model import RiskModel

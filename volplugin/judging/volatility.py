@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from volplugin.archive import ForecastArchive, forecast_key, frame_arrays, frame_of, price_digest
 from volplugin.defaults import VOLATILITIES, volatility_named
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation import VolatilityScores, forecast_table, volatility_scorecard
-from volplugin.evaluation.archive import ForecastArchive, forecast_key, frame_arrays, frame_of, price_digest
 from volplugin.panel import PricePanel
 from volplugin.volatility import VolatilityForecaster
 from volplugin.walkforward import WalkForward, describe

@@ -20,7 +20,9 @@ from volplugin import (
     WalkForward,
     read_bundle,
 )
+from volplugin.adapters.zipline import provider as module
 from volplugin.adapters.zipline.provider import provider_of
+from volplugin.archive import ForecastArchive
 from volplugin.errors import (
     AssetMismatchError,
     BundleError,
@@ -32,6 +34,7 @@ from volplugin.errors import (
     MissingVintageError,
 )
 from volplugin.volatility import HARVolatility
+from volplugin.volatility.base import Follower
 
 START, END = "2017-01-25", "2017-02-10"  # over FFF's split and ahead of a dividend
 
@@ -274,3 +277,54 @@ def test_labels_are_the_assets_given(small, model):
     assert [type(asset).__name__ for asset in forecast.assets] == ["Equity", "Equity"]
     weights = pd.Series(0.5, index=forecast.assets)
     assert forecast.risk_contributions(weights).sum() == pytest.approx(forecast.portfolio_volatility(weights))
+
+
+# -- the next run on the same prices ---------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def learned(small):
+    return RiskModel(HARVolatility("market").fit(read_bundle(small).asof("2016-12-30")), RollingCorrelation(60))
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Folder in which runs keep the volatilities they foresaw, empty at first."""
+    monkeypatch.setattr(module, "_archive", lambda environ: ForecastArchive(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+def assert_same_numbers(one, other):
+    assert list(one) == list(other)
+    for session, forecast in one.items():
+        np.testing.assert_array_equal(forecast.covariance.to_numpy(), other[session].covariance.to_numpy())
+
+
+def test_the_next_run_finds_what_was_foreseen_and_says_the_same(small, learned, kept, monkeypatch):
+    first = forecasts(small, lambda: RiskProvider(learned, bundle=small))
+    assert len(list(kept.glob("*.npz"))) == 1
+    replayed = []
+    monkeypatch.setattr(Follower, "replay", lambda self, *arguments: replayed.append(self))
+    assert_same_numbers(forecasts(small, lambda: RiskProvider(learned, bundle=small)), first)
+    assert replayed == []
+
+
+def test_a_damaged_file_of_the_run_before_is_made_anew(small, learned, kept):
+    first = forecasts(small, lambda: RiskProvider(learned, bundle=small))
+    (file,) = kept.glob("*.npz")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    assert_same_numbers(forecasts(small, lambda: RiskProvider(learned, bundle=small)), first)
+    assert file.read_bytes() == content
+
+
+def test_another_model_another_file(small, learned, kept):
+    forecasts(small, lambda: RiskProvider(learned, bundle=small))
+    other = RiskModel(HARVolatility("market").fit(read_bundle(small).asof("2016-06-30")), learned.correlation)
+    forecasts(small, lambda: RiskProvider(other, bundle=small))
+    assert len(list(kept.glob("*.npz"))) == 2
+
+
+def test_a_folder_that_cannot_be_written_costs_time_alone(small, learned, kept):
+    kept.write_text("a file, not a folder")
+    assert len(forecasts(small, lambda: RiskProvider(learned, bundle=small))) > 0

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from volplugin.adapters.zipline.provider import RiskProvider
 from volplugin.covariance import CovarianceForecast
@@ -51,7 +50,8 @@ def book_risk(forecast: CovarianceForecast | None, weights: Mapping[str, float])
     """Return the risk of a book by a forecast labelled with symbols; without one, nothing of it is modelled."""
     symbols = list(weights)
     held = np.array([weights[symbol] for symbol in symbols], dtype=float)
-    place = np.full(len(held), -1) if forecast is None else forecast.assets.get_indexer(pd.Index(symbols))
+    places = {} if forecast is None else forecast.places
+    place = np.array([places.get(symbol, -1) for symbol in symbols], dtype=int)
     known = place >= 0
     unmodelled = tuple(symbol for symbol, there in zip(symbols, known, strict=True) if not there)
     missing = float(np.abs(held[~known]).sum())

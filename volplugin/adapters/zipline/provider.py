@@ -9,9 +9,11 @@ from weakref import WeakKeyDictionary
 
 import pandas as pd
 from zipline.utils.algo_instance import get_algo_instance
+from zipline.utils.paths import zipline_path
 
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
 from volplugin.adapters.zipline.history import completed_session, portal_panel
+from volplugin.archive import ForecastArchive
 from volplugin.covariance import CovarianceForecast
 from volplugin.errors import (
     AssetMismatchError,
@@ -152,10 +154,13 @@ class RiskProvider:
                 if self.bundle is None
                 else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
             )
-            self._runs[algorithm] = _Run(self.model, prices, self.horizon)
+            self._runs[algorithm] = _Run(self.model, prices, self.horizon, _archive(self.environ))
             vars(algorithm).setdefault(ON_CONTEXT, self)
         return self._runs[algorithm]
 
+
+KEPT = 512 * 2**20
+"""Bytes of volatilities of earlier runs that are kept under ``ZIPLINE_ROOT``."""
 
 ON_CONTEXT = "_volplugin_provider"
 """Attribute of ``context`` with its first provider: kept there it is found when modules were loaded anew."""
@@ -180,11 +185,11 @@ class _Prices(Protocol):
 class _Run:
     """One provider within one simulation: the model's memory of the sessions gone by."""
 
-    def __init__(self, model: RiskModel, prices: _Prices, horizon: int) -> None:
+    def __init__(self, model: RiskModel, prices: _Prices, horizon: int, archive: ForecastArchive) -> None:
         self._model = model
         self._prices = prices
         self._horizon = horizon
-        self._forecaster = model.session_forecaster()
+        self._forecaster = model.session_forecaster(archive)
         self._last: tuple[pd.Timestamp, frozenset[str], CovarianceForecast] | None = None
         self._foreseen: pd.Timestamp | None = None
 
@@ -280,6 +285,11 @@ class _PortalPrices:
 
     def whole_run(self) -> None:
         return None  # adjusted as of each session: there is no one panel of them all
+
+
+def _archive(environ: Environ | None) -> ForecastArchive:
+    """Return the folder in which runs find the volatilities of earlier runs on the same prices."""
+    return ForecastArchive(zipline_path(["volplugin", "forecasts"], environ=environ), limit=KEPT)
 
 
 def _equities(algorithm: Any) -> list[Any]:

@@ -8,7 +8,7 @@ and will answer in the next. So what is carried equals a replay of the same sess
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -157,11 +157,9 @@ class LSTMFollower(Follower):
         x = self.model.recurrent(inputs)[-1]
         here = np.isfinite(x).all(axis=-1)
         hidden = [
-            _step(network, carry, x, here)
-            for network, carry in zip(self.model.ensemble_.networks, state.warm, strict=True)
+            _step(network, carries, x, here)
+            for network, *carries in zip(self.model.ensemble_.networks, state.warm, state.young, strict=True)
         ]
-        for network, carry in zip(self.model.ensemble_.networks, state.young, strict=True):
-            _step(network, carry, x, here)
         fresh = self.model.variance(np.concatenate(hidden, axis=-1)[None], inputs, panel.assets)[0]
         state.age = np.where(here, 0, state.age + 1)
         state.variance = np.where(here[:, None], fresh, state.variance)
@@ -185,19 +183,31 @@ def _run_through(network: VolatilityNetwork, x: np.ndarray) -> Carry:
     return carry
 
 
-def _step(network: VolatilityNetwork, carry: Carry, x: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Advance the states of assets with a bar, in place; return the hidden units of all, NaN for the others."""
+def _step(network: VolatilityNetwork, carries: Sequence[Carry], x: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """Advance the states of assets with a bar, in place, those of both runs in one batch.
+
+    Returns the hidden units of all assets by the first run, NaN for those without a bar.
+    """
     units = np.full((len(x), network.recurrent[-1].hidden_size), np.nan)
     columns = np.flatnonzero(here)
     if len(columns) == 0:
         return units
+    every = len(columns) == len(here)
     with torch.inference_mode():
-        part = [(hidden[:, columns], cell[:, columns]) for hidden, cell in carry]
-        answered, states = network.encode(as_tensor(x[columns])[:, None], part)
-    for kept, state in zip(carry, states, strict=True):
-        for whole, new in zip(kept, state, strict=True):
-            whole[:, columns] = new
-    units[columns] = answered[:, 0].numpy()
+        known = as_tensor(x if every else x[columns]).repeat(len(carries), 1)
+
+        def joined(states: Iterable[torch.Tensor]) -> torch.Tensor:
+            return torch.cat([state if every else state[:, columns] for state in states], dim=1)
+
+        layers = zip(*carries, strict=True)
+        part = [(joined(h for h, _ in layer), joined(c for _, c in layer)) for layer in layers]
+        answered, states = network.encode(known[:, None], part)
+        for number, carry in enumerate(carries):
+            run = slice(number * len(columns), (number + 1) * len(columns))
+            for kept, state in zip(carry, states, strict=True):
+                for whole, new in zip(kept, state, strict=True):
+                    whole[:, columns] = new[:, run]
+    units[columns] = answered[: len(columns), 0].numpy()
     return units
 
 

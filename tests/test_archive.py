@@ -1,10 +1,12 @@
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from volplugin import PricePanel
-from volplugin.evaluation import archive as module
-from volplugin.evaluation.archive import (
+from volplugin import archive as module
+from volplugin.archive import (
     ForecastArchive,
     code_digest,
     forecast_key,
@@ -17,6 +19,11 @@ from volplugin.evaluation.archive import (
 @pytest.fixture
 def archive(tmp_path):
     return ForecastArchive(tmp_path / "forecasts")
+
+
+@pytest.fixture(scope="module")
+def panel(synthetic):
+    return PricePanel(**{field: getattr(synthetic, field).iloc[:600] for field in ("open", "high", "low", "close")})
 
 
 @pytest.fixture
@@ -89,8 +96,8 @@ def test_prices_differ_by_their_last_bit_and_by_what_the_fingerprint_leaves_out(
     assert price_digest(PricePanel(**fields, volume=volume)) != price_digest(panel)
     fields["close"].iloc[3, 1] = np.nextafter(fields["close"].iloc[3, 1], 0)
     assert price_digest(PricePanel(**fields)) != price_digest(panel)
-    assert price_digest(panel.select(["A", "B"])) != price_digest(
-        panel.select(["A", "B"]).with_market(panel.select("AB"))
+    assert price_digest(panel.select(panel.assets[:2])) != price_digest(
+        panel.select(panel.assets[:2]).with_market(panel.select("AB"))
     )
 
 
@@ -105,9 +112,28 @@ def test_key_changes_with_facts_prices_code_and_libraries(monkeypatch):
     assert key != forecast_key({"horizon": 5}, "prices")
     assert key != forecast_key({"horizon": 1}, "others")
     with monkeypatch.context() as patch:
-        patch.setattr(module, "version", lambda name: "0")
+        patch.setattr(module, "package_versions", lambda: {"numpy": "0"})
         assert key != forecast_key({"horizon": 1}, "prices")
     with monkeypatch.context() as patch:
         patch.setattr(module, "APART", (*module.APART, "volatility"))
-        assert key != forecast_key({"horizon": 1}, "prices")
+        assert code_digest.__wrapped__() != code_digest()
     assert len(code_digest()) == 64
+
+
+def test_the_oldest_files_are_dropped_above_the_limit(tmp_path, frame):
+    arrays = frame_arrays(frame)
+    ForecastArchive(tmp_path).save("first", "key", arrays)
+    size = (tmp_path / "first.npz").stat().st_size
+    os.utime(tmp_path / "first.npz", (1, 1))
+    small = ForecastArchive(tmp_path, limit=2 * size + 100)
+    small.save("second", "key", arrays)
+    assert small.load("first", "key") is not None
+    small.save("third", "key", arrays)
+    assert sorted(file.stem for file in tmp_path.iterdir()) == ["second", "third"]
+
+
+def test_to_keep_is_to_try(tmp_path, frame, caplog):
+    (tmp_path / "file").write_text("in the way")
+    with caplog.at_level("INFO"):
+        ForecastArchive(tmp_path / "file").keep("a", "key", frame_arrays(frame))
+    assert "forecasts are not kept in" in caplog.text

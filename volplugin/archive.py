@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import re
 import zipfile
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ import pandas as pd
 
 from volplugin.files import write_atomically
 from volplugin.panel import PricePanel
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "arch", "torch")
@@ -39,10 +43,13 @@ class ForecastArchive:
     ----------
     path : str or Path, optional
         Folder; made when something is first kept. Without it nothing is kept and nothing found.
+    limit : int, optional
+        Bytes of all files together, above which those longest unchanged are dropped; no limit if not given.
     """
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, limit: int | None = None) -> None:
         self.path = None if path is None else Path(path)
+        self.limit = limit
 
     def load(self, name: str, key: str) -> Arrays | None:
         """Return what was kept under this name and key, or None where that is not there whole."""
@@ -71,6 +78,24 @@ class ForecastArchive:
         buffer = io.BytesIO()
         np.savez(buffer, key=np.array(key), checksum=np.array(_checksum(plain)), **plain)  # type: ignore[arg-type]
         write_atomically(self._file(name), buffer.getvalue())
+        if self.limit is not None:
+            self._drop_oldest(self.limit)
+
+    def keep(self, name: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Save where that can be done, and go on where it cannot: what is kept only spares time."""
+        try:
+            self.save(name, key, arrays)
+        except OSError as error:
+            logger.info("forecasts are not kept in %s: %s", self.path, error)
+
+    def _drop_oldest(self, limit: int) -> None:
+        assert self.path is not None
+        found = [(file, file.stat()) for file in self.path.glob("*.npz")]
+        total = 0
+        for file, facts in sorted(found, key=lambda pair: pair[1].st_mtime_ns, reverse=True):
+            total += facts.st_size
+            if total > limit:
+                file.unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         assert self.path is not None
@@ -109,7 +134,7 @@ def forecast_key(facts: Mapping[str, Any], prices: str) -> str:
         "facts": facts,
         "prices": prices,
         "code": code_digest(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": package_versions(),
     }
     return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -125,9 +150,16 @@ def price_digest(panel: PricePanel) -> str:
     return digest.hexdigest()
 
 
+@cache
+def package_versions() -> Mapping[str, str]:
+    """Versions of the packages that compute forecasts."""
+    return {name: version(name) for name in PACKAGES}
+
+
+@cache
 def code_digest() -> str:
     """Digest of the source files that forecasts come from: a changed model has its forecasts made anew."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parent
     digest = hashlib.sha256()
     for file in sorted(root.rglob("*.py")):
         part = file.relative_to(root)
