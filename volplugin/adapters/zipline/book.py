@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from volplugin.adapters.zipline.provider import RiskProvider
 from volplugin.covariance import CovarianceForecast
