@@ -67,8 +67,9 @@ class _Record:
     """Rows by session that grow at the end without being copied each time."""
 
     def __init__(self, values: dict[int, np.ndarray], sessions: pd.DatetimeIndex, assets: pd.Index) -> None:
-        self.values, self.assets = values, assets
-        self._sessions = sessions.to_numpy()
+        # Copies, for rows are written in place.
+        self.values, self.assets = {days: kept.copy() for days, kept in values.items()}, assets
+        self._sessions = sessions.to_numpy().copy()
         self._count = len(sessions)
 
     @classmethod
