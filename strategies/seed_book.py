@@ -17,7 +17,7 @@ from zipline.protocol import BarData
 from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare, read_gallery_parameters
 from volplugin.errors import AssetMismatchError
-from volplugin.report.text import read_weights
+from volplugin.daily import read_weights
 
 
 def initialize(context: TradingAlgorithm) -> None:

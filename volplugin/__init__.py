@@ -10,7 +10,10 @@ The public names below load on first use, so importing the package loads neither
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from volplugin.adapters.zipline.bundles import read_bundle

@@ -81,3 +81,11 @@ class DataFrequencyError(VolpluginError, ValueError):
 
 class ResultFolderError(VolpluginError, OSError):
     """A folder holds no results of a backtest, or damaged ones."""
+
+
+class ConfigurationError(VolpluginError, ValueError):
+    """A configuration file cannot be read, or names what there is not."""
+
+
+class WeightsError(AssetMismatchError):
+    """A file of weights cannot be read as that."""

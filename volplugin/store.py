@@ -150,6 +150,41 @@ class ModelStore:
             )
         return _parse(tensors, folder / TENSORS), manifest
 
+    def manifest(self, date: pd.Timestamp) -> Manifest:
+        """Return the facts of one vintage, without reading its tensors.
+
+        Raises
+        ------
+        MissingVintageError, StoreCorruptError
+        """
+        return self._manifest_of(date)
+
+    def size(self, date: pd.Timestamp) -> int:
+        """Return the bytes of one vintage and of what it carries."""
+        files = [*(self.path / "vintages" / _name(date)).glob("*"), self._carried(date)]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+    def carries(self, date: pd.Timestamp) -> bool:
+        """Whether what a vintage carries from session to session is kept."""
+        return self._carried(date).is_file()
+
+    def remove(self, date: pd.Timestamp) -> None:
+        """Delete a vintage and what it carries: gone from sight in one rename, whatever happens after.
+
+        Raises
+        ------
+        MissingVintageError, StoreError
+        """
+        self._manifest_of(date)
+        folder = self.path / "vintages"
+        try:
+            doomed = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+            os.replace(folder / _name(date), doomed / _name(date))
+            self._carried(date).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        shutil.rmtree(doomed, ignore_errors=True)
+
     def _manifest_of(self, date: pd.Timestamp) -> Manifest:
         folder = self.path / "vintages" / _name(date)
         with self._readable():

@@ -113,7 +113,7 @@ def test_weights_that_are_none(trained):
     (trained.folder / "other.csv").write_text("symbol,weight\nXYZ,1\n")
     options = ["forecast", "--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30", "--weights"]
     assert "expected columns symbol, weight" in trained.fails(*options, trained.folder / "none.csv")
-    assert "XYZ has weight 1 but no forecast" in trained.fails(*options, trained.folder / "other.csv")
+    assert "there are no prices of XYZ" in trained.fails(*options, trained.folder / "other.csv")
 
 
 def test_a_run_too_short_for_a_report_is_not_lost(trained):

@@ -11,14 +11,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: small s
 
 from volplugin.cli.audit import audit
 from volplugin.cli.backtest import backtest
+from volplugin.cli.configuring import add_config_option
 from volplugin.cli.demo import demo
 from volplugin.cli.evaluate import evaluate
 from volplugin.cli.forecast import forecast
 from volplugin.cli.ingest import ingest
+from volplugin.cli.monitor import monitor
 from volplugin.cli.pretrain import pretrain
 from volplugin.cli.report import report
 from volplugin.cli.study import study
+from volplugin.cli.telling import NORMAL, QUIET, VERBOSE, tell
 from volplugin.cli.train import train
+from volplugin.cli.vintages import vintages
 from volplugin.errors import VolpluginError
 
 
@@ -38,7 +42,9 @@ class NamedErrors(click.Group):
 
 @click.group(cls=NamedErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="volplugin")
-def main() -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Tell more of what is done.")
+@click.option("-q", "--quiet", is_flag=True, help="Tell of nothing but warnings and errors.")
+def main(verbose: bool, quiet: bool) -> None:
     """Forecast the risk of a portfolio inside a zipline backtest, and judge the forecast afterwards.
 
     \b
@@ -48,9 +54,13 @@ def main() -> None:
       open results/report.html
 
     Volatilities are annual wherever this program takes or prints them. Bundles live under $ZIPLINE_ROOT
-    (~/.zipline if it is not set).
+    (~/.zipline if it is not set). Every command takes its options from a TOML file too: --config FILE.
     """  # noqa: D301 - click reads the backslash
+    tell(VERBOSE if verbose else QUIET if quiet else NORMAL)
 
 
-for command in (ingest, train, backtest, evaluate, forecast, report, audit, study, pretrain, demo):
+for command in (
+    ingest, train, backtest, evaluate, forecast, monitor, vintages, report, audit, study, pretrain, demo,
+):  # fmt: skip
+    add_config_option(command)
     main.add_command(command)

@@ -14,10 +14,10 @@ from volplugin.cli.options import (
     end_option,
     jobs_option,
     read_prices,
-    say,
     start_option,
     vintages_option,
 )
+from volplugin.cli.telling import say
 from volplugin.errors import ParameterError, VolpluginError
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import click
 import pandas as pd
 
-from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option, say, start_option, vintages_option
+from volplugin.cli.configuring import record
+from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option, start_option, vintages_option
+from volplugin.cli.telling import say
 
 
 @click.command()
@@ -72,4 +74,6 @@ def backtest(
         capital=capital,
         jobs=jobs,
     )
-    click.echo(f"report: {work.backtest(job, training=training, judging=judging, say=say)}")
+    report = work.backtest(job, training=training, judging=judging, say=say)
+    record(out)
+    click.echo(f"report: {report}")

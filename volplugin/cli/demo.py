@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option, say
+from volplugin.cli.configuring import record
+from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option
+from volplugin.cli.telling import say
 
 
 @click.command()
@@ -46,4 +48,5 @@ def demo(out: str, training: bool, jobs: int) -> None:
         jobs=jobs,
     )
     report = work.backtest(job, say=say)
+    record(out)
     click.echo(f"report: {report} ({time.perf_counter() - began:.0f} s in all)")

@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 import pandas as pd
 
+from volplugin.cli.configuring import record
 from volplugin.cli.options import (
     bundle_option,
     end_of,
     end_option,
     horizons_of,
     jobs_option,
-    say,
     start_option,
     store_option,
 )
+from volplugin.cli.telling import say
 
 
 @click.command()
@@ -79,4 +80,5 @@ def evaluate(
     text = f"{judgement_text(judged)}\n\n\n{book_table(ours.books)}"
     click.echo(text)
     if out is not None:
+        record(out)
         click.echo(f"\nwritten: {write_evaluation(judged, ours.books, text, out)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,16 +49,16 @@ vintages_option = click.option(
     type=click.Path(file_okay=False),
     help="Folder of models trained on your prices (volplugin train), or the pretrained ones.",
 )
+weights_option = click.option(
+    "--weights",
+    type=click.Path(dir_okay=False),
+    help="CSV file with columns symbol, weight.  [default: equal]",
+)
 jobs_option = click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Processes to work with."
 )
 start_option = click.option("--start", type=DATE, default=DEMO_START, show_default=True, help="First session.")
 end_option = click.option("--end", type=DATE, default=None, help="Last session.  [default: the bundle's last]")
-
-
-def say(what: str) -> None:
-    """Tell of progress, on standard error."""
-    click.echo(f"[{time.strftime('%H:%M:%S')}] {what}", err=True)
 
 
 def end_of(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None) -> pd.Timestamp:

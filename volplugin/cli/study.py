@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from volplugin.cli.options import bundle_option, jobs_option, say
+from volplugin.cli.configuring import record
+from volplugin.cli.options import bundle_option, jobs_option
+from volplugin.cli.telling import say
 
 
 @click.command()
@@ -36,8 +38,8 @@ def study(
     where it stopped.
     """
     import volplugin
+    from volplugin.daily import read_weights
     from volplugin.report.study import study_text, write_study
-    from volplugin.report.text import read_weights
     from volplugin.study import SeedSettings, causal_model, common_sample, run_study
 
     # Looked up when used: closes from files need no zipline.
@@ -49,4 +51,5 @@ def study(
     causal = causal_model(sample, store, n_jobs=jobs)
     result = run_study(sample, causal, Path(out) / "stocks", n_jobs=jobs, say=say)
     page = write_study(result, out)
+    record(out)
     click.echo(f"{study_text(result)}\n\nreport: {page}")

@@ -1,0 +1,37 @@
+"""What commands tell on standard error: the log of the package, as much of it as is wanted."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+import click
+
+QUIET, NORMAL, VERBOSE = logging.WARNING, logging.INFO, logging.DEBUG
+
+logger = logging.getLogger("volplugin")
+
+
+class OnStandardError(logging.Handler):
+    """Writes records where click writes errors, which tests and pipes redirect."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        click.echo(f"[{clock}] {record.getMessage()}", err=True)
+
+
+def tell(level: int) -> None:
+    """Write what the package logs from a level on; progress bars, which terminals alone get, from `NORMAL` on."""
+    if level > NORMAL:
+        os.environ["TQDM_DISABLE"] = "1"
+    for handler in [each for each in logger.handlers if isinstance(each, OnStandardError)]:
+        logger.removeHandler(handler)
+    logger.addHandler(OnStandardError())
+    logger.setLevel(level)
+
+
+def say(what: str) -> None:
+    """Tell of progress."""
+    logger.info(what)
