@@ -16,8 +16,8 @@ from zipline.protocol import BarData
 
 from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare, read_gallery_parameters
-from volplugin.errors import AssetMismatchError
 from volplugin.daily import read_weights
+from volplugin.errors import AssetMismatchError
 
 
 def initialize(context: TradingAlgorithm) -> None:
