@@ -85,6 +85,12 @@ def tuned(panel: PricePanel, start: str, end: str) -> tuple[PretrainedVolatility
     return model, kept
 
 
+def steps_chosen(model: PretrainedVolatility) -> str:
+    """Gradient steps that a validation tail chose for each network, by vintage."""
+    facts = {date: model.at(date).vintage for date in model.store.vintages()}
+    return "; ".join(f"{fact.get('steps', 'as given')} in {date.date()}" for date, fact in facts.items())
+
+
 def first_forecast() -> str:
     """Return what the first forecast after installation takes: to ingest the bundle, and to print the forecast."""
     program = str(Path(sys.executable).with_name("volplugin"))
@@ -128,14 +134,19 @@ def main(
         models[WIDE_HAR] = WalkForward(HARVolatility()).train(everyone, start, end, n_jobs=2, progress=False)
     if zero_shot is not None:
         models["pretrained without the Dow 30"] = PretrainedVolatility(zero_shot)
-    models |= {name: PretrainedVolatility(folder) for name, folder in beside}
+    others = {name: PretrainedVolatility(folder) for name, folder in beside}
+    models |= others
     if store is not None:
         models["LSTM trained on the Dow 30"] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(
             panel, start, end, n_jobs=2
         )
     closes_har = WalkForward(HARVolatility()).train(panel.closes(), start, end, progress=False)
     models |= {"log-HAR on closes only": OnCloses(closes_har), "EWMA94": EWMAVolatility()}
-    seeds = {f"pretrained {name}": part for name, part in shipped.components().items()}
+    seeds = {
+        f"{name} {part}": walk
+        for name, model in ({SHIPPED: shipped} | others).items()
+        for part, walk in model.components().items()
+    }
     benchmark = WIDE_HAR if wide is not None else "log-HAR fitted on the Dow 30"
     scores = volatility_scorecard(
         forecast_table(models | seeds, panel, start, end, HORIZONS),
@@ -148,13 +159,15 @@ def main(
     stock_days = int(scores.table["stock_days"].max())
     print(f"\n{start} to {end}, {stock_days:,} stock-days at one session; it: {benchmark}\n")
     print(table(scores, list(models)), "\n")
-    others = [name for name in models if name not in (SHIPPED, benchmark)]
+    rest = [name for name in models if name not in (SHIPPED, benchmark)]
     for by_period, horizon in itertools.product((scores.by_year, scores.by_stress), HORIZONS):
-        print(periods(by_period, [SHIPPED, benchmark, *others], horizon), "\n")
+        print(periods(by_period, [SHIPPED, benchmark, *rest], horizon), "\n")
     print(table(scores, list(seeds)), "\n")
     for horizon in HORIZONS:
-        single = [scores.table.loc[(horizon, name), "qlike"] for name in seeds if " seed " in name]
+        single = [scores.table.loc[(horizon, name), "qlike"] for name in seeds if name.startswith(f"{SHIPPED} seed ")]
         print(f"spread of the seeds at h={horizon}: {max(single) - min(single):.4f}")
+    for name, model in others.items():
+        print(f"\nsteps of {name}: {steps_chosen(model)}")
     print(f"\nreadouts of their own are kept by {', '.join(kept)}")
     print(f"\nto a first forecast of {len(panel.assets)} stocks: {first_forecast()}")
 
