@@ -146,6 +146,7 @@ def main(
         f"{name} {part}": walk
         for name, model in ({SHIPPED: shipped} | others).items()
         for part, walk in model.components().items()
+        if part != "ensemble" or len(model.components()) > 2  # which is one seed's network itself otherwise
     }
     benchmark = WIDE_HAR if wide is not None else "log-HAR fitted on the Dow 30"
     scores = volatility_scorecard(
