@@ -23,6 +23,7 @@ from volplugin.panel import PricePanel
 from volplugin.pretrained import require_trained
 from volplugin.report.folder import write_result
 from volplugin.report.html import report_folder
+from volplugin.report.measures import held
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, on_sessions
 from volplugin.risk_model import RiskModel
 from volplugin.store import ModelStore
@@ -170,8 +171,9 @@ def _result(
 
 
 def _correlations(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> dict[pd.Timestamp, pd.DataFrame]:
-    """Forecast correlations at the first and at the last session of a run."""
-    forecasts = (model.forecast(panel.asof(session)) for session in on_sessions(perf).index[[0, -1]])
+    """Forecast correlations at the first session through which a book was held, and at the last of the run."""
+    perf = on_sessions(perf)
+    forecasts = (model.forecast(panel.asof(session)) for session in (held(perf).index[0], perf.index[-1]))
     return {forecast.asof: forecast.correlation for forecast in forecasts}
 
 

@@ -74,7 +74,7 @@ def plot_book_forecast(result: BacktestResult, ax: Axes | None = None, theme: Th
     for place, (name, book) in reversed(list(enumerate(result.books.items()))):
         line = 100 * annualize(book.predicted)
         ax.plot(
-            line.index, line, color=colors[place % len(colors)], linewidth=1.7 if place == 0 else 0.9,
+            line.index, line, color=colors[place % len(colors)], linewidth=stroke(ax, 1.5 if place == 0 else 0.9),
             label=f"forecast, {name}",
         )  # fmt: skip
     ax.set_yscale("log")
