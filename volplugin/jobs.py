@@ -151,7 +151,8 @@ def _result(
         details=RunDetails(
             strategy=job.strategy,
             bundle=job.bundle,
-            model=_in_words(model),
+            # A strategy may have brought a model of its own.
+            model=perf.attrs["risk_model"] or model.in_words,
             frequency=job.parameters.get("frequency"),
             parameters={**job.parameters, "capital": job.capital, "store": job.store},
             vintages=vintages(walk, job.start, job.end),
@@ -162,7 +163,7 @@ def _result(
         target=perf.attrs["risk_report"]["target"],
         volatility=scores,
         comparisons={
-            _in_words(RiskModel(walk, correlation_named(name))): Comparison(other, other.attrs["risk_report"])
+            RiskModel(walk, correlation_named(name)).in_words: Comparison(other, other.attrs["risk_report"])
             for name, other in others
         },
         books=books,
@@ -175,12 +176,6 @@ def _correlations(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> di
     perf = on_sessions(perf)
     forecasts = (model.forecast(panel.asof(session)) for session in (held(perf).index[0], perf.index[-1]))
     return {forecast.asof: forecast.correlation for forecast in forecasts}
-
-
-def _in_words(model: RiskModel) -> str:
-    walk = model.volatility
-    forecaster = walk.forecaster if isinstance(walk, WalkForward) else walk
-    return f"{forecaster.vintage['model']} + {model.correlation!r}"
 
 
 def vintages(walk: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:

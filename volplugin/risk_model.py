@@ -68,6 +68,12 @@ class RiskModel(BaseEstimator):
         """Past sessions whose forecasts the correlation and the calibrations depend on."""
         return past_rows(self.calibration, self.correlation.lookback)
 
+    @property
+    def in_words(self) -> str:
+        """What it is composed of, such as "LSTMVolatility + RollingCorrelation()"."""
+        forecaster: Any = getattr(self.volatility, "forecaster", self.volatility)
+        return f"{forecaster.vintage['model']} + {self.correlation!r}"
+
     def fit(self, panel: PricePanel) -> Self:
         """Fit the volatility forecaster on everything in the panel."""
         self.volatility.fit(panel)

@@ -70,6 +70,13 @@ def test_each_stays_long_and_within_its_leverage(runs, name):
     assert 0.1 < weights.sum() < 1.6
 
 
+def test_each_names_the_model_that_it_asked(runs):
+    named = {name: run.attrs["risk_model"] for name, run in runs.items()}
+    assert named["vol_target_ewma"].startswith("EWMAVolatility + EWMACorrelation(halflife=")
+    assert named["steady_vol"] == "LSTMVolatility + TwoSpeedCorrelation(fast_halflife=5)"
+    assert named["vol_target"] == "LSTMVolatility + TwoSpeedCorrelation(fast_halflife=7, trust=0.5)"
+
+
 def test_inverse_volatility_gives_more_to_the_calm(runs):
     weights = weights_after(runs["inverse_vol"])
     assert weights["AAA"] == weights.max()

@@ -21,9 +21,11 @@ from volplugin.adapters.zipline.bundles import Date, Environ, check_range, ensur
 from volplugin.adapters.zipline.metrics import NAME as METRICS
 from volplugin.adapters.zipline.metrics import register_metrics
 from volplugin.adapters.zipline.parameters import parameters_set
+from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import ParameterError
 
 HOOKS = ("initialize", "handle_data", "before_trading_start", "analyze")
+MODEL = "model asked"
 GALLERY = volplugin._gallery.__name__
 
 
@@ -56,7 +58,8 @@ def run_backtest(
     Returns
     -------
     DataFrame
-        zipline's perf, one row a session. ``perf.attrs["risk_report"]`` holds the scorecard.
+        zipline's perf, one row a session. ``perf.attrs["risk_report"]`` holds the scorecard, and
+        ``perf.attrs["risk_model"]`` names the model of the strategy's first provider, None without one.
 
     Raises
     ------
@@ -71,6 +74,7 @@ def run_backtest(
     hooks = load_strategy(strategy)
     with _kept_report(hooks) as report:
         perf = run_hooks(hooks, bundle, start, end, capital, parameters, environ, METRICS)
+    perf.attrs["risk_model"] = report.pop(MODEL, None)
     perf.attrs["risk_report"] = dict(report)
     return perf
 
@@ -182,12 +186,14 @@ def _set_root(root: str | None) -> None:
 
 @contextmanager
 def _kept_report(hooks: dict[str, Callable[..., Any]]) -> Iterator[dict[str, Any]]:
-    """Catch ``context.risk_report``, which zipline shows to ``analyze`` and then drops."""
+    """Catch ``context.risk_report`` and the model that was asked, which zipline shows to ``analyze`` and then drops."""
     report: dict[str, Any] = {}
     own = hooks.get("analyze")
 
     def analyze(context: Any, perf: pd.DataFrame) -> None:
         report.update(context.risk_report or {})
+        provider = provider_of(context)
+        report[MODEL] = None if provider is None else provider.model.in_words
         if own is not None:
             own(context, perf)
 
