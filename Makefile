@@ -11,10 +11,10 @@ TRAIN ?=
 SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 
 # The tests measure numbers, not threads; two threads fighting over two cores only slow them down.
-test test-slow test-peers check pages notebook: export OMP_NUM_THREADS = 1
+test test-slow test-cluster test-peers check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-peers check lint format bench bench-covariance picture pages notebook docs wheel clean
+.PHONY: help install runtime demo test test-slow test-cluster test-peers check lint format bench bench-covariance picture pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -34,6 +34,9 @@ test: $(VENV)/.dev  ## Run the fast tests
 test-slow: $(VENV)/.dev  ## Run the slow tests
 	$(BIN)/python -m pytest -q -m slow
 
+test-cluster: $(VENV)/.dev  ## Run all tests on a dask cluster of two processes, killed workers included
+	$(BIN)/python -m pytest -q tests/test_cluster.py tests/commands/test_cluster.py
+
 test-peers: $(PEERS)/.peers  ## Run the tests that need skfolio and the other peers, in .venv-peers
 	$(PEERS)/bin/python -m pytest -q tests/adapters/test_skfolio.py tests/benchmarks tests/evaluation/test_covariance_oracle.py
 
@@ -49,7 +52,9 @@ format: $(VENV)/.dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(VENV)/.dev  ## Run every benchmark
+bench: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
+bench: $(VENV)/.dev  ## Run every benchmark; takes hours
+	$(BIN)/volplugin ingest dow30
 	set -e; for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
 
 bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)

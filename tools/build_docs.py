@@ -22,7 +22,7 @@ MODULES = (
     *("volplugin.research", "volplugin.evaluation", "volplugin.report", "volplugin.report.plots", "volplugin.study"),
     *("volplugin.adapters.zipline", "volplugin.adapters.zipline.audit", "volplugin.adapters.zipline.metrics"),
     *(("volplugin.adapters.skfolio",) if find_spec("skfolio") else ()),
-    *("volplugin.errors", "volplugin.simulated"),
+    *("volplugin.errors", "volplugin.simulated", "volplugin.cluster"),
 )
 """What the reference covers: the public names, and the modules that hold more of them."""
 

@@ -35,6 +35,10 @@ class MissingLibraryError(VolpluginError, ImportError):
     """A library that an optional feature takes is not installed."""
 
 
+class ClusterError(VolpluginError, OSError):
+    """A cluster cannot be reached, or cannot be worked with."""
+
+
 class InsufficientHistoryError(VolpluginError, ValueError):
     """An asset, or the panel, has fewer sessions than a model needs."""
 

@@ -122,7 +122,8 @@ class WalkForward(VolatilityForecaster):
         """Train the vintages that answer from `start` to `end`, those missing from the store only.
 
         Each is trained on ``panel.asof(its date)``. Pieces (a seed of a vintage) are trained in parallel
-        through joblib, one torch thread a process, and kept as they finish: training resumes after a kill.
+        through joblib, one torch thread a process, and kept as they finish: training resumes after a kill. Inside
+        ``joblib.parallel_config`` or `volplugin.cluster.on_cluster` they go where that says.
 
         Parameters
         ----------

@@ -9,6 +9,8 @@ import pandas as pd
 
 from volplugin.cli.configuring import record
 from volplugin.cli.options import (
+    address_option,
+    backend_option,
     bundle_option,
     end_of,
     end_option,
@@ -16,6 +18,7 @@ from volplugin.cli.options import (
     jobs_option,
     start_option,
     store_option,
+    working,
 )
 from volplugin.cli.telling import say
 
@@ -35,6 +38,8 @@ from volplugin.cli.telling import say
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for numbers, plots and finished forecasts.")
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train what the store lacks.")
 @jobs_option
+@backend_option
+@address_option
 def evaluate(
     bundle: str,
     start: pd.Timestamp,
@@ -45,6 +50,8 @@ def evaluate(
     out: str | None,
     training: bool,
     jobs: int,
+    backend: str,
+    address: str | None,
 ) -> None:
     """Judge forecasts of single stocks and of the equal-weight book, every session an origin.
 
@@ -63,12 +70,13 @@ def evaluate(
     names, days = judging.model_names(models), horizons_of(horizons)
     panel = read_bundle(bundle)
     last = end_of(bundle, start, end)
-    walk = work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start)
     kept = ForecastArchive(None if out is None else Path(out) / "forecasts")
-    made = judging.forecast_volatility(
-        panel, walk, start, last, models=names, horizons=days, jobs=jobs, archive=kept, say=say
-    )
-    ours = judging.forecast_books(panel, walk, start, last, jobs=jobs, archive=kept, say=say)
+    with working(backend, address, panel):
+        walk = work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start)
+        made = judging.forecast_volatility(
+            panel, walk, start, last, models=names, horizons=days, jobs=jobs, archive=kept, say=say
+        )
+        ours = judging.forecast_books(panel, walk, start, last, jobs=jobs, archive=kept, say=say)
     judged = judge_forecasts(
         made.table,
         panel,

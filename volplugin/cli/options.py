@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,27 @@ weights_option = click.option(
 jobs_option = click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Processes to work with."
 )
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["loky", "dask"]),
+    default="loky",
+    show_default=True,
+    help="Where to work: in processes of this machine, or on a dask cluster, which decides on its own how many.",
+)
+address_option = click.option("--address", help="Scheduler of the dask cluster, such as tcp://10.0.0.1:8786.")
 start_option = click.option("--start", type=DATE, default=DEMO_START, show_default=True, help="First session.")
 end_option = click.option("--end", type=DATE, default=None, help="Last session.  [default: the bundle's last]")
+
+
+def working(backend: str, address: str | None, *shared: Any) -> AbstractContextManager[Any]:
+    """Return what sends the parallel work of a block where the options say; `shared` is what every task takes."""
+    if (backend == "dask") != (address is not None):
+        raise ParameterError("--backend dask and --address tcp://HOST:PORT come together; give both, or neither")
+    if address is None:
+        return nullcontext()
+    from volplugin.cluster import on_cluster
+
+    return on_cluster(address, *shared)
 
 
 def end_of(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None) -> pd.Timestamp:

@@ -8,7 +8,7 @@ import click
 import pandas as pd
 
 from volplugin.cli.cost import Cost
-from volplugin.cli.options import DATE, jobs_option, read_prices
+from volplugin.cli.options import DATE, address_option, backend_option, jobs_option, read_prices, working
 
 
 @click.command()
@@ -38,6 +38,8 @@ from volplugin.cli.options import DATE, jobs_option, read_prices
     "--closes/--no-closes", default=True, show_default=True, help="Train the networks for panels of closes alone too."
 )
 @jobs_option
+@backend_option
+@address_option
 def pretrain(
     panels: tuple[str, ...],
     market: str | None,
@@ -49,6 +51,8 @@ def pretrain(
     early_stopping: bool,
     closes: bool,
     jobs: int,
+    backend: str,
+    address: str | None,
 ) -> None:
     """Train a volatility backbone on a wide panel, one vintage a calendar year end and one at the panel's end.
 
@@ -66,7 +70,8 @@ def pretrain(
     panel = panel if end is None else panel.asof(end)
     forecaster = backbone(seeds, step_choices(steps) if early_stopping else steps, closes)
     cost = Cost()
-    walk = train(panel, store, first, forecaster=forecaster, n_jobs=jobs)
+    with working(backend, address, panel):
+        walk = train(panel, store, first, forecaster=forecaster, n_jobs=jobs)
     assert walk.store is not None
     dates = walk.store.vintages()
     size = sum(file.stat().st_size for file in Path(store).rglob("*.safetensors")) / 1e6
@@ -74,4 +79,4 @@ def pretrain(
         f"{len(dates)} vintages of {panel!r} in {store}, trained through {dates[0].date()} to {dates[-1].date()}, "
         f"{size:.1f} MB"
     )
-    click.echo(cost.said(jobs))
+    click.echo(cost.said(jobs if backend == "loky" else 1))

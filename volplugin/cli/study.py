@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from volplugin.cli.configuring import record
-from volplugin.cli.options import bundle_option, jobs_option
+from volplugin.cli.options import address_option, backend_option, bundle_option, jobs_option, working
 from volplugin.cli.telling import say
 
 
@@ -28,8 +28,19 @@ from volplugin.cli.telling import say
     help="Folder of trained models, for the causal one.  [default: models; OUT/models with --closes]",
 )
 @jobs_option
+@backend_option
+@address_option
 def study(
-    bundle: str, closes: str | None, weights: str | None, epochs: int, seed: int, out: str, store: str | None, jobs: int
+    bundle: str,
+    closes: str | None,
+    weights: str | None,
+    epochs: int,
+    seed: int,
+    out: str,
+    store: str | None,
+    jobs: int,
+    backend: str,
+    address: str | None,
 ) -> None:
     """Run the seed design as it was described, and judge it beside the causal model.
 
@@ -47,9 +58,10 @@ def study(
     books = {} if weights is None else {f"weights of {Path(weights).name}": read_weights(weights)}
     sample = common_sample(panel, SeedSettings(epochs=epochs, seed=seed), books)
     store = store or ("models" if closes is None else str(Path(out) / "models"))
-    say(f"training what {store} lacks of the causal model")
-    causal = causal_model(sample, store, n_jobs=jobs)
-    result = run_study(sample, causal, Path(out) / "stocks", n_jobs=jobs, say=say)
+    with working(backend, address, sample.panel):
+        say(f"training what {store} lacks of the causal model")
+        causal = causal_model(sample, store, n_jobs=jobs)
+        result = run_study(sample, causal, Path(out) / "stocks", n_jobs=jobs, say=say)
     page = write_study(result, out)
     record(out)
     click.echo(f"{study_text(result)}\n\nreport: {page}")

@@ -7,7 +7,16 @@ import time
 import click
 import pandas as pd
 
-from volplugin.cli.options import bundle_option, end_option, jobs_option, start_option, store_option
+from volplugin.cli.options import (
+    address_option,
+    backend_option,
+    bundle_option,
+    end_option,
+    jobs_option,
+    start_option,
+    store_option,
+    working,
+)
 
 
 @click.command()
@@ -16,7 +25,17 @@ from volplugin.cli.options import bundle_option, end_option, jobs_option, start_
 @end_option
 @store_option
 @jobs_option
-def train(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None, store: str, jobs: int) -> None:
+@backend_option
+@address_option
+def train(
+    bundle: str,
+    start: pd.Timestamp,
+    end: pd.Timestamp | None,
+    store: str,
+    jobs: int,
+    backend: str,
+    address: str | None,
+) -> None:
     """Train the yearly models that forecasts between two dates need.
 
     Each is trained on the prices up to a year's end and answers from there on. Those in the store already are
@@ -28,7 +47,8 @@ def train(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None, store: str
     # Anchored at the first session: no later split or dividend touches a training price, to the last bit.
     panel = read_bundle(bundle)
     began = time.perf_counter()
-    walk = work.train(panel, store, start, end or panel.last_session, jobs=jobs)
+    with working(backend, address, panel):
+        walk = work.train(panel, store, start, end or panel.last_session, jobs=jobs)
     used = work.vintages(walk, start, end or panel.last_session)
     click.echo(
         f"{len(used)} models in {store}, trained through {used[0]['trained_through']} to {used[-1]['trained_through']}"

@@ -1,0 +1,84 @@
+"""Training on processes of this machine and on a local dask cluster: seconds, and what more processes give.
+
+    python benchmarks/bench_cluster.py [--rounds 2]
+
+The same vintages, on simulated prices, by one process alone, by joblib's own processes (loky), and by dask workers on
+this machine, in turn; each has been warmed up, so that loading libraries is not in the seconds. Processor seconds
+are those of all processes together. A cluster of one machine has nothing to give: the table says what dask costs.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import click
+import psutil
+from dask.distributed import LocalCluster
+from machine import describe_machine
+
+from volplugin import LSTMVolatility, PricePanel, WalkForward
+from volplugin.cluster import on_cluster
+from volplugin.simulated import simulated_panel
+
+BEGIN, START, END = "2004-01-02", "2010-01-04", "2013-12-31"
+
+
+def train(panel: PricePanel, jobs: int, place: Callable[[], AbstractContextManager]) -> None:
+    """Train four vintages of three seeds into memory."""
+    with place():
+        WalkForward(LSTMVolatility()).train(panel, START, END, n_jobs=jobs, progress=False)
+
+
+def processors() -> float:
+    """Seconds of this process and of those that it started and that still live."""
+    each = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    return sum(sum(process.cpu_times()[:2]) for process in each)
+
+
+def measured(work: Callable[[], None]) -> tuple[float, float]:
+    """Seconds on the clock, and of the processors."""
+    began, before = time.perf_counter(), processors()
+    work()
+    return time.perf_counter() - began, processors() - before
+
+
+@click.command()
+@click.option("--rounds", default=2, show_default=True, help="Of all places in turn; the best of each counts.")
+@click.option("--stocks", default=40, show_default=True, help="Simulated.")
+def main(rounds: int, stocks: int) -> None:
+    """Print the table."""
+    panel = simulated_panel(stocks, BEGIN, END)
+    clusters = {
+        number: LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address=":0") for number in (1, 2)
+    }
+    places: dict[str, tuple[int, Callable[[], AbstractContextManager]]] = {"this process alone": (1, nullcontext)}
+    places["loky, 2 processes"] = (2, nullcontext)
+    for number, cluster in clusters.items():
+        address = cluster.scheduler_address
+        places[f"dask, {number} process{'es' * (number > 1)}"] = (number, lambda to=address: on_cluster(to, panel))
+    few = simulated_panel(3, BEGIN, END)
+    for jobs, place in places.values():
+        train(few, jobs, place)
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in places}
+    for _ in range(rounds):
+        for name, (jobs, place) in places.items():
+            spent[name].append(measured(lambda jobs=jobs, place=place: train(panel, jobs, place)))
+    for cluster in clusters.values():
+        cluster.close()
+    best = {name: min(pairs) for name, pairs in spent.items()}
+    alone = best["this process alone"][0]
+    print(describe_machine())
+    print(f"{panel!r}, 4 vintages of 3 seeds, best of {rounds}; load average {os.getloadavg()[0]:.1f}\n")
+    print("| where | clock | processors | times as fast |\n|---|---|---|---|")
+    for name, (clock, all_of_them) in best.items():
+        print(f"| {name} | {clock:.1f} s | {all_of_them:.1f} s | {alone / clock:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
