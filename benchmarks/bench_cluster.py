@@ -54,14 +54,12 @@ def measured(work: Callable[[], None]) -> tuple[float, float]:
 def main(rounds: int, stocks: int) -> None:
     """Print the table."""
     panel = simulated_panel(stocks, BEGIN, END)
-    clusters = {
-        number: LocalCluster(n_workers=number, threads_per_worker=1, dashboard_address=":0") for number in (1, 2)
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    places: dict[str, tuple[int, Callable[[], AbstractContextManager]]] = {
+        "this process alone": (1, nullcontext),
+        "loky, 2 processes": (2, nullcontext),
+        "dask, 2 processes": (2, lambda: on_cluster(cluster.scheduler_address, panel)),
     }
-    places: dict[str, tuple[int, Callable[[], AbstractContextManager]]] = {"this process alone": (1, nullcontext)}
-    places["loky, 2 processes"] = (2, nullcontext)
-    for number, cluster in clusters.items():
-        address = cluster.scheduler_address
-        places[f"dask, {number} process{'es' * (number > 1)}"] = (number, lambda to=address: on_cluster(to, panel))
     few = simulated_panel(3, BEGIN, END)
     for jobs, place in places.values():
         train(few, jobs, place)
@@ -69,8 +67,7 @@ def main(rounds: int, stocks: int) -> None:
     for _ in range(rounds):
         for name, (jobs, place) in places.items():
             spent[name].append(measured(lambda jobs=jobs, place=place: train(panel, jobs, place)))
-    for cluster in clusters.values():
-        cluster.close()
+    cluster.close()
     best = {name: min(pairs) for name, pairs in spent.items()}
     alone = best["this process alone"][0]
     print(describe_machine())

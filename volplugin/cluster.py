@@ -45,7 +45,8 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
     Notes
     -----
     Results are those of a local run to the last bit where workers have the same libraries and the same kind of
-    processor. Start workers with one thread each (``dask worker ADDRESS --nthreads 1``).
+    processor. Start workers with one thread each (``dask worker ADDRESS --nthreads 1``), and two or more of them:
+    joblib works in this process where there is nothing to divide.
     """
     try:
         from dask.distributed import Client

@@ -163,7 +163,9 @@ def build_inputs(
     # Column by column into its place: all of them side by side would be several times the table.
     for name, column in _columns(panel, market, own, first):
         if name in names:
-            values[..., names.index(name)] = np.clip(np.where(np.isfinite(column), column, 0.0), -CLIP, CLIP)
+            values[..., names.index(name)] = column
+    np.copyto(values, 0.0, where=~np.isfinite(values))
+    np.clip(values, -CLIP, CLIP, out=values)
     values[unusable] = np.nan
     return Inputs(values, names, own.base)
 

@@ -1,0 +1,147 @@
+"""What a forecast covariance costs, session after session: ours from carried state beside other libraries.
+
+    python benchmarks/bench_latency.py
+
+On simulated prices of stocks that trade throughout, because some libraries know no other. A forecaster is asked at
+consecutive sessions, as a backtest with daily rebalances does; times are milliseconds of the processor, one thread,
+the median over sessions, and the ratio is to ours of the same run. The first forecast, which everybody makes from the
+whole history, stands beside it, without training or loading of libraries. Returns, and our panel's variances, are made
+beforehand, as they are in a backtest. Peers that are not installed are left out, and named (benchmarks/requirements.txt
+and the extra `skfolio`; in .venv-peers they are there). GJR-GARCH of arch is filtered anew by its own model at each
+session, its parameters standing.
+"""
+
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import click
+import numpy as np
+import pandas as pd
+from machine import describe_machine
+from peers import PEERS, PERCENT
+
+from volplugin import LSTMVolatility, PricePanel, RiskModel
+from volplugin.defaults import default_correlation
+from volplugin.simulated import simulated_panel
+
+BEGIN, END, TRAINED = "2008-01-02", "2016-12-30", "2015-12-31"
+ASKED = 21
+HORIZON = 21
+GOALS = {30: (5.0, 2.0), 500: (100.0, None)}
+"""Milliseconds of a forecast from carried state and of the update before it, by number of stocks."""
+FEW = ("EWMA94", "Ledoit-Wolf", "EWCovariance", "RegimeAdjustedEW", "IEWMA 21/63")
+"""Beginnings of the names of peers that hundreds of stocks are asked of; the others take minutes."""
+
+Times = tuple[float, float]
+"""First forecast and median of the others, in milliseconds."""
+
+
+def complete_panel(stocks: int) -> PricePanel:
+    """Return simulated stocks that trade from the first session to the last."""
+    panel = simulated_panel(2 * stocks + 20, BEGIN, END)
+    whole = panel.close.notna().all()
+    names = list(panel.assets[whole])[:stocks]
+    return PricePanel(**{field: getattr(panel, field)[names] for field in ("open", "high", "low", "close", "volume")})
+
+
+def clocked(steps: Iterator[object]) -> Times:
+    """Milliseconds to the first step, and the median of those after it."""
+    took, began = [], time.process_time()
+    for _ in steps:
+        took.append(1e3 * (time.process_time() - began))
+        began = time.process_time()
+    return took[0], statistics.median(took[1:])
+
+
+def ours(model: RiskModel, cuts: list[PricePanel]) -> dict[str, Times]:
+    """Time the whole step, and its parts: the volatilities of a new session, then the forecast."""
+    ahead = model.session_forecaster()
+    whole = clocked(ahead.forecast(cut, HORIZON) for cut in cuts)
+    follower = model.volatility.follower()
+    windows = [cut.tail(model.lookback) for cut in cuts]
+    update = clocked(follower.replay(cut, cut.last_session, cut.last_session, (1, HORIZON)) for cut in windows)
+    again = model.session_forecaster()
+    repeated = []
+    for cut in cuts:
+        again.forecast(cut, HORIZON)
+        began = time.process_time()
+        again.forecast(cut, HORIZON)
+        repeated.append(1e3 * (time.process_time() - began))
+    return {"whole": whole, "update": update, "forecast": (whole[0], statistics.median(repeated))}
+
+
+def arch_steps(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Iterator[np.ndarray]:
+    """Give variances by GJR-GARCH-t of arch, a stock at a time; the first with its parameters' estimation."""
+    from arch import arch_model
+
+    settings = {"mean": "Zero", "vol": "GARCH", "p": 1, "o": 1, "q": 1, "dist": "t", "rescale": False}
+    models = {name: PERCENT * returns[name].dropna() for name in returns}
+    fits = {name: arch_model(r[: origins[0]], **settings).fit(disp="off").params for name, r in models.items()}
+    for origin in origins:
+        ahead = [
+            arch_model(models[n][:origin], **settings).fix(fit).forecast(horizon=HORIZON) for n, fit in fits.items()
+        ]
+        yield np.array([forecast.variance.to_numpy()[-1].mean() for forecast in ahead])
+
+
+def peers(stocks: int, returns: pd.DataFrame, origins: pd.DatetimeIndex) -> dict[str, Callable[[], Iterator[object]]]:
+    """Peers that are installed, as walks over the origins."""
+    found: dict[str, Callable[[], Iterator[object]]] = {}
+    for name, peer in PEERS.items():
+        if peer.by_horizon or (stocks > 100 and not name.startswith(FEW)):
+            continue
+        if find_spec(peer.module) is None:
+            print(f"  not installed: {name}")
+            continue
+        found[name] = lambda peer=peer: peer.forecasts(returns, origins, HORIZON)
+    if stocks <= 100:
+        found["variances of GJR-t (arch)"] = lambda: arch_steps(returns, origins)
+    return found
+
+
+def print_table(stocks: int) -> None:
+    """Measure, and print a row a forecaster."""
+    panel = complete_panel(stocks)
+    model = RiskModel(LSTMVolatility(steps=5).fit(panel.asof(TRAINED)), default_correlation())
+    origins = panel.sessions[-ASKED:]
+    assert panel.returns.shape == panel.variance.shape == panel.overnight.shape  # derived here, for the cuts
+    cuts = [panel.asof(session) for session in origins]
+    simple = panel.close.pct_change(fill_method=None).iloc[1:]
+    print(
+        f"\n{len(panel.assets)} stocks, {len(panel.sessions)} sessions, {ASKED - 1} sessions in a row after the first"
+    )
+    print(f"  {'':<42}{'first':>10}{'session':>11}{'ratio':>9}")
+    mine = ours(model, cuts)
+    base = mine["whole"][1]
+    rows = {"volplugin: update and covariance": mine["whole"]}
+    rows |= {name: clocked(walk()) for name, walk in peers(stocks, simple, origins).items()}
+    for name, (first, session) in rows.items():
+        print(f"  {name:<42}{first:7.0f} ms{session:8.2f} ms{session / base:9.2f}")
+    goals = GOALS.get(stocks, (None, None))
+    for part, goal in zip(("forecast", "update"), goals, strict=True):
+        said = "" if goal is None else f" (goal: at most {goal:.0f} ms)"
+        print(
+            f"  ours, {part + ' from carried state' if part == 'forecast' else 'update of a session'}:"
+            f" {mine[part][1]:.2f} ms{said}"
+        )
+
+
+@click.command()
+@click.option("--stocks", default="30,500", show_default=True, help="Numbers of stocks.")
+def main(stocks: str) -> None:
+    """Print the figures."""
+    print(describe_machine())
+    for number in stocks.split(","):
+        print_table(int(number))
+
+
+if __name__ == "__main__":
+    main()
