@@ -29,10 +29,10 @@ from volplugin.simulated import simulated_panel
 BEGIN, START, END = "2004-01-02", "2010-01-04", "2013-12-31"
 
 
-def train(panel: PricePanel, jobs: int, place: Callable[[], AbstractContextManager]) -> None:
+def train(panel: PricePanel, jobs: int, place: Callable[[], AbstractContextManager], **changes: int) -> None:
     """Train four vintages of three seeds into memory."""
     with place():
-        WalkForward(LSTMVolatility()).train(panel, START, END, n_jobs=jobs, progress=False)
+        WalkForward(LSTMVolatility(**changes)).train(panel, START, END, n_jobs=jobs, progress=False)
 
 
 def processors() -> float:
@@ -62,7 +62,7 @@ def main(rounds: int, stocks: int) -> None:
     }
     few = simulated_panel(3, BEGIN, END)
     for jobs, place in places.values():
-        train(few, jobs, place)
+        train(few, jobs, place, steps=1)
     spent: dict[str, list[tuple[float, float]]] = {name: [] for name in places}
     for _ in range(rounds):
         for name, (jobs, place) in places.items():

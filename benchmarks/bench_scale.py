@@ -122,11 +122,15 @@ def cut(panel: PricePanel, number: int) -> PricePanel:
 
 def print_growth(unit: str, panels: dict[int, PricePanel]) -> None:
     """Processor seconds by size, and their ratio to what a cost in proportion to the first would be."""
-    seconds = {size: vintage_seconds(panel) for size, panel in panels.items()}
-    first = next(iter(seconds))
-    for size, took in seconds.items():
-        ratio = took / (seconds[first] * size / first)
-        print(f"  {size:4d} {unit:<7}{took:8.1f} s{took / size:8.3f} s each{ratio:8.2f} of growth in proportion")
+    first: tuple[int, float] | None = None
+    for size, panel in panels.items():
+        took = vintage_seconds(panel)
+        first = first or (size, took)
+        ratio = took / size / (first[1] / first[0])
+        print(
+            f"  {size:4d} {unit:<7}{took:8.1f} s{took / size:8.3f} s each{ratio:8.2f} of growth in proportion",
+            flush=True,
+        )
 
 
 @click.command()
