@@ -42,16 +42,6 @@ def test_backtest_writes_perf_scorecard_and_report(results):
     assert "Forecast loss by stock" in page.words
 
 
-def test_the_page_can_be_drawn_again_without_the_run(trained, results):
-    before = (results / "report.html").read_bytes()
-    (results / "report.html").unlink()
-    (results / "perf.pkl").rename(results / "aside.pkl")
-    result = trained.run("report", results)
-    (results / "aside.pkl").rename(results / "perf.pkl")
-    assert result.exit_code == 0, result.output
-    assert (results / "report.html").read_bytes() == before
-
-
 def test_forecast_as_json_adds_up(trained):
     (trained.folder / "w.csv").write_text("symbol,weight\nAAA,0.5\nBBB,0.7\nCCC,-0.2\n")
     options = ["--bundle", BUNDLE, "--store", trained.store, "--weights", trained.folder / "w.csv"]

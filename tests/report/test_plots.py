@@ -1,6 +1,8 @@
 import dataclasses
+import itertools
 import sys
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,10 @@ from matplotlib.figure import Figure
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.report import plots
 from volplugin.report.measures import clustered, middle, quarters, stock_errors
+from volplugin.report.pictures import SPECS, picture
 from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure
 from volplugin.report.plots.models import _coarser
-from volplugin.report.theme import DARK, LIGHT
+from volplugin.report.theme import DARK, LIGHT, style
 
 PLOTS = [getattr(plots, name) for name in plots.__all__]
 
@@ -21,12 +24,11 @@ def line(ax, label):
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_each_plot_draws_on_given_axes_in_either_theme(storm, plot):
-    for theme in (LIGHT, DARK):
-        ax = Figure().add_subplot()
-        assert plot(storm, ax, theme) is ax
-        assert ax.get_title(loc="left")
-        ax.figure.canvas.draw()
+def test_each_plot_draws_on_given_axes_in_the_dark(storm, plot):
+    ax = Figure().add_subplot()
+    assert plot(storm, ax, DARK) is ax
+    assert ax.get_title(loc="left")
+    ax.figure.canvas.draw()
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
@@ -41,6 +43,36 @@ def test_without_axes_a_figure_is_made_that_pyplot_does_not_know(storm, plot):
 def test_axes_say_what_they_measure(storm, plot):
     ax = plot(storm)
     assert ax.get_ylabel() or ax.get_xlabel()
+
+
+def words_of(ax):
+    """Title, labels, names of ticks in view and of the legend, each with its box."""
+    ticks = [
+        tick.label1
+        for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim()))
+        for tick in axis.get_major_ticks()
+        if min(limits) - 1e-9 <= tick.get_loc() <= max(limits) + 1e-9
+    ]
+    legend = ax.get_legend().get_texts() if ax.get_legend() else []
+    around = [ax._left_title, ax.xaxis.label, ax.yaxis.label, *ticks, *legend]
+    return {text: text.get_window_extent() for text in around if text.get_text()}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_no_words_overlap_or_leave_the_picture_on_a_phone(storm, name):
+    drawn = picture(storm, name)
+    with matplotlib.rc_context(style()):
+        figure = new_figure(drawn.narrow)
+        ax = drawn.plot(figure.add_subplot(), LIGHT)
+        figure.canvas.draw()
+    boxes = words_of(ax)
+    page = figure.bbox.padded(1)
+    for text, box in boxes.items():
+        assert page.contains(box.x0, box.y0), text
+        assert page.contains(box.x1, box.y1), text
+    for (one, here), (other, there) in itertools.combinations(boxes.items(), 2):
+        # Names of neighbouring rows may touch.
+        assert not here.padded(-1.5).overlaps(there.padded(-1.5)), (one, other)
 
 
 def test_predicted_and_realised_are_drawn_over_the_same_sessions(result):

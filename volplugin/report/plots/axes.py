@@ -19,6 +19,8 @@ WIDE = (10.0, 4.0)
 NARROW = (4.0, 3.7)
 """Inches; a narrow figure is read on a phone at its own size, not shrunk."""
 
+TITLE_LETTERS = 10.0
+"""Letters of a title to an inch of its figure."""
 LETTERS_AN_INCH = 13.8
 KEY = 6
 """Letters of a legend's type to an inch, and the room of its key and gap in letters."""
@@ -57,8 +59,9 @@ def is_narrow(ax: Axes) -> bool:
 
 
 def label(ax: Axes, theme: Theme, title: str, x: str | None = None, y: str | None = None) -> None:
-    """Title on the left, axis labels in the theme's quiet colour."""
-    ax.set_title(title, loc="left", color=theme.ink, pad=10)
+    """Title on the left, broken where the figure is narrow; axis labels in the theme's quiet colour."""
+    room = int(TITLE_LETTERS * cast(Figure, ax.figure).get_size_inches()[0])
+    ax.set_title(textwrap.fill(title, room), loc="left", color=theme.ink, pad=10)
     if x is not None:
         ax.set_xlabel(x, color=theme.muted)
     if y is not None:

@@ -36,7 +36,7 @@ def plot_pit(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGH
     label(
         ax,
         theme,
-        "Where returns fell in their forecast distribution",
+        "Returns in their forecast distribution",
         x="percentile of the forecast (0 is the worst loss)",
         y="sessions (%)",
     )

@@ -42,6 +42,6 @@ def plot_stress(result: BacktestResult, ax: Axes | None = None, theme: Theme = L
     spare = max(0, 4 - len(table)) / 2
     ax.set_xlim(-0.5 - spare, len(table) - 0.5 + spare)
     ax.set_ylim(bottom=0)
-    label(ax, theme, "Predicted and realised volatility under stress", y="annual volatility (%)")
+    label(ax, theme, "Volatility under stress", y="annual volatility (%)")
     legend(ax, theme)
     return ax

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-from typing import cast
-
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from volplugin.report.plots.axes import date_axis, label, legend, prepare, stroke
 from volplugin.report.study.result import CAUSAL, CURRENT, KNOWN, SEED, BookStudy, StudyResult
 from volplugin.report.theme import LIGHT, Theme
 from volplugin.units import annualize
-
-TITLE_LETTERS = 10.0
-"""Letters of a title to an inch of its figure."""
 
 
 def plot_true_predicted(
@@ -32,9 +25,7 @@ def plot_true_predicted(
         ax.plot(line.index, 100 * annualize(line), color=color, linewidth=stroke(ax, 1.7), label=name)
     highest = max(float(book.true.max()), float(book.predicted[[SEED, CAUSAL]].max().max()))
     ax.set_ylim(0, 105 * annualize(highest))
-    room = int(TITLE_LETTERS * cast(Figure, ax.figure).get_size_inches()[0])
-    title = textwrap.fill(title or f"True and predicted volatility: {model}", room)
-    label(ax, theme, title, y="annual volatility (%)")
+    label(ax, theme, title or f"True and predicted volatility: {model}", y="annual volatility (%)")
     date_axis(ax, book.true.index)
     legend(ax, theme)
     return ax
