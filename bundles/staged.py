@@ -26,6 +26,8 @@ from zipline.data.adjustments import SQLiteAdjustmentWriter
 from zipline.data.bcolz_daily_bars import BcolzDailyBarReader, BcolzDailyBarWriter
 from zipline.data.bcolz_minute_bars import BcolzMinuteBarWriter
 
+from volplugin.files import is_running
+
 from .checks import PRICES, check_bars
 
 Tables = Mapping[str, pd.DataFrame]
@@ -91,22 +93,10 @@ def remove_leftovers(bundle_folder: Path) -> None:
     for folder in bundle_folder.iterdir() if bundle_folder.is_dir() else ():
         if folder.name.startswith(STAGING):
             process = int(folder.name.removeprefix(STAGING).split("-")[0])
-            if not _is_running(process):
+            if not is_running(process):
                 shutil.rmtree(folder, ignore_errors=True)
         elif folder.is_dir() and not folder.name.startswith(".") and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _is_running(process: int) -> bool:
-    if os.name != "posix":
-        return process == os.getpid()  # signal 0 would end the process there
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def write_tables(tables: Tables, folder: Path, calendar: ExchangeCalendar, *, show_progress: bool = False) -> None:

@@ -19,7 +19,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -33,7 +32,7 @@ from safetensors.numpy import load as parse_tensors
 from safetensors.numpy import save as serialise_tensors
 
 from volplugin.errors import MissingVintageError, StoreConfigurationError, StoreCorruptError, StoreError
-from volplugin.files import write_atomically
+from volplugin.files import remove_leftovers, temporary_name, write_atomically
 
 FORMAT = 2
 TENSORS = "model.safetensors"
@@ -97,12 +96,22 @@ class ModelStore:
         wanted = json.loads(json.dumps({"format": FORMAT, **configuration}))
         found = self.configuration
         if found is None:
-            self._write(self.path / "store.json", _json_bytes(wanted))
-        elif found != wanted:
+            found = self._claim(wanted)
+        if found != wanted:
             raise StoreConfigurationError(
                 f"{self.path} was written by another configuration: {_difference(found, wanted)}; "
                 "use another folder for --store, or delete this one"
             )
+
+    def _claim(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Describe an empty store; returns its description, which is another process's where that came first."""
+        try:
+            write_atomically(self.path / "store.json", _json_bytes(wanted), replace=False)
+        except OSError as error:
+            if isinstance(error, FileExistsError) and (found := self.configuration) is not None:
+                return found
+            raise _unwritable(self.path, error) from error
+        return wanted
 
     # -- vintages ---------------------------------------------------------------------------
 
@@ -117,21 +126,19 @@ class ModelStore:
         """Write a finished vintage in one rename, and drop the parts that it was made of."""
         tensors = _tensor_bytes(state)
         facts = {"format": FORMAT, "trained_through": _name(date), **manifest}
-        facts["checksum"] = _checksum(tensors, facts)
+        facts["checksum"] = vintage_checksum(tensors, facts)
         folder = self.path / "vintages"
+        staging = folder / temporary_name(_name(date))
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(prefix=".", dir=folder))
-            self._write(staging / TENSORS, tensors)
-            self._write(staging / MANIFEST, _json_bytes(facts))
-            if not (folder / _name(date)).exists():
-                staging.chmod(0o755)
-                os.replace(staging, folder / _name(date))
+            remove_leftovers(folder)
+            write_atomically(staging / TENSORS, tensors)
+            write_atomically(staging / MANIFEST, _json_bytes(facts))
+            _publish(staging, folder / _name(date))
         except OSError as error:
             raise _unwritable(self.path, error) from error
         finally:
-            if "staging" in locals():
-                shutil.rmtree(staging, ignore_errors=True)
+            shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(self.path / "parts" / _name(date), ignore_errors=True)
 
     def load(self, date: pd.Timestamp) -> tuple[dict[str, np.ndarray], Manifest]:
@@ -143,7 +150,7 @@ class ModelStore:
         """
         folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
         tensors = _read_bytes(folder / TENSORS)
-        if _checksum(tensors, asdict(manifest)) != manifest.checksum:
+        if vintage_checksum(tensors, asdict(manifest)) != manifest.checksum:
             raise StoreCorruptError(
                 f"{folder / TENSORS} and {MANIFEST} are not what was written together (truncated or altered); "
                 "delete the vintage's folder and train again"
@@ -177,9 +184,9 @@ class ModelStore:
         """
         self._manifest_of(date)
         folder = self.path / "vintages"
+        doomed = folder / temporary_name(_name(date))
         try:
-            doomed = Path(tempfile.mkdtemp(prefix=".", dir=folder))
-            os.replace(folder / _name(date), doomed / _name(date))
+            os.replace(folder / _name(date), doomed)
             self._carried(date).unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -207,15 +214,19 @@ class ModelStore:
 
     def save_part(self, date: pd.Timestamp, part: int, state: Mapping[str, np.ndarray], fingerprint: str) -> None:
         """Keep a finished piece of an unfinished vintage."""
-        self._write(self._part(date, part), _tensor_bytes(state, {"fingerprint": fingerprint}))
+        content = _tensor_bytes(state, {"fingerprint": fingerprint})
+        try:
+            self._write(self._part(date, part), content)
+        except StoreError:
+            # Another process that finished the vintage removes the folder of its parts.
+            if not (self.path / "vintages" / _name(date)).is_dir():
+                raise
 
     def load_part(self, date: pd.Timestamp, part: int, fingerprint: str) -> dict[str, np.ndarray] | None:
         """Return a kept piece, or None if there is none trained on data of that fingerprint."""
         file = self._part(date, part)
-        if not file.exists():
-            return None
-        content = _read_bytes(file)
         try:
+            content = _read_bytes(file)
             state = _parse(content, file)
         except StoreCorruptError:
             return None
@@ -265,6 +276,17 @@ class ModelStore:
             raise _unwritable(self.path, error) from error
 
 
+def _publish(staging: Path, folder: Path) -> None:
+    """Give a finished vintage its name in one rename; one that another process finished first stays."""
+    if folder.exists():
+        return
+    try:
+        os.replace(staging, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
 def _unwritable(path: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write to the store {path}: {error.strerror or error}")
 
@@ -280,7 +302,7 @@ def _date(folder: Path) -> pd.Timestamp:
         raise StoreCorruptError(f"{folder}: a vintage's folder is named by its date, such as 2009-12-31") from error
 
 
-def _checksum(tensors: bytes, facts: Mapping[str, Any]) -> str:
+def vintage_checksum(tensors: bytes, facts: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a vintage: of its tensors, and of every fact that is not this number."""
     rest = {name: fact for name, fact in facts.items() if name != "checksum"}
     return hashlib.sha256(tensors + _json_bytes(rest)).hexdigest()
