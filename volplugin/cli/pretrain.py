@@ -32,7 +32,7 @@ from volplugin.cli.options import DATE, address_option, backend_option, jobs_opt
     "--early-stopping",
     is_flag=True,
     help="Choose from a quarter, half, one and two times --steps, network by network, on the purged last fifth of "
-    "what it is trained on. Takes about four times as long.",
+    "what it is trained on. Takes four to five times as long.",
 )
 @click.option(
     "--closes/--no-closes", default=True, show_default=True, help="Train the networks for panels of closes alone too."
