@@ -2,9 +2,10 @@ import dataclasses
 import re
 
 import pytest
+from markupsafe import Markup
 from webpage import check
 
-from volplugin.report import tables, write_report
+from volplugin.report import drawing, tables, write_report
 from volplugin.report.html import render_page
 from volplugin.report.page import Section, write_page
 from volplugin.report.pictures import picture
@@ -36,6 +37,13 @@ def test_every_picture_comes_for_both_widths_with_alternative_text(page, storm):
     assert [drawing.attrs["class"] for drawing in drawings] == ["wide", "narrow"] * len(pictures)
     assert len({drawing.attrs["aria-label"] for drawing in drawings}) == len(pictures)
     assert not any("missing" in element.attrs.get("class", "") for element in page.all("p"))
+
+
+def test_a_picture_is_drawn_once_for_each_width(bare, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawing, "inline", lambda picture, width, size: drawn.append(width) or Markup("<svg/>"))
+    render_page(bare, [Section("odds", "Odds", parts=[picture(bare, "pit")])])
+    assert drawn == ["wide", "narrow"]
 
 
 def test_pictures_take_the_colours_of_the_page(report):

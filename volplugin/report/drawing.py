@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import matplotlib
 from markupsafe import Markup, escape
@@ -46,7 +47,7 @@ class Picture:
     wide: Size = WIDE
     narrow: Size = NARROW
 
-    @property
+    @cached_property
     def drawings(self) -> Markup:
         """The plot for both widths, of which a page shows one."""
         return inline(self, "wide", self.wide) + inline(self, "narrow", self.narrow)
