@@ -79,7 +79,7 @@ def plot_target(result: BacktestResult, ax: Axes | None = None, theme: Theme = L
         label="realised",
     )
     ax.set_ylim(bottom=0)
-    label(ax, theme, "Realised volatility of the last 63 sessions", y="annual volatility (%)")
+    label(ax, theme, "Realised volatility, last 63 sessions", y="annual volatility (%)")
     date_axis(ax, held(result.perf).index)
     legend(ax, theme)
     return ax
