@@ -14,7 +14,7 @@ SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 test test-slow test-cluster test-peers crash-kit check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit check lint format bench bench-covariance picture pages notebook docs wheel clean
+.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit check lint format bench bench-latency bench-covariance picture pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -59,6 +59,9 @@ bench: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 bench: $(VENV)/.dev  ## Run every benchmark; takes hours
 	$(BIN)/volplugin ingest dow30
 	set -e; for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
+
+bench-latency: $(PEERS)/.peers  ## What a forecast costs, beside other libraries, in .venv-peers
+	$(PEERS)/bin/python benchmarks/bench_latency.py
 
 bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside those of other libraries, in .venv-peers
