@@ -388,6 +388,11 @@ def test_the_shipped_prices(real):
     assert real.returns["GS"].abs().idxmax().date().isoformat()[:7] in {"2008-10", "2008-11", "2008-09"}
 
 
+def test_an_index_without_dates_beside_good_closes():
+    with pytest.raises(PanelError, match="open: the index holds no dates"):
+        PricePanel(**bars(open=bars()["open"].reset_index(drop=True)))
+
+
 # -- cuts are copied late --------------------------------------------------------------------------
 
 

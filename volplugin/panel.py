@@ -432,7 +432,9 @@ def _clean(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, columns: pd
     """Return a float64 copy of one field, aligned with close and free of impossible values."""
     if not isinstance(frame, pd.DataFrame):
         raise PanelError(f"{field} is a {type(frame).__name__}; pass a DataFrame of dates x assets")
-    if isinstance(frame.index, pd.DatetimeIndex) and frame.index.tz is not None:
+    if not isinstance(frame.index, pd.DatetimeIndex):
+        raise PanelError(f"{field}: the index holds no dates; convert it with pd.to_datetime")
+    if frame.index.tz is not None:
         raise PanelError(f"{field}: dates are timezone-aware, those of close are naive; use tz_localize(None)")
     if not frame.index.equals(index):
         odd = frame.index.symmetric_difference(index)

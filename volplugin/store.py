@@ -83,7 +83,12 @@ class ModelStore:
         file = self.path / "store.json"
         with self._readable():
             there = file.exists()
-        return _read_json(file) if there else None
+        if not there:
+            return None
+        facts = _read_json(file)
+        if not isinstance(facts.get("parameters", {}), dict):
+            raise StoreCorruptError(f"{file}: its parameters are no table; delete the folder and train again")
+        return facts
 
     def configure(self, configuration: Mapping[str, Any]) -> None:
         """Claim an empty store for a configuration, or check that it is the store's own.

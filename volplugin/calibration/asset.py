@@ -42,7 +42,9 @@ class AssetBias(Calibration):
         seen = np.isfinite(common)
         level = float(weights[seen] @ common[seen] / weights[seen].sum()) if seen.any() else 1.0
         bias = credible_mean(ratios.to_numpy(), self.halflife, expected=level)
-        relative = dict(zip(ratios.columns, np.sqrt(1 + self.trust * (bias / level - 1)), strict=True))
+        # Where nothing has moved at all, nothing is known of anyone's bias.
+        deviation = bias / level - 1 if level > 0 else np.zeros_like(bias)
+        relative = dict(zip(ratios.columns, np.sqrt(1 + self.trust * deviation), strict=True))
         factors = draft.volatility.index.map(relative).to_numpy(dtype=float)
         named = dict(zip(draft.volatility.index, factors.tolist(), strict=True))
         return Draft(
