@@ -124,3 +124,23 @@ def test_a_lie_with_a_checksum_of_its_own_is_told_by_its_prices(moved, synthetic
     (folder / "manifest.json").write_text(json.dumps(facts))
     with pytest.raises(StoreConfigurationError, match=f"through {ASOF.date()} .* was trained on other prices"):
         walk_of(forecaster, store).train_through(synthetic, [ASOF], progress=False)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"pooled": np.ones(3)},
+        {"0/copies/places": np.array([99])},
+        {"linear": np.ones((1, 1)), "bounds": np.ones(1)},
+    ],
+    ids=["nothing", "a number", "places", "shapes"],
+)
+def test_whole_files_of_another_kind_of_model(honest, state, synthetic, tmp_path):
+    forecaster, _ = honest
+    walk = walk_of(forecaster, tmp_path)
+    facts = {"fingerprint": "", "assets": list(synthetic.assets), "universe": list(synthetic.assets)}
+    walk.store.configure(walk.configuration)
+    walk.store.save(ASOF, state, facts)
+    with pytest.raises(StoreCorruptError, match="LSTM|other numbers than HARVolatility has"):
+        walk.predict(synthetic.asof(ASOF))

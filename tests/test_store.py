@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from volplugin import ModelStore
 from volplugin.errors import MissingVintageError, StoreConfigurationError, StoreCorruptError, StoreError
+from volplugin.store import vintage_checksum
 
 DATE = pd.Timestamp("2009-12-31")
 STATE = {
@@ -336,6 +338,8 @@ def test_a_read_only_folder(unprivileged):
     assert store.load(DATE)[1].trained_through == "2009-12-31"
     with pytest.raises(StoreError, match="cannot write to the store .*models: Permission denied"):
         store.save(pd.Timestamp("2010-12-31"), STATE, FACTS)
+    with pytest.raises(StoreError, match="cannot write to the store .*models: Permission denied"):
+        store.check_writable()
     with pytest.raises(StoreError, match="cannot write"):
         store.save_part(pd.Timestamp("2010-12-31"), 0, STATE, "abc")
     assert store.vintages() == [DATE]
@@ -358,3 +362,171 @@ def test_a_file_where_the_folder_should_be(tmp_path):
         store.configure(CONFIGURATION)
     with pytest.raises(StoreError, match="cannot write to the store"):
         store.save(DATE, STATE, FACTS)
+
+
+# -- files that nobody vouches for -----------------------------------------------------------------
+
+
+def rewrite(store: ModelStore, **changes) -> None:
+    """Alter a manifest as somebody would who knows how its checksum is made."""
+    facts = json.loads(manifest(store).read_text()) | changes
+    facts = {name: fact for name, fact in facts.items() if fact is not ...}
+    if "checksum" not in changes:
+        facts["checksum"] = vintage_checksum(tensors(store).read_bytes(), facts)
+    manifest(store).write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"assets": "AAPL"}, "manifest.json: assets is not a list of different names"),
+        ({"assets": ["AAPL", "AAPL"]}, "assets is not a list of different names"),
+        ({"universe": [["V"]]}, "universe is not a list of different names"),
+        ({"universe": [1.5]}, "universe is not a list of different names"),
+        ({"fingerprint": 7}, "fingerprint is not text"),
+        ({"fingerprint": None}, "fingerprint is not text"),
+        ({"checksum": "xyz"}, "checksum is not 64 hexadecimal digits"),
+        ({"checksum": None}, "checksum is not 64 hexadecimal digits"),
+        ({"trained_through": "31 December 2009"}, "trained_through is not a date such as 2009-12-31"),
+        ({"trained_through": "../../2009-12-31"}, "trained_through is not a date"),
+        ({"trained_through": ["2009-12-31"]}, "trained_through is not a date"),
+        ({"universe": ...}, "manifest.json lacks universe"),
+        ({"surprise": 1}, "manifest.json adds surprise"),
+        ({"format": 1}, "is of format 1, and this version of volplugin reads format 2"),
+        ({"format": 99}, "is of format 99, and"),
+        ({"format": "2"}, "is of format '2', and"),
+        ({"format": True}, "is of format True, and"),
+        ({"format": ...}, "is of format None, and"),
+    ],
+)
+def test_every_field_of_a_manifest_is_looked_at(store, changes, complaint):
+    rewrite(store, **changes)
+    with pytest.raises(StoreCorruptError, match=re.escape(complaint)):
+        store.load(DATE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"format": 2, "format": 2}', '{"format": NaN}', "[" * 100_000, '{"a":' * 100_000, "9" * 5000, "\xff"],
+    ids=["twice", "nan", "deep list", "deep object", "long number", "no utf-8"],
+)
+def test_json_that_is_none(store, text):
+    for file in (manifest(store), store.path / "store.json"):
+        file.write_bytes(text.encode("latin-1"))
+    for read in (lambda: store.load(DATE), lambda: store.configuration):
+        with pytest.raises(StoreCorruptError, match="json"):
+            read()
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"format": 1}, "store.json is of format 1"),
+        ({"forecaster": 3}, "forecaster is 3"),
+        ({"parameters": [1]}, r"parameters is \[1\]"),
+        ({"schedule": None}, "schedule is None"),
+    ],
+)
+def test_every_field_of_a_description_is_looked_at(store, changes, complaint):
+    (store.path / "store.json").write_text(json.dumps(store.configuration | changes))
+    with pytest.raises(StoreCorruptError, match=complaint):
+        store.configure(CONFIGURATION)
+
+
+def put(store: ModelStore, content: bytes) -> None:
+    """Plant tensors under a checksum that is right."""
+    tensors(store).write_bytes(content)
+    rewrite(store)
+
+
+def safetensors(header: object, body: bytes = b"", length: int | None = None) -> bytes:
+    text = json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + body
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "is not a safetensors file"),
+        (safetensors({}, length=2**63), "says that its header has 9223372036854775808 bytes"),
+        (safetensors([]), "is not a safetensors file"),
+        (safetensors({"a": 1}), "is not a safetensors file"),
+        (safetensors({"a": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}, b"ab"), "is of type 'BF16'"),
+        (safetensors({"a": {"dtype": ["F32"], "shape": [], "data_offsets": [0, 4]}}, b"abcd"), "is of type"),
+        (safetensors({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, b"abcd"), "not a safetensors file"),
+        (safetensors({"a": {"dtype": "F32", "shape": [2**62, 8], "data_offsets": [0, 4]}}, b"abcd"), "not a safetens"),
+        (safetensors({"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}, b"abcd"), "not a safetensors file"),
+        (safetensors({"__metadata__": {"a": 1}}), "its facts are not text"),
+        (b"\x80\x04\x95\x10\x00\x00\x00\x00" + b"cos\nsystem\n(S'true'\ntR.", "model.safetensors"),
+    ],
+)
+def test_tensors_that_are_none_under_a_right_checksum(store, content, complaint):
+    put(store, content)
+    with pytest.raises(StoreCorruptError, match=complaint):
+        store.load(DATE)
+
+
+@pytest.mark.parametrize("name", [tensors, manifest])
+def test_what_is_too_large_is_not_read(store, name, monkeypatch):
+    file, opened = name(store), []
+    os.truncate(file, 2**31)  # sparse: nothing is written
+    original = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *given: opened.append(path) or original(path, *given))
+    with pytest.raises(StoreCorruptError, match=f"{file.name} has 2147483648 bytes, more than"):
+        store.load(DATE)
+    assert file.resolve() not in opened
+
+
+@pytest.mark.parametrize("name", [tensors, manifest, lambda store: manifest(store).parent])
+def test_a_link_out_of_the_store(store, name, tmp_path):
+    place = name(store)
+    place.rename(tmp_path / "elsewhere")
+    place.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreCorruptError, match=r"is a link to .*, outside the store"):
+        store.load(DATE)
+
+
+def test_a_store_that_is_itself_a_link(store, tmp_path):
+    (tmp_path / "link").symlink_to(store.path)
+    assert ModelStore(tmp_path / "link").load(DATE)[1].trained_through == "2009-12-31"
+
+
+def test_a_link_to_itself_and_a_pipe(store):
+    tensors(store).unlink()
+    tensors(store).symlink_to(tensors(store))
+    with pytest.raises(StoreCorruptError, match="cannot read"):
+        store.load(DATE)
+    tensors(store).unlink()
+    os.mkfifo(tensors(store))
+    with pytest.raises(StoreCorruptError, match="is no file"):
+        store.load(DATE)
+
+
+@pytest.mark.parametrize("name", ["20091231", "2009-W53-4", "2009-12-32", "9999999-01-01"])
+def test_folders_named_almost_by_a_date(store, name):
+    (store.path / "vintages" / name).mkdir()
+    with pytest.raises(StoreCorruptError, match=f"{name}: a vintage's folder is named by its date"):
+        store.vintages()
+
+
+@pytest.mark.parametrize("place", [-1, 200])
+def test_one_altered_byte_of_a_part_or_of_what_is_carried(store, place):
+    later = pd.Timestamp("2010-12-31")
+    store.save_part(later, 0, STATE, "abc")
+    store.save_carried(DATE, STATE)
+    for file in (store.path / "parts/2010-12-31/0.safetensors", store.path / "carried/2009-12-31.safetensors"):
+        content = bytearray(file.read_bytes())
+        content[place] ^= 1
+        file.write_bytes(content)
+    assert store.load_part(later, 0, "abc") is None
+    with pytest.raises(StoreCorruptError, match="carried/2009-12-31.safetensors"):
+        store.load_carried(DATE)
+
+
+def test_parts_moved_to_other_prices_are_none(store):
+    """The fingerprint is among what the checksum is of."""
+    later = pd.Timestamp("2010-12-31")
+    store.save_part(later, 0, STATE, "abc")
+    file = store.path / "parts/2010-12-31/0.safetensors"
+    file.write_bytes(file.read_bytes().replace(b'"abc"', b'"xyz"'))
+    assert store.load_part(later, 0, "xyz") is None

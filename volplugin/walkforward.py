@@ -17,9 +17,11 @@ from volplugin.errors import (
     MissingVintageError,
     ParameterError,
     StoreConfigurationError,
+    StoreCorruptError,
+    VolpluginError,
 )
 from volplugin.panel import PricePanel, as_moment
-from volplugin.store import ModelStore
+from volplugin.store import Manifest, ModelStore
 from volplugin.volatility.base import State, VolatilityForecaster
 
 FREQUENCIES = {"yearly": "Y", "quarterly": "Q", "monthly": "M"}
@@ -160,6 +162,8 @@ class WalkForward(VolatilityForecaster):
             self.store.configure(self.configuration)
         wanted = {date: panel.asof(date).fingerprint() for date in dates}
         missing = [date for date, fingerprint in wanted.items() if not self._has(date, fingerprint)]
+        if missing and self.store is not None:
+            self.store.check_writable()
         states = self._fit_parts(panel, {date: wanted[date] for date in missing}, n_jobs, progress)
         joined = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_join)(self.forecaster, states[date], panel, date) for date in missing
@@ -261,8 +265,7 @@ class WalkForward(VolatilityForecaster):
         if date not in self._fitted:
             assert self.store is not None
             state, manifest = self.store.load(date)
-            fitted = clone(self.forecaster)
-            fitted.restore(state, manifest.trained_through, manifest.assets, manifest.universe)
+            fitted = _restored(self.forecaster, state, manifest, self.store)
             fitted.data_fingerprint_ = manifest.fingerprint
             self._fitted[date] = fitted
         return self._fitted[date]
@@ -389,6 +392,22 @@ def _described(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_described(item) for item in value]
     return value
+
+
+def _restored(
+    forecaster: VolatilityForecaster, state: State, manifest: Manifest, store: ModelStore
+) -> VolatilityForecaster:
+    """Make a vintage of what a store kept, which may be whole and yet not of this forecaster."""
+    fitted = clone(forecaster)
+    try:
+        return fitted.restore(state, manifest.trained_through, manifest.assets, manifest.universe)
+    except VolpluginError:
+        raise
+    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise StoreCorruptError(
+            f"the vintage trained through {manifest.trained_through} in {store.path} holds other numbers than "
+            f"{type(forecaster).__name__} has: {error!r}; delete the vintage's folder and train again"
+        ) from error
 
 
 def _fit_part(

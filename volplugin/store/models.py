@@ -1,54 +1,34 @@
-"""A folder of model vintages: tensors in safetensors, facts in JSON, everything written atomically.
-
-Layout::
-
-    store.json                       what every vintage in here is: forecaster, parameters, format
-    vintages/2009-12-31/             one finished vintage; its folder appears in one rename
-        model.safetensors
-        manifest.json                trained_through, data fingerprint, checksum of tensors and facts
-    parts/2009-12-31/0.safetensors   finished pieces of unfinished vintages, for resuming
-    carried/2009-12-31.safetensors   what a vintage carried at the close of the last session that it was asked about
-
-Nothing here is ever unpickled.
-"""
+"""The folder itself: claiming it, and keeping and finding vintages, their parts and what they carry."""
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
-from safetensors.numpy import load as parse_tensors
-from safetensors.numpy import save as serialise_tensors
 
 from volplugin.errors import MissingVintageError, StoreConfigurationError, StoreCorruptError, StoreError
 from volplugin.files import remove_leftovers, temporary_name, write_atomically
+from volplugin.store.manifest import (
+    FORMAT,
+    Manifest,
+    is_date,
+    read_configuration,
+    read_manifest,
+    vintage_checksum,
+)
+from volplugin.store.reading import TENSORS_LIMIT, json_bytes, read_bytes
+from volplugin.store.tensors import from_bytes, to_bytes, with_facts
 
-FORMAT = 2
 TENSORS = "model.safetensors"
 MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """The facts of one vintage."""
-
-    trained_through: str
-    fingerprint: str
-    assets: list[str]
-    universe: list[str]
-    checksum: str
-    format: int = FORMAT
 
 
 class ModelStore:
@@ -83,12 +63,7 @@ class ModelStore:
         file = self.path / "store.json"
         with self._readable():
             there = file.exists()
-        if not there:
-            return None
-        facts = _read_json(file)
-        if not isinstance(facts.get("parameters", {}), dict):
-            raise StoreCorruptError(f"{file}: its parameters are no table; delete the folder and train again")
-        return facts
+        return read_configuration(file, self.path) if there else None
 
     def configure(self, configuration: Mapping[str, Any]) -> None:
         """Claim an empty store for a configuration, or check that it is the store's own.
@@ -111,12 +86,27 @@ class ModelStore:
     def _claim(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Describe an empty store; returns its description, which is another process's where that came first."""
         try:
-            write_atomically(self.path / "store.json", _json_bytes(wanted), replace=False)
+            write_atomically(self.path / "store.json", json_bytes(wanted), replace=False)
         except OSError as error:
             if isinstance(error, FileExistsError) and (found := self.configuration) is not None:
                 return found
             raise _unwritable(self.path, error) from error
         return wanted
+
+    def check_writable(self) -> None:
+        """Refuse a folder that cannot be written, before anything is trained for it.
+
+        Raises
+        ------
+        StoreError
+        """
+        probe = self.path / temporary_name("probe")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
     # -- vintages ---------------------------------------------------------------------------
 
@@ -129,7 +119,7 @@ class ModelStore:
 
     def save(self, date: pd.Timestamp, state: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
         """Write a finished vintage in one rename, and drop the parts that it was made of."""
-        tensors = _tensor_bytes(state)
+        tensors = to_bytes(state)
         facts = {"format": FORMAT, "trained_through": _name(date), **manifest}
         facts["checksum"] = vintage_checksum(tensors, facts)
         folder = self.path / "vintages"
@@ -138,7 +128,7 @@ class ModelStore:
             folder.mkdir(parents=True, exist_ok=True)
             remove_leftovers(folder)
             write_atomically(staging / TENSORS, tensors)
-            write_atomically(staging / MANIFEST, _json_bytes(facts))
+            write_atomically(staging / MANIFEST, json_bytes(facts))
             _publish(staging, folder / _name(date))
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -154,13 +144,13 @@ class ModelStore:
         MissingVintageError, StoreCorruptError
         """
         folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
-        tensors = _read_bytes(folder / TENSORS)
+        tensors = read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT)
         if vintage_checksum(tensors, asdict(manifest)) != manifest.checksum:
             raise StoreCorruptError(
                 f"{folder / TENSORS} and {MANIFEST} are not what was written together (truncated or altered); "
                 "delete the vintage's folder and train again"
             )
-        return _parse(tensors, folder / TENSORS), manifest
+        return from_bytes(tensors, folder / TENSORS), manifest
 
     def manifest(self, date: pd.Timestamp) -> Manifest:
         """Return the facts of one vintage, without reading its tensors.
@@ -203,23 +193,13 @@ class ModelStore:
             there = folder.is_dir()
         if not there:
             raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
-        facts = _read_json(folder / MANIFEST)
-        try:
-            manifest = Manifest(**facts)
-        except TypeError as error:
-            raise StoreCorruptError(f"{folder / MANIFEST} lacks or adds fields: {error}") from error
-        if manifest.format != FORMAT or manifest.trained_through != folder.name:
-            raise StoreCorruptError(
-                f"{folder / MANIFEST} says trained through {manifest.trained_through}, format {manifest.format}; "
-                f"its folder says {folder.name}, format {FORMAT}"
-            )
-        return manifest
+        return read_manifest(folder / MANIFEST, self.path)
 
     # -- parts ------------------------------------------------------------------------------
 
     def save_part(self, date: pd.Timestamp, part: int, state: Mapping[str, np.ndarray], fingerprint: str) -> None:
         """Keep a finished piece of an unfinished vintage."""
-        content = _tensor_bytes(state, {"fingerprint": fingerprint})
+        content = to_bytes(state, {"fingerprint": fingerprint})
         try:
             self._write(self._part(date, part), content)
         except StoreError:
@@ -231,14 +211,13 @@ class ModelStore:
         """Return a kept piece, or None if there is none trained on data of that fingerprint."""
         file = self._part(date, part)
         try:
-            content = _read_bytes(file)
-            state = _parse(content, file)
+            state, facts = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
         except StoreCorruptError:
             return None
-        return state if _metadata(content).get("fingerprint") == fingerprint else None
+        return state if facts.get("fingerprint") == fingerprint else None
 
     def _part(self, date: pd.Timestamp, part: int) -> Path:
-        return self.path / "parts" / _name(date) / f"{part}.safetensors"
+        return self.path / "parts" / _name(date) / f"{int(part)}.safetensors"
 
     # -- carried state ----------------------------------------------------------------------
 
@@ -251,16 +230,20 @@ class ModelStore:
             If the store does not hold the vintage.
         """
         checksum = self._manifest_of(date).checksum
-        self._write(self._carried(date), _tensor_bytes(state, {"vintage": checksum}))
+        self._write(self._carried(date), to_bytes(state, {"vintage": checksum}))
 
     def load_carried(self, date: pd.Timestamp) -> dict[str, np.ndarray] | None:
-        """Return what a vintage carried, or None if nothing of this very vintage is kept."""
+        """Return what a vintage carried, or None if nothing of this very vintage is kept.
+
+        Raises
+        ------
+        StoreCorruptError
+        """
         file = self._carried(date)
         if not file.exists():
             return None
-        content = _read_bytes(file)
-        state = _parse(content, file)
-        return state if _metadata(content).get("vintage") == self._manifest_of(date).checksum else None
+        state, facts = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
+        return state if facts.get("vintage") == self._manifest_of(date).checksum else None
 
     def _carried(self, date: pd.Timestamp) -> Path:
         return self.path / "carried" / f"{_name(date)}.safetensors"
@@ -301,57 +284,9 @@ def _name(date: pd.Timestamp) -> str:
 
 
 def _date(folder: Path) -> pd.Timestamp:
-    try:
-        return pd.Timestamp(datetime.date.fromisoformat(folder.name))
-    except ValueError as error:
-        raise StoreCorruptError(f"{folder}: a vintage's folder is named by its date, such as 2009-12-31") from error
-
-
-def vintage_checksum(tensors: bytes, facts: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a vintage: of its tensors, and of every fact that is not this number."""
-    rest = {name: fact for name, fact in facts.items() if name != "checksum"}
-    return hashlib.sha256(tensors + _json_bytes(rest)).hexdigest()
-
-
-def _tensor_bytes(state: Mapping[str, np.ndarray], facts: dict[str, str] | None = None) -> bytes:
-    return serialise_tensors({name: np.ascontiguousarray(array) for name, array in state.items()}, facts)
-
-
-def _parse(content: bytes, file: Path) -> dict[str, np.ndarray]:
-    try:
-        state = parse_tensors(content)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise StoreCorruptError(f"{file} is not a safetensors file: {error}") from error
-    for name, array in state.items():
-        if not np.isfinite(array).all():
-            raise StoreCorruptError(f"{file}: tensor {name} holds a number that is not finite")
-    return state
-
-
-def _metadata(content: bytes) -> dict[str, str]:
-    """Return the facts in the header of safetensors that were parsed before."""
-    return dict(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__") or {})
-
-
-def _read_bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise StoreCorruptError(f"cannot read {file}: {error.strerror or error}") from error
-
-
-def _json_bytes(facts: Mapping[str, Any]) -> bytes:
-    return (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode()
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(_read_bytes(file))
-    except ValueError as error:
-        raise StoreCorruptError(f"{file} is not JSON: {error}") from error
-    if not isinstance(facts, dict):
-        raise StoreCorruptError(f"{file} holds no JSON object")
-    return facts
+    if not is_date(folder.name):
+        raise StoreCorruptError(f"{folder}: a vintage's folder is named by its date, such as 2009-12-31")
+    return pd.Timestamp(folder.name)
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:

@@ -1,0 +1,103 @@
+"""Arrays by name in safetensors, with facts and a checksum in the header; parsed only where all is as it should be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from volplugin.errors import StoreCorruptError
+
+HEADER_LIMIT = 16 * 2**20
+"""Bytes of the largest header: names, types and shapes."""
+
+DTYPES = frozenset({"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL"})
+"""What learned numbers may be kept as."""
+
+
+def to_bytes(state: Mapping[str, np.ndarray], facts: Mapping[str, str] | None = None) -> bytes:
+    """Serialise arrays; with facts, those and a checksum of arrays and facts go into the header."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
+    if facts is None:
+        return save(arrays)
+    return save(arrays, {**facts, "checksum": checksum(arrays, facts)})
+
+
+def from_bytes(content: bytes, file: Path) -> dict[str, np.ndarray]:
+    """Parse arrays.
+
+    Parameters
+    ----------
+    content : bytes
+    file : Path
+        Where it was read from, for messages.
+
+    Raises
+    ------
+    StoreCorruptError
+        If it is not safetensors, holds types that no learned numbers have, or numbers that are not finite.
+    """
+    _check_header(content, file)
+    try:
+        state = load(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise StoreCorruptError(f"{file} is not a safetensors file: {error}; delete it and train again") from error
+    for name, array in state.items():
+        if not np.isfinite(array).all():
+            raise StoreCorruptError(f"{file}: tensor {name} holds a number that is not finite")
+    return state
+
+
+def with_facts(content: bytes, file: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Parse arrays and the facts that they were written with, checked against the checksum beside them.
+
+    Raises
+    ------
+    StoreCorruptError
+        As `from_bytes`, or if they are not what was written together.
+    """
+    state = from_bytes(content, file)
+    facts = _header(content).get("__metadata__") or {}
+    said = facts.pop("checksum", None)
+    if said != checksum(state, facts):
+        raise StoreCorruptError(f"{file} is not what was written (truncated or altered); delete it")
+    return state, facts
+
+
+def checksum(state: Mapping[str, np.ndarray], facts: Mapping[str, str]) -> str:
+    """Return the SHA-256 of arrays with their names, types and shapes, and of facts."""
+    digest = hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode())
+    for name in sorted(state):
+        array = np.ascontiguousarray(state[name])
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def _check_header(content: bytes, file: Path) -> None:
+    length = int.from_bytes(content[:8], "little")
+    if length > min(HEADER_LIMIT, max(len(content) - 8, 0)):
+        raise StoreCorruptError(f"{file} says that its header has {length} bytes; delete it and train again")
+    try:
+        header = _header(content)
+        entries = {name: entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
+        facts = header.get("__metadata__") or {}
+        sound = all(isinstance(text, str) for text in facts.values())
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+        raise StoreCorruptError(f"{file} is not a safetensors file: {error}; delete it and train again") from error
+    if not sound:
+        raise StoreCorruptError(f"{file} is not a safetensors file: its facts are not text; delete it and train again")
+    for name, dtype in entries.items():
+        if not isinstance(dtype, str) or dtype not in DTYPES:
+            raise StoreCorruptError(f"{file}: tensor {name} is of type {dtype!r}; delete it and train again")
+
+
+def _header(content: bytes) -> dict:
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    if not isinstance(header, dict):
+        raise ValueError("its header is no JSON object")
+    return header
