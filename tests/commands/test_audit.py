@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 import synthetic
+from zipline.utils.paths import zipline_path
 
 import zipline_market
 from volplugin import HARVolatility, ModelStore, PricePanel, RefitSchedule, WalkForward, read_bundle
@@ -18,7 +19,7 @@ from volplugin.adapters.zipline.audit import audit as audit_module
 from volplugin.adapters.zipline.audit.models import ModelLoad
 from volplugin.adapters.zipline.audit.proof import shipped, unproved
 from volplugin.adapters.zipline.audit.run import Job, record, spawn
-from volplugin.adapters.zipline.run import gallery
+from volplugin.adapters.zipline.run import gallery, run_backtest
 from volplugin.pretrained import SHIPPED
 
 STRATEGIES = Path(__file__).with_name("audited")
@@ -256,6 +257,13 @@ def test_clean_strategies_pass(audited, name):
     assert audit_text(report).endswith("clean: no decision used a price of its future")
     assert report.exit_code == 0
     assert report.orders > 3
+
+
+def test_what_a_backtest_kept_before_is_left_aside(audited, bundle, store, home):
+    run_backtest("vol_target", bundle, START, END, parameters={"store": str(store), "frequency": "weekly"})
+    assert any(Path(zipline_path(["volplugin", "forecasts"])).iterdir())
+    report = audited(Path("vol_target"), parameters={"frequency": "weekly"})
+    assert audit_text(report).endswith("clean: no decision used a price of its future")
 
 
 def test_the_gallery_passes(audited):

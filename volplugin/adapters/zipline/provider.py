@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from weakref import WeakKeyDictionary
@@ -287,8 +289,23 @@ class _PortalPrices:
         return None  # adjusted as of each session: there is no one panel of them all
 
 
+_KEEPS = ContextVar("keeps", default=True)
+
+
+@contextmanager
+def without_archive() -> Iterator[None]:
+    """Have runs inside the block make every forecast themselves: an audit asks what forecasts are made of."""
+    token = _KEEPS.set(False)
+    try:
+        yield
+    finally:
+        _KEEPS.reset(token)
+
+
 def _archive(environ: Environ | None) -> ForecastArchive:
     """Return the folder in which runs find the volatilities of earlier runs on the same prices."""
+    if not _KEEPS.get():
+        return ForecastArchive()
     return ForecastArchive(zipline_path(["volplugin", "forecasts"], environ=environ), limit=KEPT)
 
 

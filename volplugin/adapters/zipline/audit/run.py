@@ -23,6 +23,7 @@ from volplugin.adapters.zipline.audit.decisions import Decision
 from volplugin.adapters.zipline.audit.models import ModelLoad, ModelLog
 from volplugin.adapters.zipline.audit.recorder import EnoughSeenError, Recorder
 from volplugin.adapters.zipline.audit.watch import Watch, is_library, tell_on_native_readers
+from volplugin.adapters.zipline.provider import without_archive
 from volplugin.adapters.zipline.run import load_strategy, run_hooks, zipline_root
 from volplugin.files import write_atomically
 
@@ -75,7 +76,7 @@ def record(job: Job) -> Record:
     error = None
     environ = {"ZIPLINE_ROOT": job.root}
     tell_on_native_readers()
-    with zipline_root(environ), watch.standing(), models.kept(), recorder.registered() as metrics:
+    with zipline_root(environ), without_archive(), watch.standing(), models.kept(), recorder.registered() as metrics:
         try:
             hooks = recorder.wrap(load_strategy(job.strategy))
             tell_on_native_readers()  # of what the strategy imported
