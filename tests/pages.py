@@ -6,6 +6,7 @@ order. A ```text block that follows one directly is what it prints. Words after 
 ``file=NAME``  write the block to a file instead of running it (a strategy, say)
 ``slow``       takes more than a second or two: run with the slow tests alone
 ``check``      takes many minutes or needs what is not there: only its commands and options are looked up
+``needs=NAME`` run only where that library is installed
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -47,11 +49,17 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        return next((word.removeprefix("file=") for word in self.words if word.startswith("file=")), None)
+        return self._value("file")
+
+    def _value(self, name: str) -> str | None:
+        return next((word.removeprefix(f"{name}=") for word in self.words if word.startswith(f"{name}=")), None)
 
     def runs(self, slow: bool) -> bool:
         """Whether it is run: shell commands, which start processes, count as slow."""
         if self.file or self.language not in SHELLS | {"python"} or "check" in self.words:
+            return False
+        needed = self._value("needs")
+        if needed is not None and find_spec(needed) is None:
             return False
         return slow or not (self.is_shell or "slow" in self.words)
 

@@ -20,7 +20,7 @@ MODULES = (
         "volplugin.units",
     ),
     *("volplugin.research", "volplugin.evaluation", "volplugin.report", "volplugin.report.plots", "volplugin.study"),
-    *("volplugin.daily", "volplugin.configuration"),
+    *("volplugin.daily", "volplugin.configuration", "volplugin.cluster"),
     *("volplugin.adapters.zipline", "volplugin.adapters.zipline.audit", "volplugin.adapters.zipline.metrics"),
     *(("volplugin.adapters.skfolio",) if find_spec("skfolio") else ()),
     *("volplugin.errors", "volplugin.simulated", "volplugin.cluster"),
