@@ -21,7 +21,7 @@ from volplugin.files import write_atomically
 from volplugin.judging import judge_books, judge_volatility
 from volplugin.panel import PricePanel
 from volplugin.pretrained import require_trained
-from volplugin.report.folder import write_result
+from volplugin.report.folder import forget_result, write_result
 from volplugin.report.html import report_folder
 from volplugin.report.measures import held
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, on_sessions
@@ -113,6 +113,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
     perfs = Parallel(n_jobs=job.jobs)(delayed(_run)(job, correlation) for correlation in runs)
     # First of all: whatever may go wrong from here on, the run is not lost.
     write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(perfs[0]))
+    forget_result(job.out)
     if not perfs[0].attrs["risk_report"]:
         raise InsufficientHistoryError(
             f"{job.start.date()} to {job.end.date()} is too short for a report, which takes 63 sessions with a "

@@ -109,9 +109,12 @@ def test_weights_that_are_none(trained):
 def test_a_run_too_short_for_a_report_is_not_lost(trained):
     span = ["--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2017-05-05"]
     out = trained.folder / "short"
+    out.mkdir()
+    (out / "scorecard.json").write_text("of an earlier run")
     said = trained.fails("backtest", "vol_target", *span, "--store", trained.store, "--out", out, "--jobs", "1")
     assert "too short for a report" in said
     assert len(pickle.loads((out / "perf.pkl").read_bytes())) == 24
+    assert not (out / "scorecard.json").exists()
 
 
 def test_ingest_of_bad_prices_names_stock_and_date(home):

@@ -5,6 +5,6 @@ own frame, for the user. A page is always drawn from what was read, so that it c
 """
 
 from volplugin.report.folder.read import read_result
-from volplugin.report.folder.write import scorecard, write_result
+from volplugin.report.folder.write import forget_result, scorecard, write_result
 
-__all__ = ["read_result", "scorecard", "write_result"]
+__all__ = ["forget_result", "read_result", "scorecard", "write_result"]

@@ -114,3 +114,9 @@ def days(index: pd.Index) -> np.ndarray:
 def texts(names: Any) -> np.ndarray:
     """Names as an array of text."""
     return np.array([symbol(name) for name in names], dtype=str)
+
+
+def forget_result(folder: str | Path) -> None:
+    """Remove the numbers of an earlier run, which must not be taken for those of a new one."""
+    for name in (SCORECARD, HISTORY):
+        (Path(folder) / name).unlink(missing_ok=True)
