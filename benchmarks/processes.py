@@ -26,11 +26,12 @@ class Spent:
 
 
 @contextmanager
-def spending(interval: float = 0.5) -> Iterator[Spent]:
-    """Measure a block. Memory is the sum over the tree of processes of their shares (PSS), sampled.
+def spending(interval: float = 2.0) -> Iterator[Spent]:
+    """Measure a block.
 
-    Pages that several processes use count once, as in what the machine must have; worker processes are ended with
-    the block, because the system tells what a process took only when it has ended.
+    Memory is the sum over the tree of processes of their shares (PSS), sampled: asking more often would cost what it
+    measures. Pages that several processes use count once, as in what the machine must have; worker processes are
+    ended with the block, because the system tells what a process took only when it has ended.
     """
     spent, done = Spent(), threading.Event()
 
