@@ -98,7 +98,8 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
         Of the report.
     """
     panel = read_bundle(job.bundle)
-    # What cannot run is told before anything is trained for it.
+    # What cannot run, or cannot be written, is told before anything is trained for it.
+    Path(job.out).mkdir(parents=True, exist_ok=True)
     load_strategy(job.strategy)
     VolatilityTarget(job.parameters["target"], job.parameters["max_leverage"], band=job.parameters["band"])
     if training:

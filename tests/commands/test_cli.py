@@ -106,6 +106,14 @@ def test_weights_that_are_none(trained):
     assert "there are no prices of XYZ" in trained.fails(*options, trained.folder / "other.csv")
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_the_run(trained):
+    (trained.folder / "file").write_text("in the way")
+    said = trained.fails(
+        "backtest", "vol_target", *SPAN, "--store", trained.store, "--out", trained.folder / "file" / "x"
+    )
+    assert "file/x" in said
+
+
 def test_a_run_too_short_for_a_report_is_not_lost(trained):
     span = ["--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2017-05-05"]
     out = trained.folder / "short"
