@@ -528,5 +528,14 @@ def test_parts_moved_to_other_prices_are_none(store):
     later = pd.Timestamp("2010-12-31")
     store.save_part(later, 0, STATE, "abc")
     file = store.path / "parts/2010-12-31/0.safetensors"
-    file.write_bytes(file.read_bytes().replace(b'"abc"', b'"xyz"'))
+    file.write_bytes(file.read_bytes().replace(b"abc", b"xyz"))
     assert store.load_part(later, 0, "xyz") is None
+
+
+def test_parts_are_the_same_bytes_each_time(store):
+    later, file = pd.Timestamp("2010-12-31"), store.path / "parts/2010-12-31/0.safetensors"
+    written = set()
+    for _ in range(10):
+        store.save_part(later, 0, STATE, "abc")
+        written.add(file.read_bytes())
+    assert len(written) == 1

@@ -164,6 +164,9 @@ class WalkForward(VolatilityForecaster):
         missing = [date for date, fingerprint in wanted.items() if not self._has(date, fingerprint)]
         if missing and self.store is not None:
             self.store.check_writable()
+        for date in wanted.keys() - set(missing):
+            if self.store is not None:
+                self.store.drop_parts(date)
         states = self._fit_parts(panel, {date: wanted[date] for date in missing}, n_jobs, progress)
         joined = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_join)(self.forecaster, states[date], panel, date) for date in missing

@@ -103,6 +103,7 @@ class ModelStore:
         probe = self.path / temporary_name("probe")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.path)
             probe.touch()
             probe.unlink()
         except OSError as error:
@@ -134,7 +135,7 @@ class ModelStore:
             raise _unwritable(self.path, error) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        shutil.rmtree(self.path / "parts" / _name(date), ignore_errors=True)
+        self.drop_parts(date)
 
     def load(self, date: pd.Timestamp) -> tuple[dict[str, np.ndarray], Manifest]:
         """Read the learned numbers and facts of one vintage, checked against its manifest.
@@ -215,6 +216,10 @@ class ModelStore:
         except StoreCorruptError:
             return None
         return state if facts.get("fingerprint") == fingerprint else None
+
+    def drop_parts(self, date: pd.Timestamp) -> None:
+        """Delete the kept pieces of a finished vintage, those too that a killed run left behind."""
+        shutil.rmtree(self.path / "parts" / _name(date), ignore_errors=True)
 
     def _part(self, date: pd.Timestamp, part: int) -> Path:
         return self.path / "parts" / _name(date) / f"{int(part)}.safetensors"

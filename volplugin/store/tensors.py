@@ -25,7 +25,8 @@ def to_bytes(state: Mapping[str, np.ndarray], facts: Mapping[str, str] | None = 
     arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
     if facts is None:
         return save(arrays)
-    return save(arrays, {**facts, "checksum": checksum(arrays, facts)})
+    # Under one name, for safetensors writes several in any order.
+    return save(arrays, {"facts": json.dumps({**facts, "checksum": checksum(arrays, facts)}, sort_keys=True)})
 
 
 def from_bytes(content: bytes, file: Path) -> dict[str, np.ndarray]:
@@ -62,7 +63,10 @@ def with_facts(content: bytes, file: Path) -> tuple[dict[str, np.ndarray], dict[
         As `from_bytes`, or if they are not what was written together.
     """
     state = from_bytes(content, file)
-    facts = _header(content).get("__metadata__") or {}
+    try:
+        facts = dict(json.loads((_header(content).get("__metadata__") or {}).get("facts", "{}")))
+    except (ValueError, TypeError, RecursionError):
+        facts = {}
     said = facts.pop("checksum", None)
     if said != checksum(state, facts):
         raise StoreCorruptError(f"{file} is not what was written (truncated or altered); delete it")
