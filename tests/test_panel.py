@@ -388,6 +388,12 @@ def test_the_shipped_prices(real):
     assert real.returns["GS"].abs().idxmax().date().isoformat()[:7] in {"2008-10", "2008-11", "2008-09"}
 
 
+@pytest.mark.parametrize("value", [1e-300, 1e300])
+def test_prices_whose_ratios_are_no_numbers(value):
+    with pytest.raises(PanelError, match="JPM on 2020-01-09: close is no price in any currency"):
+        PricePanel(close=spoilt("close", value)["close"])
+
+
 def test_an_index_without_dates_beside_good_closes():
     with pytest.raises(PanelError, match="open: the index holds no dates"):
         PricePanel(**bars(open=bars()["open"].reset_index(drop=True)))

@@ -99,9 +99,9 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
     """
     panel = read_bundle(job.bundle)
     # What cannot run, or cannot be written, is told before anything is trained for it.
-    Path(job.out).mkdir(parents=True, exist_ok=True)
     load_strategy(job.strategy)
     VolatilityTarget(job.parameters["target"], job.parameters["max_leverage"], band=job.parameters["band"])
+    Path(job.out).mkdir(parents=True, exist_ok=True)
     if training:
         if job.store != PRETRAINED:
             say(f"training what {job.store} lacks")

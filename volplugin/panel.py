@@ -16,6 +16,8 @@ from volplugin.variance import daily_variance
 
 DERIVED = ("returns", "variance", "overnight", "_previous_close")
 PRICES = ("open", "high", "low", "close")
+SMALLEST, LARGEST = 1e-100, 1e100
+"""Prices between which every ratio of two is a number."""
 LONGEST_HALT = 10
 """Sessions without a bar after which an asset counts as gone; its last forecast stands until then."""
 
@@ -452,6 +454,8 @@ def _clean(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, columns: pd
     _refuse(np.isinf(values), clean, f"{field} is infinite")
     bad = values < 0 if field == "volume" else values <= 0
     _refuse(bad, clean, f"{field} is {'negative' if field == 'volume' else 'not positive'}")
+    if field != "volume":
+        _refuse((values < SMALLEST) | (values > LARGEST), clean, f"{field} is no price in any currency")
     return clean
 
 

@@ -150,7 +150,8 @@ def _spoilt(changes: list[tuple[str, str, int, int, float]]) -> dict[str, Any]:
         elif kind == "rename":
             frames[field] = frame.rename(columns={frame.columns[column]: frame.columns[0]})
         elif kind == "zone":
-            frames[field] = frame.tz_localize("UTC") if getattr(frame.index, "tz", None) is None else frame
+            if isinstance(frame.index, pd.DatetimeIndex) and frame.index.tz is None:
+                frames[field] = frame.tz_localize("UTC")
         elif kind == "text":
             frames[field] = frame.astype(object)
             frames[field].iloc[row, column] = "x"
