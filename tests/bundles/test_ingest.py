@@ -11,6 +11,7 @@ import pytest
 from zipline.data import bundles
 
 import zipline_market
+from volplugin import read_bundle
 from volplugin._bundles import ingest_bundle, register_csv_folder
 from volplugin._bundles.csv_folder import load_csv_folder
 from volplugin.errors import BundleError, BundleNotFoundError, PanelError
@@ -95,6 +96,14 @@ def test_an_empty_folder_of_a_killed_ingest_is_removed(small, ingested):
     empty = visible(ingested, small)[0].with_name("2001-01-01T00;00;00.000000")
     empty.mkdir()
     ingest_bundle(small, environ=ingested)
+    assert not empty.exists()
+
+
+def test_the_last_whole_ingestion_is_read_where_a_killed_one_left_an_empty_folder(small, ingested):
+    before = read_bundle(small, environ=ingested).fingerprint()
+    empty = visible(ingested, small)[0].with_name("2999-01-01T00;00;00.000000")
+    empty.mkdir()
+    assert read_bundle(small, environ=ingested).fingerprint() == before
     assert not empty.exists()
 
 

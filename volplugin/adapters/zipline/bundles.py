@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -17,6 +17,7 @@ from zipline.utils.run_algo import load_extensions
 
 from volplugin._bundles import register_dow30
 from volplugin._bundles.dow30 import NAME as DOW30
+from volplugin._bundles.staged import remove_leftovers
 from volplugin.errors import (
     AssetMismatchError,
     BundleError,
@@ -123,6 +124,9 @@ def open_bundle(name: str, environ: Environ | None = None) -> Iterator[bundles.c
     """
     environ = os.environ if environ is None else environ
     ensure_registered(name, environ)
+    # zipline makes an empty folder before anything is written: of a killed ingest it would be the newest bundle.
+    with suppress(OSError):
+        remove_leftovers(Path(data_path([name], environ)))
     if not _ingestions(name, environ):
         raise BundleNotFoundError(
             f"bundle {name!r} is not ingested under {data_path([name], environ)}; "
