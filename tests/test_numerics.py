@@ -17,7 +17,7 @@ ESTIMATORS = [name for name in CORRELATIONS if name != "dcc"]
 
 every_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 few = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-many = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+many = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 panels = st.tuples(st.integers(0, 2**32 - 1), st.lists(st.sampled_from(FLAWS), min_size=1, max_size=6), st.booleans())
 

@@ -78,8 +78,9 @@ def nearest_correlation(matrix: np.ndarray) -> Repaired:
 
 
 def to_unit_diagonal(covariance: np.ndarray) -> np.ndarray:
-    """Correlation matrix of a covariance matrix."""
+    """Correlation matrix of a covariance matrix; what does not vary is correlated with nothing."""
     scale = np.sqrt(np.diagonal(covariance))
+    scale = np.where(scale > 0, scale, 1.0)
     correlation = covariance / np.outer(scale, scale)
     correlation = (correlation + correlation.T) / 2
     np.fill_diagonal(correlation, 1.0)
