@@ -6,10 +6,12 @@ Thirty stocks, equal weights at a volatility target, rebalanced monthly. With th
 default shape (trained for a few steps, which costs nothing in use) asked at each rebalance, and the metrics set
 ``volplugin``, which forecasts for the book every session, or ``volplugin-at-rebalance``, for which the strategy's own
 forecasts stand. Without: the weights of that run, written down beforehand, and zipline's default metrics. Training
-is not counted; reading prices and loading models is. Times are those of the processor, one thread, so that what else
-the machine does counts little.
+is not counted; reading prices and loading models is. Of the rounds, all but the first find the volatilities of past
+sessions where the run before kept them, as a strategy that is run again and again does. Times are those of the
+processor, one thread, so that what else the machine does counts little.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -91,6 +93,7 @@ def _universe(context: Any) -> list[Any]:
 
 def run(initialize: Callable[[Any], None], metrics_set: str) -> tuple[float, pd.DataFrame]:
     """Return the seconds that a run took, and its perf."""
+    gc.collect()  # what the run before left behind is not this one's
     began = time.process_time()
     perf = run_algorithm(
         start=pd.Timestamp(START),

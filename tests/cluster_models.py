@@ -23,11 +23,19 @@ class Fused(VolatilityForecaster):
     def fit_part(self, panel: PricePanel) -> State:
         state = super().fit_part(panel)
         fuse = Path(self.fuse)
-        if fuse.is_file():
-            assert fuse.read_text() != str(os.getpid()), "this was to be fitted by a worker"
-            fuse.unlink()
+        if self.fuse and _took(fuse):
             os.kill(os.getpid(), signal.SIGKILL)
         return state
+
+
+def _took(fuse: Path) -> bool:
+    """Take the fuse away, which one process can."""
+    try:
+        assert fuse.read_text() != str(os.getpid()), "this was to be fitted by a worker"
+        fuse.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class FusedHAR(Fused, HARVolatility):
