@@ -23,7 +23,7 @@ MODULES = (
     *("volplugin.daily", "volplugin.configuration", "volplugin.cluster"),
     *("volplugin.adapters.zipline", "volplugin.adapters.zipline.audit", "volplugin.adapters.zipline.metrics"),
     *(("volplugin.adapters.skfolio",) if find_spec("skfolio") else ()),
-    *("volplugin.errors", "volplugin.simulated", "volplugin.cluster"),
+    *("volplugin.errors", "volplugin.simulated"),
 )
 """What the reference covers: the public names, and the modules that hold more of them."""
 
