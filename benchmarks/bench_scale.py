@@ -144,7 +144,8 @@ def main(stocks: int, numbers: str, jobs: int) -> None:
     if stocks:
         with tempfile.TemporaryDirectory() as folder:
             whole_run(stocks, jobs, Path(folder))
-    growth([int(number) for number in numbers.split(",") if number])
+    if numbers:
+        growth([int(number) for number in numbers.split(",")])
     print(f"load average after: {os.getloadavg()[0]:.1f}")
 
 
