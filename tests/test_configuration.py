@@ -75,8 +75,10 @@ def test_what_is_written_reads_the_same(tmp_path_factory, options):
 
 
 @given(st.binary(max_size=60))
-def test_no_bytes_but_the_named_error(tmp_path_factory, content):
+def test_any_bytes_are_options_or_the_named_error(tmp_path_factory, content):
     try:
-        read(tmp_path_factory.getbasetemp(), content)
-    except ConfigurationError:
-        pass
+        found = read(tmp_path_factory.getbasetemp(), content)
+    except ConfigurationError as error:
+        found, said = None, str(error)
+        assert "volplugin.toml" in said
+    assert found is None or isinstance(found, dict)

@@ -137,4 +137,4 @@ def _paths_of(
     if arrays is None:
         return None
     frames = {days: frame_of(arrays | {"values": arrays[f"values {days}"]}, sessions, assets) for days in horizons}
-    return {days: frame for days, frame in frames.items() if frame is not None} or None
+    return None if any(frame is None for frame in frames.values()) else frames

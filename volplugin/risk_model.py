@@ -172,7 +172,8 @@ class SessionForecaster:
         """Forecast as `RiskModel.forecast` does."""
         if assets is not None:
             panel = panel.select(assets)
-        window = panel.tail(self.model.lookback)
+        lookback = self.model.lookback
+        window = panel.tail(lookback)
         everyone = window.whole()
         volatility = self._at(everyone.last_session)
         rows = self.model.past_rows
@@ -193,9 +194,9 @@ class SessionForecaster:
             | done
             | {
                 "model": volatility.vintage,
-                "data_fingerprint": Later(lambda: panel.tail(self.model.lookback).whole().fingerprint()),
+                "data_fingerprint": Later(lambda: panel.tail(lookback).whole().fingerprint()),
                 "excluded": excluded,
-                "short_history": Later(lambda: _short(panel.tail(self.model.lookback), names)),
+                "short_history": Later(lambda: _short(panel.tail(lookback), names)),
                 "fallbacks": volatility.fallbacks(everyone) | facts["fallbacks"],
                 "view": view,
             }

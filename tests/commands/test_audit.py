@@ -20,6 +20,7 @@ from volplugin.adapters.zipline.audit.models import ModelLoad
 from volplugin.adapters.zipline.audit.proof import shipped, unproved
 from volplugin.adapters.zipline.audit.run import Job, record, spawn
 from volplugin.adapters.zipline.run import gallery, run_backtest
+from volplugin.archive import ForecastArchive
 from volplugin.pretrained import SHIPPED
 
 STRATEGIES = Path(__file__).with_name("audited")
@@ -135,6 +136,7 @@ def contents(folder):
         file["x"] = np.ones(3)
     safetensors.numpy.save_file({"x": np.ones(3)}, folder / "safetensors.safetensors")
     pd.to_pickle(1, folder / "pickle.pkl")
+    ForecastArchive(folder).save("archive", "key", {"x": np.ones(3)})
 
 
 READERS = {
@@ -144,6 +146,7 @@ READERS = {
     "panel": "csv.gz",
     "sqlite": "db",
     "h5py": "h5",
+    "archive": "npz",
     "safetensors": "safetensors",
     "program": "txt",
 }

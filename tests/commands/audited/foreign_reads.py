@@ -13,6 +13,7 @@ import safetensors.numpy
 from zipline.api import order, symbol
 
 from volplugin import PricePanel
+from volplugin.archive import ForecastArchive
 
 HERE = Path(__file__).parent
 
@@ -25,6 +26,7 @@ def initialize(context):
     sqlite3.connect(HERE / "sqlite.db").close()  # sqlite
     h5py.File(HERE / "h5py.h5", "r").close()  # h5py
     safetensors.numpy.load_file(HERE / "safetensors.safetensors")  # safetensors
+    ForecastArchive(HERE).load("archive", "key")  # archive
     subprocess.run([sys.executable, "-c", "pass"], check=True)  # program
 
 

@@ -169,8 +169,8 @@ def _line_of_strategy() -> str | None:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name, file = frame.f_globals.get("__name__", ""), frame.f_code.co_filename
-        if name.startswith("volplugin.store.") or name == "volplugin.archive":
-            return None  # models are audited by their manifests; a kept forecast is found by the prices it knew
+        if name.startswith("volplugin.store."):
+            return None  # models are audited by their manifests
         if name == "importlib._bootstrap" and not _imports_strategy(frame):
             return None
         if not is_library(file):
