@@ -56,6 +56,7 @@ def test_a_worker_killed_in_the_middle_costs_nothing_but_time(cluster, synthetic
     fuse.write_text(str(os.getpid()))
     with on_cluster(cluster.scheduler_address, synthetic) as client:
         before = processes(client)
+        client.amm.run_once()  # Thins out copies of data, as happens by itself every few seconds.
         there = trained(kind, synthetic, tmp_path / "there", str(fuse))
         assert len(before - processes(client)) == 1
     assert not fuse.exists()

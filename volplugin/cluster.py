@@ -27,8 +27,8 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
     address : str
         Of the scheduler, such as ``"tcp://10.0.0.1:8786"``.
     *shared : object
-        What every task takes, the panel above all: sent to each worker once, before the block. Where the workers are
-        many, a lost one then costs its unfinished tasks alone, which others take over.
+        What every task takes, the panel above all: sent to the scheduler once, and from there to each worker once. It
+        outlives any worker, and so does the work: others take over what a lost one had begun.
 
     Yields
     ------
@@ -64,8 +64,17 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
         with warnings.catch_warnings():
             # Of panels that are not among the shared: slower, not wrong.
             warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
-            with parallel_config(backend="dask", client=client, scatter=list(shared)):
+            with parallel_config(backend="dask", client=client) as configured:
+                # Not its `scatter`: scattered data is gone with the last worker that holds it, and dask thins out such
+                # copies; the result of a task is computed again.
+                held = {id(thing): client.submit(_itself, thing, pure=False) for thing in shared}
+                configured["backend"].data_futures.update(held)
                 yield client
+
+
+def _itself(thing: Any) -> Any:
+    """Return what it is given: a task whose result is the thing."""
+    return thing
 
 
 def _check_workers(client: Any, address: str) -> None:
