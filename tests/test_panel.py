@@ -402,15 +402,31 @@ def test_an_index_without_dates_beside_good_closes():
 # -- cuts are copied late --------------------------------------------------------------------------
 
 
+FIELDS = ("open", "high", "low", "close", "volume")
+
+
+@pytest.mark.parametrize("name", ["close", "volume", "returns", "variance", "overnight"])
 @pytest.mark.parametrize("asked_before", [False, True])
-def test_the_last_returns_are_those_of_the_whole(synthetic, asked_before):
-    again = PricePanel(**{field: getattr(synthetic, field) for field in ("open", "high", "low", "close", "volume")})
+@pytest.mark.parametrize("assets", [None, ["BRAV", "ALFA"]])
+def test_the_last_rows_are_those_of_the_whole(synthetic, name, asked_before, assets):
+    again = PricePanel(**{field: getattr(synthetic, field) for field in FIELDS})
     if asked_before:
-        _ = again.returns
+        getattr(again, name)
     cut = again.asof(ASOF).tail(300)
-    expected = PricePanel(close=cut.close).returns
-    for count in (1, 40, 289, 295, 300):
-        pd.testing.assert_frame_equal(cut.last_returns(count), expected.iloc[-count:], check_exact=True)
+    cut = cut if assets is None else cut.select(assets)
+    expected = getattr(PricePanel(**{field: getattr(cut, field) for field in FIELDS}), name)
+    for count in (1, 40, 289, 295, 300, 400):
+        found = cut.last(name, count)
+        np.testing.assert_array_equal(found, expected.iloc[-count:].to_numpy())
+        assert found.flags.c_contiguous
+        assert found.base is None
+
+
+def test_the_last_rows_are_a_copy(synthetic):
+    for panel in (synthetic, synthetic.asof(ASOF), synthetic.asof(ASOF).tail(30)):
+        before = panel.close.copy()
+        panel.last("close", 5)[:] = 0.0
+        pd.testing.assert_frame_equal(panel.close, before)
 
 
 def test_a_cut_of_a_cut_of_some_assets(synthetic):

@@ -151,6 +151,11 @@ class PricePanel:
         return "high" in self._frames
 
     @property
+    def has_volume(self) -> bool:
+        """Whether shares traded are there."""
+        return "volume" in self._frames
+
+    @property
     def assets(self) -> pd.Index:
         """Asset names, in column order."""
         return self._assets
@@ -179,15 +184,6 @@ class PricePanel:
         """
         return self._handed_on("returns", lambda: np.log(self.close / self._previous_close))
 
-    def last_returns(self, count: int) -> pd.DataFrame:
-        """Return the last `count` rows of `returns`, without deriving or copying the others."""
-        cut, begin = self._frames, len(self.sessions) - count
-        if "returns" in self.__dict__ or not isinstance(cut, _Cut) or begin <= LONGEST_HALT:
-            return self.returns.iloc[-count:]
-        if "returns" not in cut.panel.__dict__:
-            return self.tail(count + LONGEST_HALT + 1).returns.iloc[-count:]
-        return _Cut(cut.panel, slice(cut.rows.stop - count, cut.rows.stop), cut.columns).of(cut.panel.returns)
-
     @cached_property
     def variance(self) -> pd.DataFrame:
         """Daily variance proxy (overnight squared + Garman-Klass; squared returns for closes only)."""
@@ -215,6 +211,35 @@ class PricePanel:
         frames = {field: self._frames[field].to_numpy() for field in PRICES if field in self._frames}
         values = daily_variance(self._previous_close.to_numpy(), **frames)
         return pd.DataFrame(values, index=self.sessions, columns=self.assets)
+
+    def last(self, name: str, count: int) -> np.ndarray:
+        """Return the last rows of a field or of what is derived, without deriving or copying those before.
+
+        Parameters
+        ----------
+        name : str
+            ``"close"``, or any other field; ``"returns"``, ``"variance"`` or ``"overnight"``.
+        count : int
+            Rows wanted; all of them if there are fewer.
+
+        Returns
+        -------
+        ndarray of shape (count, n_assets)
+            A copy in C order, so that sums over it are the same to the last bit wherever it came from.
+        """
+        cut, begin = self._frames, len(self.sessions) - count
+        if name in self.__dict__ or not isinstance(cut, _Cut) or (name in DERIVED and begin <= LONGEST_HALT):
+            frame, rows, columns = getattr(self, name), slice(max(begin, 0), None), None
+        elif name not in DERIVED or name in cut.panel.__dict__:
+            frame, rows, columns = (
+                getattr(cut.panel, name),
+                slice(cut.rows.start + max(begin, 0), cut.rows.stop),
+                cut.columns,
+            )
+        else:
+            return getattr(self.tail(count + LONGEST_HALT + 1), name).to_numpy()[-count:].copy()
+        values = frame.to_numpy()[rows]
+        return values.copy() if columns is None else values.take(columns, axis=1)
 
     def _handed_on(self, name: str, derive: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Take what the panel behind a cut has derived already: a row of it depends on that row and on earlier ones.
@@ -267,7 +292,11 @@ class PricePanel:
             raise AssetMismatchError(f"the panel has no {_listed(missing)}; it holds {_listed(list(self.assets))}")
         if not names or len(set(names)) < len(names):
             raise AssetMismatchError(f"asked for {_listed(names) or 'no asset'}; name one or more assets, each once")
-        return self._view(_Cut(self, slice(0, len(self.sessions)), self.assets.get_indexer(names)), self.market)
+        places, frames = self.assets.get_indexer(names), self._frames
+        if isinstance(frames, _Cut) and not any(name in self.__dict__ for name in DERIVED):
+            columns = places if frames.columns is None else frames.columns[places]
+            return self._view(_Cut(frames.panel, frames.rows, columns), self.market)
+        return self._view(_Cut(self, slice(0, len(self.sessions)), places), self.market)
 
     def with_market(self, market: PricePanel) -> PricePanel:
         """Return the same panel with another reference universe for market-wide inputs."""
@@ -374,6 +403,9 @@ class _Cut(Mapping[str, pd.DataFrame]):
         if field not in self._copies:
             self._copies[field] = self.of(self.panel._frames[field])
         return self._copies[field]
+
+    def __contains__(self, field: object) -> bool:
+        return field in self.panel._frames
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.panel._frames)

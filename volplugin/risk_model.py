@@ -180,7 +180,7 @@ class SessionForecaster:
         past = self._past.of(volatility, everyone, rows + 1, horizon)
         sigma = past[horizon].iloc[-1].rename("volatility")
         names, excluded = _split(window, sigma, demanded=assets is not None)
-        returns = everyone.last_returns(min(rows, len(everyone.sessions)))
+        returns = pd.DataFrame(everyone.last("returns", rows), everyone.sessions[-rows:], everyone.assets)
         z = _devolatilised(returns, past[1]) if self.model.devolatilise else returns
         live = sigma.notna()
         rho, facts = self.model.correlation.diagnose(z if live.all() else z.loc[:, live], view)

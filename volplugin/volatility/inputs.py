@@ -22,6 +22,9 @@ BASE_WINDOW = 750
 BASE_MINIMUM = 60
 """The slow level b: an exponential mean of the variance proxy, of at least `BASE_MINIMUM` bars."""
 
+MONTH, QUARTER, LEVEL_WINDOW = 22, 66, 120
+"""Sessions: the fewest values of a level, and what volume and the level are averaged over."""
+
 RANGES = (1, 5, 22)
 """Sessions over which the variance proxy is averaged, as in HAR."""
 
@@ -158,7 +161,7 @@ def build_inputs(
     """
     own = _relative(panel, first)
     names = names or (*OWN, *LEVERAGE, *(() if market is None else MARKET))
-    unusable = ~(np.isfinite(own.base) & np.isfinite(panel.close.to_numpy()[first:]))
+    unusable = ~(np.isfinite(own.base) & np.isfinite(panel.last("close", len(own.base))))
     values = np.empty((*own.base.shape, len(names)), dtype)
     # Column by column into its place: all of them side by side would be several times the table.
     for name, column in _columns(panel, market, own, first):
@@ -172,16 +175,24 @@ def build_inputs(
 
 @dataclass(frozen=True)
 class _Relative:
-    """Slow level, and the log of each range's mean variance relative to it."""
+    """Slow level, the log of each range's mean variance relative to it, and the log of the level of half a year."""
 
     base: np.ndarray
     ratios: list[np.ndarray]
+    level: np.ndarray
 
 
 def _relative(panel: PricePanel, first: int) -> _Relative:
-    variance = panel.variance.to_numpy()
+    variance, first = _up_to(panel, "variance", BASE_WINDOW, first)
     base = ew_mean(variance, 1 - 2 / (BASE_SPAN + 1), BASE_WINDOW, BASE_MINIMUM, first)
-    return _Relative(base, [np.log(rolling_mean(variance, days, first=first) / base) for days in RANGES])
+    ratios = [np.log(rolling_mean(variance, days, first=first) / base) for days in RANGES]
+    return _Relative(base, ratios, np.log(rolling_mean(variance, LEVEL_WINDOW, MONTH, first)))
+
+
+def _up_to(panel: PricePanel, name: str, window: int, first: int) -> tuple[np.ndarray, int]:
+    """Give the rows that windows ending at row `first` or later see, and the place of that row among them."""
+    seen = max(0, first + 1 - window)
+    return panel.last(name, len(panel.sessions) - seen), first - seen
 
 
 def _columns(
@@ -189,15 +200,15 @@ def _columns(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Give inputs by name, one after the other, each of shape (n_sessions - first, n_assets) or one column for all."""
     yield from zip(HAR, own.ratios, strict=True)
-    scale = np.sqrt(own.base)
-    returns = panel.returns.to_numpy()[first:] / scale
+    scale, rows = np.sqrt(own.base), len(own.base)
+    returns = panel.last("returns", rows) / scale
     yield "return", returns
     yield "absolute_return", np.abs(returns)
     yield "negative_return", np.minimum(returns, 0.0)
     missing = np.full_like(returns, np.nan)
-    yield "overnight", missing if panel.open is None else panel.overnight.to_numpy()[first:] / scale
-    yield "volume", missing if panel.volume is None else _relative_volume(panel.volume.to_numpy(), first)
-    yield "level", np.log(rolling_mean(panel.variance.to_numpy(), 120, 22, first)) + CENTRE
+    yield "overnight", panel.last("overnight", rows) / scale if panel.has_ranges else missing
+    yield "volume", _relative_volume(*_up_to(panel, "volume", QUARTER, first)) if panel.has_volume else missing
+    yield "level", own.level + CENTRE
     if market is not None:
         means = _market_inputs(panel, market, own, first)
         yield from ((name, mean[:, None]) for name, mean in zip(MARKET, means, strict=True))
@@ -205,7 +216,7 @@ def _columns(
 
 def _relative_volume(volume: np.ndarray, first: int) -> np.ndarray:
     traded = np.where(volume > 0, volume, np.nan)
-    return np.log(traded[first:] / rolling_mean(traded, 66, 22, first))
+    return np.log(traded[first:] / rolling_mean(traded, QUARTER, MONTH, first))
 
 
 def _market_inputs(panel: PricePanel, market: PricePanel, own: _Relative, first: int) -> list[np.ndarray]:
@@ -215,7 +226,7 @@ def _market_inputs(panel: PricePanel, market: PricePanel, own: _Relative, first:
     begin = int(rows.min(where=there, initial=len(market.sessions) - 1))
     theirs = own if market is panel else _relative(market, begin)
     base = _cross_mean(theirs.base)
-    returned = _cross_mean(market.returns.to_numpy()[begin:]) / np.sqrt(base)
+    returned = _cross_mean(market.last("returns", len(base))) / np.sqrt(base)
     means = [*(_cross_mean(ratio) for ratio in theirs.ratios), returned, np.log(base) + CENTRE]
     return [np.where(there, mean[np.where(there, rows - begin, 0)], np.nan) for mean in means]
 

@@ -40,6 +40,8 @@ def ew_mean(values: np.ndarray, decay: float, window: int, minimum: int = 1, fir
     -------
     ndarray of shape (n_sessions - first, n_assets)
     """
+    if first + 1 > window:
+        values, first = values[first + 1 - window :], window - 1
     here = np.isfinite(values)
     total, weight, number = _sums(values, here, decay, window, first)
     enough = number >= max(minimum, 1)

@@ -192,12 +192,12 @@ def _step(network: VolatilityNetwork, carries: Sequence[Carry], x: np.ndarray, h
     columns = np.flatnonzero(here)
     if len(columns) == 0:
         return units
-    every = len(columns) == len(here)
+    place = slice(None) if len(columns) == len(here) else columns
     with torch.inference_mode():
-        known = as_tensor(x if every else x[columns]).repeat(len(carries), 1)
+        known = as_tensor(x[place]).repeat(len(carries), 1)
 
         def joined(states: Iterable[torch.Tensor]) -> torch.Tensor:
-            return torch.cat([state if every else state[:, columns] for state in states], dim=1)
+            return torch.cat([state[:, place] for state in states], dim=1)
 
         layers = zip(*carries, strict=True)
         part = [(joined(h for h, _ in layer), joined(c for _, c in layer)) for layer in layers]
@@ -206,8 +206,8 @@ def _step(network: VolatilityNetwork, carries: Sequence[Carry], x: np.ndarray, h
             run = slice(number * len(columns), (number + 1) * len(columns))
             for kept, state in zip(carry, states, strict=True):
                 for whole, new in zip(kept, state, strict=True):
-                    whole[:, columns] = new[:, run]
-    units[columns] = answered[: len(columns), 0].numpy()
+                    whole[:, place] = new[:, run]
+    units[place] = answered[: len(columns), 0].numpy()
     return units
 
 
