@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "arch", "torch")
 """Packages that compute forecasts; another version may give other last digits."""
+FIELDS = ("open", "high", "low", "close", "volume")
 APART = ("_bundles", "_gallery", "adapters", "cli", "evaluation", "judging", "report", "study")
 """The parts of this package that no forecast depends on, but through the prices."""
 
@@ -145,8 +146,9 @@ def price_digest(panel: PricePanel) -> str:
     for part in (panel, panel.market) if panel.market is not panel else (panel,):
         digest.update("\n".join(map(str, part.assets)).encode())
         digest.update(part.sessions.to_numpy("datetime64[D]").astype(np.int64).tobytes())
-        for frame in (part.open, part.high, part.low, part.close, part.volume):
-            digest.update(b"none" if frame is None else np.ascontiguousarray(frame.to_numpy()).tobytes())
+        for field in FIELDS:
+            there = field in part.fields
+            digest.update(part.last(field, len(part.sessions)).tobytes() if there else b"none")
     return digest.hexdigest()
 
 

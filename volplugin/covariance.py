@@ -50,22 +50,20 @@ class CovarianceForecast:
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        volatility = self.volatility.astype(float).rename("volatility")
-        correlation = self.correlation.astype(float)
-        names = volatility.index
-        if not (correlation.index.equals(names) and correlation.columns.equals(names)):
+        names = self.volatility.index
+        if not all(labels.is_(names) or labels.equals(names) for labels in self.correlation.axes):
             raise AssetMismatchError("volatility and correlation are labelled differently; align them by asset")
         if names.has_duplicates:
             raise AssetMismatchError(f"{names[names.duplicated()][0]} is there twice; name each asset once")
-        values = volatility.to_numpy(copy=True)
+        values = self.volatility.to_numpy(dtype=float, copy=True)
         bad = ~(np.isfinite(values) & (values > 0))
         if bad.any():
             raise VolpluginError(
                 f"{names[bad][0]} at {self.asof.date()}: volatility {values[bad][0]} is not positive and finite"
             )
-        _check_correlation(correlation.to_numpy(), self.asof)
-        object.__setattr__(self, "volatility", _frozen(volatility))
-        object.__setattr__(self, "correlation", _frozen(correlation))
+        rho = self.correlation.to_numpy(dtype=float, copy=True)
+        _check_correlation(rho, self.asof)
+        self._keep(values, rho, names)
         object.__setattr__(self, "diagnostics", Facts(self.diagnostics))
 
     @property
@@ -180,17 +178,23 @@ class CovarianceForecast:
             If a weight is given twice or is not a finite number.
         """
         series = pd.Series(weights, dtype=float)
+        values = series.to_numpy()
+        if not np.isfinite(values).all():
+            raise AssetMismatchError(f"the weight of {series.index[~np.isfinite(values)][0]} is not a finite number")
+        if series.index.is_(self.assets):
+            return values.copy()
         if series.index.has_duplicates:
             raise AssetMismatchError(f"{series.index[series.index.duplicated()][0]} has two weights; give one an asset")
-        if not np.isfinite(series.to_numpy()).all():
-            raise AssetMismatchError(f"the weight of {series.index[~np.isfinite(series)][0]} is not a finite number")
-        unknown = [name for name in series.index[series != 0] if name not in self.assets]
-        if unknown:
-            raise MissingForecastError(
-                f"{unknown[0]} has weight {series[unknown[0]]:g} but no forecast at {self.asof.date()}"
-                f"{self._why(unknown[0])}; drop it from the book or forecast it too"
-            )
-        return series.reindex(self.assets, fill_value=0.0).to_numpy()
+        aligned = np.zeros(len(self.assets))
+        for name, weight in zip(series.index, values.tolist(), strict=True):
+            if name in self.places:
+                aligned[self.places[name]] = weight
+            elif weight != 0:
+                raise MissingForecastError(
+                    f"{name} has weight {weight:g} but no forecast at {self.asof.date()}"
+                    f"{self._why(name)}; drop it from the book or forecast it too"
+                )
+        return aligned
 
     def select(self, assets: Any) -> CovarianceForecast:
         """Return the forecast of some of its assets.
@@ -223,12 +227,17 @@ class CovarianceForecast:
     def _of_the_same(self, volatility: np.ndarray, correlation: np.ndarray, names: pd.Index) -> CovarianceForecast:
         """Build a forecast of numbers that were checked already."""
         forecast = object.__new__(CovarianceForecast)
-        labelled = pd.Series(volatility, names, name="volatility"), pd.DataFrame(correlation, names, names)
-        for name, value in zip(("volatility", "correlation"), labelled, strict=True):
-            object.__setattr__(forecast, name, _frozen(value))
+        forecast._keep(volatility.copy(), correlation.copy(), names)
         for name in ("asof", "horizon", "diagnostics"):
             object.__setattr__(forecast, name, getattr(self, name))
         return forecast
+
+    def _keep(self, volatility: np.ndarray, correlation: np.ndarray, names: pd.Index) -> None:
+        """Take in numbers that are nobody else's, and refuse to have them written to."""
+        volatility.flags.writeable = correlation.flags.writeable = False
+        labelled = pd.DataFrame(correlation, index=names, columns=names, copy=False)
+        object.__setattr__(self, "volatility", pd.Series(volatility, index=names, name="volatility", copy=False))
+        object.__setattr__(self, "correlation", labelled)
 
     @cached_property
     def places(self) -> Mapping[Any, int]:
@@ -255,19 +264,10 @@ def _check_correlation(rho: np.ndarray, asof: pd.Timestamp) -> None:
     where = f"at {asof.date()}: the correlation"
     if not np.isfinite(rho).all():
         raise VolpluginError(f"{where} has missing or infinite entries; repair it before building Sigma")
-    if not np.allclose(np.diagonal(rho), 1.0, rtol=0, atol=1e-9):
+    if not (np.abs(np.diagonal(rho) - 1.0) <= 1e-9).all():
         raise VolpluginError(f"{where} has a diagonal other than one")
-    if not np.allclose(rho, rho.T, rtol=0, atol=1e-9):
+    if not (np.abs(rho - rho.T) <= 1e-9).all():
         raise VolpluginError(f"{where} is not symmetric")
     smallest = float(np.linalg.eigvalsh(rho)[0])
     if smallest < -1e-9 * len(rho):
         raise VolpluginError(f"{where} is not positive semi-definite (smallest eigenvalue {smallest:.2e})")
-
-
-def _frozen(labelled: Any) -> Any:
-    """Return a copy whose numbers refuse to be written to."""
-    values = labelled.to_numpy(copy=True)
-    values.flags.writeable = False
-    if isinstance(labelled, pd.Series):
-        return pd.Series(values, index=labelled.index, name=labelled.name, copy=False)
-    return pd.DataFrame(values, index=labelled.index, columns=labelled.columns, copy=False)

@@ -146,6 +146,11 @@ class PricePanel:
         return self._frames.get("volume")
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields that are there, "close" among them."""
+        return tuple(self._frames)
+
+    @property
     def has_ranges(self) -> bool:
         """Whether open, high and low are there."""
         return "high" in self._frames

@@ -178,17 +178,18 @@ class SessionForecaster:
         volatility = self._at(everyone.last_session)
         rows = self.model.past_rows
         past = self._past.of(volatility, everyone, rows + 1, horizon)
-        sigma = past[horizon].iloc[-1].rename("volatility")
+        sigma = pd.Series(past[horizon].to_numpy()[-1].copy(), everyone.assets, name="volatility")
         names, excluded = _split(window, sigma, demanded=assets is not None)
         returns = pd.DataFrame(everyone.last("returns", rows), everyone.sessions[-rows:], everyone.assets)
         z = _devolatilised(returns, past[1]) if self.model.devolatilise else returns
-        live = sigma.notna()
-        rho, facts = self.model.correlation.diagnose(z if live.all() else z.loc[:, live], view)
+        live = np.isfinite(sigma.to_numpy())
+        sigma, seen = (sigma, z) if live.all() else (sigma[live], z.loc[:, live])
+        rho, facts = self.model.correlation.diagnose(seen, view)
         self._books.keep(volatility, everyone.assets)
         known = PastForecasts(
             horizon, returns, past[horizon], z, window.market.assets, self.model.correlation, self._books
         )
-        calibrated, rho, done = calibrate(self.model.calibration, sigma[live], rho, view, known)
+        calibrated, rho, done = calibrate(self.model.calibration, sigma, rho, view, known)
         diagnostics = (
             facts
             | done

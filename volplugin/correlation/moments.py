@@ -42,15 +42,17 @@ def weighted_moments(z: np.ndarray, weights: np.ndarray) -> PairMoments:
         Nonnegative weight of each session.
     """
     here = np.isfinite(z)
+    complete = bool(here.all())
     used = here.any(axis=1)
     if not used.all():
         z, here, weights = z[used], here[used], weights[used]
-    known = np.where(here, z, 0.0) * np.sqrt(weights)[:, None]
+    known = (z if complete else np.where(here, z, 0.0)) * np.sqrt(weights)[:, None]
     products = known.T @ known
     # Each asset's squares over the sessions that it shares with the other: all of them, but for those with gaps.
-    gaps = ~here.all(axis=0)
     squares = np.repeat(np.diagonal(products)[:, None], len(products), axis=1)
-    squares[:, gaps] = (known**2).T @ here[:, gaps]
+    if not complete:
+        gaps = ~here.all(axis=0)
+        squares[:, gaps] = (known**2).T @ here[:, gaps]
     scale = np.sqrt(squares * squares.T)
     total, total_squared = joint_weights(here, weights), joint_weights(here, weights**2)
     seen = (scale > 0) & (total_squared > 0)
@@ -61,10 +63,12 @@ def weighted_moments(z: np.ndarray, weights: np.ndarray) -> PairMoments:
 
 def joint_weights(here: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Total weight of the sessions on which two assets are both there, of shape (n_assets, n_assets)."""
+    total = np.full((here.shape[1], here.shape[1]), weights.sum())
+    if here.all():
+        return total
     gaps = ~here.all(axis=0)
     partial = here[:, gaps].astype(float)
     weighted = weights[:, None] * partial
-    total = np.full((here.shape[1], here.shape[1]), weights.sum())
     total[:, gaps] = weighted.sum(axis=0)
     total[gaps, :] = total[:, gaps].T
     total[np.ix_(gaps, gaps)] = weighted.T @ partial
@@ -75,6 +79,9 @@ def to_unit_variance(z: np.ndarray, weights: np.ndarray | None = None) -> np.nda
     """Scale each asset to mean square one, so that none weighs more for a biased forecast of its volatility."""
     weights = np.ones(len(z)) if weights is None else weights
     here = np.isfinite(z)
-    total = weights @ here
-    scale = np.sqrt(weights @ np.where(here, z, 0.0) ** 2 / np.where(total > 0, total, 1.0))
+    if here.all():
+        scale = np.sqrt(weights @ z**2 / weights.sum()) if len(z) else np.zeros(z.shape[1])
+    else:
+        total = weights @ here
+        scale = np.sqrt(weights @ np.where(here, z, 0.0) ** 2 / np.where(total > 0, total, 1.0))
     return z / np.where(scale > 0, scale, 1.0)

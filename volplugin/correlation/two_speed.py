@@ -70,8 +70,9 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     def _adjust(self, correlation: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
         if not 0 <= self.trust <= 1:
             raise ParameterError(f"trust is {self.trust}; pass a share between 0 and 1")
-        scaled = to_unit_variance(z)
-        fast, usual = fast_average(scaled[-self._memory :], self.fast_halflife), fast_average(scaled)
+        products, squares = _cross_products(to_unit_variance(z))
+        recent = slice(-self._memory, None)
+        fast, usual = _ratio(products[recent], squares[recent], self.fast_halflife), _ratio(products, squares, None)
         wanted = self.trust * fast + (1 - self.trust) * usual
         return move_average(correlation, wanted), {"fast_average": fast, "usual_average": usual}
 
@@ -98,14 +99,24 @@ def fast_average(z: np.ndarray, halflife: float | None = None) -> float:
     halflife : float, optional
         In sessions; every session alike if not given.
     """
+    return _ratio(*_cross_products(z), halflife)
+
+
+def _cross_products(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean product of two different assets, and mean square, of each session; NaN for sessions of fewer than two."""
     here = np.isfinite(z)
-    number = here.sum(axis=1)
-    usable = number >= 2
-    if not usable.any():
-        return float("nan")
-    known, weights = np.where(here, z, 0.0)[usable], session_weights(len(z), halflife)[usable]
-    number = number[usable]
+    known = z if here.all() else np.where(here, z, 0.0)
+    number = np.count_nonzero(here, axis=1)
     squares = np.einsum("ti,ti->t", known, known)
-    together = (known.sum(axis=1) ** 2 - squares) / (number * (number - 1))
-    scale = float(weights @ (squares / number))
-    return float(weights @ together) / scale if scale > 0 else float("nan")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        products = (known.sum(axis=1) ** 2 - squares) / (number * (number - 1))
+        return products, np.where(number >= 2, squares / number, np.nan)
+
+
+def _ratio(products: np.ndarray, squares: np.ndarray, halflife: float | None) -> float:
+    """Weighted mean product over weighted mean square; NaN where there is neither."""
+    weights, usable = session_weights(len(squares), halflife), np.isfinite(squares)
+    if not usable.all():
+        products, squares, weights = products[usable], squares[usable], weights[usable]
+    scale = float(weights @ squares)
+    return float(weights @ products) / scale if scale > 0 else float("nan")

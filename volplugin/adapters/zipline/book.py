@@ -47,30 +47,48 @@ def held_weights(portfolio: Any) -> dict[str, float]:
     return {asset.symbol: held.amount * held.last_sale_price / value for asset, held in portfolio.positions.items()}
 
 
-def book_risk(forecast: CovarianceForecast | None, weights: Mapping[str, float]) -> BookRisk:
-    """Return the risk of a book by a forecast labelled with symbols; without one, nothing of it is modelled."""
-    symbols = list(weights)
-    held = np.array([weights[symbol] for symbol in symbols], dtype=float)
-    places = {} if forecast is None else forecast.places
-    place = np.array([places.get(symbol, -1) for symbol in symbols], dtype=int)
-    known = place >= 0
-    unmodelled = tuple(symbol for symbol, there in zip(symbols, known, strict=True) if not there)
-    missing = float(np.abs(held[~known]).sum())
-    if forecast is None or not known.any():
-        return BookRisk(0.0, {}, unmodelled, missing)
-    contributions = _contributions(forecast, place[known], held[known])
-    modelled = (symbol for symbol, there in zip(symbols, known, strict=True) if there)
-    return BookRisk(
-        float(contributions.sum()), dict(zip(modelled, contributions.tolist(), strict=True)), unmodelled, missing
-    )
+class Coverage:
+    """What a forecast says of the stocks of a book, looked up once for all weights that these may take.
 
+    Parameters
+    ----------
+    forecast : CovarianceForecast, or None
+        Labelled with symbols; without one nothing of the book is modelled.
+    symbols : iterable of str
+        Held, in order.
+    """
 
-def _contributions(forecast: CovarianceForecast, place: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Annual contributions, as `CovarianceForecast.risk_contributions`, on arrays: this is asked every session."""
-    exposure = weights * forecast.volatility.to_numpy()[place]
-    parts = exposure * (forecast.correlation.to_numpy()[np.ix_(place, place)] @ exposure)
-    variance = parts.sum()
-    return annualize(parts / np.sqrt(variance)) if variance > 0 else np.zeros(len(weights))
+    def __init__(self, forecast: CovarianceForecast | None, symbols: Iterable[str]) -> None:
+        self._forecast, self._symbols = forecast, list(symbols)
+        places = {} if forecast is None else forecast.places
+        self._modelled = [symbol for symbol in self._symbols if symbol in places]
+        self._unmodelled = tuple(symbol for symbol in self._symbols if symbol not in places)
+        self._known = np.array([symbol in places for symbol in self._symbols], dtype=bool)
+        if forecast is not None:
+            place = [places[symbol] for symbol in self._modelled]
+            self._sigma = forecast.volatility.to_numpy()[place]
+            self._rho = forecast.correlation.to_numpy()[np.ix_(place, place)]
+
+    def is_of(self, forecast: CovarianceForecast | None, symbols: Iterable[str]) -> bool:
+        """Whether this is what a forecast says of these stocks."""
+        return forecast is self._forecast and list(symbols) == self._symbols
+
+    def risk(self, weights: Mapping[str, float]) -> BookRisk:
+        """Return the risk of the book at some weights, of the same stocks in the same order."""
+        held = np.fromiter(weights.values(), dtype=float, count=len(weights))
+        missing = float(np.abs(held[~self._known]).sum()) if self._unmodelled else 0.0
+        if not self._modelled:
+            return BookRisk(0.0, {}, self._unmodelled, missing)
+        contributions = self._contributions(held[self._known] if self._unmodelled else held)
+        by_symbol = dict(zip(self._modelled, contributions.tolist(), strict=True))
+        return BookRisk(float(contributions.sum()), by_symbol, self._unmodelled, missing)
+
+    def _contributions(self, held: np.ndarray) -> np.ndarray:
+        """Annual contributions, as `CovarianceForecast.risk_contributions`, on arrays: this is asked every session."""
+        exposure = held * self._sigma
+        parts = exposure * (self._rho @ exposure)
+        variance = parts.sum()
+        return annualize(parts / np.sqrt(variance)) if variance > 0 else np.zeros(len(held))
 
 
 def weight_drift(weights: Mapping[str, float], reference: Mapping[str, float]) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 from zipline.errors import AccountControlViolation
 from zipline.finance.controls import AccountControl
 
-from volplugin.adapters.zipline.book import BookRisk, book_risk, forecast_of, held_weights
+from volplugin.adapters.zipline.book import BookRisk, Coverage, forecast_of, held_weights
 from volplugin.adapters.zipline.history import closed_session, running_algorithm
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import ParameterError, VolpluginError
@@ -65,7 +65,7 @@ class MaxPredictedVolatility(AccountControl):
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
         weights = held_weights(portfolio)
-        risk = book_risk(forecast_of(algorithm, provider, session, weights), weights)
+        risk = Coverage(forecast_of(algorithm, provider, session, weights), weights).risk(weights)
         if not risk.predicted_vol > self.limit:
             return
         message = self._message(risk, session)

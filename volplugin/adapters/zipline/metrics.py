@@ -26,6 +26,7 @@ After the run ``context.risk_report`` holds the scorecard; it stays empty for fe
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -35,7 +36,7 @@ import pandas as pd
 from zipline.finance import metrics
 from zipline.utils.algo_instance import get_algo_instance
 
-from volplugin.adapters.zipline.book import book_risk, forecast_of, held_weights, weight_drift
+from volplugin.adapters.zipline.book import Coverage, forecast_of, held_weights, weight_drift
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import InsufficientHistoryError
 from volplugin.targeting import VolatilityTarget
@@ -94,6 +95,7 @@ class RiskMetrics:
         self._standing: dict[str, Any] = NOTHING
         self._predicted: dict[pd.Timestamp, float] = {}
         self._traded: dict[str, float] = {}
+        self._coverage = Coverage(None, ())
 
     def start_of_simulation(
         self, ledger: Any, emission_rate: str, calendar: Any, sessions: pd.DatetimeIndex, benchmark: Any
@@ -124,7 +126,9 @@ class RiskMetrics:
         forecast = (
             forecast_of(algorithm, provider, session, weights) if self.refresh else provider.last_forecast(algorithm)
         )
-        risk = book_risk(forecast, weights)
+        if not self._coverage.is_of(forecast, weights):
+            self._coverage = Coverage(forecast, weights)
+        risk = self._coverage.risk(weights)
         return {
             "predicted_vol": risk.predicted_vol,
             "risk_contributions": risk.contributions,
@@ -153,7 +157,11 @@ class RiskMetrics:
 
 
 def _realized(returns: np.ndarray, window: int) -> float:
-    return float(annualize(returns[-window:].std(ddof=1))) if len(returns) >= window else np.nan
+    """Annual standard deviation of the last returns, on bare arrays: this is asked every session."""
+    if len(returns) < window:
+        return np.nan
+    apart = returns[-window:] - returns[-window:].sum() / window
+    return annualize(math.sqrt(apart @ apart / (window - 1)))
 
 
 def _target(algorithm: Any) -> float | None:
