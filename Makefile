@@ -14,7 +14,7 @@ SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 test test-slow test-cluster test-peers crash-kit fuzz check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz check lint format bench bench-latency bench-covariance picture pages notebook docs wheel clean
+.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz check lint format bench bench-accuracy bench-covariance picture pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -58,15 +58,17 @@ format: $(VENV)/.dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
-bench: $(VENV)/.dev  ## Run every benchmark; takes hours
-	$(BIN)/volplugin ingest dow30
-	set -e; for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
+COSTS = training walk_forward latency backtest cluster scale
+JUDGED = targeting correlation pretrained ablation
 
-bench-latency: $(PEERS)/.peers  ## What a forecast costs, beside other libraries, in .venv-peers
-	$(PEERS)/bin/python benchmarks/bench_latency.py
+bench bench-accuracy bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
+bench: $(PEERS)/.peers  ## What everything costs, beside other libraries, in .venv-peers; half an hour
+	$(PEERS)/bin/volplugin ingest dow30
+	set -e; for name in $(COSTS); do echo; echo "== bench_$$name"; $(PEERS)/bin/python benchmarks/bench_$$name.py; done
 
-bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
+bench-accuracy: bench-covariance  ## Judge every forecast on the shipped prices again; takes hours
+	set -e; for name in $(JUDGED); do echo; echo "== bench_$$name"; $(PEERS)/bin/python benchmarks/bench_$$name.py; done
+
 bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside those of other libraries, in .venv-peers
 	$(PEERS)/bin/volplugin ingest dow30
 	$(PEERS)/bin/python benchmarks/bench_covariance.py

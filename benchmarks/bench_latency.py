@@ -1,6 +1,5 @@
 """What a forecast covariance costs, session after session: ours from carried state beside other libraries.
 
-    make bench-latency
     python benchmarks/bench_latency.py
 
 On simulated prices of stocks that trade throughout, because some libraries know no other. A forecaster is asked at

@@ -1,6 +1,7 @@
-"""`make bench` runs every script without arguments."""
+"""`make bench` and `make bench-accuracy` run every script without arguments."""
 
 import importlib
+import re
 from pathlib import Path
 
 import click
@@ -19,3 +20,11 @@ def test_a_script_needs_no_arguments_and_says_what_it_prints(name):
         script.main.make_context(name, [])
     else:
         assert script.main.__code__.co_argcount == 0
+
+
+def test_each_script_is_run_by_one_target():
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    listed = [
+        name for names in re.findall(r"^(?:COSTS|JUDGED) = (.*)$", makefile, re.MULTILINE) for name in names.split()
+    ]
+    assert sorted([*listed, "covariance"]) == [name.removeprefix("bench_") for name in SCRIPTS]
