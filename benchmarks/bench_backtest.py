@@ -20,11 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
+import pandas as pd
 from machine import describe_machine
 from zipline import run_algorithm
 from zipline.api import date_rules, order_target_percent, schedule_function

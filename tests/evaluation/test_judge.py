@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from volplugin.evaluation import diebold_mariano, judge_forecasts, qlike, realized_variance, volatility_scorecard
+from volplugin.evaluation import (
+    diebold_mariano,
+    equal_weight_books,
+    judge_forecasts,
+    qlike,
+    realized_variance,
+    volatility_scorecard,
+)
 from volplugin.evaluation.components import seed_spread
 
 CALIBRATED = "2010-12-31"
@@ -34,13 +41,13 @@ def pieces(panel):
 
 @pytest.fixture(scope="module")
 def judged(panel, forecasts, pieces):
-    correlations = {origin: panel.returns.loc[:origin].corr() for origin in forecasts.index}
+    correlations = ((origin, panel.returns.loc[:origin].corr()) for origin in forecasts.index)
     return judge_forecasts(
         forecasts,
         panel,
         components=pieces,
         parents=dict.fromkeys(pieces.columns.get_level_values("model").unique(), "LSTM"),
-        correlations=correlations,
+        books=equal_weight_books(forecasts, correlations, panel),
         calibrated_through=CALIBRATED,
     )
 

@@ -76,13 +76,15 @@ def evaluate(
         made = judging.forecast_volatility(
             panel, walk, start, last, models=names, horizons=days, jobs=jobs, archive=kept, say=say
         )
-        ours = judging.forecast_books(panel, walk, start, last, jobs=jobs, archive=kept, say=say)
+        ours = judging.forecast_books(
+            panel, walk, start, last, volatilities=made.table, jobs=jobs, archive=kept, say=say
+        )
     judged = judge_forecasts(
         made.table,
         panel,
         components=made.components,
         parents=made.parents,
-        correlations=ours.correlations,
+        books=ours.by_volatility,
         calibrated_through=judging.known_before(start),
     )
     text = f"{judgement_text(judged)}\n\n\n{book_table(ours.books)}"

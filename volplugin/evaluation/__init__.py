@@ -11,6 +11,7 @@ from volplugin.evaluation.covariance import judge_covariances
 from volplugin.evaluation.covariance_path import CovariancePath
 from volplugin.evaluation.covariance_scores import CovarianceScores
 from volplugin.evaluation.cross_section import LevelTest, level_test, pooled_mincer_zarnowitz
+from volplugin.evaluation.equal_weight import EqualWeightBooks, equal_weight_books
 from volplugin.evaluation.judge import VolatilityJudgement, judge_forecasts
 from volplugin.evaluation.losses import log_likelihood, mse, proxy_scale, qlike, range_variance, realized_variance
 from volplugin.evaluation.periods import STRESS
@@ -36,6 +37,7 @@ __all__ = [
     "CovarianceScores",
     "Coverage",
     "DieboldMariano",
+    "EqualWeightBooks",
     "LevelTest",
     "MincerZarnowitz",
     "PortfolioForecasts",
@@ -46,6 +48,7 @@ __all__ = [
     "book_scorecard",
     "coverage",
     "diebold_mariano",
+    "equal_weight_books",
     "forecast_table",
     "hac_lags",
     "judge_covariances",

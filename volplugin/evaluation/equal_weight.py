@@ -1,11 +1,12 @@
 """The equal-weight book under several volatility models, with one correlation for all of them.
 
-What differs between two forecasts of the book is then the volatilities alone.
+What differs between two forecasts of the book is then the volatilities alone. Correlations are taken in one after the
+other and none is kept: those of 500 assets at every session of a decade would be gigabytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -14,63 +15,110 @@ from volplugin.errors import InsufficientHistoryError
 from volplugin.evaluation.backtest import PortfolioForecasts, book_returns
 from volplugin.panel import PricePanel
 
+Books = dict[int, dict[str, PortfolioForecasts]]
+"""Forecasts of one book by horizon and model."""
 
-def equal_weight_books(
-    forecasts: pd.DataFrame, correlations: Mapping[pd.Timestamp, pd.DataFrame], panel: PricePanel, horizon: int
-) -> dict[str, PortfolioForecasts]:
-    """Forecast of the book by each model, ``w' D R D w``, from every origin with a correlation matrix.
+
+class EqualWeightBooks:
+    """Forecasts of the book by each model, ``w' D R D w``, from every origin whose correlation was taken in.
 
     Parameters
     ----------
     forecasts : DataFrame, columns (model, horizon, asset)
         Daily volatility by origin, from `forecast_table`.
-    correlations : mapping of origin to DataFrame of shape (n_assets, n_assets)
-        Made with data through the origin.
     panel : PricePanel
         For the book's returns.
-    horizon : int
-        One of the table's.
+    """
+
+    def __init__(self, forecasts: pd.DataFrame, panel: PricePanel) -> None:
+        self._panel, self._origins = panel, forecasts.index
+        self._models = list(forecasts.columns.get_level_values("model").unique())
+        self._horizons = list(forecasts.columns.get_level_values("horizon").unique())
+        pairs = [[(horizon, model) for model in self._models] for horizon in self._horizons]
+        wanted = [[[(model, horizon, asset) for asset in panel.assets] for horizon, model in row] for row in pairs]
+        shape = len(self._horizons), len(self._models), len(panel.assets)
+        flat = [key for row in wanted for keys in row for key in keys]
+        self._place = forecasts.columns.get_indexer(pd.MultiIndex.from_tuples(flat)).reshape(shape)
+        self._sigma = forecasts.to_numpy(dtype=float)
+        self._weights = np.zeros((len(self._origins), len(self._horizons), len(panel.assets)))
+        self._variance = np.full((len(self._origins), *shape[:2]), np.nan)
+
+    def take(self, origin: pd.Timestamp, correlation: pd.DataFrame) -> None:
+        """Take in the correlation made with data through an origin; of other dates nothing is known.
+
+        Parameters
+        ----------
+        origin : Timestamp
+        correlation : DataFrame of shape (n_assets, n_assets)
+        """
+        row = int(self._origins.get_indexer([origin])[0])
+        if row < 0:
+            return
+        own = self._panel.assets.get_indexer(correlation.index)
+        known = own >= 0
+        rho = correlation.to_numpy()[np.ix_(known, known)]
+        place = self._place[..., own[known]]
+        sigma = np.where(place >= 0, self._sigma[row][place], np.nan)
+        held = np.isfinite(sigma).all(axis=1) & np.isfinite(np.diagonal(rho))
+        weights = held / np.maximum(held.sum(axis=1, keepdims=True), 1)
+        exposure = weights[:, None, :] * np.where(held[:, None, :], sigma, 0.0)
+        variance = ((exposure @ np.nan_to_num(rho)) * exposure).sum(axis=-1)
+        self._variance[row] = np.where(held.any(axis=1)[:, None], variance, np.nan)
+        self._weights[row][:, own[known]] = weights
+
+    def by_horizon(self) -> Books:
+        """Return the forecasts, of one book for all models of a horizon.
+
+        At each origin that has the same weight in every asset with a correlation and a forecast of each model. Simple
+        returns, as a book earns them.
+
+        Raises
+        ------
+        InsufficientHistoryError
+            If no origin has an asset that all models forecast.
+        """
+        found: Books = {}
+        for place, horizon in enumerate(self._horizons):
+            weights = self._weights[:, place]
+            there = weights.any(axis=1)
+            if not there.any():
+                raise InsufficientHistoryError(
+                    f"horizon {horizon}: no session with a forecast of every model for some asset"
+                )
+            books = pd.DataFrame(weights[there], self._origins[there], self._panel.assets)
+            returns = book_returns(self._panel.returns, books)
+            predicted = pd.DataFrame(np.sqrt(self._variance[:, place]), self._origins, self._models)
+            found[horizon] = {
+                model: PortfolioForecasts(predicted[model].rename("predicted"), returns, horizon)
+                for model in self._models
+            }
+        return found
+
+
+def equal_weight_books(
+    forecasts: pd.DataFrame, correlations: Iterable[tuple[pd.Timestamp, pd.DataFrame]], panel: PricePanel
+) -> Books:
+    """Forecast the equal-weight book by every model of a table, with one correlation for all.
+
+    Parameters
+    ----------
+    forecasts : DataFrame, columns (model, horizon, asset)
+        Daily volatility by origin, from `forecast_table`.
+    correlations : iterable of (origin, DataFrame of shape (n_assets, n_assets))
+        Each made with data through its origin, such as ``((f.asof, f.correlation) for f in model.forecast_path(...))``.
+    panel : PricePanel
+        For the book's returns.
 
     Returns
     -------
-    dict of model name to PortfolioForecasts
-        Of one book: at each origin the same weight in every asset with a correlation and a forecast of each
-        model. Simple returns, as a book earns them.
+    dict of horizon to dict of model to PortfolioForecasts
 
     Raises
     ------
     InsufficientHistoryError
         If no origin has an asset that all models forecast.
     """
-    models = list(forecasts.columns.get_level_values("model").unique())
-    sigma = {model: forecasts[model][horizon].reindex(columns=panel.assets).to_numpy() for model in models}
-    rho = _aligned(correlations, forecasts.index, panel.assets)
-    held = np.logical_and.reduce([np.isfinite(values) for values in sigma.values()])
-    held &= np.isfinite(np.diagonal(rho, axis1=1, axis2=2))
-    if not held.any():
-        raise InsufficientHistoryError(f"horizon {horizon}: no session with a forecast of every model for some asset")
-    there = held.any(axis=1)
-    weights = np.where(held, 1 / np.maximum(held.sum(axis=1, keepdims=True), 1), 0.0)
-    books = pd.DataFrame(weights[there], forecasts.index[there], panel.assets)
-    returns = book_returns(panel.returns, books)
-    found = {}
-    for model, values in sigma.items():
-        exposure = weights * np.where(held, values, 0.0)
-        variance = np.einsum("ti,tij,tj->t", exposure, np.nan_to_num(rho), exposure)
-        predicted = pd.Series(np.sqrt(variance), forecasts.index, name="predicted").where(there)
-        found[model] = PortfolioForecasts(predicted, returns, horizon)
-    return found
-
-
-def _aligned(
-    correlations: Mapping[pd.Timestamp, pd.DataFrame], origins: pd.DatetimeIndex, assets: pd.Index
-) -> np.ndarray:
-    """Correlations as an array, origins x assets x assets, NaN where there is none."""
-    cube = np.full((len(origins), len(assets), len(assets)), np.nan)
-    for place, origin in enumerate(origins):
-        rho = correlations.get(origin)
-        if rho is not None:
-            own = assets.get_indexer(rho.index)
-            known = own >= 0
-            cube[place][np.ix_(own[known], own[known])] = rho.to_numpy()[np.ix_(known, known)]
-    return cube
+    books = EqualWeightBooks(forecasts, panel)
+    for origin, correlation in correlations:
+        books.take(origin, correlation)
+    return books.by_horizon()

@@ -11,7 +11,7 @@ import pandas as pd
 from volplugin.errors import InsufficientHistoryError
 from volplugin.evaluation.components import component_scores, seed_spread
 from volplugin.evaluation.deciles import by_forecast_decile
-from volplugin.evaluation.equal_weight import equal_weight_books
+from volplugin.evaluation.equal_weight import Books
 from volplugin.evaluation.losses import PROXY_CALIBRATION_END, qlike, realized_variance
 from volplugin.evaluation.ranking import BENCHMARKS, rank
 from volplugin.evaluation.sample import ScoredSample, scored_samples
@@ -34,7 +34,7 @@ class VolatilityJudgement:
         (`verdicts.verdict_summary`).
     book : DataFrame, index (horizon, model)
         Calibration of the equal-weight book (`verdicts.verdict_table`), and ``dm_NAME``, the Diebold-Mariano t
-        of its QLIKE against the first model's; empty where no correlations were given.
+        of its QLIKE against the first model's; empty where no books were given.
     deciles : DataFrame, index (horizon, model, decile)
         Realised against forecast volatility by size of forecast.
     components : DataFrame, index (horizon, component)
@@ -66,7 +66,7 @@ def judge_forecasts(
     *,
     components: pd.DataFrame | None = None,
     parents: Mapping[str, str] | None = None,
-    correlations: Mapping[pd.Timestamp, pd.DataFrame] | None = None,
+    books: Books | None = None,
     benchmarks: Sequence[str] = BENCHMARKS,
     calibrated_through: str | pd.Timestamp = PROXY_CALIBRATION_END,
 ) -> VolatilityJudgement:
@@ -80,8 +80,8 @@ def judge_forecasts(
         Prices through the last origin's horizon.
     components, parents : optional
         Forecasts of what ensembles are made of, and what each is a component of.
-    correlations : mapping of origin to DataFrame, optional
-        One correlation for all models, with which their volatilities make that of the equal-weight book.
+    books : dict of horizon to dict of model to PortfolioForecasts, optional
+        What the volatilities say of the equal-weight book, from `equal_weight_books`.
     benchmarks, calibrated_through
         As `volatility_scorecard` takes them.
 
@@ -98,7 +98,7 @@ def judge_forecasts(
     return VolatilityJudgement(
         scores,
         pd.concat({h: _stocks(sample) for h, sample in samples.items()}, names=["horizon", "model"]),
-        _books(forecasts, panel, correlations or {}, list(samples)),
+        _books({horizon: books[horizon] for horizon in samples} if books else {}),
         pd.concat({h: by_forecast_decile(sample) for h, sample in samples.items()}, names=["horizon"]),
         pieces,
         seed_spread(pieces) if len(pieces) else pd.DataFrame(),
@@ -113,20 +113,14 @@ def _stocks(sample: ScoredSample) -> pd.DataFrame:
     return pd.DataFrame({model: verdict_summary(table) for model, table in tables.items()}).T
 
 
-def _books(
-    forecasts: pd.DataFrame,
-    panel: PricePanel,
-    correlations: Mapping[pd.Timestamp, pd.DataFrame],
-    horizons: list[int],
-) -> pd.DataFrame:
+def _books(books: Books) -> pd.DataFrame:
     """Calibration of the equal-weight book by horizon and model, over the origins with a complete outcome."""
-    if not correlations:
+    if not books:
         return pd.DataFrame()
     tables = {}
-    for horizon in horizons:
-        books = equal_weight_books(forecasts, correlations, panel, horizon)
-        predicted = pd.DataFrame({model: book.predicted for model, book in books.items()})
-        returns = pd.DataFrame({model: book.returns for model, book in books.items()})
+    for horizon, models in books.items():
+        predicted = pd.DataFrame({model: book.predicted for model, book in models.items()})
+        returns = pd.DataFrame({model: book.returns for model, book in models.items()})
         outcome = realized_variance(returns.reindex(predicted.index.union(returns.index)), horizon)
         outcome = outcome.reindex(predicted.index)
         predicted = predicted.where(outcome.notna())

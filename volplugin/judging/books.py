@@ -1,9 +1,10 @@
-"""Forecasts of the equal-weight book by several risk models, and the correlations that ours makes on the way."""
+"""Forecasts of the equal-weight book: by several risk models, and by several volatilities with our correlation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,15 @@ from joblib import Parallel, delayed
 from volplugin.archive import Arrays, ForecastArchive, forecast_key, price_digest
 from volplugin.covariance import CovarianceForecast
 from volplugin.defaults import correlation_named, ewma_covariance
-from volplugin.evaluation import PortfolioForecasts, portfolio_forecasts
+from volplugin.evaluation import EqualWeightBooks, PortfolioForecasts, portfolio_forecasts
+from volplugin.evaluation.equal_weight import Books
 from volplugin.judging.volatility import identity
 from volplugin.panel import PricePanel
 from volplugin.risk_model import RiskModel
 from volplugin.walkforward import WalkForward
 
 OURS = "LSTM"
-"""The risk model whose correlations are kept."""
-
-Matrices = dict[pd.Timestamp, pd.DataFrame]
+"""The risk model whose correlation stands in for every volatility model's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +33,12 @@ class BookForecasts:
     ----------
     books : dict of risk model to PortfolioForecasts
         Ours first.
-    correlations : dict of origin to DataFrame of shape (n_assets, n_assets)
-        Of our risk model.
+    by_volatility : dict of horizon to dict of volatility model to PortfolioForecasts
+        With the correlation of our risk model for all; empty where no volatilities were given.
     """
 
     books: dict[str, PortfolioForecasts]
-    correlations: Matrices
+    by_volatility: Books
 
 
 def book_models(walk: WalkForward) -> dict[str, RiskModel]:
@@ -69,12 +69,13 @@ def forecast_books(
     start: pd.Timestamp,
     end: pd.Timestamp,
     *,
+    volatilities: pd.DataFrame | None = None,
     horizon: int = 21,
     jobs: int = 2,
     archive: ForecastArchive | None = None,
     say: Callable[[str], None] | None = None,
 ) -> BookForecasts:
-    """Forecast the equal-weight book from every session, and keep the correlations of our risk model.
+    """Forecast the equal-weight book from every session.
 
     Parameters
     ----------
@@ -83,6 +84,8 @@ def forecast_books(
         Trained.
     start, end : Timestamp
         First and last origin.
+    volatilities : DataFrame, columns (model, horizon, asset), optional
+        Of models that are to forecast the book with the correlation of our risk model.
     horizon : int, default 21
         Sessions covered.
     jobs : int, default 2
@@ -95,11 +98,14 @@ def forecast_books(
     archive = archive if archive is not None else ForecastArchive()
     models = book_models(walk)
     prices = "" if archive.path is None else price_digest(panel)
-    keys = {name: _key(model, prices, start, end, horizon) if prices else "" for name, model in models.items()}
+    tables = {name: volatilities if name == OURS else None for name in models}
+    keys = {
+        name: _key(model, prices, start, end, horizon, tables[name]) if prices else "" for name, model in models.items()
+    }
     kept = {name: archive.load(f"book {name} {horizon}", key) for name, key in keys.items()}
     missing = [name for name, arrays in kept.items() if arrays is None]
     made = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_book_arrays)(models[name], panel, start, end, horizon, name == OURS) for name in missing
+        delayed(_book_arrays)(models[name], panel, start, end, horizon, tables[name]) for name in missing
     )
     for name, arrays in zip(missing, made, strict=True):
         archive.save(f"book {name} {horizon}", keys[name], arrays)
@@ -109,54 +115,65 @@ def forecast_books(
         say(f"found in {archive.path}, from the same prices, models and code: the book by {', '.join(found)}")
     arrays = {name: one for name, one in kept.items() if one is not None}
     books = {name: _book(one, horizon) for name, one in arrays.items()}
-    return BookForecasts(books, _matrices(arrays[OURS], panel.assets))
+    return BookForecasts(books, _by_volatility(arrays[OURS]))
 
 
 @dataclass
-class _Recorder:
-    """A risk model that remembers the correlations it gives out."""
+class _Told:
+    """A risk model whose correlations are told on as they are made."""
 
     model: RiskModel
-    seen: Matrices = field(default_factory=dict)
+    books: EqualWeightBooks
 
     def forecast_path(
         self, panel: PricePanel, sessions: pd.DatetimeIndex, horizon: int = 21
     ) -> Iterator[CovarianceForecast]:
         for forecast in self.model.forecast_path(panel, sessions, horizon):
-            self.seen[forecast.asof] = forecast.correlation
+            self.books.take(forecast.asof, forecast.correlation)
             yield forecast
 
 
 def _book_arrays(
-    model: RiskModel, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizon: int, recording: bool
+    model: RiskModel,
+    panel: PricePanel,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    horizon: int,
+    volatilities: pd.DataFrame | None,
 ) -> Arrays:
-    """Forecasts and returns of the book as arrays, with the correlations where they are wanted."""
-    recorder = _Recorder(model)
-    book = portfolio_forecasts(recorder, panel, None, start, end, horizon)
-    arrays = {
+    """Forecasts and returns of the book as arrays, and those by other volatilities under ``horizon/model/``."""
+    if volatilities is None:
+        return _arrays_of(portfolio_forecasts(model, panel, None, start, end, horizon))
+    books = EqualWeightBooks(volatilities, panel)
+    arrays = _arrays_of(portfolio_forecasts(_Told(model, books), panel, None, start, end, horizon))
+    for days, models in books.by_horizon().items():
+        for name, book in models.items():
+            arrays |= {f"{days}/{name}/{part}": values for part, values in _arrays_of(book).items()}
+    return arrays
+
+
+def _arrays_of(book: PortfolioForecasts) -> Arrays:
+    return {
         "predicted": book.predicted.to_numpy(dtype=float),
         "origins": book.predicted.index.to_numpy("datetime64[D]"),
         "returns": book.returns.to_numpy(dtype=float),
         "sessions": book.returns.index.to_numpy("datetime64[D]"),
     }
-    if recording:
-        cube = [rho.reindex(index=panel.assets, columns=panel.assets).to_numpy() for rho in recorder.seen.values()]
-        arrays["correlation"] = np.stack(cube)
-    return arrays
 
 
-def _book(arrays: Mapping[str, np.ndarray], horizon: int) -> PortfolioForecasts:
-    predicted = pd.Series(arrays["predicted"], _dates(arrays["origins"]), name="predicted")
-    returns = pd.Series(arrays["returns"], _dates(arrays["sessions"]), name="returns")
+def _book(arrays: Mapping[str, np.ndarray], horizon: int, prefix: str = "") -> PortfolioForecasts:
+    values = {part: arrays[f"{prefix}{part}"] for part in ("predicted", "origins", "returns", "sessions")}
+    predicted = pd.Series(values["predicted"], _dates(values["origins"]), name="predicted")
+    returns = pd.Series(values["returns"], _dates(values["sessions"]), name="returns")
     return PortfolioForecasts(predicted, returns, horizon)
 
 
-def _matrices(arrays: Mapping[str, np.ndarray], assets: pd.Index) -> Matrices:
-    """Correlation matrix of each origin, of the assets that had one."""
-    found = {}
-    for origin, values in zip(_dates(arrays["origins"]), arrays["correlation"], strict=True):
-        here = np.isfinite(np.diagonal(values))
-        found[pd.Timestamp(origin)] = pd.DataFrame(values[np.ix_(here, here)], assets[here], assets[here])
+def _by_volatility(arrays: Mapping[str, np.ndarray]) -> Books:
+    found: Books = {}
+    for name in arrays:
+        if name.endswith("/predicted"):
+            days, model = name.removesuffix("/predicted").split("/", 1)
+            found.setdefault(int(days), {})[model] = _book(arrays, int(days), f"{days}/{model}/")
     return found
 
 
@@ -164,7 +181,14 @@ def _dates(days: np.ndarray) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(days.astype("datetime64[ns]"), name="date")
 
 
-def _key(model: RiskModel, prices: str, start: pd.Timestamp, end: pd.Timestamp, horizon: int) -> str:
+def _key(
+    model: RiskModel,
+    prices: str,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    horizon: int,
+    volatilities: pd.DataFrame | None,
+) -> str:
     parts = {name: repr(part) for name, part in model.get_params().items() if not name.startswith("volatility")}
     facts: dict[str, Any] = {
         "volatility": identity(model.volatility, end),
@@ -173,4 +197,7 @@ def _key(model: RiskModel, prices: str, start: pd.Timestamp, end: pd.Timestamp, 
         "last": str(end.date()),
         "horizon": horizon,
     }
+    if volatilities is not None:
+        names = repr(volatilities.columns.tolist()).encode()
+        facts["volatilities"] = sha256(names + volatilities.to_numpy(dtype=float).tobytes()).hexdigest()
     return forecast_key(facts, prices)

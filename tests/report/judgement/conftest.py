@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from volplugin import PricePanel
-from volplugin.evaluation import PortfolioForecasts, judge_forecasts
+from volplugin.evaluation import PortfolioForecasts, equal_weight_books, judge_forecasts
 
 MODELS = {"LSTM": 40, "HAR": 25, "GJR": 15, "EWMA94": 11, "rolling60": 90}
 PARTS = {"LSTM seed 0": 35, "LSTM seed 1": 55, "LSTM ensemble": 42}
@@ -39,7 +39,7 @@ def judged(panel):
         panel,
         components=paths(panel, PARTS),
         parents=dict.fromkeys(PARTS, "LSTM"),
-        correlations=dict.fromkeys(forecasts.index, rho),
+        books=equal_weight_books(forecasts, ((origin, rho) for origin in forecasts.index), panel),
         calibrated_through="2010-12-31",
     )
 
