@@ -23,14 +23,13 @@ import numpy as np
 import pandas as pd
 
 from volplugin.files import write_atomically
-from volplugin.panel import PricePanel
+from volplugin.panel import FIELDS, PricePanel
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "arch", "torch")
 """Packages that compute forecasts; another version may give other last digits."""
-FIELDS = ("open", "high", "low", "close", "volume")
 APART = ("_bundles", "_gallery", "adapters", "cli", "evaluation", "judging", "report", "study")
 """The parts of this package that no forecast depends on, but through the prices."""
 

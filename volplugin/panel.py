@@ -16,6 +16,7 @@ from volplugin.variance import daily_variance
 
 DERIVED = ("returns", "variance", "overnight", "_previous_close")
 PRICES = ("open", "high", "low", "close")
+FIELDS = (*PRICES, "volume")
 SMALLEST, LARGEST = 1e-100, 1e100
 """Prices between which every ratio of two is a number."""
 LONGEST_HALT = 10

@@ -69,8 +69,8 @@ class EqualWeightBooks:
     def by_horizon(self) -> Books:
         """Return the forecasts, of one book for all models of a horizon.
 
-        At each origin that has the same weight in every asset with a correlation and a forecast of each model. Simple
-        returns, as a book earns them.
+        At each origin the book has the same weight in every asset with a correlation and a forecast of each model. Its
+        returns are simple ones, as a book earns them.
 
         Raises
         ------

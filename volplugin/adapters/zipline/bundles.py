@@ -25,12 +25,10 @@ from volplugin.errors import (
     BundleRangeError,
     PanelError,
 )
-from volplugin.panel import PRICES, PricePanel
+from volplugin.panel import FIELDS, PricePanel
 
 Date: TypeAlias = str | pd.Timestamp
 Environ: TypeAlias = Mapping[str, str]
-
-FIELDS = (*PRICES, "volume")
 
 
 def read_bundle(

@@ -14,9 +14,7 @@ from exchange_calendars import ExchangeCalendar
 from zipline.utils.algo_instance import get_algo_instance
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.panel import PRICES, PricePanel
-
-FIELDS = (*PRICES, "volume")
+from volplugin.panel import FIELDS, PricePanel
 
 
 def running_algorithm() -> Any:
