@@ -16,7 +16,8 @@ from zipline.utils.calendar_utils import get_calendar
 from zipline.utils.paths import default_extension
 
 from volplugin.adapters.zipline.audit.scramble import Future, other_future
-from volplugin.adapters.zipline.bundles import FIELDS, newest_ingestion
+from volplugin.adapters.zipline.bundles import newest_ingestion
+from volplugin.panel import FIELDS
 
 EARLY_ENDS = 0.5
 """Chance of a listed asset to be delisted early in a copy; those that are not are so in the mirrored one."""
