@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,6 @@ from volplugin.adapters.zipline.provider import RiskProvider
 from volplugin.covariance import CovarianceForecast
 from volplugin.errors import InsufficientHistoryError
 from volplugin.units import annualize
-
-CASH = "cash"
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,55 @@ class BookRisk:
     unmodelled_weight: float = np.nan
 
 
-def held_weights(portfolio: Any) -> dict[str, float]:
-    """Weights by symbol, at the last prices, of a portfolio that is worth something; empty for one that is not."""
-    value = portfolio.portfolio_value
-    if not value > 0:
-        return {}
-    return {asset.symbol: held.amount * held.last_sale_price / value for asset, held in portfolio.positions.items()}
+@dataclass(frozen=True)
+class Held:
+    """What a portfolio holds at the last prices.
+
+    Attributes
+    ----------
+    symbols : list of str
+        In zipline's order; none for a portfolio that is worth nothing.
+    weights : ndarray of shape (n_symbols,)
+        Fractions of the portfolio's value.
+    """
+
+    symbols: list[str]
+    weights: np.ndarray
+
+    @classmethod
+    def of_portfolio(cls, portfolio: Any) -> Held:
+        """Take in a portfolio as strategies and controls are handed it."""
+        value = portfolio.portfolio_value
+        if not value > 0:
+            return NOTHING_HELD
+        exposures = [held.amount * held.last_sale_price for held in portfolio.positions.values()]
+        return cls([asset.symbol for asset in portfolio.positions], np.array(exposures, dtype=float) / value)
+
+    @classmethod
+    def of_ledger(cls, ledger: Any) -> Held:
+        """Take in a ledger as metrics are handed it: the same, of the exposures that zipline has summed up."""
+        value = ledger.portfolio.portfolio_value
+        if not value > 0:
+            return NOTHING_HELD
+        tracker = ledger.position_tracker
+        return cls([asset.symbol for asset in tracker.positions], tracker.stats.position_exposure_array / value)
+
+    @property
+    def cash(self) -> float:
+        """One less the sum of the weights."""
+        return 1.0 - float(self.weights.sum())
+
+    def drift_from(self, reference: Held) -> float:
+        """Turnover, one way, that would bring this back to what was held; cash counts as a holding."""
+        if self.symbols == reference.symbols:
+            apart = float(np.abs(self.weights - reference.weights).sum())
+        else:
+            one, other = (dict(zip(held.symbols, held.weights.tolist(), strict=True)) for held in (self, reference))
+            apart = sum(abs(one.get(symbol, 0.0) - other.get(symbol, 0.0)) for symbol in one.keys() | other.keys())
+        return (apart + abs(self.cash - reference.cash)) / 2
+
+
+NOTHING_HELD = Held([], np.empty(0))
 
 
 class Coverage:
@@ -54,12 +95,12 @@ class Coverage:
     ----------
     forecast : CovarianceForecast, or None
         Labelled with symbols; without one nothing of the book is modelled.
-    symbols : iterable of str
+    symbols : list of str
         Held, in order.
     """
 
-    def __init__(self, forecast: CovarianceForecast | None, symbols: Iterable[str]) -> None:
-        self._forecast, self._symbols = forecast, list(symbols)
+    def __init__(self, forecast: CovarianceForecast | None, symbols: list[str]) -> None:
+        self._forecast, self._symbols = forecast, symbols
         places = {} if forecast is None else forecast.places
         self._modelled = [symbol for symbol in self._symbols if symbol in places]
         self._unmodelled = tuple(symbol for symbol in self._symbols if symbol not in places)
@@ -69,13 +110,12 @@ class Coverage:
             self._sigma = forecast.volatility.to_numpy()[place]
             self._rho = forecast.correlation.to_numpy()[np.ix_(place, place)]
 
-    def is_of(self, forecast: CovarianceForecast | None, symbols: Iterable[str]) -> bool:
+    def is_of(self, forecast: CovarianceForecast | None, symbols: list[str]) -> bool:
         """Whether this is what a forecast says of these stocks."""
-        return forecast is self._forecast and list(symbols) == self._symbols
+        return forecast is self._forecast and symbols == self._symbols
 
-    def risk(self, weights: Mapping[str, float]) -> BookRisk:
+    def risk(self, held: np.ndarray) -> BookRisk:
         """Return the risk of the book at some weights, of the same stocks in the same order."""
-        held = np.fromiter(weights.values(), dtype=float, count=len(weights))
         missing = float(np.abs(held[~self._known]).sum()) if self._unmodelled else 0.0
         if not self._modelled:
             return BookRisk(0.0, {}, self._unmodelled, missing)
@@ -91,20 +131,13 @@ class Coverage:
         return annualize(parts / np.sqrt(variance)) if variance > 0 else np.zeros(len(held))
 
 
-def weight_drift(weights: Mapping[str, float], reference: Mapping[str, float]) -> float:
-    """Turnover, one way, that would bring a book back to reference weights; cash counts as a holding."""
-    one, other = ({**held, CASH: 1.0 - sum(held.values())} for held in (weights, reference))
-    return sum(abs(one.get(name, 0.0) - other.get(name, 0.0)) for name in one.keys() | other.keys()) / 2
-
-
 def forecast_of(
-    algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: Iterable[str]
+    algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: list[str]
 ) -> CovarianceForecast | None:
     """Forecast at a close what can be forecast of a book; None if nothing can, or there is nothing."""
-    held = list(symbols)
-    if not held:
+    if not symbols:
         return None
     try:
-        return provider.forecast_at(algorithm, session, held)
+        return provider.forecast_at(algorithm, session, symbols)
     except InsufficientHistoryError:
         return None

@@ -9,7 +9,7 @@ import pandas as pd
 from zipline.errors import AccountControlViolation
 from zipline.finance.controls import AccountControl
 
-from volplugin.adapters.zipline.book import BookRisk, Coverage, forecast_of, held_weights
+from volplugin.adapters.zipline.book import BookRisk, Coverage, Held, forecast_of
 from volplugin.adapters.zipline.history import closed_session, running_algorithm
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import ParameterError, VolpluginError
@@ -64,8 +64,8 @@ class MaxPredictedVolatility(AccountControl):
                 "a limit on the predicted volatility takes a forecast: make a RiskProvider in initialize"
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
-        weights = held_weights(portfolio)
-        risk = Coverage(forecast_of(algorithm, provider, session, weights), weights).risk(weights)
+        held = Held.of_portfolio(portfolio)
+        risk = Coverage(forecast_of(algorithm, provider, session, held.symbols), held.symbols).risk(held.weights)
         if not risk.predicted_vol > self.limit:
             return
         message = self._message(risk, session)

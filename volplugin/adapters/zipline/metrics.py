@@ -36,7 +36,7 @@ import pandas as pd
 from zipline.finance import metrics
 from zipline.utils.algo_instance import get_algo_instance
 
-from volplugin.adapters.zipline.book import Coverage, forecast_of, held_weights, weight_drift
+from volplugin.adapters.zipline.book import NOTHING_HELD, Coverage, Held, forecast_of
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import InsufficientHistoryError
 from volplugin.targeting import VolatilityTarget
@@ -94,8 +94,8 @@ class RiskMetrics:
     def _forget(self) -> None:
         self._standing: dict[str, Any] = NOTHING
         self._predicted: dict[pd.Timestamp, float] = {}
-        self._traded: dict[str, float] = {}
-        self._coverage = Coverage(None, ())
+        self._traded = NOTHING_HELD
+        self._coverage = Coverage(None, [])
 
     def start_of_simulation(
         self, ledger: Any, emission_rate: str, calendar: Any, sessions: pd.DatetimeIndex, benchmark: Any
@@ -107,35 +107,36 @@ class RiskMetrics:
         self, packet: dict[str, Any], ledger: Any, session: pd.Timestamp, session_ix: int, data_portal: Any
     ) -> None:
         """Write the row of a session, then look at the book that goes into the next."""
-        row = packet["daily_perf"]
+        row, today = packet["daily_perf"], _naive(session)
         row.update(self._standing)
         row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1], self.window)
-        self._predicted[_naive(session)] = self._standing["predicted_vol"]
-        portfolio = ledger.portfolio
-        weights = held_weights(portfolio)
+        self._predicted[today] = self._standing["predicted_vol"]
+        held = Held.of_ledger(ledger)
         if ledger.transactions(row["period_close"]):
-            self._traded = weights
-        self._standing = self._expected(weights, _naive(session)) if portfolio.portfolio_value > 0 else NOTHING
+            self._traded = held
+        self._standing = self._expected(held, today) if ledger.portfolio.portfolio_value > 0 else NOTHING
 
-    def _expected(self, weights: dict[str, float], session: pd.Timestamp) -> dict[str, Any]:
+    def _expected(self, held: Held, session: pd.Timestamp) -> dict[str, Any]:
         """Look at the book at a close: what is expected of it over the sessions to come."""
         algorithm = get_algo_instance()
         provider = provider_of(algorithm)
         if provider is None:
             return NOTHING
         forecast = (
-            forecast_of(algorithm, provider, session, weights) if self.refresh else provider.last_forecast(algorithm)
+            forecast_of(algorithm, provider, session, held.symbols)
+            if self.refresh
+            else provider.last_forecast(algorithm)
         )
-        if not self._coverage.is_of(forecast, weights):
-            self._coverage = Coverage(forecast, weights)
-        risk = self._coverage.risk(weights)
+        if not self._coverage.is_of(forecast, held.symbols):
+            self._coverage = Coverage(forecast, held.symbols)
+        risk = self._coverage.risk(held.weights)
         return {
             "predicted_vol": risk.predicted_vol,
             "risk_contributions": risk.contributions,
             "unmodelled": risk.unmodelled,
             "unmodelled_weight": risk.unmodelled_weight,
-            "cash_weight": 1.0 - sum(weights.values()),
-            "weight_drift": weight_drift(weights, self._traded),
+            "cash_weight": held.cash,
+            "weight_drift": held.drift_from(self._traded),
         }
 
     def end_of_simulation(
