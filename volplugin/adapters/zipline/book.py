@@ -37,7 +37,7 @@ class BookRisk:
     unmodelled_weight: float = np.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Held:
     """What a portfolio holds at the last prices.
 
@@ -55,11 +55,10 @@ class Held:
     @classmethod
     def of_portfolio(cls, portfolio: Any) -> Held:
         """Take in a portfolio as strategies and controls are handed it."""
-        value = portfolio.portfolio_value
-        if not value > 0:
+        if not portfolio.portfolio_value > 0:
             return NOTHING_HELD
-        exposures = [held.amount * held.last_sale_price for held in portfolio.positions.values()]
-        return cls([asset.symbol for asset in portfolio.positions], np.array(exposures, dtype=float) / value)
+        weights = portfolio.current_portfolio_weights
+        return cls([asset.symbol for asset in weights.index], weights.to_numpy())
 
     @classmethod
     def of_ledger(cls, ledger: Any) -> Held:
