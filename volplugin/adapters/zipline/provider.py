@@ -229,7 +229,10 @@ class _Run:
         panel = self._prices.whole_run()
         if panel is None or (self._foreseen is not None and session <= self._foreseen):
             return
-        _, span = next(self._model.volatility.spans(panel, session, panel.last_session))
+        # On from what is foreseen already, whichever session is asked for: so the next run finds the same kept.
+        begin = session if self._foreseen is None else panel.sessions[panel.sessions > self._foreseen][0]
+        spans = self._model.volatility.spans(panel, begin, panel.last_session)
+        span = next(sessions for _, sessions in spans if sessions[-1] >= session)
         self._forecaster.foresee(panel, span[0], span[-1], self._horizon)
         self._foreseen = span[-1]
 
