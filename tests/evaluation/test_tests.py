@@ -74,6 +74,21 @@ def test_model_confidence_set_is_that_of_arch_with_names_in_place(random):
     assert found["bad"] < 0.10 <= min(found["good"], found["near"])
 
 
+def test_models_that_lose_the_same_share_a_place_in_the_confidence_set(random):
+    better = random.random(400)
+    worse = better + random.random(400) + 0.5
+    alone = model_confidence_set(pd.DataFrame({"good": better, "bad": worse}), horizon=5)
+    losses = pd.DataFrame({"good": better, "bad": worse, "again": better * (1 + 1e-15)})
+    found = model_confidence_set(losses, horizon=5)
+    assert found.to_dict() == {**alone.to_dict(), "again": alone["good"]}
+    assert model_confidence_set(losses[["good", "again"]], horizon=5).tolist() == [1.0, 1.0]
+
+
+def test_a_confidence_set_without_a_session_in_common_is_refused():
+    with pytest.raises(InsufficientHistoryError, match="no session"):
+        model_confidence_set(pd.DataFrame({"a": [1.0, np.nan], "b": [np.nan, 1.0]}), 1)
+
+
 def test_one_model_has_no_confidence_set():
     with pytest.raises(ParameterError, match="two models"):
         model_confidence_set(pd.DataFrame({"only": [1.0, 2.0]}), 1)

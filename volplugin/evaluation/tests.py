@@ -120,6 +120,9 @@ def model_confidence_set(
 ) -> pd.Series:
     """P-value of each model for belonging to the set of best models (``>= size``: inside).
 
+    Models that lost the same every session, to the last digits but a few, are one model to the test, and share
+    its p-value; 1 if there is no other.
+
     Parameters
     ----------
     losses : DataFrame of shape (n_sessions, n_models)
@@ -133,6 +136,13 @@ def model_confidence_set(
     seed : int, default 0
         Of the bootstrap.
 
+    Raises
+    ------
+    ParameterError
+        For fewer than two models.
+    InsufficientHistoryError
+        If there is no session on which every model has a loss.
+
     References
     ----------
     Hansen, Lunde and Nason (2011), Econometrica 79; computed by `arch.bootstrap.MCS`.
@@ -142,12 +152,26 @@ def model_confidence_set(
     complete = losses.dropna()
     if losses.shape[1] < 2:
         raise ParameterError("a model confidence set takes two models or more")
+    if complete.empty:
+        raise InsufficientHistoryError("no session on which every model has a loss")
+    same = _first_of_the_same(complete.to_numpy())
+    distinct, place = np.unique(same, return_inverse=True)
+    if len(distinct) == 1:
+        return pd.Series(1.0, index=losses.columns, name="mcs_pvalue")
     block = hac_lags(horizon, len(complete))
-    test = MCS(complete.to_numpy(), size=size, reps=reps, block_size=block, method="R", seed=seed)
+    test = MCS(complete.to_numpy()[:, distinct], size=size, reps=reps, block_size=block, method="R", seed=seed)
     test.compute()
     # arch numbers the models and lists them from worst to best.
-    pvalues = test.pvalues["Pvalue"].sort_index()
-    return pd.Series(pvalues.to_numpy(), index=losses.columns, name="mcs_pvalue")
+    pvalues = test.pvalues["Pvalue"].sort_index().to_numpy()
+    return pd.Series(pvalues[place], index=losses.columns, name="mcs_pvalue")
+
+
+def _first_of_the_same(losses: np.ndarray) -> list[int]:
+    """Place of the first model with the losses of each: their differences have no variance to be tested with."""
+    return [
+        next(first for first in range(column + 1) if np.allclose(losses[:, first], losses[:, column], 1e-12, 0.0))
+        for column in range(losses.shape[1])
+    ]
 
 
 def mincer_zarnowitz(

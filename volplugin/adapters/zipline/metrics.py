@@ -18,7 +18,7 @@ zipline's default metrics plus these columns, all annual, in the row of session 
 ``realized_vol``
     Standard deviation of the last 63 daily returns of the algorithm, through t.
 
-A forecast every session costs several times the rest of a backtest. In the set ``volplugin-at-rebalance`` the
+A forecast at every close costs about as much as the rest of a backtest. In the set ``volplugin-at-rebalance`` the
 strategy's own last forecast stands until it asks for another: the book is looked at every session all the same.
 
 After the run ``context.risk_report`` holds the scorecard; it stays empty for fewer than 63 predictions.
