@@ -39,8 +39,8 @@ from volplugin.volatility.base import Follower
 START, END = "2017-01-25", "2017-02-10"  # over FFF's split and ahead of a dividend
 
 
-def forecasts(small, provider, *, start=START, end=END, symbols=None, hook="handle_data"):
-    """Forecasts that a strategy got, by the session in which it asked."""
+def forecasts(small, provider, *, start=START, end=END, symbols=None, hook="handle_data", silent=()):
+    """Forecasts that a strategy got, by the session in which it asked: all, but those to be silent in."""
     got = {}
 
     def initialize(context):
@@ -48,7 +48,8 @@ def forecasts(small, provider, *, start=START, end=END, symbols=None, hook="hand
         context.risk = provider()
 
     def ask(context, data):
-        got[data.current_session] = context.risk.forecast(context, data, context.assets)
+        if data.current_session not in silent:
+            got[data.current_session] = context.risk.forecast(context, data, context.assets)
 
     strategies.run(small, start, end, initialize, **{hook: ask})
     return got
@@ -307,6 +308,39 @@ def test_the_next_run_finds_what_was_foreseen_and_says_the_same(small, learned, 
     monkeypatch.setattr(Follower, "replay", lambda self, *arguments: replayed.append(self))
     assert_same_numbers(forecasts(small, lambda: RiskProvider(learned, bundle=small)), first)
     assert replayed == []
+
+
+def test_a_run_that_asks_on_other_days_finds_the_vintages_of_the_run_before(small, kept):
+    panel = read_bundle(small)
+    walk = WalkForward(HARVolatility("market"), RefitSchedule("monthly")).train(panel, START, END, progress=False)
+    model = RiskModel(walk, RollingCorrelation(60))
+    daily = forecasts(small, lambda: RiskProvider(model, bundle=small))
+    assert len(list(kept.glob("*.npz"))) == 2
+    turn = zipline_market.sessions("2017-01-30", "2017-02-03")  # the second vintage answers from the 31st on
+    rarely = forecasts(small, lambda: RiskProvider(model, bundle=small), silent=turn)
+    assert len(list(kept.glob("*.npz"))) == 2
+    assert_same_numbers(rarely, {session: daily[session] for session in rarely})
+
+
+def test_a_strategy_may_ask_again_after_a_vintage_was_missing(small, kept):
+    panel = read_bundle(small)
+    walk = WalkForward(HARVolatility("market")).train_through(panel, [pd.Timestamp("2017-02-01")], progress=False)
+    risk = RiskModel(walk, RollingCorrelation(60))
+    asked = {}
+
+    def initialize(context):
+        context.assets = strategies.universe(context)
+        context.risk = RiskProvider(risk, bundle=small)
+
+    def ask(context, data):
+        try:
+            asked[data.current_session] = len(context.risk.forecast(context, data, context.assets).assets)
+        except MissingVintageError:
+            asked[data.current_session] = 0
+
+    strategies.run(small, START, END, initialize, handle_data=ask)
+    assert asked == {session: 6 if session >= pd.Timestamp("2017-02-01") else 0 for session in asked}
+    assert list(asked) == list(zipline_market.sessions(START, END))
 
 
 def test_a_damaged_file_of_the_run_before_is_made_anew(small, learned, kept):
