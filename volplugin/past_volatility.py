@@ -127,8 +127,9 @@ def _facts(model: VolatilityForecaster) -> dict[str, Any]:
 
 
 def _arrays_of(paths: Paths) -> Arrays:
-    first = next(iter(paths.values()))
-    return frame_arrays(first) | {f"values {days}": path.to_numpy(dtype=float) for days, path in paths.items()}
+    labels = frame_arrays(next(iter(paths.values())))
+    del labels["values"]
+    return labels | {f"values {days}": path.to_numpy(dtype=float) for days, path in paths.items()}
 
 
 def _paths_of(
