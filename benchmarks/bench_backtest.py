@@ -10,8 +10,8 @@ is not counted; reading prices and loading models is. Of the rounds, all but the
 sessions where the run before kept them, as a strategy that is run again and again does. Times are those of the
 processor, one thread, so that what else the machine does counts little.
 
-Over eleven years, and over three of them: reading the bundle costs the same whatever the length, so that a short
-backtest pays a larger share.
+Over eleven years, and over three of them: what is done once a run, such as reading the bundle, costs the same
+whatever the length, so that a short backtest pays a larger share.
 """
 
 import gc

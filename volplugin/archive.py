@@ -104,8 +104,12 @@ class ForecastArchive:
 
 def frame_arrays(frame: pd.DataFrame) -> Arrays:
     """Return a frame of sessions x assets as arrays."""
+    return {"values": frame.to_numpy(dtype=float)} | label_arrays(frame)
+
+
+def label_arrays(frame: pd.DataFrame) -> Arrays:
+    """Return the labels alone of a frame of sessions x assets."""
     return {
-        "values": frame.to_numpy(dtype=float),
         "sessions": frame.index.to_numpy("datetime64[D]"),
         "assets": np.array([str(asset) for asset in frame.columns]),
     }

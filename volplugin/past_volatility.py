@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from volplugin.archive import Arrays, ForecastArchive, forecast_key, frame_arrays, frame_of, price_digest
+from volplugin.archive import Arrays, ForecastArchive, forecast_key, frame_of, label_arrays, price_digest
 from volplugin.panel import PricePanel
 from volplugin.volatility.base import Follower, VolatilityForecaster
 
@@ -127,8 +127,7 @@ def _facts(model: VolatilityForecaster) -> dict[str, Any]:
 
 
 def _arrays_of(paths: Paths) -> Arrays:
-    labels = frame_arrays(next(iter(paths.values())))
-    del labels["values"]
+    labels = label_arrays(next(iter(paths.values())))
     return labels | {f"values {days}": path.to_numpy(dtype=float) for days, path in paths.items()}
 
 

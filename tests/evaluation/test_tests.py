@@ -59,6 +59,13 @@ def test_diebold_mariano_rejects_about_as_often_as_it_says(random):
     assert 0.02 < np.mean(np.array(pvalues) < 0.05) < 0.12
 
 
+@pytest.mark.parametrize("rounding", [0.0, 1e-15])
+def test_losses_that_differ_by_rounding_do_not_differ(random, rounding):
+    loss = pd.Series(random.random(400))
+    found = diebold_mariano(loss * (1 + rounding), loss, 5)
+    assert (found.statistic, found.pvalue) == (0.0, 1.0)
+
+
 def test_diebold_mariano_needs_more_sessions_than_lags():
     with pytest.raises(InsufficientHistoryError, match="too few for 42 lags"):
         diebold_mariano(pd.Series(np.arange(30.0)), pd.Series(np.ones(30)), 21)

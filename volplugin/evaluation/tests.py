@@ -89,7 +89,8 @@ def diebold_mariano(loss: pd.Series, benchmark: pd.Series, horizon: int, lags: i
     Returns
     -------
     DieboldMariano
-        The statistic carries the small-sample factor and is compared with Student's t.
+        The statistic carries the small-sample factor and is compared with Student's t; 0 where the losses
+        differ by no more than rounding.
 
     Raises
     ------
@@ -110,7 +111,8 @@ def diebold_mariano(loss: pd.Series, benchmark: pd.Series, horizon: int, lags: i
     correction = np.sqrt((n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n)
     error = float(fit.bse[0])
     mean = float(gap.mean())
-    statistic = correction * mean / error if error > 0 else 0.0
+    same = _lose_the_same(loss[gap.index], benchmark[gap.index])
+    statistic = correction * mean / error if error > 0 and not same else 0.0
     pvalue = 2 * float(stats.t.sf(abs(statistic), n - 1))
     return DieboldMariano(mean, float(statistic), pvalue, lags, n)
 
@@ -154,8 +156,7 @@ def model_confidence_set(
         raise ParameterError("a model confidence set takes two models or more")
     if complete.empty:
         raise InsufficientHistoryError("no session on which every model has a loss")
-    same = _first_of_the_same(complete.to_numpy())
-    distinct, place = np.unique(same, return_inverse=True)
+    distinct, place = np.unique(_first_of_the_same(complete.to_numpy()), return_inverse=True)
     if len(distinct) == 1:
         return pd.Series(1.0, index=losses.columns, name="mcs_pvalue")
     block = hac_lags(horizon, len(complete))
@@ -168,10 +169,13 @@ def model_confidence_set(
 
 def _first_of_the_same(losses: np.ndarray) -> list[int]:
     """Place of the first model with the losses of each: their differences have no variance to be tested with."""
-    return [
-        next(first for first in range(column + 1) if np.allclose(losses[:, first], losses[:, column], 1e-12, 0.0))
-        for column in range(losses.shape[1])
-    ]
+    columns = losses.T
+    return [next(first for first, other in enumerate(columns) if _lose_the_same(other, column)) for column in columns]
+
+
+def _lose_the_same(one: np.ndarray | pd.Series, other: np.ndarray | pd.Series) -> bool:
+    """Whether losses differ by no more than rounding, which is as regular as a real lead would have to be."""
+    return np.allclose(one, other, rtol=1e-12, atol=0.0)
 
 
 def mincer_zarnowitz(

@@ -18,8 +18,9 @@ zipline's default metrics plus these columns, all annual, in the row of session 
 ``realized_vol``
     Standard deviation of the last 63 daily returns of the algorithm, through t.
 
-A forecast at every close costs about as much as the rest of a backtest. In the set ``volplugin-at-rebalance`` the
-strategy's own last forecast stands until it asks for another: the book is looked at every session all the same.
+A forecast at every close costs about as much as the rest of a monthly backtest. In the set
+``volplugin-at-rebalance`` the strategy's own last forecast stands until it asks for another: the book is looked at
+every session all the same.
 
 After the run ``context.risk_report`` holds the scorecard; it stays empty for fewer than 63 predictions.
 """
