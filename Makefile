@@ -35,10 +35,10 @@ test-slow: $(VENV)/.dev  ## Run the slow tests
 	$(BIN)/python -m pytest -q -m slow
 
 test-cluster: $(VENV)/.dev  ## Run all tests on a dask cluster of two processes, killed workers included
-	$(BIN)/python -m pytest -q tests/test_cluster.py tests/commands/test_cluster.py
+	$(BIN)/python -m pytest -q tests/test_parallel.py tests/cli/test_cluster.py
 
 test-peers: $(PEERS)/.peers  ## Run the tests that need skfolio and the other peers, in .venv-peers
-	$(PEERS)/bin/python -m pytest -q tests/adapters/test_skfolio.py tests/benchmarks tests/evaluation/test_covariance_oracle.py
+	$(PEERS)/bin/python -m pytest -q tests/adapters/test_skfolio.py tests/benchmarks tests/evaluation/covariance/test_oracle.py
 
 crash-kit: $(VENV)/.dev  ## Kill ingest, train and evaluate 120 times, and compare with undisturbed runs
 	PYTHONPATH=tests $(BIN)/python -m kit.crash --kills 120

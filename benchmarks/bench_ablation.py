@@ -21,7 +21,7 @@ from machine import describe_machine
 
 from volplugin import LSTMVolatility, ModelStore, PricePanel, WalkForward, read_bundle
 from volplugin.evaluation import forecast_table, volatility_scorecard
-from volplugin.evaluation.ranking import VolatilityScores
+from volplugin.evaluation.model_comparison import VolatilityScores
 
 HORIZONS = (1, 5, 21)
 REFERENCE = "one seed"

@@ -23,8 +23,8 @@ from dask.distributed import LocalCluster
 from machine import describe_machine
 
 from volplugin import LSTMVolatility, PricePanel, WalkForward
-from volplugin.cluster import on_cluster
-from volplugin.simulated import simulated_panel
+from volplugin.data.simulated import simulated_panel
+from volplugin.parallel import on_cluster
 
 BEGIN, START, END = "2004-01-02", "2010-01-04", "2013-12-31"
 

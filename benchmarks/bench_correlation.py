@@ -35,7 +35,7 @@ from volplugin.correlation import (
     NonlinearShrinkageCorrelation,
     TwoSpeedCorrelation,
 )
-from volplugin.risk_model import CLIP
+from volplugin.risk.model import CLIP
 
 HORIZONS = (1, 5, 21)
 AHEAD, YEAR, TARGET, QUARTER = 21, 252, 0.10, 63

@@ -39,10 +39,12 @@ from machine import describe_machine
 from peers import PEERS, Peer
 
 from volplugin import PricePanel, RiskModel, read_bundle
-from volplugin.archive import ForecastArchive, price_digest
-from volplugin.calibration import RegimeMultiplier
-from volplugin.defaults import default_risk_model, default_walk, targeting_risk_model
+from volplugin.data.panel import price_digest
 from volplugin.evaluation import CovariancePath, CovarianceScores, judge_covariances
+from volplugin.portfolio.defaults import targeting_risk_model
+from volplugin.risk.adjustments import RegimeMultiplier
+from volplugin.risk.defaults import default_risk_model, default_walk
+from volplugin.storage.forecast_cache import ForecastArchive
 
 RISK, STRUCTURE = "volplugin, view risk", "volplugin, view structure"
 Timed = tuple[CovariancePath, float]

@@ -29,8 +29,8 @@ from machine import describe_machine
 from peers import PEERS, PERCENT
 
 from volplugin import LSTMVolatility, PricePanel, RiskModel
-from volplugin.defaults import default_correlation
-from volplugin.simulated import simulated_panel
+from volplugin.data.simulated import simulated_panel
+from volplugin.risk.defaults import default_correlation
 
 BEGIN, END, TRAINED = "2008-01-02", "2016-12-30", "2015-12-31"
 ASKED = 21

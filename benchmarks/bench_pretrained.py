@@ -36,7 +36,7 @@ from volplugin import (
     read_bundle,
 )
 from volplugin.evaluation import VolatilityScores, forecast_table, volatility_scorecard
-from volplugin.pretrained import PretrainedVolatility
+from volplugin.volatility.pretrained import PretrainedVolatility
 
 HORIZONS = (1, 5, 21)
 SHIPPED, CLOSES, TUNED = "pretrained", "pretrained, closes only", "pretrained, tuned to each stock"

@@ -26,9 +26,9 @@ from processes import Spent, spending
 
 from volplugin import LSTMVolatility, PricePanel, RiskModel, WalkForward, read_bundle
 from volplugin._bundles import ingest_bundle, register_csv_folder
-from volplugin.defaults import default_correlation, default_walk
-from volplugin.judging import judge_volatility
-from volplugin.simulated import simulated_market, simulated_panel
+from volplugin.data.simulated import simulated_market, simulated_panel
+from volplugin.risk.defaults import default_correlation, default_walk
+from volplugin.workflows.evaluate_portfolio import judge_volatility
 
 BEGIN, START, END = "2000-01-03", pd.Timestamp("2010-01-04"), pd.Timestamp("2021-04-20")
 GOAL_SECONDS, GOAL_GIB = 600, 4.0

@@ -3,8 +3,8 @@
     python benchmarks/bench_targeting.py --store models --out build/targeting
 
 Needs the bundle dow30 (`volplugin ingest dow30`); trains what the store lacks of the LSTM. Every row has the same
-leverage cap, feedback, band and guard (`volplugin.defaults.targeting_rule`), so that only the covariance differs within
-a calendar. Finished runs are kept in the folder --out: an interrupted benchmark goes on where it stopped.
+leverage cap, feedback, band and guard (`volplugin.portfolio.defaults.targeting_rule`), so that only the covariance
+differs within a calendar. Finished runs are kept in the folder --out; an interrupted benchmark resumes there.
 
 Prints a Markdown table: realised volatility of the whole period, percent a year; mean distance of the volatility of the
 last 63 sessions from 10, points; the same of calendar years; turnover, percent of the portfolio a session, buying and
@@ -32,17 +32,11 @@ from volplugin._gallery.shared import follow
 from volplugin._gallery.vol_target import compose
 from volplugin.adapters.zipline import register_metrics
 from volplugin.adapters.zipline.run import run_hooks
-from volplugin.defaults import (
-    TARGETING_HORIZON,
-    ewma_covariance,
-    load_walk,
-    targeting_risk_model,
-    targeting_rule,
-    volatility_named,
-)
-from volplugin.files import write_atomically
-from volplugin.jobs import train
+from volplugin.portfolio.defaults import TARGETING_HORIZON, targeting_risk_model, targeting_rule
+from volplugin.risk.defaults import ewma_covariance, load_walk, volatility_named
+from volplugin.storage.atomic import write_atomically
 from volplugin.units import annualize
+from volplugin.workflows.backtest import train
 
 BUNDLE, TARGET, MAX_LEVERAGE, WINDOW = "dow30", 0.10, 3.0, 63
 FIVE_YEARS = 1260

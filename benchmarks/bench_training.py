@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from machine import describe_machine
 
-from volplugin.volatility.inputs import INPUTS, RECURRENT
+from volplugin.volatility.features import INPUTS, RECURRENT
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import STRIDE
 from volplugin.volatility.lstm.training import Recipe, log_mse, train

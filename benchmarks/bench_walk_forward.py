@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from machine import describe_machine
 
 from volplugin import read_bundle
-from volplugin.defaults import default_walk
+from volplugin.risk.defaults import default_walk
 
 START, END = "2010-01-04", "2021-04-20"
 

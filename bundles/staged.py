@@ -26,7 +26,7 @@ from zipline.data.adjustments import SQLiteAdjustmentWriter
 from zipline.data.bcolz_daily_bars import BcolzDailyBarReader, BcolzDailyBarWriter
 from zipline.data.bcolz_minute_bars import BcolzMinuteBarWriter
 
-from volplugin.files import is_running
+from volplugin.storage.atomic import is_running
 
 from .checks import PRICES, check_bars
 

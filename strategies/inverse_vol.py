@@ -16,7 +16,7 @@ from zipline.protocol import BarData
 
 from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare
-from volplugin.allocation import inverse_volatility
+from volplugin.portfolio.allocation import inverse_volatility
 
 
 def initialize(context: TradingAlgorithm) -> None:

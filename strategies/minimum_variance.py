@@ -17,7 +17,7 @@ from zipline.protocol import BarData
 
 from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare
-from volplugin.allocation import minimum_variance
+from volplugin.portfolio.allocation import minimum_variance
 
 
 def initialize(context: TradingAlgorithm) -> None:

@@ -19,7 +19,7 @@ from zipline.protocol import BarData
 from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare
 from volplugin.adapters.zipline import history_panel
-from volplugin.allocation import equal_weight
+from volplugin.portfolio.allocation import equal_weight
 
 YEAR, MONTH = 252, 21
 

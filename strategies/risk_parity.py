@@ -16,7 +16,7 @@ from zipline.protocol import BarData
 
 from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare
-from volplugin.allocation import risk_parity
+from volplugin.portfolio.allocation import risk_parity
 
 
 def initialize(context: TradingAlgorithm) -> None:

@@ -16,8 +16,8 @@ from zipline.protocol import BarData
 
 from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare, read_gallery_parameters
-from volplugin.daily import read_weights
 from volplugin.errors import AssetMismatchError
+from volplugin.workflows import read_weights
 
 
 def initialize(context: TradingAlgorithm) -> None:

@@ -17,7 +17,7 @@ from zipline.protocol import BarData
 
 from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare
-from volplugin.allocation import equal_weight
+from volplugin.portfolio.allocation import equal_weight
 
 
 def initialize(context: TradingAlgorithm) -> None:

@@ -20,7 +20,6 @@ from volplugin import (
     RollingVolatility,
     WalkForward,
 )
-from volplugin.calibration import AssetBias, Calibration, EigenvalueAdjustment, RegimeMultiplier
 from volplugin.correlation import (
     CorrelationEstimator,
     DCCCorrelation,
@@ -30,6 +29,7 @@ from volplugin.correlation import (
     NonlinearShrinkageCorrelation,
     TwoSpeedCorrelation,
 )
+from volplugin.risk.adjustments import AssetBias, Calibration, EigenvalueAdjustment, RegimeMultiplier
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
 
 

@@ -10,10 +10,12 @@ from registry import CORRELATIONS, FORECASTERS, PAIRS, STOCHASTIC, learn
 from sklearn.base import clone
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED, frames, permuted, scaled
 
-from volplugin import ModelStore, PricePanel, RiskModel, RollingVolatility, WalkForward, defaults, stored
+from volplugin import ModelStore, PricePanel, RiskModel, RollingVolatility, WalkForward
+from volplugin.data.panel import LONGEST_HALT
 from volplugin.errors import LookAheadError, MissingVintageError, NotFittedError, PanelError, ParameterError
-from volplugin.panel import LONGEST_HALT
+from volplugin.risk import defaults
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
+from volplugin.volatility import registry as stored
 
 HORIZONS = (1, 5, 10, 21, 63)
 every_forecaster = pytest.mark.parametrize("name", FORECASTERS)

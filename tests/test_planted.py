@@ -12,9 +12,9 @@ from synthetic import ASOF, SESSIONS
 
 from volplugin import EWMACorrelation, HARVolatility, ModelStore, PricePanel, RefitSchedule, RiskModel, WalkForward
 from volplugin.errors import StoreConfigurationError, StoreCorruptError
-from volplugin.pretrained import PretrainedVolatility
-from volplugin.store import vintage_checksum
+from volplugin.storage import vintage_checksum
 from volplugin.volatility import VolatilityForecaster
+from volplugin.volatility.pretrained import PretrainedVolatility
 
 START = SESSIONS[1030]
 PLANTED = SESSIONS[1061]

@@ -11,19 +11,25 @@ from types import ModuleType
 
 MODULES = (
     "volplugin",
-    *("volplugin.volatility", "volplugin.volatility.lstm", "volplugin.correlation", "volplugin.calibration"),
+    *("volplugin.volatility", "volplugin.volatility.lstm", "volplugin.correlation", "volplugin.risk.adjustments"),
     *(
-        "volplugin.defaults",
-        "volplugin.pretrained",
-        "volplugin.targeting",
-        "volplugin.diversification",
+        "volplugin.risk.defaults",
+        "volplugin.volatility.pretrained",
+        "volplugin.portfolio",
+        "volplugin.risk.diversification",
         "volplugin.units",
     ),
-    *("volplugin.research", "volplugin.evaluation", "volplugin.report", "volplugin.report.plots", "volplugin.study"),
-    *("volplugin.daily", "volplugin.configuration", "volplugin.cluster"),
+    *(
+        "volplugin.risk.history",
+        "volplugin.evaluation",
+        "volplugin.report",
+        "volplugin.report.plots",
+        "volplugin.workflows.study",
+    ),
+    *("volplugin.workflows", "volplugin.cli.config", "volplugin.parallel"),
     *("volplugin.adapters.zipline", "volplugin.adapters.zipline.audit", "volplugin.adapters.zipline.metrics"),
     *(("volplugin.adapters.skfolio",) if find_spec("skfolio") else ()),
-    *("volplugin.errors", "volplugin.simulated"),
+    *("volplugin.errors", "volplugin.data.simulated"),
 )
 """What the reference covers: the public names, and the modules that hold more of them."""
 

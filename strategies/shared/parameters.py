@@ -9,8 +9,9 @@ from zipline.extensions import Namespace
 
 from volplugin import RiskProvider
 from volplugin.adapters.zipline import StrategyParameters
-from volplugin.defaults import TARGETING_HORIZON, correlation_named, ewma_covariance, targeting_risk_model
 from volplugin.errors import ParameterError
+from volplugin.portfolio.defaults import TARGETING_HORIZON, targeting_risk_model
+from volplugin.risk.defaults import correlation_named, ewma_covariance
 
 COVARIANCES = ("default", "targeting", "ewma")
 

@@ -24,7 +24,7 @@ from zipline.protocol import BarData
 
 from volplugin import CovarianceForecast, RiskProvider, VolatilityTarget
 from volplugin._gallery.shared.parameters import read_gallery_parameters
-from volplugin.targeting import TrackRecord
+from volplugin.portfolio import TrackRecord
 
 RULES = {"daily": date_rules.every_day, "weekly": date_rules.week_start, "monthly": date_rules.month_start}
 

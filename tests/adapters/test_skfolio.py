@@ -6,9 +6,9 @@ import pytest
 
 from volplugin import EWMAVolatility, HARVolatility, RiskModel
 from volplugin.correlation import EWMACorrelation, TwoSpeedCorrelation
+from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, LookAheadError, ParameterError
 from volplugin.evaluation import CovariancePath, judge_covariances
-from volplugin.panel import PricePanel
 
 pytest.importorskip("skfolio", reason="skfolio is not installed; `make test-peers` runs these with it")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from volplugin.panel import PricePanel
+from volplugin.data.panel import PricePanel
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from volplugin import PricePanel
-from volplugin.evaluation.deciles import by_forecast_decile
-from volplugin.evaluation.sample import scored_samples
+from volplugin.evaluation.calibration import by_forecast_decile
+from volplugin.evaluation.model_comparison import scored_samples
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from volplugin.data.panel import PricePanel
 from volplugin.evaluation import PortfolioForecasts, portfolio_scorecard, volatility_scorecard
-from volplugin.panel import PricePanel
 from volplugin.report import BacktestResult, Comparison, RunDetails
 
 ASSETS = [f"S{i:02d}" for i in range(12)]

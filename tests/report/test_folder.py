@@ -10,9 +10,8 @@ import pytest
 from webpage import check
 
 from volplugin.errors import ResultFolderError
+from volplugin.report.backtest_page import report_folder, sections
 from volplugin.report.folder import read_result, write_result
-from volplugin.report.html import report_folder
-from volplugin.report.sections import sections
 from volplugin.report.tables import Table
 
 

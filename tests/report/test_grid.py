@@ -1,6 +1,6 @@
 import pytest
 
-from volplugin.report.grid import Group, grid
+from volplugin.report.format import Group, grid
 
 
 def test_cells_stand_under_their_titles_and_groups():

@@ -5,11 +5,9 @@ import pytest
 from markupsafe import Markup
 from webpage import check
 
-from volplugin.report import drawing, tables, write_report
-from volplugin.report.html import render_page
-from volplugin.report.page import Section, write_page
-from volplugin.report.pictures import picture
-from volplugin.report.sections import sections
+from volplugin.report import figures as drawing
+from volplugin.report import tables, write_report
+from volplugin.report.backtest_page import Section, picture, render_page, sections, write_page
 
 WITH_ALL = ["risk", "odds", "target", "sources", "stress", "stocks", "models", "believing", "again"]
 
@@ -107,7 +105,7 @@ def test_a_failure_leaves_the_old_page_and_no_scraps(bare, tmp_path, monkeypatch
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("volplugin.files.os.replace", fail)
+    monkeypatch.setattr("volplugin.storage.atomic.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_page("new", [section], tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "old"

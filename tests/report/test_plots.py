@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.report import plots
+from volplugin.report.backtest_page import SPECS, picture
 from volplugin.report.measures import clustered, middle, quarters, stock_errors
-from volplugin.report.pictures import SPECS, picture
 from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure
 from volplugin.report.plots.models import _coarser
 from volplugin.report.theme import DARK, LIGHT, style

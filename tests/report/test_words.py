@@ -4,7 +4,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from volplugin.report import tables, words
+from volplugin.report import summary as words
+from volplugin.report import tables
 
 
 def with_card(result, bias, realized):

@@ -20,12 +20,12 @@ from volplugin import (
     RollingVolatility,
     WalkForward,
 )
-from volplugin.defaults import load_walk
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreConfigurationError, StoreCorruptError
+from volplugin.risk.defaults import load_walk
 from volplugin.volatility import VolatilityForecaster
-from volplugin.volatility.horizons import KNOTS
-from volplugin.volatility.targets import close_to_close_ratio, forward_variance
-from volplugin.walkforward import describe
+from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance
+from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.walk_forward import describe
 
 YOUNG = SESSIONS[430]
 """A session soon after DELT was listed: too soon for HAR."""

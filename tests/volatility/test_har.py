@@ -6,12 +6,11 @@ from synthetic import ASOF, ASSETS, SESSIONS, TRAINED
 
 from volplugin import HARVolatility, PricePanel
 from volplugin.errors import InsufficientHistoryError, NotFittedError, ParameterError
+from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
+from volplugin.volatility.features import build_inputs
 from volplugin.volatility.har import TERMS
-from volplugin.volatility.horizons import KNOTS
-from volplugin.volatility.inputs import build_inputs
-from volplugin.volatility.linear import forecast_ratio, regress_logs
-from volplugin.volatility.rescale import out_of_sample_ratio
-from volplugin.volatility.targets import close_to_close_ratio, forward_variance
+from volplugin.volatility.regression import forecast_ratio, regress_logs
+from volplugin.volatility.term_structure import KNOTS
 
 
 @pytest.fixture(scope="module")

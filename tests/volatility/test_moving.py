@@ -5,8 +5,8 @@ from synthetic import ASOF, SESSIONS, TRAINED
 
 from volplugin import EWMAVolatility, PricePanel, RollingVolatility
 from volplugin.errors import ParameterError
-from volplugin.volatility.horizons import KNOTS
-from volplugin.volatility.targets import close_to_close_ratio, forward_variance
+from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance
+from volplugin.volatility.term_structure import KNOTS
 
 
 def whole(synthetic: PricePanel) -> PricePanel:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volplugin.volatility.windows import ew_mean, forward_mean, hold, rolling_mean
+from volplugin.volatility.rolling import ew_mean, forward_mean, hold, rolling_mean
 
 
 @pytest.fixture(scope="module")

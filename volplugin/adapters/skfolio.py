@@ -19,10 +19,10 @@ from skfolio.moments import BaseCovariance, BaseMu, EmpiricalMu
 from skfolio.prior import BasePrior, ReturnDistribution
 from sklearn.base import clone
 
-from volplugin.covariance import CovarianceForecast
+from volplugin.data.panel import PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
-from volplugin.panel import PricePanel, as_moment
-from volplugin.risk_model import RiskModel
+from volplugin.risk.covariance import CovarianceForecast
+from volplugin.risk.model import RiskModel
 
 __all__ = ["ForecastCovariance", "ForecastPrior"]
 

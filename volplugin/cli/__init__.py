@@ -11,16 +11,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: small s
 
 from volplugin.cli.audit import audit
 from volplugin.cli.backtest import backtest
-from volplugin.cli.configuring import add_config_option
+from volplugin.cli.config import add_config_option
 from volplugin.cli.demo import demo
 from volplugin.cli.evaluate import evaluate
 from volplugin.cli.forecast import forecast
 from volplugin.cli.ingest import ingest
+from volplugin.cli.logging import NORMAL, QUIET, VERBOSE, tell
 from volplugin.cli.monitor import monitor
 from volplugin.cli.pretrain import pretrain
 from volplugin.cli.report import report
 from volplugin.cli.study import study
-from volplugin.cli.telling import NORMAL, QUIET, VERBOSE, tell
 from volplugin.cli.train import train
 from volplugin.cli.vintages import vintages
 from volplugin.errors import VolpluginError

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from volplugin.cli.logging import say
 from volplugin.cli.options import (
     DATE,
     bundle_option,
@@ -17,7 +18,6 @@ from volplugin.cli.options import (
     start_option,
     vintages_option,
 )
-from volplugin.cli.telling import say
 from volplugin.errors import ParameterError, VolpluginError
 
 

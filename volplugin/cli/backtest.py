@@ -7,9 +7,9 @@ from typing import Any
 import click
 import pandas as pd
 
-from volplugin.cli.configuring import record
+from volplugin.cli.config import record
+from volplugin.cli.logging import say
 from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option, start_option, vintages_option
-from volplugin.cli.telling import say
 
 
 @click.command()
@@ -60,7 +60,7 @@ def backtest(
     Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out; volplugin report
     draws the page again from them.
     """
-    from volplugin import jobs as work
+    from volplugin.workflows import backtest as work
 
     job = work.Backtest(
         strategy=strategy,

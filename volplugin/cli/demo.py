@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from volplugin.cli.configuring import record
+from volplugin.cli.config import record
+from volplugin.cli.logging import say
 from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option
-from volplugin.cli.telling import say
 
 
 @click.command()
@@ -29,8 +29,8 @@ def demo(out: str, training: bool, jobs: int) -> None:
     With the pretrained models; or, with --train, with models that are trained first and kept in the folder, so that
     a second run has nothing to train.
     """
-    from volplugin import jobs as work
     from volplugin._bundles import ingest_bundle, register_dow30
+    from volplugin.workflows import backtest as work
 
     began = time.perf_counter()
     say("ingesting bundle dow30 (30 stocks, 1999 to 2021)")

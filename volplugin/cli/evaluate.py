@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from volplugin.cli.configuring import record
+from volplugin.cli.config import record
+from volplugin.cli.logging import say
 from volplugin.cli.options import (
     address_option,
     backend_option,
@@ -20,7 +21,6 @@ from volplugin.cli.options import (
     store_option,
     working,
 )
-from volplugin.cli.telling import say
 
 
 @click.command()
@@ -58,36 +58,35 @@ def evaluate(
     QLIKE against squared returns, lower is better; every model is refitted at each year's end. With --out, forecasts
     are kept in OUT/forecasts as they are made: an interrupted or repeated run makes only those it lacks.
     """
-    from volplugin import jobs as work
-    from volplugin import judging
     from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.archive import ForecastArchive
-    from volplugin.evaluation.judge import judge_forecasts
-    from volplugin.pretrained import require_trained
-    from volplugin.report.judgement import judgement_text, write_evaluation
-    from volplugin.report.text import book_table
+    from volplugin.evaluation.volatility import judge_forecasts
+    from volplugin.report.evaluation_files import write_evaluation
+    from volplugin.report.evaluation_text import judgement_text, risk_model_table
+    from volplugin.storage.forecast_cache import ForecastArchive
+    from volplugin.volatility.pretrained import require_trained
+    from volplugin.workflows import backtest as work
+    from volplugin.workflows.evaluate_portfolio import forecast_books
+    from volplugin.workflows.evaluate_volatility import forecast_volatility, known_before, model_names
 
-    names, days = judging.model_names(models), horizons_of(horizons)
+    names, days = model_names(models), horizons_of(horizons)
     panel = read_bundle(bundle)
     last = end_of(bundle, start, end)
     kept = ForecastArchive(None if out is None else Path(out) / "forecasts")
     with working(backend, address, panel):
         walk = work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start)
-        made = judging.forecast_volatility(
+        made = forecast_volatility(
             panel, walk, start, last, models=names, horizons=days, jobs=jobs, archive=kept, say=say
         )
-        ours = judging.forecast_books(
-            panel, walk, start, last, volatilities=made.table, jobs=jobs, archive=kept, say=say
-        )
+        ours = forecast_books(panel, walk, start, last, volatilities=made.table, jobs=jobs, archive=kept, say=say)
     judged = judge_forecasts(
         made.table,
         panel,
         components=made.components,
         parents=made.parents,
         books=ours.by_volatility,
-        calibrated_through=judging.known_before(start),
+        calibrated_through=known_before(start),
     )
-    text = f"{judgement_text(judged)}\n\n\n{book_table(ours.books)}"
+    text = f"{judgement_text(judged)}\n\n\n{risk_model_table(ours.books)}"
     click.echo(text)
     if out is not None:
         record(out)

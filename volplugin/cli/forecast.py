@@ -7,7 +7,7 @@ import json
 import click
 import pandas as pd
 
-from volplugin.cli.configuring import settings
+from volplugin.cli.config import settings
 from volplugin.cli.options import DATE, bundle_option, end_of, vintages_option, weights_option
 
 
@@ -23,11 +23,11 @@ def forecast(
 ) -> None:
     """Forecast the volatility of a portfolio, who contributes to it, and what changed since the session before."""
     from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.daily import book_today, read_weights
-    from volplugin.daily.text import book_text
-    from volplugin.defaults import default_correlation
-    from volplugin.pretrained import require_trained
-    from volplugin.risk_model import RiskModel
+    from volplugin.risk.defaults import default_correlation
+    from volplugin.risk.model import RiskModel
+    from volplugin.volatility.pretrained import require_trained
+    from volplugin.workflows import book_today, read_weights
+    from volplugin.workflows.portfolio_risk import book_text
 
     panel = read_bundle(bundle)
     panel = panel.asof(end_of(bundle, panel.sessions[0], asof))

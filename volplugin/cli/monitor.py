@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from volplugin.cli.configuring import settings
+from volplugin.cli.config import settings
 from volplugin.cli.options import DATE, bundle_option, end_of, vintages_option, weights_option
 
 FAILED = 3
@@ -46,11 +46,11 @@ def monitor(
     Each line tells what was found and, in brackets, its limit. The reason of a failure is repeated on standard error.
     """
     from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.daily import Limits, check_health, read_weights
-    from volplugin.daily.text import health_text
-    from volplugin.defaults import default_correlation
-    from volplugin.pretrained import require_trained
-    from volplugin.risk_model import RiskModel
+    from volplugin.risk.defaults import default_correlation
+    from volplugin.risk.model import RiskModel
+    from volplugin.volatility.pretrained import require_trained
+    from volplugin.workflows import Limits, check_health, read_weights
+    from volplugin.workflows.portfolio_risk import health_text
 
     panel = read_bundle(bundle)
     panel = panel.asof(end_of(bundle, panel.sessions[0], asof))

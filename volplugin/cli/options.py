@@ -12,7 +12,7 @@ import pandas as pd
 from volplugin.errors import ParameterError
 
 if TYPE_CHECKING:
-    from volplugin.panel import PricePanel
+    from volplugin.data.panel import PricePanel
 
 DEMO_START, DEMO_END = "2010-01-04", "2021-04-20"
 
@@ -76,7 +76,7 @@ def working(backend: str, address: str | None, *shared: Any) -> AbstractContextM
         raise ParameterError("--backend dask and --address tcp://HOST:PORT come together; give both, or neither")
     if address is None:
         return nullcontext()
-    from volplugin.cluster import on_cluster
+    from volplugin.parallel import on_cluster
 
     return on_cluster(address, *shared)
 
@@ -103,7 +103,7 @@ def horizons_of(text: str) -> list[int]:
 def read_prices(name: str) -> PricePanel:
     """Read a file, a folder of CSV files, or an ingested bundle."""
     from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.panel import PricePanel
+    from volplugin.data.panel import PricePanel
 
     if Path(name).suffix in (".parquet", ".pq"):
         return PricePanel.from_parquet(name)

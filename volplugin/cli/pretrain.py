@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from volplugin.cli.cost import Cost
 from volplugin.cli.options import DATE, address_option, backend_option, jobs_option, read_prices, working
+from volplugin.cli.resources import Cost
 
 
 @click.command()
@@ -59,10 +59,10 @@ def pretrain(
     What the store holds already is left alone; training that was interrupted goes on where it stopped. Use the
     result with --store in the other commands, or PretrainedVolatility(DIR).
     """
-    from volplugin.panel import PricePanel
-    from volplugin.pretrained import backbone
-    from volplugin.pretraining import pretrain as train
-    from volplugin.pretraining import step_choices
+    from volplugin.data.panel import PricePanel
+    from volplugin.volatility.pretrained import backbone
+    from volplugin.workflows.pretrain import pretrain as train
+    from volplugin.workflows.pretrain import step_choices
 
     panel = PricePanel.beside([read_prices(name) for name in panels])
     if market is not None:

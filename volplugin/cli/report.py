@@ -11,7 +11,7 @@ import click
 @click.argument("folder", metavar="DIR", type=click.Path())
 def report(folder: str) -> None:
     """Draw report.html again from the files that volplugin backtest or demo wrote into DIR, without a new run."""
-    from volplugin.report.html import report_folder
+    from volplugin.report.backtest_page import report_folder
 
     began = time.perf_counter()
     page = report_folder(folder)

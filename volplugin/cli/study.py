@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from volplugin.cli.configuring import record
+from volplugin.cli.config import record
+from volplugin.cli.logging import say
 from volplugin.cli.options import address_option, backend_option, bundle_option, jobs_option, working
-from volplugin.cli.telling import say
 
 
 @click.command()
@@ -49,9 +49,9 @@ def study(
     where it stopped.
     """
     import volplugin
-    from volplugin.daily import read_weights
-    from volplugin.report.study import study_text, write_study
-    from volplugin.study import SeedSettings, causal_model, common_sample, run_study
+    from volplugin.workflows import read_weights
+    from volplugin.workflows.study import SeedSettings, causal_model, common_sample, run_study
+    from volplugin.workflows.study.page import study_text, write_study
 
     # Looked up when used: closes from files need no zipline.
     panel = volplugin.read_bundle(bundle) if closes is None else volplugin.PricePanel.from_csv(closes)

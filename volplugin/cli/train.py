@@ -41,8 +41,8 @@ def train(
     Each is trained on the prices up to a year's end and answers from there on. Those in the store already are
     left alone; training that was interrupted goes on where it stopped.
     """
-    from volplugin import jobs as work
     from volplugin.adapters.zipline.bundles import read_bundle
+    from volplugin.workflows import backtest as work
 
     # Anchored at the first session: no later split or dividend touches a training price, to the last bit.
     panel = read_bundle(bundle)

@@ -23,8 +23,8 @@ def vintages(
 
     Those that come with the package are listed, and never deleted.
     """
-    from volplugin.daily.vintages import losses_of, stored, vintage_table
-    from volplugin.pretrained import PRETRAINED, load_walk
+    from volplugin.volatility.pretrained import PRETRAINED, load_walk
+    from volplugin.workflows.vintages import losses_of, stored, vintage_table
 
     if store == PRETRAINED and (keep or before is not None):
         raise ParameterError("the pretrained vintages come with the package; name your own folder with --store")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from volplugin.correlation.moments import PairMoments
+from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
 from volplugin.correlation.repair import SMALLEST_EIGENVALUE, average, nearest_correlation, shrink_scarce
 from volplugin.errors import ParameterError
 
@@ -85,3 +85,32 @@ class CorrelationEstimator(BaseEstimator, ABC):
 def _scarce(observations: np.ndarray, assets: pd.Index) -> dict[Any, float]:
     own = np.diagonal(observations)
     return {assets[place]: float(own[place]) for place in np.flatnonzero(own < own.max() / 2)}
+
+
+class WindowedCorrelation(CorrelationEstimator):
+    """Base of estimators over the last `window` sessions, weighted equally or exponentially.
+
+    Parameters
+    ----------
+    window : int, default 504
+        Sessions.
+    halflife : float, optional
+        Sessions after which a session counts half; by default all of the window count the same.
+    """
+
+    def __init__(self, window: int = 504, halflife: float | None = None) -> None:
+        self.window = window
+        self.halflife = halflife
+
+    @property
+    def lookback(self) -> int:
+        """Rows of z that the estimate depends on."""
+        if not self.window >= 2:
+            raise ParameterError(f"window is {self.window}; pass at least 2 sessions")
+        if self.halflife is not None and not self.halflife > 0:
+            raise ParameterError(f"halflife is {self.halflife}; pass a number of sessions above zero, or None")
+        return self.window
+
+    def _moments(self, z: np.ndarray) -> PairMoments:
+        """Plain pairwise moments under the weights of the window."""
+        return weighted_moments(z, session_weights(len(z), self.halflife))

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.signal import lfilter
 
 from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.ewma import RollingCorrelation
 from volplugin.correlation.moments import PairMoments, joint_weights, to_unit_variance
 from volplugin.correlation.repair import complete, to_unit_diagonal
-from volplugin.correlation.rolling import RollingCorrelation
 from volplugin.errors import ParameterError
 
 HALF_LIVES = (3, 5, 8, 13, 21, 34, 55, 89, 144)

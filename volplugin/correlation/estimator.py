@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from volplugin.correlation.base import WindowedCorrelation
 from volplugin.correlation.moments import PairMoments, to_unit_variance
 from volplugin.correlation.repair import to_unit_diagonal
-from volplugin.correlation.windowed import WindowedCorrelation
 
 FULL = 0.9
 """Share of the sessions of the window on which an asset must be there to be handed to the estimator."""

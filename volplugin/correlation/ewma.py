@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.base import CorrelationEstimator, WindowedCorrelation
 from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
 from volplugin.correlation.repair import towards_constant
 from volplugin.errors import ParameterError
@@ -50,3 +50,19 @@ class EWMACorrelation(CorrelationEstimator):
         if self.shrinkage == 0:
             return moments
         return moments._replace(correlation=towards_constant(moments.correlation, self.shrinkage))
+
+
+class RollingCorrelation(WindowedCorrelation):
+    """Equal-weight correlation of the last `window` devolatilised returns.
+
+    Parameters
+    ----------
+    window : int, default 252
+        Sessions.
+    """
+
+    def __init__(self, window: int = 252) -> None:
+        super().__init__(window)
+
+    def _estimate(self, z: np.ndarray) -> PairMoments:
+        return self._moments(z)

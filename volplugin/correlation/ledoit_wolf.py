@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from volplugin.correlation.base import WindowedCorrelation
 from volplugin.correlation.moments import PairMoments, joint_weights, session_weights, to_unit_variance
 from volplugin.correlation.repair import towards_constant
-from volplugin.correlation.windowed import WindowedCorrelation
 
 
 class LedoitWolfCorrelation(WindowedCorrelation):

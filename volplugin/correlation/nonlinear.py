@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from volplugin.correlation.base import WindowedCorrelation
 from volplugin.correlation.moments import PairMoments
 from volplugin.correlation.repair import spectrum, to_unit_diagonal, typical_observations
-from volplugin.correlation.windowed import WindowedCorrelation
 
 FEWEST = 12
 """Observations that the formula needs."""

@@ -1,23 +1,19 @@
 """The judge: losses, tests and scorecards of volatility and portfolio-risk forecasts."""
 
-from volplugin.evaluation.backtest import (
-    PortfolioForecasts,
-    book_returns,
-    forecast_table,
-    portfolio_forecasts,
+from volplugin.evaluation.calibration import (
+    BiasStatistic,
+    bias_statistic,
+    mrad,
+    q_statistic,
+    rolling_bias,
+    verdict_table,
 )
-from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.covariance import judge_covariances
-from volplugin.evaluation.covariance_path import CovariancePath
-from volplugin.evaluation.covariance_scores import CovarianceScores
-from volplugin.evaluation.cross_section import LevelTest, level_test, pooled_mincer_zarnowitz
+from volplugin.evaluation.covariance.evaluate import judge_covariances
+from volplugin.evaluation.covariance.path import CovariancePath
+from volplugin.evaluation.covariance.scores import CovarianceScores
 from volplugin.evaluation.equal_weight import EqualWeightBooks, equal_weight_books
-from volplugin.evaluation.judge import VolatilityJudgement, judge_forecasts
-from volplugin.evaluation.losses import log_likelihood, mse, proxy_scale, qlike, range_variance, realized_variance
-from volplugin.evaluation.periods import STRESS
-from volplugin.evaluation.ranking import VolatilityScores, volatility_scorecard
-from volplugin.evaluation.scorecard import book_scorecard, portfolio_scorecard, standing_bias
-from volplugin.evaluation.tests import (
+from volplugin.evaluation.forecasts import PortfolioForecasts, book_returns, forecast_table, portfolio_forecasts
+from volplugin.evaluation.hypothesis_tests import (
     Coverage,
     DieboldMariano,
     MincerZarnowitz,
@@ -28,7 +24,12 @@ from volplugin.evaluation.tests import (
     model_confidence_set,
     value_at_risk,
 )
-from volplugin.evaluation.verdicts import verdict_table
+from volplugin.evaluation.losses import log_likelihood, mse, proxy_scale, qlike, range_variance, realized_variance
+from volplugin.evaluation.model_comparison import VolatilityScores, volatility_scorecard
+from volplugin.evaluation.panel_tests import LevelTest, level_test, pooled_mincer_zarnowitz
+from volplugin.evaluation.portfolio import book_scorecard, portfolio_scorecard, standing_bias
+from volplugin.evaluation.stress_periods import STRESS
+from volplugin.evaluation.volatility import VolatilityJudgement, judge_forecasts
 
 __all__ = [
     "STRESS",

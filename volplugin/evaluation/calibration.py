@@ -10,7 +10,12 @@ import pandas as pd
 from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.losses import qlike
+from volplugin.evaluation.forecasts import Standing, over_phases, stand
+from volplugin.evaluation.hypothesis_tests import coverage, mincer_zarnowitz, value_at_risk
+from volplugin.evaluation.losses import qlike, realized_variance
+from volplugin.evaluation.model_comparison import ScoredSample
+from volplugin.evaluation.panel_tests import level_test
+from volplugin.units import annualize
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 
@@ -89,3 +94,199 @@ def mrad(standardized: pd.Series, window: int = 21) -> float:
 def q_statistic(returns: pd.Series, volatility: pd.Series) -> float:
     """Mean of ``z^2 - ln z^2``: one more than the mean QLIKE, 2.27 where forecasts are right."""
     return float(qlike(returns**2, volatility**2).mean()) + 1
+
+
+TAILS = (0.01, 0.05)
+METHODS = ("gaussian", "historical")
+MONTH = 21
+"""Sessions of a window of MRAD."""
+FEWEST = 63
+"""Sessions with which a series is judged at all, and exceedances counted."""
+SIZE = 0.05
+"""P-value below which a test rejects."""
+
+
+def verdict_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> pd.DataFrame:
+    """Judge forecasts of some series, each by itself.
+
+    Parameters
+    ----------
+    volatility : DataFrame of shape (n_origins, n_series)
+        Daily volatility by origin, consecutive sessions; NaN where nothing is to be judged.
+    returns : DataFrame of shape (n_sessions, n_series)
+        Daily returns, through the last origin's horizon.
+    horizon : int
+        Sessions that each forecast covers.
+
+    Returns
+    -------
+    DataFrame, index series
+        ``sessions``; ``bias`` (standard deviation of the daily returns over the standing forecast, all phases
+        pooled) with its Gaussian band ``bias_lower``, ``bias_upper``; ``level_t``, ``level_pvalue`` (that
+        realised over forecast variance averages one, HAC); ``mrad`` over 21 sessions and ``q`` (means over
+        the phases); ``qlike`` of the forecasts; ``mz_intercept``, ``mz_slope``, ``mz_pvalue``; and for the
+        quantiles of both methods at 1% and 5% ``exceeded_METHOD_TAIL`` (frequency), ``kupiec_METHOD_TAIL`` and
+        ``christoffersen_METHOD_TAIL`` (p-values, of several phases joined by `over_phases`). NaN where a series
+        has fewer than 63 sessions, or a test too few.
+    """
+    standing = stand(volatility, returns, horizon)
+    outcome = realized_variance(returns.reindex(returns.index.union(volatility.index)), horizon)
+    outcome = outcome.reindex(index=volatility.index, columns=volatility.columns)
+    limits = {(method, tail): _exceeded(standing.standardized, method, tail) for method in METHODS for tail in TAILS}
+    distance = _mrad(standing.standardized)
+    rows = {}
+    for place, name in enumerate(volatility.columns):
+        row = _level(standing, place)
+        if row["sessions"] >= FEWEST:
+            row["mrad"] = distance[place]
+            row["qlike"] = float(qlike(outcome[name], volatility[name] ** 2).mean())
+            row |= _regressions(outcome[name], volatility[name] ** 2, horizon)
+            for (method, tail), exceeded in limits.items():
+                row |= _tail(exceeded[:, :, place], method, tail)
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index", columns=_columns())
+
+
+def verdict_summary(table: pd.DataFrame) -> pd.Series:
+    """Put many series in one row: medians of what is measured, and the share of series that each test rejects at 5%.
+
+    Returns
+    -------
+    Series
+        ``series`` (how many were long enough); medians of ``bias``, ``mrad``, ``q``; mean ``exceeded_...``;
+        ``outside_band`` (share with `bias` outside its Gaussian band), and for each p-value, under its name,
+        the share below 0.05 among the series that have one.
+    """
+    judged = table[table["sessions"] >= FEWEST]
+    row: dict[str, float] = {"series": float(len(judged))}
+    for name in table.columns:
+        values = judged[name].dropna()
+        if name in ("bias", "mrad", "q"):
+            row[name] = float(values.median())
+        elif name.startswith("exceeded"):
+            row[name] = float(values.mean())
+        elif name.startswith(("kupiec", "christoffersen")) or name.endswith("pvalue"):
+            row[name.removesuffix("_pvalue")] = float((values < SIZE).mean()) if len(values) else float("nan")
+    outside = (judged["bias"] < judged["bias_lower"]) | (judged["bias"] > judged["bias_upper"])
+    row["outside_band"] = float(outside.mean()) if len(judged) else float("nan")
+    return pd.Series(row)
+
+
+def tail_name(what: str, method: str, tail: float) -> str:
+    """Column of a tail's number, such as ``kupiec_gaussian_1%``."""
+    return f"{what}_{method}_{tail:.0%}"
+
+
+def _columns() -> list[str]:
+    level = ["sessions", "bias", "bias_lower", "bias_upper", "level_t", "level_pvalue", "mrad", "q", "qlike"]
+    tails = [
+        tail_name(what, method, tail)
+        for what in ("exceeded", "kupiec", "christoffersen")
+        for method in METHODS
+        for tail in TAILS
+    ]
+    return [*level, "mz_intercept", "mz_slope", "mz_pvalue", *tails]
+
+
+def _level(standing: Standing, place: int) -> dict[str, float]:
+    """Bias and Q of one series; each session counts once for the band, however many phases it is in."""
+    z = standing.standardized[:, :, place]
+    sessions = int(np.isfinite(z).any(axis=0).sum())
+    if sessions < FEWEST:
+        return {"sessions": sessions}
+    lower, upper = sampling_band(sessions)
+    pooled = z[np.isfinite(z)]
+    squared, variance = standing.returns[:, place] ** 2, standing.volatility[:, :, place] ** 2
+    return {
+        "sessions": sessions,
+        "bias": float(pooled.std(ddof=1)),
+        "bias_lower": lower,
+        "bias_upper": upper,
+        "q": _mean(qlike(squared, variance)) + 1,
+    }
+
+
+def _mrad(z: np.ndarray) -> list[float]:
+    """Mean distance from 1 of each series' bias of a month, over the windows of all phases."""
+    distance = (rolling_bias(_flat(z), MONTH) - 1).abs().mean().to_numpy().reshape(len(z), -1)
+    return [_mean(column) for column in distance.T]
+
+
+def _flat(z: np.ndarray) -> pd.DataFrame:
+    """Lay the phases of all series side by side, sessions x (phases * series)."""
+    phases, sessions, series = z.shape
+    return pd.DataFrame(z.transpose(1, 0, 2).reshape(sessions, phases * series))
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _regressions(outcome: pd.Series, forecast: pd.Series, horizon: int) -> dict[str, float]:
+    """Level test and Mincer-Zarnowitz regression of one series; nothing where it is too short for them."""
+    try:
+        level, fit = level_test(outcome / forecast, horizon), mincer_zarnowitz(outcome, forecast, horizon)
+    except InsufficientHistoryError:
+        return {}
+    return {
+        "level_t": level.statistic,
+        "level_pvalue": level.pvalue,
+        "mz_intercept": fit.intercept,
+        "mz_slope": fit.slope,
+        "mz_pvalue": fit.pvalue,
+    }
+
+
+def _exceeded(z: np.ndarray, method: str, tail: float) -> np.ndarray:
+    """Whether each standardised return undercuts its limit: 1 or 0, NaN without a return or a limit."""
+    phases, sessions, series = z.shape
+    flat = _flat(z)
+    limit = value_at_risk(flat, flat * 0 + 1, tail, method)
+    hit = (flat < limit).astype(float).where(flat.notna() & limit.notna())
+    return hit.to_numpy().reshape(sessions, phases, series).transpose(1, 0, 2)
+
+
+def _tail(exceeded: np.ndarray, method: str, tail: float) -> dict[str, float]:
+    """Frequency of exceedances and the p-values of both tests, over the phases that have enough sessions."""
+    known = [phase[np.isfinite(phase)] for phase in exceeded]
+    known = [phase for phase in known if len(phase) >= FEWEST]
+    if not known:
+        return {}
+    found = [coverage(phase > 0, tail) for phase in known]
+    return {
+        tail_name("exceeded", method, tail): float(np.mean(np.concatenate(known))),
+        tail_name("kupiec", method, tail): over_phases([one.kupiec_pvalue for one in found]),
+        tail_name("christoffersen", method, tail): over_phases([one.christoffersen_pvalue for one in found]),
+    }
+
+
+DECILES = 10
+
+
+def by_forecast_decile(sample: ScoredSample) -> pd.DataFrame:
+    """Stock-days sorted by the forecast of each model into ten groups of equal size.
+
+    Returns
+    -------
+    DataFrame, index (model, decile)
+        ``predicted`` and ``realized`` (*annual* volatilities, root mean squares over the group), ``ratio``
+        (realised over predicted: above 1 risk was under-predicted) and ``stock_days``. Decile 1 has the
+        smallest forecasts.
+    """
+    tables = {model: _deciles(sample.outcome, variance) for model, variance in sample.variance.items()}
+    return pd.concat(tables, names=["model", "decile"])
+
+
+def _deciles(outcome: pd.DataFrame, variance: pd.DataFrame) -> pd.DataFrame:
+    f, y = variance.to_numpy().ravel(), outcome.to_numpy().ravel()
+    f, y = f[np.isfinite(f)], y[np.isfinite(f)]
+    # By rank, so that the groups are equal in size whatever ties there are.
+    place = np.argsort(np.argsort(f, kind="stable"), kind="stable")
+    group = pd.Series(place * min(DECILES, len(f)) // len(f) + 1, name="decile")
+    means = pd.DataFrame({"f": f, "y": y}).groupby(group).mean()
+    predicted, realized = annualize(means["f"] ** 0.5), annualize(means["y"] ** 0.5)
+    days = group.value_counts().sort_index()
+    return pd.DataFrame(
+        {"predicted": predicted, "realized": realized, "ratio": realized / predicted, "stock_days": days}
+    )

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation.backtest import PortfolioForecasts, book_returns
-from volplugin.panel import PricePanel
+from volplugin.evaluation.forecasts import PortfolioForecasts, book_returns
 
 Books = dict[int, dict[str, PortfolioForecasts]]
 """Forecasts of one book by horizon and model."""

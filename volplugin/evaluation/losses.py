@@ -12,8 +12,8 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.panel import PricePanel
 from volplugin.units import TRADING_DAYS
 
 OUTCOME_FLOOR = 1e-7

@@ -10,22 +10,13 @@
 The numbers behind each plot are functions of `volplugin.report.measures`.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from volplugin.report.folder import read_result
-    from volplugin.report.html import write_report
-    from volplugin.report.result import BacktestResult, Comparison, RunDetails, package_versions
-
-__all__ = ["BacktestResult", "Comparison", "RunDetails", "package_versions", "read_result", "write_report"]
-
-
-def __getattr__(name: str) -> Any:
-    """Load a name on first use (PEP 562): a table for a terminal takes no matplotlib."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = {"write_report": "html", "read_result": "folder"}.get(name, "result")
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "backtest_page": ["write_report"],
+        "folder": ["read_result"],
+        "result": ["BacktestResult", "Comparison", "RunDetails", "package_versions"],
+    },
+)

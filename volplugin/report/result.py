@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.backtest import PortfolioForecasts
-from volplugin.evaluation.ranking import VolatilityScores
+from volplugin.evaluation.forecasts import PortfolioForecasts
+from volplugin.evaluation.model_comparison import VolatilityScores
 
 PACKAGES = (
     "volplugin",

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
+from volplugin.data.panel import LONGEST_HALT, PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError, ParameterError
-from volplugin.panel import LONGEST_HALT, PricePanel, as_moment
-from volplugin.volatility.horizons import KNOTS, interpolate_variance
-from volplugin.volatility.windows import hold
+from volplugin.volatility.rolling import hold
+from volplugin.volatility.term_structure import KNOTS, interpolate_variance
 
 State = dict[str, np.ndarray]
 

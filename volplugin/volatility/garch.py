@@ -10,11 +10,11 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy.signal import lfilter
 
+from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
-from volplugin.panel import PricePanel
 from volplugin.volatility.base import REACH, State, VolatilityForecaster
-from volplugin.volatility.moving import MINIMUM, positive
-from volplugin.volatility.windows import rolling_mean
+from volplugin.volatility.moving_average import MINIMUM, positive
+from volplugin.volatility.rolling import rolling_mean
 
 WINDOW = 750
 """Sessions that the recursion runs over; before them lies the mean squared return of the window (the backcast)."""

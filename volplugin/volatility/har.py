@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.panel import PricePanel
 from volplugin.volatility.base import State, VolatilityForecaster
-from volplugin.volatility.horizons import KNOTS
-from volplugin.volatility.inputs import (
+from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
+from volplugin.volatility.features import (
     HAR,
     INPUT_LOOKBACK,
     LEVERAGE,
@@ -22,9 +22,8 @@ from volplugin.volatility.inputs import (
     within_levels,
     without_market,
 )
-from volplugin.volatility.linear import regress_logs
-from volplugin.volatility.rescale import out_of_sample_ratio
-from volplugin.volatility.targets import close_to_close_ratio, forward_variance
+from volplugin.volatility.regression import regress_logs
+from volplugin.volatility.term_structure import KNOTS
 
 TERMS = {"har": HAR, "market": (*HAR, *LEVERAGE, *MARKET), "lstm": (*OWN, *MARKET)}
 """Regressors by name: the classic three, with market and leverage terms, or all that the LSTM sees."""

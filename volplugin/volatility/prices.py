@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 from sklearn.base import clone
 
-from volplugin.panel import PricePanel
+from volplugin.data.panel import PricePanel
 from volplugin.volatility.base import Follower, State, VolatilityForecaster
-from volplugin.volatility.combined import JointVolatility, Paths
+from volplugin.volatility.combination import JointVolatility, Paths
 
 CLOSES_ANSWER = "the panel has closes only: the model that was trained on closes answers"
 

@@ -17,13 +17,7 @@ from adapters.zipline import strategies
 from volplugin import read_bundle
 from volplugin._bundles import ingest_bundle, register_csv_folder
 from volplugin.adapters.zipline import bundle_sessions, check_range
-from volplugin.errors import (
-    AssetMismatchError,
-    BundleError,
-    BundleNotFoundError,
-    BundleRangeError,
-    PanelError,
-)
+from volplugin.errors import AssetMismatchError, BundleError, BundleNotFoundError, BundleRangeError, PanelError
 
 
 @pytest.fixture(scope="module")

@@ -11,18 +11,9 @@ from zipline.api import date_rules, schedule_function, time_rules
 
 import zipline_market
 from adapters.zipline import strategies
-from volplugin import (
-    ModelStore,
-    RefitSchedule,
-    RiskModel,
-    RiskProvider,
-    RollingCorrelation,
-    WalkForward,
-    read_bundle,
-)
+from volplugin import ModelStore, RefitSchedule, RiskModel, RiskProvider, RollingCorrelation, WalkForward, read_bundle
 from volplugin.adapters.zipline import provider as module
 from volplugin.adapters.zipline.provider import provider_of
-from volplugin.archive import ForecastArchive
 from volplugin.errors import (
     AssetMismatchError,
     BundleError,
@@ -33,6 +24,7 @@ from volplugin.errors import (
     MissingForecastError,
     MissingVintageError,
 )
+from volplugin.storage.forecast_cache import ForecastArchive
 from volplugin.volatility import HARVolatility
 from volplugin.volatility.base import Follower
 

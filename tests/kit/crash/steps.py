@@ -2,7 +2,7 @@
 
 Installed in a forked child only, before the command runs; the code under test is untouched. A step is what Python
 reports of itself through its audit hook (a file opened for writing, made, renamed, removed, an SQL statement) and,
-of `volplugin.files`, half of the bytes written and the call of fsync.
+of `volplugin.storage.atomic`, half of the bytes written and the call of fsync.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Steps:
             return connection
 
         sqlite3.connect = connected
-        from volplugin import files
+        from volplugin.storage import atomic as files
 
         files.open = self._open  # type: ignore[attr-defined]
 

@@ -19,9 +19,9 @@ from kit.fuzz.mutation import edited, edits, leaves, reworked
 from volplugin import ModelStore, PricePanel
 from volplugin._bundles.checks import check_bars
 from volplugin._bundles.csv_folder import load_csv_folder
-from volplugin.configuration import read_configuration, to_toml
-from volplugin.daily import read_weights
+from volplugin.cli.config import read_configuration, to_toml
 from volplugin.errors import VolpluginError
+from volplugin.workflows import read_weights
 
 DATE = pd.Timestamp("2009-12-31")
 BARS = ("open", "high", "low", "close")

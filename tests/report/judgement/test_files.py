@@ -1,6 +1,6 @@
 import json
 
-from volplugin.report.judgement import write_evaluation
+from volplugin.report.evaluation_files import write_evaluation
 
 
 def test_numbers_text_and_plots_are_written(judged, books, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from volplugin.errors import ParameterError
-from volplugin.report.plots import judgement as plots
+from volplugin.report.plots import evaluation as plots
 from volplugin.report.theme import DARK, LIGHT
 
 PLOTS = [plots.plot_reductions, plots.plot_years, plots.plot_stress, plots.plot_deciles, plots.plot_seeds]

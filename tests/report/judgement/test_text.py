@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from volplugin.report.grid import WIDTH
-from volplugin.report.judgement import judgement_text, tables
-from volplugin.report.judgement.cells import pvalue, starred
+from volplugin.report import evaluation_text as tables
+from volplugin.report.evaluation_text import judgement_text
+from volplugin.report.format import WIDTH, short_pvalue, starred
 
 
 @pytest.fixture(scope="module")
@@ -99,5 +99,11 @@ def test_what_is_not_there_is_not_shown(bare_judgement):
 
 
 def test_p_values_are_short_and_never_rounded_to_what_they_are_not():
-    assert [pvalue(value) for value in (0.0004, 0.049, 0.1, 0.9996, 1.0)] == ["<.001", ".049", ".100", "1.00", "1.00"]
+    assert [short_pvalue(value) for value in (0.0004, 0.049, 0.1, 0.9996, 1.0)] == [
+        "<.001",
+        ".049",
+        ".100",
+        "1.00",
+        "1.00",
+    ]
     assert (starred(0.1), starred(0.099)) == ("0.100*", "0.099 ")

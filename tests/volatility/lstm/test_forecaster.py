@@ -10,12 +10,11 @@ from synthetic import ASOF, ASSETS, SESSIONS, TRAINED, poisoned
 
 from volplugin import HARVolatility, LSTMVolatility, ModelStore, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
-from volplugin.volatility.horizons import KNOTS
-from volplugin.volatility.inputs import INPUTS, build_inputs
+from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
+from volplugin.volatility.features import INPUTS, build_inputs
 from volplugin.volatility.lstm import fitting
 from volplugin.volatility.lstm.training import LOSSES
-from volplugin.volatility.rescale import out_of_sample_ratio
-from volplugin.volatility.targets import close_to_close_ratio, forward_variance
+from volplugin.volatility.term_structure import KNOTS
 
 
 @pytest.fixture(scope="module")

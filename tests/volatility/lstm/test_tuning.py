@@ -3,9 +3,9 @@ import pytest
 from synthetic import ASOF, TRAINED
 
 from volplugin import LSTMVolatility
-from volplugin.volatility.horizons import KNOTS
-from volplugin.volatility.lstm.readout import Readout, with_one
-from volplugin.volatility.lstm.tuning import RIDGE, fine_tune
+from volplugin.volatility.lstm.ensemble import Readout, with_one
+from volplugin.volatility.lstm.fitting import RIDGE, fine_tune
+from volplugin.volatility.term_structure import KNOTS
 
 ASSETS = ["ODD", "SAME"]
 

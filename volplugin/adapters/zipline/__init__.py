@@ -3,13 +3,13 @@
 from volplugin._bundles import ingest_bundle, register_csv_folder, register_dow30
 from volplugin.adapters.zipline.bundles import bundle_sessions, check_range, read_bundle
 from volplugin.adapters.zipline.controls import MaxPredictedVolatility, set_max_predicted_volatility
-from volplugin.adapters.zipline.factors import PredictedVolatility, predicted_volatility
-from volplugin.adapters.zipline.history import completed_session, history_panel
-from volplugin.adapters.zipline.loader import PrecomputedForecasts
 from volplugin.adapters.zipline.metrics import RiskMetrics, register_metrics
 from volplugin.adapters.zipline.parameters import StrategyParameters, read_parameters
+from volplugin.adapters.zipline.pipeline_factor import PredictedVolatility, predicted_volatility
+from volplugin.adapters.zipline.pipeline_loader import PrecomputedForecasts
 from volplugin.adapters.zipline.provider import RiskProvider
 from volplugin.adapters.zipline.run import load_strategy, run_backtest
+from volplugin.adapters.zipline.sessions import completed_session, history_panel
 
 __all__ = [
     "MaxPredictedVolatility",

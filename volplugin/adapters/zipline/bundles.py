@@ -18,14 +18,8 @@ from zipline.utils.run_algo import load_extensions
 from volplugin._bundles import register_dow30
 from volplugin._bundles.dow30 import NAME as DOW30
 from volplugin._bundles.staged import remove_leftovers
-from volplugin.errors import (
-    AssetMismatchError,
-    BundleError,
-    BundleNotFoundError,
-    BundleRangeError,
-    PanelError,
-)
-from volplugin.panel import FIELDS, PricePanel
+from volplugin.data.panel import FIELDS, PricePanel
+from volplugin.errors import AssetMismatchError, BundleError, BundleNotFoundError, BundleRangeError, PanelError
 
 Date: TypeAlias = str | pd.Timestamp
 Environ: TypeAlias = Mapping[str, str]

@@ -9,9 +9,9 @@ import pandas as pd
 from zipline.errors import AccountControlViolation
 from zipline.finance.controls import AccountControl
 
-from volplugin.adapters.zipline.book import BookRisk, Coverage, Held, forecast_of
-from volplugin.adapters.zipline.history import closed_session, running_algorithm
+from volplugin.adapters.zipline.portfolio_risk import BookRisk, Coverage, Held, forecast_of
 from volplugin.adapters.zipline.provider import provider_of
+from volplugin.adapters.zipline.sessions import closed_session, running_algorithm
 from volplugin.errors import ParameterError, VolpluginError
 
 LOG = logging.getLogger(__name__)

@@ -37,10 +37,10 @@ import pandas as pd
 from zipline.finance import metrics
 from zipline.utils.algo_instance import get_algo_instance
 
-from volplugin.adapters.zipline.book import NOTHING_HELD, Coverage, Held, forecast_of
+from volplugin.adapters.zipline.portfolio_risk import NOTHING_HELD, Coverage, Held, forecast_of
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import InsufficientHistoryError
-from volplugin.targeting import VolatilityTarget
+from volplugin.portfolio import VolatilityTarget
 from volplugin.units import annualize, deannualize
 
 NAME = "volplugin"
@@ -150,7 +150,7 @@ class RiskMetrics:
         benchmark: Any,
     ) -> None:
         """Judge the run: the packet becomes ``context.risk_report``."""
-        from volplugin.evaluation.scorecard import portfolio_scorecard
+        from volplugin.evaluation.portfolio import portfolio_scorecard
 
         predicted = deannualize(pd.Series(self._predicted, dtype=float).rename("predicted_vol"))
         returns = pd.Series(ledger.daily_returns_array, index=predicted.index, name="returns")

@@ -14,9 +14,8 @@ from zipline.utils.algo_instance import get_algo_instance
 from zipline.utils.paths import zipline_path
 
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
-from volplugin.adapters.zipline.history import completed_session, portal_panel
-from volplugin.archive import ForecastArchive
-from volplugin.covariance import CovarianceForecast
+from volplugin.adapters.zipline.sessions import completed_session, portal_panel
+from volplugin.data.panel import PricePanel
 from volplugin.errors import (
     AssetMismatchError,
     BundleError,
@@ -24,11 +23,12 @@ from volplugin.errors import (
     DataFrequencyError,
     InsufficientHistoryError,
 )
-from volplugin.panel import PricePanel
+from volplugin.risk.covariance import CovarianceForecast
+from volplugin.storage.forecast_cache import ForecastArchive
 
 if TYPE_CHECKING:
     from volplugin.correlation.base import CorrelationEstimator
-    from volplugin.risk_model import RiskModel
+    from volplugin.risk.model import RiskModel
 
 
 class RiskProvider:
@@ -110,8 +110,8 @@ class RiskProvider:
         MissingVintageError
             If the folder holds no trained models, with the command that trains them.
         """
-        from volplugin.defaults import default_correlation, load_walk
-        from volplugin.risk_model import RiskModel
+        from volplugin.risk.defaults import default_correlation, load_walk
+        from volplugin.risk.model import RiskModel
 
         model = RiskModel(load_walk(path), default_correlation() if correlation is None else correlation)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)

@@ -5,11 +5,21 @@ None of them touches pyplot's global state: without `ax` a new figure is made, r
 """
 
 from volplugin.report.plots.book import plot_leverage, plot_risk_contributions, plot_turnover
-from volplugin.report.plots.distribution import plot_exceedances, plot_pit
-from volplugin.report.plots.models import plot_book_forecast, plot_correlation, plot_forecast_scores
-from volplugin.report.plots.risk import plot_calibration, plot_predicted_realized, plot_target
-from volplugin.report.plots.stocks import plot_contribution_dates, plot_stock_errors
-from volplugin.report.plots.stress import plot_stress
+from volplugin.report.plots.models import (
+    plot_book_forecast,
+    plot_contribution_dates,
+    plot_correlation,
+    plot_forecast_scores,
+    plot_stock_errors,
+)
+from volplugin.report.plots.risk import (
+    plot_calibration,
+    plot_exceedances,
+    plot_pit,
+    plot_predicted_realized,
+    plot_stress,
+    plot_target,
+)
 
 __all__ = [
     "plot_book_forecast",

@@ -12,11 +12,11 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
+from volplugin.data.panel import LONGEST_HALT, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
-from volplugin.panel import LONGEST_HALT, PricePanel
 from volplugin.volatility.base import Follower, State, VolatilityForecaster
-from volplugin.volatility.horizons import KNOTS
-from volplugin.volatility.inputs import (
+from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
+from volplugin.volatility.features import (
     BASE_MINIMUM,
     INPUT_LOOKBACK,
     INPUT_SETS,
@@ -29,19 +29,15 @@ from volplugin.volatility.inputs import (
     reference,
     without_market,
 )
-from volplugin.volatility.linear import regress_logs
-from volplugin.volatility.lstm.carry import LSTMFollower
-from volplugin.volatility.lstm.device import AUTO, device_named
-from volplugin.volatility.lstm.ensemble import Ensemble
-from volplugin.volatility.lstm.fitting import STEPS, Fitting
+from volplugin.volatility.lstm.ensemble import Ensemble, Readout
+from volplugin.volatility.lstm.fitting import STEPS, Fitting, fine_tune
 from volplugin.volatility.lstm.network import VolatilityNetwork
-from volplugin.volatility.lstm.readout import Readout
 from volplugin.volatility.lstm.sequences import block_days
-from volplugin.volatility.lstm.training import LOSSES, one_thread
-from volplugin.volatility.lstm.tuning import fine_tune
+from volplugin.volatility.lstm.streaming import LSTMFollower
+from volplugin.volatility.lstm.training import AUTO, LOSSES, device_named, one_thread
 from volplugin.volatility.lstm.variants import NETWORKS
-from volplugin.volatility.rescale import out_of_sample_ratio
-from volplugin.volatility.targets import close_to_close_ratio, forward_variance
+from volplugin.volatility.regression import regress_logs
+from volplugin.volatility.term_structure import KNOTS
 
 CHOICES = {
     "inputs": tuple(INPUT_SETS),
@@ -296,7 +292,7 @@ class LSTMVolatility(VolatilityForecaster):
         Nothing is to be trained: `predict` at once, or `fit` to tune head and skip to the assets of a panel.
         """
         # By name, for the vintages stand above the forecasters: they know of stores.
-        return importlib.import_module("volplugin.pretrained").PretrainedVolatility()
+        return importlib.import_module("volplugin.volatility.pretrained").PretrainedVolatility()
 
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         inputs = self.inputs_of(panel, panel.market, names=self.names, dtype=np.float32)

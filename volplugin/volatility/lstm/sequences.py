@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from volplugin.volatility.targets import purged
+from volplugin.volatility.bias_correction import purged
 
 STRIDE = 250
 """Steps with a loss in a training sequence, after a burn-in of the look-back."""

@@ -11,7 +11,7 @@ from volplugin import read_bundle
 from volplugin.adapters.zipline.audit.copies import scrambled_root
 from volplugin.adapters.zipline.audit.scramble import other_future
 from volplugin.adapters.zipline.bundles import open_bundle
-from volplugin.panel import PRICES
+from volplugin.data.panel import PRICES
 
 CUT = pd.Timestamp("2017-02-01")  # FFF splits that morning
 FIELDS = (*PRICES, "volume")

@@ -15,12 +15,12 @@ from zipline.utils.paths import zipline_root as root_of
 from volplugin.adapters.zipline.audit.compare import chance, differing_names, first_leak, refused
 from volplugin.adapters.zipline.audit.copies import scrambled_root
 from volplugin.adapters.zipline.audit.decisions import KEPT, Difference
-from volplugin.adapters.zipline.audit.proof import shipped, unproved
+from volplugin.adapters.zipline.audit.models import shipped, unproved
 from volplugin.adapters.zipline.audit.run import Job, Record, spawn
 from volplugin.adapters.zipline.audit.verdict import AuditReport, failure_text
 from volplugin.adapters.zipline.bundles import bundle_sessions, check_range, read_bundle
+from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
-from volplugin.panel import PricePanel
 
 Runner = Callable[[Job], Record]
 

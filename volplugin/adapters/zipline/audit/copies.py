@@ -17,7 +17,7 @@ from zipline.utils.paths import default_extension
 
 from volplugin.adapters.zipline.audit.scramble import Future, other_future
 from volplugin.adapters.zipline.bundles import newest_ingestion
-from volplugin.panel import FIELDS
+from volplugin.data.panel import FIELDS
 
 EARLY_ENDS = 0.5
 """Chance of a listed asset to be delisted early in a copy; those that are not are so in the mirrored one."""

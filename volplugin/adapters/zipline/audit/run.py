@@ -25,7 +25,7 @@ from volplugin.adapters.zipline.audit.recorder import EnoughSeenError, Recorder
 from volplugin.adapters.zipline.audit.watch import Watch, is_library, tell_on_native_readers
 from volplugin.adapters.zipline.provider import without_archive
 from volplugin.adapters.zipline.run import load_strategy, run_hooks, zipline_root
-from volplugin.files import write_atomically
+from volplugin.storage.atomic import write_atomically
 
 
 @dataclass(frozen=True)

@@ -164,12 +164,16 @@ def _is_harmless(path: str) -> bool:
     return path.startswith(_libraries()) and (suffix not in DATA or "zoneinfo" in path)
 
 
+STORE_MODULES = tuple(f"volplugin.storage.{name}" for name in ("manifest", "model_store", "tensors"))
+"""Modules that read trained models, which are audited by their manifests; cached forecasts are not among them."""
+
+
 def _line_of_strategy() -> str | None:
     """Return the line of the strategy behind this event; None where a library imports, or a store reads its own."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         name, file = frame.f_globals.get("__name__", ""), frame.f_code.co_filename
-        if name.startswith("volplugin.store."):
+        if name in STORE_MODULES:
             return None  # models are audited by their manifests
         if name == "importlib._bootstrap" and not _imports_strategy(frame):
             return None

@@ -1,0 +1,274 @@
+"""`volplugin audit`: planted leaks are caught, clean strategies pass, and what cannot be seen is named."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.numpy
+import synthetic
+from zipline.utils.paths import zipline_path
+
+import zipline_market
+from volplugin import HARVolatility, ModelStore, PricePanel, RefitSchedule, WalkForward, read_bundle
+from volplugin.adapters.zipline.audit import Audit, audit_strategy, audit_text
+from volplugin.adapters.zipline.audit import audit as audit_module
+from volplugin.adapters.zipline.audit.models import ModelLoad, shipped, unproved
+from volplugin.adapters.zipline.audit.run import Job, record, spawn
+from volplugin.adapters.zipline.run import gallery, run_backtest
+from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.volatility.pretrained import SHIPPED
+
+STRATEGIES = Path(__file__).with_name("audited")
+START, END = pd.Timestamp("2017-06-01"), pd.Timestamp("2017-07-14")
+
+
+@pytest.fixture(scope="module")
+def store(home, bundle, tmp_path_factory):
+    """Vintages through 2017-03-31 and 2017-06-30, trained on the bundle."""
+    folder = ModelStore(tmp_path_factory.mktemp("audited-models"))
+    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=folder)
+    walk.train(read_bundle(bundle), START, END, progress=False)
+    return folder.path
+
+
+@pytest.fixture(scope="module")
+def bundle(home):
+    return "market-by-command"
+
+
+@pytest.fixture
+def audited(bundle, store):
+    """Audit a strategy in this process."""
+
+    def audit(name, **settings):
+        file = STRATEGIES / f"{name}.py" if isinstance(name, str) else name
+        parameters = {"store": str(store)} | settings.pop("parameters", {})
+        panels = settings.pop("trained_on", ())
+        wanted = Audit(str(file), bundle, START, END, parameters=parameters, **({"cuts": 1} | settings))
+        return audit_strategy(wanted, trained_on=panels, run=record, say=lambda what: None)
+
+    return audit
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("leak_scaler", "recorded value"),
+        ("leak_correlation", "order"),
+        ("leak_morning", "kept value"),
+        ("leak_morning_value", "recorded value"),
+        ("leak_tomorrow", "order"),
+        ("leak_survivors", "order"),
+        ("leak_price_level", "order"),
+        ("leak_slippage", "fill"),
+        ("leak_fit", "order"),
+    ],
+)
+def test_planted_leaks_are_caught(audited, name, kind):
+    report = audited(name)
+    assert report.exit_code == 1
+    assert report.leak.kind == kind
+    assert report.leak.session <= report.leak.cut
+    assert "verdict: it uses the future" in audit_text(report)
+
+
+# -- models -------------------------------------------------------------------------------------
+
+
+def test_a_model_from_the_future_is_caught_though_no_price_tells(audited):
+    report = audited("model_from_the_future")
+    assert report.leak is None
+    assert report.exit_code == 1
+    (said,) = report.models_from_the_future
+    assert said.startswith("HARVolatility: a model trained through 2017-06-30 was asked when the last session that")
+    assert said.endswith("was over was 2017-06-05")
+
+
+def test_a_model_loaded_before_its_time_is_no_proof_of_anything(audited):
+    report = audited("model_loaded_early")
+    assert report.exit_code == 2
+    assert "vintage 2017-06-30: loaded in initialize, before the session it was trained through" in report.unseen[0]
+
+
+def test_a_model_trained_on_other_prices_is_not_auditable(audited, bundle, tmp_path):
+    tables = zipline_market.market(poisoned=True)
+    close = pd.DataFrame({symbol: zipline_market.adjusted_close(bars) for symbol, bars in tables.items()})
+    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=ModelStore(tmp_path))
+    walk.train(PricePanel(close), START, END, progress=False)
+    report = audited("clean_path", parameters={"store": str(tmp_path)})
+    assert report.exit_code == 2
+    assert "trained on other prices than the bundle's up to 2017-03-31" in report.unseen[0]
+
+
+def test_prices_that_models_were_trained_on_may_be_named(audited, bundle, tmp_path):
+    tables = zipline_market.market(poisoned=True)
+    panel = PricePanel(pd.DataFrame({symbol: zipline_market.adjusted_close(bars) for symbol, bars in tables.items()}))
+    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=ModelStore(tmp_path))
+    walk.train(panel, START, END, progress=False)
+    report = audited("clean_path", parameters={"store": str(tmp_path)}, trained_on=[panel])
+    assert report.exit_code == 0
+
+
+def test_models_that_come_with_the_package_are_taken_at_their_word():
+    facts = ("2009-12-31", "0" * 64, ("AAA", "ZZZ"), ("AAA", "ZZZ"))
+    loads = [ModelLoad(str(SHIPPED), *facts, False), ModelLoad("elsewhere", *facts, False)]
+    panel = synthetic.market()
+    assert [what.split(",")[0] for what in unproved(loads, [panel], START)] == ["elsewhere"]
+    (note,) = shipped(loads, [panel])
+    assert note.startswith("models that come with the package (1, the last trained through 2009-12-31) are taken")
+
+
+# -- what cannot be seen ------------------------------------------------------------------------
+
+
+def contents(folder):
+    """Make one file of every kind that strategies read from."""
+    table = pd.DataFrame({"date": ["2017-01-03"], "symbol": ["AAA"], "close": [1.0]})
+    table.to_csv(folder / "pandas.csv", index=False)
+    table.to_csv(folder / "panel.csv.gz", index=False)
+    np.save(folder / "numpy.npy", np.ones(3))
+    with h5py.File(folder / "h5py.h5", "w") as file:
+        file["x"] = np.ones(3)
+    safetensors.numpy.save_file({"x": np.ones(3)}, folder / "safetensors.safetensors")
+    pd.to_pickle(1, folder / "pickle.pkl")
+    ForecastArchive(folder).save("archive", "key", {"x": np.ones(3)})
+
+
+READERS = {
+    "pandas": "csv",
+    "numpy": "npy",
+    "pickle": "pkl",
+    "panel": "csv.gz",
+    "sqlite": "db",
+    "h5py": "h5",
+    "archive": "npz",
+    "safetensors": "safetensors",
+    "program": "txt",
+}
+
+
+def test_what_is_read_besides_the_bundle_is_named(audited, tmp_path):
+    contents(tmp_path)
+    text = (STRATEGIES / "foreign_reads.py").read_text()
+    strategy = tmp_path / "foreign_reads.py"
+    strategy.write_text(text)
+    report = audited(strategy)
+    assert report.exit_code == 2
+    assert "no verdict" in audit_text(report)
+    lines = {
+        reader: 1 + row for reader in READERS for row, line in enumerate(text.splitlines()) if f"# {reader}" in line
+    }
+    named = [
+        f"reads {tmp_path / reader}.{ending} ({strategy}, line {lines[reader]})"
+        for reader, ending in READERS.items()
+        if reader != "program"
+    ]
+    started = f"starts another program (subprocess.Popen), which is not watched ({strategy}, line {lines['program']})"
+    assert sorted(report.unseen) == sorted([*named, started])
+
+
+def test_the_network_is_named(audited):
+    report = audited("foreign_network")
+    assert report.exit_code == 2
+    assert report.unseen[0].startswith("uses the network")
+
+
+def test_chance_is_told_from_look_ahead(audited):
+    report = audited("chance")
+    assert report.exit_code == 2
+    assert "two runs on the same prices differ" in report.unseen[0]
+    assert "order of AAA" in report.unseen[0]
+
+
+def test_a_strategy_that_fails_has_no_verdict(audited, tmp_path):
+    (tmp_path / "fails.py").write_text("def initialize(context):\n    1 / 0\n")
+    report = audited(tmp_path / "fails.py")
+    assert report.exit_code == 2
+    assert report.unseen == (f"it fails: ZeroDivisionError: division by zero ({tmp_path / 'fails.py'}, line 2)",)
+
+
+# -- the command --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(home, bundle, store, monkeypatch):
+    """Run the command with its runs made in this process."""
+    monkeypatch.setattr(audit_module, "spawn", record)
+    span = ["--bundle", bundle, "--start", "2017-06-01", "--end", "2017-07-14", "--store", store, "--jobs", "1"]
+    return lambda *arguments: home.run("audit", *arguments, *span)
+
+
+def test_exit_status_tells_the_verdict(command):
+    clean = command(STRATEGIES / "clean_momentum.py", "--cut", "2017-06-20")
+    leak = command(STRATEGIES / "leak_tomorrow.py", "--cuts", "1")
+    unseen = command(STRATEGIES / "foreign_network.py", "--cuts", "1")
+    assert [result.exit_code for result in (clean, leak, unseen)] == [0, 1, 2]
+    assert "prices replaced from 2017-06-20 on" in clean.stdout
+    assert "LEAK: at the close of 2017-06-30, order of BBB: shares " in leak.stdout
+    assert "with other prices from 2017-07-03 on: shares " in leak.stdout
+    assert "NOT AUDITABLE: uses the network" in unseen.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no_such_strategy"], "no strategy 'no_such_strategy'"),
+        ([STRATEGIES / "clean_momentum.py", "--cut", "2017-06-18"], "2017-06-18 is no session after the first"),
+        (["vol_target", "-x", "target"], "-x target: write it as NAME=VALUE"),
+        (["vol_target", "-x", "volplugin.speed=3"], "no parameter 'speed'"),
+    ],
+)
+def test_what_could_not_be_audited_is_no_leak(command, arguments, said):
+    result = command(*arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_no_copy_is_left_behind(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    command(STRATEGIES / "leak_tomorrow.py", "--cuts", "1")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_of_its_own_records_the_same(bundle, store):
+    file = STRATEGIES / "clean_path.py"
+    parameters = {"store": str(store)}
+    job = Job(str(file), bundle, "2017-05-30", "2017-06-05", os.environ["ZIPLINE_ROOT"], parameters=parameters)
+    assert spawn(job) == record(job)
+    assert len(record(job).decisions) > 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", gallery())
+def test_every_strategy_of_the_gallery_passes_in_processes(bundle, store, name):
+    wanted = Audit(name, bundle, START, END, parameters={"store": str(store)}, jobs=2)
+    report = audit_strategy(wanted, say=lambda what: None)
+    assert audit_text(report).endswith("clean: no decision used a price of its future")
+
+
+# -- clean strategies ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["clean_momentum", "clean_pipeline", "clean_path", "clean_factor"])
+def test_clean_strategies_pass(audited, name):
+    report = audited(name)
+    assert audit_text(report).endswith("clean: no decision used a price of its future")
+    assert report.exit_code == 0
+    assert report.orders > 3
+
+
+def test_what_a_backtest_kept_before_is_left_aside(audited, bundle, store, home):
+    run_backtest("vol_target", bundle, START, END, parameters={"store": str(store), "frequency": "weekly"})
+    assert any(Path(zipline_path(["volplugin", "forecasts"])).iterdir())
+    report = audited(Path("vol_target"), parameters={"frequency": "weekly"})
+    assert audit_text(report).endswith("clean: no decision used a price of its future")
+
+
+def test_the_gallery_passes(audited):
+    report = audited(Path("vol_target"), parameters={"frequency": "weekly"})
+    assert audit_text(report).endswith("clean: no decision used a price of its future")
+    assert report.orders > 15

@@ -1,0 +1,59 @@
+"""`volplugin pretrain` on the small market: a backbone of one's own, from the command line."""
+
+import re
+
+import pytest
+
+from volplugin import ModelStore
+from volplugin.volatility.lstm import fitting
+from volplugin.volatility.pretrained import PretrainedVolatility
+
+BUNDLE = "market-by-command"
+
+SMALL = ("--panel", BUNDLE, "--first", "2016", "--seeds", "2", "--steps", "4", "--no-closes", "--jobs", "1")
+"""Two vintages of two networks each."""
+
+
+@pytest.fixture(scope="module")
+def store(home) -> ModelStore:
+    assert home.run("pretrain", *SMALL, "--store", home.folder / "backbone").exit_code == 0
+    return ModelStore(home.folder / "backbone")
+
+
+def checksums(store: ModelStore) -> list[str]:
+    return [store.load(date)[1].checksum for date in store.vintages()]
+
+
+def test_it_says_what_was_made_and_what_it_took(store, home):
+    said = home.run("pretrain", *SMALL, "--store", store.path).stdout
+    assert "2 vintages of PricePanel(6 assets, 755 sessions" in said
+    assert "trained through 2016-12-30 to 2017-12-29" in said
+    assert re.search(r"\d+ s on the clock, \d+ s of the processors, at most \d+\.\d GiB", said)
+
+
+def test_interrupted_it_goes_on_where_it_stopped_and_makes_the_same_files(store, home, tmp_path, monkeypatch):
+    """Killed after three of four networks: the fourth alone is trained when it is run again."""
+    real, trained = fitting.train, []
+
+    def interrupted(*given):
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        trained.append(1)
+        return real(*given)
+
+    monkeypatch.setattr(fitting, "train", interrupted)
+    assert home.run("pretrain", *SMALL, "--store", tmp_path).exit_code == 1
+    monkeypatch.setattr(fitting, "train", lambda *given: trained.append(1) or real(*given))
+    assert home.run("pretrain", *SMALL, "--store", tmp_path).exit_code == 0
+    assert len(trained) == 4
+    assert checksums(ModelStore(tmp_path)) == checksums(store)
+
+
+def test_early_stopping_chooses_for_each_network(home, tmp_path):
+    assert home.run("pretrain", *SMALL, "--early-stopping", "--store", tmp_path).exit_code == 0
+    model = PretrainedVolatility(tmp_path)
+    assert model.forecaster.steps == [1, 2, 4, 8]
+    for date in model.store.vintages():
+        chosen = model.at(date).vintage["steps"].split(", ")
+        assert len(chosen) == 2
+        assert {int(steps) for steps in chosen} <= {1, 2, 4, 8}

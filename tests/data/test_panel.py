@@ -1,0 +1,447 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS
+
+from volplugin import PricePanel
+from volplugin.data.panel import LONGEST_HALT
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, VolpluginError
+
+DAYS = pd.bdate_range("2020-01-06", periods=6)
+BARS = ("open", "high", "low", "close")
+
+
+def bars(**changes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Good bars of AAPL and JPM over six days, to be spoilt."""
+    close = pd.DataFrame({"AAPL": [10.0, 11, 12, 11, 10, 12], "JPM": [50.0, 51, 50, 52, 53, 52]}, index=DAYS)
+    good = {"open": close - 0.5, "high": close + 1, "low": close - 1, "close": close, "volume": close * 100}
+    return good | changes
+
+
+def spoilt(field: str, value: float, asset: str = "JPM", row: int = 3) -> dict[str, pd.DataFrame]:
+    given = bars()
+    frame = given[field].copy()
+    frame.loc[DAYS[row], asset] = value
+    return given | {field: frame}
+
+
+# -- what it holds ---------------------------------------------------------------------------------
+
+
+def test_holds_what_was_given():
+    given = bars()
+    panel = PricePanel(**given)
+    for field, frame in given.items():
+        pd.testing.assert_frame_equal(getattr(panel, field), frame, check_names=False, check_freq=False)
+    assert list(panel.assets) == ["AAPL", "JPM"]
+    assert list(panel.sessions) == list(DAYS)
+    assert panel.last_session == DAYS[-1]
+    assert panel.has_ranges
+    assert panel.market is panel
+    assert repr(panel) == "PricePanel(2 assets, 6 sessions, 2020-01-06 to 2020-01-13)"
+
+
+def test_close_alone_is_enough():
+    panel = PricePanel(close=bars()["close"])
+    assert panel.open is panel.high is panel.low is panel.volume is None
+    assert not panel.has_ranges
+
+
+def test_fields_are_aligned_by_asset_name():
+    given = bars()
+    swapped = given | {"high": given["high"][["JPM", "AAPL"]], "volume": given["volume"][["JPM", "AAPL"]]}
+    panel = PricePanel(**swapped)
+    pd.testing.assert_frame_equal(panel.high, PricePanel(**given).high)
+    pd.testing.assert_frame_equal(panel.volume, PricePanel(**given).volume)
+
+
+def test_later_changes_of_the_caller_do_not_reach_it():
+    given = bars()
+    panel = PricePanel(**given)
+    before = panel.fingerprint()
+    for frame in given.values():
+        frame.iloc[:, :] = 1.0
+    assert panel.fingerprint() == before
+
+
+def test_integers_become_floats():
+    panel = PricePanel(close=pd.DataFrame({"AAPL": [10, 11]}, index=DAYS[:2]))
+    assert panel.close.dtypes.tolist() == [np.dtype(float)]
+
+
+# -- returns and gaps ------------------------------------------------------------------------------
+
+
+def test_returns_are_log_returns():
+    panel = PricePanel(**bars())
+    expected = np.log(np.array([11 / 10, 12 / 11, 11 / 12, 10 / 11, 12 / 10]))
+    np.testing.assert_allclose(panel.returns["AAPL"].to_numpy()[1:], expected, rtol=1e-14)
+    assert panel.returns.iloc[0].isna().all()
+
+
+def test_gaps_are_never_filled(synthetic):
+    returns, variance = synthetic.returns, synthetic.variance
+    for frame in (returns, variance):
+        assert frame.loc[:LISTED, "DELT"].isna().all()
+        assert frame.loc[HALTED, "ECHO"].isna().all()
+        assert frame.loc[DELISTED:, "FOXT"].iloc[1:].isna().all()
+        assert frame.drop(columns=["DELT", "ECHO", "FOXT"]).iloc[1:].notna().all().all()
+    assert not (returns == 0).any().any()
+
+
+def test_a_return_spans_a_halt(synthetic):
+    before, after = SESSIONS[1019], SESSIONS[1024]
+    expected = np.log(synthetic.close.loc[after, "ECHO"] / synthetic.close.loc[before, "ECHO"])
+    assert synthetic.returns.loc[after, "ECHO"] == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize(("missing", "spans"), [(1, True), (LONGEST_HALT, True), (LONGEST_HALT + 1, False)])
+def test_a_long_halt_ends_an_asset(missing, spans):
+    close = pd.DataFrame({"AAPL": [10.0, *[np.nan] * missing, 20.0, 21.0]})
+    close.index = pd.bdate_range("2020-01-06", periods=len(close))
+    returns = PricePanel(close=close).returns["AAPL"]
+    assert np.isfinite(returns.iloc[-2]) == spans
+    assert returns.iloc[-1] == pytest.approx(np.log(21 / 20))
+
+
+# -- the gate, and cuts ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "date", ["2020-01-08", pd.Timestamp("2020-01-08"), "2020-01-08 16:00", DAYS[2].to_pydatetime()]
+)
+def test_asof_keeps_the_session_and_nothing_later(date):
+    panel = PricePanel(**bars()).asof(date)
+    assert panel.last_session == DAYS[2]
+    assert list(panel.sessions) == list(DAYS[:3])
+
+
+def test_asof_between_sessions_is_the_one_before():
+    assert PricePanel(**bars()).asof("2020-01-12").last_session == DAYS[4]
+
+
+def test_asof_beyond_the_end_is_everything():
+    panel = PricePanel(**bars())
+    assert panel.asof("2030-01-01").fingerprint() == panel.fingerprint()
+
+
+def test_asof_before_the_beginning():
+    with pytest.raises(InsufficientHistoryError, match="2019-12-31.*begins on 2020-01-06"):
+        PricePanel(**bars()).asof("2019-12-31")
+
+
+@pytest.mark.parametrize("date", ["2020-01-08 00:00+00:00", pd.Timestamp("2020-01-08", tz="America/New_York")])
+def test_asof_an_aware_date(date):
+    with pytest.raises(PanelError, match="naive.*2020-01-08"):
+        PricePanel(**bars()).asof(date)
+
+
+@pytest.mark.parametrize("date", ["someday", None, pd.NaT, "2020-13-45", ["2020-01-08"]])
+def test_asof_what_is_no_date(date):
+    with pytest.raises(PanelError, match="not a date"):
+        PricePanel(**bars()).asof(date)
+
+
+def test_tail():
+    panel = PricePanel(**bars())
+    assert list(panel.tail(2).sessions) == list(DAYS[-2:])
+    assert panel.tail(100).fingerprint() == panel.fingerprint()
+
+
+@pytest.mark.parametrize("begin", [1020, 1021, 1023, 1024, 1030, 1033, 1040])
+def test_a_cut_panel_is_that_of_its_own_prices(begin, synthetic):
+    """Whether returns were asked of the longer panel before or not; here around ECHO's halt."""
+    again = PricePanel(**{field: getattr(synthetic, field) for field in (*BARS, "volume")})
+    synthetic.returns, synthetic.variance, synthetic.overnight  # noqa: B018 - derived, and handed on
+    cut, fresh = (panel.tail(len(SESSIONS) - begin) for panel in (synthetic, again))
+    own = PricePanel(**{field: getattr(cut, field) for field in (*BARS, "volume")})
+    for derived in ("returns", "variance", "overnight"):
+        pd.testing.assert_frame_equal(getattr(cut, derived), getattr(own, derived), check_exact=True)
+        pd.testing.assert_frame_equal(getattr(fresh, derived), getattr(own, derived), check_exact=True)
+    assert cut.fingerprint() == fresh.fingerprint() == own.fingerprint()
+    assert cut.asof(ASOF).fingerprint() == own.asof(ASOF).fingerprint()
+
+
+def test_overnight_returns():
+    panel = PricePanel(**bars())
+    np.testing.assert_allclose(
+        panel.overnight["AAPL"].iloc[1:], np.log(panel.open["AAPL"] / panel.close["AAPL"].shift())[1:]
+    )
+    with pytest.raises(PanelError, match="closes only"):
+        PricePanel(close=bars()["close"]).overnight  # noqa: B018
+
+
+def test_select_keeps_the_market(synthetic):
+    few = synthetic.select(["HOTE", "ALFA"])
+    assert list(few.assets) == ["HOTE", "ALFA"]
+    assert list(few.market.assets) == ASSETS
+    assert list(few.select(["ALFA"]).market.assets) == ASSETS
+    assert list(few.asof(ASOF).market.assets) == ASSETS
+    pd.testing.assert_frame_equal(few.whole().close, synthetic.close)
+
+
+def test_select_what_is_not_there(synthetic):
+    with pytest.raises(AssetMismatchError, match="^the panel has no TSLA, XOM; it holds ALFA, BRAV"):
+        synthetic.select(["ALFA", "TSLA", "XOM"])
+
+
+@pytest.mark.parametrize(("names", "complaint"), [([], "no asset"), (["ALFA", "BRAV", "ALFA"], "ALFA, BRAV, ALFA")])
+def test_select_nothing_or_twice(names, complaint, synthetic):
+    with pytest.raises(AssetMismatchError, match=f"asked for {complaint}; name one or more assets, each once"):
+        synthetic.select(names)
+
+
+def test_with_market_cuts_the_market_at_the_panels_end(synthetic):
+    few = PricePanel(close=synthetic.close[["ALFA"]].loc[:ASOF]).with_market(synthetic)
+    assert few.market.last_session == ASOF
+    assert list(few.market.assets) == ASSETS
+
+
+def test_whole_adds_assets_that_the_market_lacks(synthetic):
+    panel = PricePanel(close=synthetic.close[["ALFA", "BRAV"]]).with_market(
+        PricePanel(close=synthetic.close[["GOLF", "ALFA"]].iloc[5:])
+    )
+    whole = panel.whole()
+    assert list(whole.assets) == ["GOLF", "ALFA", "BRAV"]
+    assert list(whole.sessions) == list(synthetic.sessions)
+    pd.testing.assert_series_equal(whole.close["BRAV"], synthetic.close["BRAV"])
+
+
+# -- fingerprint -----------------------------------------------------------------------------------
+
+
+def test_fingerprint_is_the_same_for_equal_prices(synthetic):
+    again = PricePanel(**{field: getattr(synthetic, field) for field in (*BARS, "volume")})
+    assert again.fingerprint() == synthetic.fingerprint()
+
+
+def test_fingerprint_of_the_past_survives_a_later_split(synthetic):
+    halved = {field: getattr(synthetic, field) / 2 for field in BARS}
+    assert PricePanel(**halved, volume=synthetic.volume).fingerprint() == synthetic.fingerprint()
+
+
+def test_fingerprint_notices_every_change(synthetic):
+    def changed(**fields: pd.DataFrame) -> str:
+        kept = {field: getattr(synthetic, field) for field in (*BARS, "volume")}
+        return PricePanel(**(kept | fields)).fingerprint()
+
+    close = synthetic.close.copy()
+    close.iloc[700, 2] *= 1.0001
+    high = synthetic.high.copy()
+    high.iloc[700, 2] *= 1.01
+    found = {
+        synthetic.fingerprint(),
+        synthetic.asof(ASOF).fingerprint(),
+        synthetic.select(ASSETS[:3]).fingerprint(),
+        synthetic.select(ASSETS[::-1]).fingerprint(),
+        changed(close=close, high=np.maximum(close, synthetic.high)),
+        changed(high=high),
+    }
+    assert len(found) == 6
+
+
+# -- bad input, each error naming the asset and the date ------------------------------------------
+
+
+@pytest.mark.parametrize("field", BARS)
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_price_that_is_not_positive(field, value):
+    with pytest.raises(PanelError, match=f"^JPM on 2020-01-09: {field} is not positive; correct the bar"):
+        PricePanel(**spoilt(field, value))
+
+
+@pytest.mark.parametrize("field", [*BARS, "volume"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_number(field, value):
+    with pytest.raises(PanelError, match=f"^JPM on 2020-01-09: {field} is infinite"):
+        PricePanel(**spoilt(field, value))
+
+
+def test_negative_volume():
+    with pytest.raises(PanelError, match="^AAPL on 2020-01-06: volume is negative"):
+        PricePanel(**spoilt("volume", -1.0, "AAPL", 0))
+
+
+def test_no_volume_is_fine():
+    assert PricePanel(**spoilt("volume", 0.0)).volume.loc[DAYS[3], "JPM"] == 0
+    assert np.isnan(PricePanel(**spoilt("volume", np.nan)).volume.loc[DAYS[3], "JPM"])
+
+
+def test_high_below_low():
+    with pytest.raises(PanelError, match="^JPM on 2020-01-09: high is below low"):
+        PricePanel(**spoilt("high", 50.9))
+
+
+@pytest.mark.parametrize("field", ["open", "high", "low"])
+def test_half_a_bar(field):
+    with pytest.raises(PanelError, match=f"^JPM on 2020-01-09: {field} is missing where close is there"):
+        PricePanel(**spoilt(field, np.nan))
+
+
+def test_nan_close_in_a_bar():
+    with pytest.raises(PanelError, match=r"^JPM on 2020-01-09: close is missing \(NaN\) where open is there"):
+        PricePanel(**spoilt("close", np.nan))
+
+
+def test_many_bad_values_are_counted():
+    close = bars()["close"]
+    close.loc[DAYS[2] :, "AAPL"] = -5
+    with pytest.raises(PanelError, match=r"^AAPL on 2020-01-08: close is not positive \(4 such values\)"):
+        PricePanel(close=close)
+
+
+def test_ranges_come_together():
+    given = bars()
+    with pytest.raises(PanelError, match="open, high and low come together: only high given"):
+        PricePanel(close=given["close"], high=given["high"])
+
+
+def test_unsorted_dates():
+    close = bars()["close"].iloc[[0, 1, 3, 2, 4, 5]]
+    with pytest.raises(PanelError, match="not increasing at 2020-01-08"):
+        PricePanel(close=close)
+
+
+def test_duplicate_dates():
+    close = bars()["close"].iloc[[0, 1, 1, 2]]
+    with pytest.raises(PanelError, match="duplicate date 2020-01-07"):
+        PricePanel(close=close)
+
+
+def test_aware_dates():
+    with pytest.raises(PanelError, match=r"timezone-aware \(UTC\); use index.tz_localize\(None\)"):
+        PricePanel(close=bars()["close"].tz_localize("UTC"))
+
+
+def test_aware_dates_in_one_field():
+    with pytest.raises(PanelError, match="volume: dates are timezone-aware"):
+        PricePanel(**bars(volume=bars()["volume"].tz_localize("UTC")))
+
+
+def test_missing_date():
+    close = bars()["close"]
+    close.index = [*DAYS[:5], pd.NaT]
+    with pytest.raises(PanelError, match="NaT"):
+        PricePanel(close=close)
+
+
+def test_index_without_dates():
+    with pytest.raises(PanelError, match="holds no dates"):
+        PricePanel(close=bars()["close"].reset_index(drop=True))
+
+
+def test_fields_of_other_dates():
+    with pytest.raises(PanelError, match="dates of volume differ from those of close, first difference 2020-01-13"):
+        PricePanel(**bars(volume=bars()["volume"].iloc[:-1]))
+
+
+def test_fields_of_other_assets():
+    other = bars()["volume"].rename(columns={"JPM": "GS"})
+    with pytest.raises(AssetMismatchError, match="assets of volume differ from those of close: GS, JPM"):
+        PricePanel(**bars(volume=other))
+
+
+def test_duplicate_assets():
+    close = bars()["close"].set_axis(["AAPL", "AAPL"], axis=1)
+    with pytest.raises(PanelError, match="duplicate asset AAPL"):
+        PricePanel(close=close)
+
+
+@pytest.mark.parametrize("empty", [slice(0), slice(None)])
+def test_nothing_at_all(empty):
+    close = bars()["close"].iloc[empty]
+    with pytest.raises(PanelError, match="empty"):
+        PricePanel(close=close if not len(close) else close[[]])
+
+
+@pytest.mark.parametrize("close", [bars()["close"]["AAPL"], [[1.0]], None])
+def test_not_a_frame(close):
+    with pytest.raises(PanelError, match="pass a DataFrame"):
+        PricePanel(close=close)
+
+
+def test_text_for_prices():
+    close = bars()["close"].astype(object)
+    close.iloc[2, 1] = "n/a"
+    with pytest.raises(PanelError, match="close holds values that are not numbers.*n/a"):
+        PricePanel(close=close)
+
+
+def test_every_error_is_one_of_ours():
+    assert issubclass(PanelError, VolpluginError)
+    assert issubclass(PanelError, ValueError)
+    assert issubclass(AssetMismatchError, KeyError)
+
+
+# -- real prices -----------------------------------------------------------------------------------
+
+
+def test_the_shipped_prices(real):
+    assert list(real.assets) == ["AXP", "CVX", "GS", "IBM", "JPM", "MCD", "PG", "V"]
+    assert real.close["V"].first_valid_index() == pd.Timestamp("2008-03-19")
+    annual = np.sqrt(252 * (real.returns**2).mean())
+    assert annual.between(0.15, 0.6).all()
+    # The bar proxy sees the overnight move and the range: of the same size as squared returns.
+    assert 0.7 < (real.variance.mean() / (real.returns**2).mean()).median() < 1.3
+    assert real.returns["GS"].abs().idxmax().date().isoformat()[:7] in {"2008-10", "2008-11", "2008-09"}
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e300])
+def test_prices_whose_ratios_are_no_numbers(value):
+    with pytest.raises(PanelError, match="JPM on 2020-01-09: close is no price in any currency"):
+        PricePanel(close=spoilt("close", value)["close"])
+
+
+def test_an_index_without_dates_beside_good_closes():
+    with pytest.raises(PanelError, match="open: the index holds no dates"):
+        PricePanel(**bars(open=bars()["open"].reset_index(drop=True)))
+
+
+# -- cuts are copied late --------------------------------------------------------------------------
+
+
+FIELDS = ("open", "high", "low", "close", "volume")
+
+
+@pytest.mark.parametrize("name", ["close", "volume", "returns", "variance", "overnight"])
+@pytest.mark.parametrize("asked_before", [False, True])
+@pytest.mark.parametrize("assets", [None, ["BRAV", "ALFA"]])
+def test_the_last_rows_are_those_of_the_whole(synthetic, name, asked_before, assets):
+    again = PricePanel(**{field: getattr(synthetic, field) for field in FIELDS})
+    if asked_before:
+        getattr(again, name)
+    cut = again.asof(ASOF).tail(300)
+    cut = cut if assets is None else cut.select(assets)
+    expected = getattr(PricePanel(**{field: getattr(cut, field) for field in FIELDS}), name)
+    for count in (1, 40, 289, 295, 300, 400):
+        found = cut.last(name, count)
+        np.testing.assert_array_equal(found, expected.iloc[-count:].to_numpy())
+        assert found.flags.c_contiguous
+        assert found.base is None
+
+
+def test_the_last_rows_are_a_copy(synthetic):
+    for panel in (synthetic, synthetic.asof(ASOF), synthetic.asof(ASOF).tail(30)):
+        before = panel.close.copy()
+        panel.last("close", 5)[:] = 0.0
+        pd.testing.assert_frame_equal(panel.close, before)
+
+
+def test_a_cut_of_a_cut_of_some_assets(synthetic):
+    cut = synthetic.select(["BRAV", "ALFA"]).asof(ASOF).tail(50)
+    pd.testing.assert_frame_equal(cut.close, synthetic.close.loc[:ASOF, ["BRAV", "ALFA"]].iloc[-50:])
+    assert list(cut.assets) == ["BRAV", "ALFA"]
+    assert list(cut.market.sessions) == list(cut.sessions)
+
+
+def test_what_is_sent_to_another_process_leaves_the_rest_behind(synthetic):
+    cut = synthetic.asof(ASOF).tail(20)
+    fields = {field: getattr(cut, field) for field in ("open", "high", "low", "close", "volume")}
+    sent = pickle.dumps(cut)
+    assert len(sent) < 1.1 * len(pickle.dumps(PricePanel(**fields)))
+    again = pickle.loads(sent)
+    assert again.fingerprint() == cut.fingerprint()
+    assert again.sessions.equals(cut.sessions)
+    pd.testing.assert_frame_equal(again.high, cut.high)

@@ -1,0 +1,93 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from volplugin.storage.atomic import DAY, remove_leftovers, temporary_name, write_atomically
+
+NOBODY = 4_194_304 + 1
+"""More than any process number that Linux gives."""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def left_by(process: int, folder: Path) -> Path:
+    place = folder / temporary_name("model").replace(f"-{os.getpid()}-", f"-{process}-")
+    place.mkdir()
+    (place / "half").write_bytes(b"12345")
+    return place
+
+
+def test_folders_are_made_and_everybody_may_read(tmp_path):
+    file = write_atomically(tmp_path / "a" / "b" / "numbers", b"123")
+    assert file.read_bytes() == b"123"
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert names(file.parent) == ["numbers"]
+
+
+def test_an_older_file_is_replaced_unless_told_otherwise(tmp_path):
+    write_atomically(tmp_path / "numbers", b"1")
+    write_atomically(tmp_path / "numbers", b"2")
+    with pytest.raises(FileExistsError, match="numbers"):
+        write_atomically(tmp_path / "numbers", b"3", replace=False)
+    assert (tmp_path / "numbers").read_bytes() == b"2"
+    assert write_atomically(tmp_path / "other", b"3", replace=False).read_bytes() == b"3"
+    assert names(tmp_path) == ["numbers", "other"]
+
+
+def test_without_hard_links_it_is_named_once_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_) -> None:
+        raise PermissionError("this file system has no hard links")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_atomically(tmp_path / "numbers", b"1", replace=False)
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / "numbers", b"2", replace=False)
+    assert (tmp_path / "numbers").read_bytes() == b"1"
+    assert names(tmp_path) == ["numbers"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "chmod", "replace"])
+def test_a_failure_names_the_file_and_leaves_the_older_one(tmp_path, monkeypatch, call):
+    write_atomically(tmp_path / "numbers", b"old")
+
+    def full(*_) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OSError, match="No space left on device.*numbers"):
+        write_atomically(tmp_path / "numbers", b"new")
+    assert (tmp_path / "numbers").read_bytes() == b"old"
+    assert names(tmp_path) == ["numbers"]
+
+
+def test_what_killed_writers_left_is_removed_by_the_next(tmp_path):
+    left_by(NOBODY, tmp_path)
+    (tmp_path / ".hidden").write_text("of somebody else")
+    write_atomically(tmp_path / "numbers", b"1")
+    assert names(tmp_path) == [".hidden", "numbers"]
+
+
+def test_what_a_living_writer_is_at_is_left_alone(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        place = left_by(other.pid, tmp_path)
+        remove_leftovers(tmp_path)
+        assert place.is_dir()
+        other.communicate(b"\n")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_what_another_machine_left_goes_when_it_is_old(tmp_path):
+    place = tmp_path / f".model.tmp-elsewhere-{NOBODY}-01234567"
+    place.mkdir()
+    remove_leftovers(tmp_path)
+    assert place.is_dir()
+    old = place.stat().st_mtime - DAY - 1
+    os.utime(place, (old, old))
+    remove_leftovers(tmp_path)
+    assert not place.exists()

@@ -1,0 +1,133 @@
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from volplugin import PricePanel
+from volplugin.data.panel import price_digest
+from volplugin.storage import forecast_cache as module
+from volplugin.storage.forecast_cache import ForecastArchive, code_digest, forecast_key, frame_arrays, frame_of
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return ForecastArchive(tmp_path / "forecasts")
+
+
+@pytest.fixture(scope="module")
+def panel(synthetic):
+    return PricePanel(**{field: getattr(synthetic, field).iloc[:600] for field in ("open", "high", "low", "close")})
+
+
+@pytest.fixture
+def frame(panel):
+    table = panel.returns.abs() / 3
+    table.iloc[4, 2] = np.nan
+    return table
+
+
+def test_a_frame_comes_back_to_the_last_bit(archive, frame):
+    archive.save("HAR-own 5", "key", frame_arrays(frame))
+    found = frame_of(archive.load("HAR-own 5", "key"), frame.index, frame.columns)
+    pd.testing.assert_frame_equal(found, frame, check_exact=True, check_names=False, check_freq=False)
+    assert [file.name for file in archive.path.iterdir()] == ["HAR-own_5.npz"]
+
+
+def test_another_key_is_as_good_as_none(archive, frame):
+    archive.save("a", "key", frame_arrays(frame))
+    assert archive.load("a", "other") is None
+    assert archive.load("b", "key") is None
+
+
+def test_a_truncated_file_is_as_good_as_none_wherever_it_ends(archive, frame):
+    archive.save("a", "key", frame_arrays(frame))
+    file = archive.path / "a.npz"
+    whole = file.read_bytes()
+    for size in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:size])
+        assert archive.load("a", "key") is None
+
+
+def test_an_altered_file_is_as_good_as_none(archive, frame):
+    arrays = frame_arrays(frame)
+    archive.save("a", "key", arrays)
+    file = archive.path / "a.npz"
+    whole = file.read_bytes()
+    for place in range(200, len(whole), len(whole) // 7):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        found = archive.load("a", "key")
+        assert found is None or all(
+            np.array_equal(found[name], arrays[name], equal_nan=name == "values") for name in arrays
+        )
+    # Rewritten with checksums of its own, but by another hand.
+    np.savez(file, key=np.array("key"), checksum=np.array("0" * 64), **{**arrays, "values": arrays["values"] * 2})
+    assert archive.load("a", "key") is None
+
+
+def test_pickles_are_never_read(archive):
+    archive.path.mkdir(parents=True)
+    np.savez(archive.path / "a.npz", key=np.array("key"), values=np.array([{"a": 1}], dtype=object))
+    assert archive.load("a", "key") is None
+
+
+def test_frames_of_other_sessions_or_assets_are_refused(archive, frame):
+    arrays = frame_arrays(frame)
+    assert frame_of(arrays, frame.index[1:], frame.columns) is None
+    assert frame_of(arrays, frame.index, frame.columns[::-1]) is None
+
+
+def test_without_a_folder_nothing_is_kept(frame):
+    nowhere = ForecastArchive()
+    nowhere.save("a", "key", frame_arrays(frame))
+    assert nowhere.load("a", "key") is None
+
+
+def test_prices_differ_by_their_last_bit_and_by_what_the_fingerprint_leaves_out(panel):
+    fields = {name: getattr(panel, name).copy() for name in ("open", "high", "low", "close")}
+    assert price_digest(PricePanel(**fields)) == price_digest(panel)
+    volume = pd.DataFrame(1e6, panel.sessions, panel.assets)
+    assert price_digest(PricePanel(**fields, volume=volume)) != price_digest(panel)
+    fields["close"].iloc[3, 1] = np.nextafter(fields["close"].iloc[3, 1], 0)
+    assert price_digest(PricePanel(**fields)) != price_digest(panel)
+    assert price_digest(panel.select(panel.assets[:2])) != price_digest(
+        panel.select(panel.assets[:2]).with_market(panel.select(panel.assets[:2]))
+    )
+
+
+def test_prices_after_the_last_origin_do_not_matter(panel):
+    early = panel.asof(panel.sessions[300])
+    assert price_digest(panel.asof(panel.sessions[400]).asof(panel.sessions[300])) == price_digest(early)
+
+
+def test_key_changes_with_facts_prices_code_and_libraries(monkeypatch):
+    key = forecast_key({"horizon": 1}, "prices")
+    assert key == forecast_key({"horizon": 1}, "prices")
+    assert key != forecast_key({"horizon": 5}, "prices")
+    assert key != forecast_key({"horizon": 1}, "others")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "package_versions", lambda: {"numpy": "0"})
+        assert key != forecast_key({"horizon": 1}, "prices")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "APART", (*module.APART, "volatility"))
+        assert code_digest.__wrapped__() != code_digest()
+    assert len(code_digest()) == 64
+
+
+def test_the_oldest_files_are_dropped_above_the_limit(tmp_path, frame):
+    arrays = frame_arrays(frame)
+    ForecastArchive(tmp_path).save("first", "key", arrays)
+    size = (tmp_path / "first.npz").stat().st_size
+    os.utime(tmp_path / "first.npz", (1, 1))
+    small = ForecastArchive(tmp_path, limit=2 * size + 100)
+    small.save("second", "key", arrays)
+    assert small.load("first", "key") is not None
+    small.save("third", "key", arrays)
+    assert sorted(file.stem for file in tmp_path.iterdir()) == ["second", "third"]
+
+
+def test_to_keep_is_to_try(tmp_path, frame, caplog):
+    (tmp_path / "file").write_text("in the way")
+    with caplog.at_level("INFO"):
+        ForecastArchive(tmp_path / "file").keep("a", "key", frame_arrays(frame))
+    assert "forecasts are not kept in" in caplog.text

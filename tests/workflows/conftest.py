@@ -1,0 +1,46 @@
+"""A span of the seeded market, an ensemble that trains in no time, and a way to forbid all work."""
+
+import pytest
+from synthetic import SESSIONS
+
+from volplugin import EWMAVolatility, HARVolatility, WalkForward
+from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.volatility import VolatilityForecaster
+
+
+class Ensemble(WalkForward):
+    """A walk that says it is made of two seeds, and of both together."""
+
+    def components(self):
+        return {"seed 0": EWMAVolatility(0.9), "seed 1": EWMAVolatility(0.96), "ensemble": EWMAVolatility(0.93)}
+
+
+@pytest.fixture(scope="session")
+def span():
+    return SESSIONS[900], SESSIONS[1100]
+
+
+@pytest.fixture(scope="session")
+def walk(synthetic, span):
+    return Ensemble(HARVolatility("market")).train(synthetic, *span, progress=False)
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return ForecastArchive(tmp_path / "forecasts")
+
+
+@pytest.fixture
+def idle(monkeypatch):
+    """Return what makes every training and every forecast an error from then on."""
+
+    def work(*arguments, **settings):
+        raise AssertionError("there was nothing to do")
+
+    def forbid():
+        for kind in (VolatilityForecaster, WalkForward):
+            monkeypatch.setattr(kind, "predict_path", work)
+            monkeypatch.setattr(kind, "replay", work)
+        monkeypatch.setattr(WalkForward, "train", work)
+
+    return forbid

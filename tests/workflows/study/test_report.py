@@ -1,0 +1,123 @@
+"""What a study writes and says."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from webpage import check
+
+from volplugin.report.plots.axes import NARROW, WIDE, new_figure
+from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
+from volplugin.report.theme import DARK, LIGHT
+from volplugin.workflows.study import page as words
+from volplugin.workflows.study.page import study_text, write_study
+from volplugin.workflows.study.result import CAUSAL, KNOWN, SEED
+
+
+@pytest.fixture(scope="module")
+def written(result, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    assert write_study(result, folder) == folder / "study.html"
+    return folder
+
+
+def with_table(book, model, **changes):
+    table = book.table.copy()
+    for column, value in changes.items():
+        table.loc[model, column] = value
+    return dataclasses.replace(book, table=table)
+
+
+def test_files_are_written(written):
+    files = {file.relative_to(written).as_posix() for file in written.rglob("*") if file.is_file()}
+    plots = {f"plots/book{book}_{kind}.png" for book in (1, 2) for kind in ("seed", "causal")}
+    assert files == plots | {"plots/average_correlation.png", "study.html", "study.json", "predictions.csv"}
+
+
+def test_page_needs_nothing_else(written):
+    page = (written / "study.html").read_text()
+    check(page)
+    assert page.count("<figure ") == 5
+    for word in ("Equal weights", "Mine", "the common sample is used", SEED, CAUSAL):
+        assert word in page
+
+
+def test_numbers_are_plain_json(written, result):
+    numbers = json.loads((written / "study.json").read_text())
+    assert numbers["settings"]["epochs"] == 1
+    assert numbers["books"]["mine"]["weights"] == {"ALFA": 0.75, "BRAV": 0.0, "DELT": 0.25}
+    score = numbers["books"]["mine"]["scores"][SEED]
+    assert score["qlike"] == pytest.approx(result.books["mine"].table.at[SEED, "qlike"], rel=1e-6)
+    assert numbers["stocks"].keys() == {"ALFA", "BRAV", "DELT"}
+
+
+def test_predictions_hold_every_line(written, result):
+    table = pd.read_csv(written / "predictions.csv")
+    mine = table[table["book"] == "mine"]
+    np.testing.assert_allclose(mine[SEED], result.books["mine"].predicted[SEED])
+    np.testing.assert_allclose(mine["true"], result.books["mine"].true)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("model", [SEED, CAUSAL])
+def test_true_and_predicted_are_drawn_annual_and_on_one_scale(result, model, theme):
+    book = result.books["equal weights"]
+    ax = Figure().add_subplot()
+    assert plot_true_predicted(book, model, ax, theme) is ax
+    lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
+    np.testing.assert_allclose(lines["true"], 100 * np.sqrt(252) * book.true)
+    np.testing.assert_allclose(lines["predicted"], 100 * np.sqrt(252) * book.predicted[model])
+    other = plot_true_predicted(book, SEED if model == CAUSAL else CAUSAL)
+    assert ax.get_ylim() == other.get_ylim()
+    ax.figure.canvas.draw()
+
+
+def test_long_titles_are_broken_where_the_figure_is_narrow(result):
+    title = "The seed, as described: true and predicted volatility, weights of a_file_with_a_long_name.csv"
+    for size, lines in ((WIDE, 1), (NARROW, 3)):
+        ax = new_figure(size).add_subplot()
+        plot_true_predicted(result.books["mine"], SEED, ax, title=title)
+        assert len(ax.get_title(loc="left").splitlines()) == lines
+
+
+def test_average_correlation_has_a_line_an_estimator(result):
+    ax = plot_average_correlation(result)
+    assert len(ax.get_lines()) == 3
+    assert len(set(ax.get_lines()[0].get_ydata())) == 1
+
+
+def test_text_has_a_table_a_book_and_the_caveats(result):
+    said = study_text(result)
+    assert said.count("below seed") == 2
+    assert "looks ahead twice" in said
+    assert "histories are unequal" in said
+    assert "shares 19 of 20 returns" in " ".join(said.split())
+    assert max(map(len, said.splitlines())) <= 110
+
+
+@pytest.mark.parametrize(
+    ("below", "t", "expected"),
+    [
+        (-5.0, 3.0, "the future included, lowered the loss to 0.400 from the 0.500"),
+        (5.0, -3.0, "the future included, raised the loss to 0.400 from the 0.500"),
+        (-5.0, 1.0, "(t 1.0, which may be chance)"),
+    ],
+)
+def test_what_the_correlation_was_worth_has_its_direction(result, below, t, expected):
+    book = with_table(result.books["mine"], SEED, qlike=0.4)
+    book = with_table(book, KNOWN, qlike=0.5, below_seed=below, dm_seed=t)
+    assert expected in " ".join(words.sentences(book, 20))
+
+
+@pytest.mark.parametrize(("below", "expected"), [(12.34, "12.3% lower"), (-3.0, "3.0% higher")])
+def test_causal_model_is_better_or_worse(result, below, expected):
+    book = with_table(result.books["mine"], CAUSAL, below_seed=below)
+    assert expected in " ".join(words.sentences(book, 20))
+
+
+def test_raised_forecasts_are_admitted(result):
+    assert any("1,234 forecasts" in said for said in words.caveats(dataclasses.replace(result, raised=1234)))
+    assert not any("raised" in said for said in words.caveats(dataclasses.replace(result, raised=0)))

@@ -1,0 +1,37 @@
+from .adapters.zipline import RiskProvider as RiskProvider
+from .adapters.zipline import read_bundle as read_bundle
+from .correlation import DCCCorrelation as DCCCorrelation
+from .correlation import EstimatorCorrelation as EstimatorCorrelation
+from .correlation import EWMACorrelation as EWMACorrelation
+from .correlation import FactorCorrelation as FactorCorrelation
+from .correlation import LedoitWolfCorrelation as LedoitWolfCorrelation
+from .correlation import NonlinearShrinkageCorrelation as NonlinearShrinkageCorrelation
+from .correlation import RollingCorrelation as RollingCorrelation
+from .correlation import TwoSpeedCorrelation as TwoSpeedCorrelation
+from .data import PricePanel as PricePanel
+from .data import simulated_panel as simulated_panel
+from .errors import VolpluginError as VolpluginError
+from .portfolio import VolatilityTarget as VolatilityTarget
+from .portfolio import equal_weight as equal_weight
+from .portfolio import inverse_volatility as inverse_volatility
+from .portfolio import minimum_variance as minimum_variance
+from .portfolio import risk_parity as risk_parity
+from .risk import CovarianceForecast as CovarianceForecast
+from .risk import RiskModel as RiskModel
+from .risk.adjustments import AssetBias as AssetBias
+from .risk.adjustments import EigenvalueAdjustment as EigenvalueAdjustment
+from .risk.adjustments import RegimeMultiplier as RegimeMultiplier
+from .risk.defaults import default_risk_model as default_risk_model
+from .storage import ModelStore as ModelStore
+from .units import annualize as annualize
+from .volatility import EWMAVolatility as EWMAVolatility
+from .volatility import FallbackChain as FallbackChain
+from .volatility import GARCHVolatility as GARCHVolatility
+from .volatility import GeometricBlend as GeometricBlend
+from .volatility import HARVolatility as HARVolatility
+from .volatility import RollingVolatility as RollingVolatility
+from .volatility.lstm import LSTMVolatility as LSTMVolatility
+from .volatility.walk_forward import RefitSchedule as RefitSchedule
+from .volatility.walk_forward import WalkForward as WalkForward
+
+__version__: str

@@ -1,0 +1,158 @@
+"""Forecasts made beforehand, in Pipeline: a data set and its loader, point in time.
+
+What was forecast at the close of session t is known on the morning of t+1, and that is where Pipeline shows it.
+zipline's own ``DataFrameLoader`` shows the row of t on t, a session too early.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from zipline.lib.adjusted_array import AdjustedArray
+from zipline.pipeline.data import Column, DataSet
+from zipline.pipeline.domain import US_EQUITIES
+from zipline.pipeline.loaders.base import PipelineLoader
+
+from volplugin.adapters.zipline.sessions import running_algorithm
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, ParameterError
+
+
+class PrecomputedForecasts(PipelineLoader):
+    """Tables of forecasts as Pipeline columns.
+
+        forecasts = PrecomputedForecasts(volatility=walk.predict_path(panel, start, end))
+
+        def initialize(context):
+            forecasts.attach(context)                        # works under ``zipline run`` too
+            attach_pipeline(Pipeline({"volatility": forecasts.dataset.volatility.latest}), "risk")
+
+    From Python, ``run_algorithm(custom_loader=forecasts.custom_loader)`` does instead of `attach`.
+
+    Parameters
+    ----------
+    max_age : int, default 0
+        Sessions that a forecast stands where none follows: 0 for a table with a row a session, 21 or so for
+        one with a row a month.
+    **tables : DataFrame of shape (n_sessions, n_assets)
+        By column name. Rows are labelled with the last session that was used (the `asof`), timezone-naive;
+        columns with symbols. NaN where there is no forecast.
+
+    Raises
+    ------
+    ParameterError
+        Without a table, or for an age below zero.
+    PanelError
+        For rows that are no increasing, timezone-naive dates.
+    """
+
+    def __init__(self, *, max_age: int = 0, **tables: pd.DataFrame) -> None:
+        if not tables:
+            raise ParameterError("no forecasts: pass tables by name, such as volatility=walk.predict_path(...)")
+        if max_age < 0:
+            raise ParameterError(f"max_age is {max_age}; pass a number of sessions, 0 for the row of the session alone")
+        self.max_age = max_age
+        self.tables = {name: _checked(name, table) for name, table in tables.items()}
+        columns: dict[str, Any] = {name: Column(np.float64, missing_value=np.nan) for name in tables}
+        self.dataset: Any = type("Forecasts", (DataSet,), {**columns, "domain": US_EQUITIES})
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, max_age: int = 0) -> PrecomputedForecasts:
+        """Read a long CSV or Parquet file: columns ``date`` (the `asof`), ``symbol``, and one a forecast.
+
+        Raises
+        ------
+        PanelError
+            If a column is missing, or a date and symbol stand there twice.
+        """
+        file = Path(path)
+        table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, parse_dates=["date"])
+        missing = [column for column in ("date", "symbol") if column not in table]
+        names = [str(column) for column in table.columns if column not in ("date", "symbol")]
+        if missing or not names:
+            raise PanelError(
+                f"{file}: expected columns date, symbol and one a forecast, found {', '.join(table.columns)}"
+            )
+        twice = table[table.duplicated(["date", "symbol"])]
+        if len(twice):
+            raise PanelError(f"{file}: {twice['symbol'].iloc[0]} on {twice['date'].iloc[0].date()} stands there twice")
+        wide = {name: table.pivot(index="date", columns="symbol", values=name) for name in names}
+        return cls(max_age=max_age, **wide)
+
+    @property
+    def custom_loader(self) -> dict[Any, PipelineLoader]:
+        """What ``run_algorithm(custom_loader=...)`` takes."""
+        return {column: self for column in self.dataset.columns}
+
+    def attach(self, context: Any) -> None:
+        """Offer the data set to the Pipelines of a run; call it in ``initialize``, before they are computed."""
+        before, own = context.engine._get_loader, self.custom_loader
+
+        def get_loader(column: Any) -> Any:
+            return own[column] if column in own else before(column)
+
+        context.init_engine(get_loader)
+
+    def load_adjusted_array(
+        self, domain: Any, columns: Any, dates: pd.DatetimeIndex, sids: pd.Index, mask: np.ndarray
+    ) -> dict[Any, AdjustedArray]:
+        """Return what was known before the open of each date.
+
+        Raises
+        ------
+        AssetMismatchError
+            If a table has none of the run's assets.
+        PanelError
+            If it has a row that is no session.
+        InsufficientHistoryError
+            If none of its rows is shown in the run.
+        """
+        sessions = domain.sessions()
+        rows = sessions.get_indexer(dates) - 1
+        algorithm = running_algorithm()
+        symbols = [asset.symbol for asset in algorithm.asset_finder.retrieve_all(sids)]
+        loaded = {}
+        for column in columns:
+            table = self.tables[column.name]
+            _check_fit(column.name, table, sessions, symbols)
+            self._check_dates(column.name, table, sessions, algorithm.sim_params)
+            begin = max(rows[0] - self.max_age, 0)
+            window = table.reindex(sessions[begin : rows[-1] + 1], columns=symbols)
+            window = window.ffill(limit=self.max_age) if self.max_age else window
+            values = window.to_numpy(dtype=float)[-len(rows) :].copy()
+            loaded[column] = AdjustedArray(values, adjustments={}, missing_value=column.missing_value)
+        return loaded
+
+    def _check_dates(self, name: str, table: pd.DataFrame, sessions: pd.DatetimeIndex, run: Any) -> None:
+        first, last = table.index[0], table.index[-1]
+        shown_last = min(int(sessions.searchsorted(last)) + 1 + self.max_age, len(sessions) - 1)
+        if first >= run.end_session or sessions[shown_last] < run.start_session:
+            raise InsufficientHistoryError(
+                f"{name}: forecasts from {first.date()} to {last.date()} say nothing of a run from "
+                f"{run.start_session.date()} to {run.end_session.date()}; make them for its dates"
+            )
+
+
+def _check_fit(name: str, table: pd.DataFrame, sessions: pd.DatetimeIndex, symbols: list[str]) -> None:
+    """Refuse a table that would come out as nothing but missing values, or lose rows."""
+    if not table.columns.intersection(symbols).size:
+        raise AssetMismatchError(
+            f"{name}: the table's columns are {', '.join(map(str, table.columns[:5]))}, of which the run has none; "
+            "label them with symbols"
+        )
+    strange = table.index.difference(sessions)
+    if len(strange):
+        raise PanelError(
+            f"{name}: {strange[0].date()} is no session; label each row with the last session that it used"
+        )
+
+
+def _checked(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    dates = table.index
+    if not isinstance(dates, pd.DatetimeIndex) or dates.tz is not None or dates.hasnans:
+        raise PanelError(f"{name}: the rows must be plain dates, the last session that each forecast used")
+    if not dates.is_monotonic_increasing or dates.has_duplicates or table.empty:
+        raise PanelError(f"{name}: the dates must increase, each once, and there must be some; sort the rows")
+    return table.astype(float)

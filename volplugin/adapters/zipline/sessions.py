@@ -1,0 +1,115 @@
+"""Completed sessions, from any hook of a running algorithm.
+
+In ``before_trading_start`` zipline's daily mode serves today's close, hours before it exists; in minute
+mode the last daily row is a part of today. Everything here ends at the last session that is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from exchange_calendars import ExchangeCalendar
+from zipline.utils.algo_instance import get_algo_instance
+
+from volplugin.data.panel import FIELDS, PricePanel
+from volplugin.errors import InsufficientHistoryError, ParameterError
+
+
+def running_algorithm() -> Any:
+    """Return zipline's running ``TradingAlgorithm``, which strategies know as ``context``.
+
+    Raises
+    ------
+    ParameterError
+        If no simulation is running.
+    """
+    algorithm = get_algo_instance()
+    if algorithm is None:
+        raise ParameterError("no zipline simulation is running; call this from a hook of a strategy")
+    return algorithm
+
+
+def completed_session(data: Any) -> pd.Timestamp:
+    """Last session whose close is in the past or now: the `asof` of whatever is decided here.
+
+    Parameters
+    ----------
+    data : zipline.protocol.BarData
+        As handed to the hook.
+
+    Returns
+    -------
+    Timestamp
+        Today in ``handle_data`` and scheduled functions of daily mode, which run at the close;
+        yesterday's session in ``before_trading_start`` and during the day.
+    """
+    return closed_session(running_algorithm().trading_calendar, data.current_dt)
+
+
+def closed_session(calendar: ExchangeCalendar, now: pd.Timestamp) -> pd.Timestamp:
+    """Last session of a calendar whose close is at a moment or before it."""
+    session = calendar.minute_to_session(now, direction="next")
+    return session if now >= calendar.session_close(session) else calendar.previous_session(session)
+
+
+def history_panel(data: Any, assets: Iterable[Any], count: int, *, market: Iterable[Any] | None = None) -> PricePanel:
+    """Return the last `count` completed sessions of some assets, as ``data.history`` adjusts them.
+
+    One call a field, with the same arguments each session, which zipline answers fastest. Adjusted
+    bars come rounded to three decimals: `read_bundle` is the exact way.
+
+    Parameters
+    ----------
+    data : zipline.protocol.BarData
+        As handed to the hook.
+    assets : iterable of zipline Equity
+        Whose bars to read.
+    count : int
+        Sessions wanted; fewer come back where the assets' data begin later.
+    market : iterable of zipline Equity, optional
+        Reference universe for market-wide inputs, the assets themselves by default.
+
+    Returns
+    -------
+    PricePanel
+        Open, high, low, close and volume by symbol.
+
+    Raises
+    ------
+    InsufficientHistoryError
+        If none of the assets has data by then.
+    """
+    wanted = list(assets)
+    universe = list(dict.fromkeys([*wanted, *(market or ())]))
+    panel = portal_panel(running_algorithm(), completed_session(data), universe, count)
+    panel = panel.select(asset.symbol for asset in wanted)
+    return panel if market is None else panel
+
+
+def portal_panel(algorithm: Any, session: pd.Timestamp, assets: list[Any], count: int) -> PricePanel:
+    """Read the `count` sessions up to `session` from the data portal behind ``data.history``.
+
+    Asking it for the session by name, instead of for "now", is what keeps today's close out.
+
+    Raises
+    ------
+    InsufficientHistoryError
+        If none of the assets has data by then.
+    """
+    begin = min(asset.start_date for asset in assets)
+    available = len(algorithm.trading_calendar.sessions_in_range(begin, session)) if begin <= session else 0
+    if available == 0:
+        raise InsufficientHistoryError(
+            f"{', '.join(asset.symbol for asset in assets[:5])}: no data by {session.date()}, "
+            f"the first bar is of {begin.date()}; start the run later"
+        )
+    frames = {}
+    for field in FIELDS:
+        # "daily" in minute mode too: completed sessions are whole bars there.
+        frame = algorithm.data_portal.get_history_window(assets, session, min(count, available), "1d", field, "daily")
+        frame.columns = [asset.symbol for asset in assets]
+        frames[field] = frame
+    frames["volume"] = frames["volume"].where(frames["close"].notna())  # zipline says 0 where there is no bar
+    return PricePanel(**frames)

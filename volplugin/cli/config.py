@@ -1,0 +1,201 @@
+"""Options from a file, and the options that were in force."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from volplugin.errors import ConfigurationError, VolpluginError
+from volplugin.storage.atomic import write_atomically
+
+LARGEST = 2**20
+"""Bytes above which a file is no configuration."""
+
+Scalar = str | int | float | bool | datetime.date
+Options = Mapping[str, Any]
+
+
+def read_configuration(path: str | Path) -> dict[str, Any]:
+    """Read a file of options.
+
+    Returns
+    -------
+    dict
+        Values, and lists of values, by option; tables of these by command.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read, is no TOML, or holds what no option takes.
+    """
+    file = Path(path)
+    try:
+        if file.stat().st_size > LARGEST:
+            raise ConfigurationError(f"{file} is larger than {LARGEST // 1024} KiB: no configuration")
+        found = tomllib.loads(file.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        if isinstance(error, ConfigurationError):
+            raise
+        raise ConfigurationError(f"{file} is no TOML: {error}") from error
+    for name, value in found.items():
+        inner = value.items() if isinstance(value, dict) else [(name, value)]
+        for key, each in inner:
+            where = f"[{name}] {key}" if isinstance(value, dict) else key
+            if not all(_is_scalar(item) for item in (each if isinstance(each, list) else [each])):
+                raise ConfigurationError(
+                    f"{file}: {where} is {each!r}; write a number, a text, a date or a list of them"
+                )
+    return found
+
+
+def options_of(
+    configuration: Options, command: str, options: Collection[str], commands: Mapping[str, Collection[str]]
+) -> dict[str, Any]:
+    """Take from a configuration what is meant for one command.
+
+    Parameters
+    ----------
+    configuration : mapping
+        From `read_configuration`.
+    command : str
+        Its name.
+    options : collection of str
+        Names of its options.
+    commands : mapping of str to collection of str
+        Options of every command, for telling a key that is none.
+
+    Raises
+    ------
+    ConfigurationError
+        For a key that no command has, with the nearest one.
+    """
+    everyone = {option for each in commands.values() for option in each}
+    taken: dict[str, Any] = {}
+    for name, value in configuration.items():
+        if isinstance(value, dict):
+            _check(name, commands, "command")
+            for key in value:
+                _check(_plain(key), commands[name], f"option of {name}")
+        else:
+            _check(_plain(name), everyone, "option of any command")
+            if _plain(name) in options:
+                taken[_plain(name)] = value
+    return taken | {_plain(key): value for key, value in configuration.get(command, {}).items()}
+
+
+def to_toml(options: Options) -> str:
+    """Write options as a file that `read_configuration` reads; those that are None are left out."""
+    lines = [f"{name} = {_value(value)}" for name, value in options.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _check(name: str, known: Iterable[str], what: str) -> None:
+    names = sorted(known)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"; is it {near[0]}?" if near else f"; there are {', '.join(names)}"
+        raise ConfigurationError(f"{name} is no {what}{hint}")
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float | datetime.date) and value == value
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, int | float):
+        return repr(value)
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+RECORD = "configuration.toml"
+HIDDEN = {"config", "help"}
+
+
+def add_config_option(command: click.Command) -> None:
+    """Give a command ``--config FILE``, whose values stand where no option is given."""
+    command.params.append(
+        click.Option(
+            ["--config"],
+            metavar="FILE",
+            is_eager=True,
+            expose_value=False,
+            callback=_take,
+            help="TOML file of options; those given here win.",
+        )
+    )
+
+
+def _take(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is None:
+        return
+    group = ctx.parent.command if ctx.parent is not None else None
+    commands = group.commands if isinstance(group, click.Group) else {str(ctx.info_name): ctx.command}
+    names = {name: _options(command) for name, command in commands.items()}
+    try:
+        found = options_of(read_configuration(value), str(ctx.info_name), names[str(ctx.info_name)], names)
+    except VolpluginError as error:
+        raise click.ClickException(f"{type(error).__name__}: {value}: {error}") from error
+    options = {option.name: option for option in ctx.command.params if isinstance(option, click.Option)}
+    flags = {_flag(option): name for name, option in options.items()}
+    default: dict[str, Any] = {}
+    for key, each in found.items():
+        name = flags[key]
+        if isinstance(each, list) != bool(options[name].multiple):
+            wanted = "a list" if options[name].multiple else "one value"
+            raise click.ClickException(f"ConfigurationError: {value}: {key} is {each!r}; write {wanted}")
+        default[str(name)] = each
+    ctx.default_map = {**(ctx.default_map or {}), **default}
+
+
+def settings(ctx: click.Context | None = None) -> dict[str, Any]:
+    """Return the options in force of the running command, by the names that they have in a file."""
+    context = ctx or click.get_current_context()
+    found: dict[str, Any] = {}
+    for option in context.command.params:
+        if isinstance(option, click.Option) and option.name in context.params and option.name not in HIDDEN:
+            value = context.params[option.name]
+            found[_flag(option)] = str(value.date()) if isinstance(value, pd.Timestamp) else value
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def record(folder: str | Path) -> None:
+    """Write the options in force of the running command beside its results."""
+    context = click.get_current_context()
+    arguments = {
+        param.name: context.params[str(param.name)]
+        for param in context.command.params
+        if isinstance(param, click.Argument)
+    }
+    said = " ".join(["volplugin", str(context.info_name), *map(str, arguments.values())])
+    text = f"# {said}, with these options\n[{context.info_name}]\n{to_toml(settings(context))}"
+    write_atomically(Path(folder) / RECORD, text.encode())
+
+
+def _options(command: click.Command) -> set[str]:
+    return {_flag(option) for option in command.params if isinstance(option, click.Option)} - HIDDEN
+
+
+def _flag(option: click.Option) -> str:
+    """Name of an option in a file: that of its flag, which `name` may shadow."""
+    longest = max(option.opts, key=len)
+    return longest.lstrip("-").replace("-", "_")

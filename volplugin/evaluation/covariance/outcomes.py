@@ -1,0 +1,213 @@
+"""What followed each forecast covariance: one row an origin, so that any mean over origins is one matrix product."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from volplugin.errors import ParameterError
+from volplugin.evaluation.covariance.sample import JudgedSample
+from volplugin.evaluation.covariance.test_portfolios import JudgedBooks
+from volplugin.evaluation.losses import qlike
+from volplugin.units import annualize
+
+MONTH = 21
+"""Sessions of a window."""
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """How far windows of standardised returns are from a standard deviation of one.
+
+    Attributes
+    ----------
+    deviation, count : ndarray of shape (n_origins, n_books)
+        Sum over the windows that belong to an origin, and their number.
+    """
+
+    deviation: np.ndarray
+    count: np.ndarray
+
+
+def rolling_deviation(score: np.ndarray, places: np.ndarray) -> Windows:
+    """Measure the windows of 21 sessions of each phase.
+
+    Forecasts renewed every `horizon` sessions make one series a phase; a window belongs to the origin that stands
+    over its first day. Windows that are not complete, as at a gap between origins, are left out.
+
+    Parameters
+    ----------
+    score : ndarray of shape (n_origins, horizon, n_books)
+        Daily returns over the volatility forecast at the origin.
+    places : ndarray of int, shape (n_origins,)
+        Number of each origin's session, increasing.
+
+    References
+    ----------
+    Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes.
+    """
+    origins, horizon, books = score.shape
+    deviation, count = np.zeros((origins, books)), np.zeros((origins, books))
+    for phase in np.unique(places % horizon):
+        rows = np.flatnonzero(places % horizon == phase)
+        days = (places[rows] - places[rows[0]])[:, None] + np.arange(horizon)
+        series = np.full((int(days[-1, -1]) + MONTH, books), np.nan)
+        series[days] = score[rows]
+        away = np.abs(_window_std(series) - 1)[days]
+        deviation[rows] = np.nansum(away, axis=1)
+        count[rows] = np.isfinite(away).sum(axis=1)
+    return Windows(deviation, count)
+
+
+def _window_std(series: np.ndarray) -> np.ndarray:
+    """Sample standard deviation of the `MONTH` rows from each row on; NaN where one is missing or beyond the end."""
+    return pd.DataFrame(series).rolling(MONTH, min_periods=MONTH).std().shift(1 - MONTH).to_numpy()
+
+
+BLOCK = 256
+"""Origins that are worked on at once."""
+
+Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class CovarianceOutcomes:
+    """Of one model: means over the days that each forecast stood for, by origin.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray of shape (n_origins, n)
+        Of the whole covariance (n = 1), or of the books (n = n_books).
+    families : Index of shape (n_books,)
+    """
+
+    columns: Columns
+    families: pd.Index
+
+    def measures(self, weights: np.ndarray) -> pd.DataFrame:
+        """Measures under some weightings of the origins.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_weightings, n_origins)
+            Rows that sum to one: equal ones for the whole, those of a year, counts of a bootstrap sample.
+
+        Returns
+        -------
+        DataFrame of shape (n_weightings, n_measures), columns (measure, book)
+            Of the whole covariance (book ``""``): ``log_likelihood`` (mean Gaussian log density of the day's
+            returns, in nats), ``log_likelihood_asset`` (the same an asset-day), ``mahalanobis`` (mean
+            ``r' inv(Sigma) r / n``), ``mahalanobis_std`` (its standard deviation over days). Of each family, means
+            over its books: ``qlike``, ``bias`` (standard deviation of the daily returns over the standing
+            forecast), ``mrad``, ``predicted`` and ``volatility`` (*annual* root mean square of the forecasts,
+            standard deviation of the daily returns).
+        """
+        mean = {name: weights @ values for name, values in self.columns.items()}
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mrad = mean["deviation"] / mean["windows"]
+        books = {
+            "qlike": mean["qlike"],
+            "bias": _deviation(mean["score"], mean["score_squared"]),
+            "mrad": mrad,
+            "predicted": annualize(np.sqrt(mean["variance"])),
+            "volatility": annualize(_deviation(mean["return"], mean["return_squared"])),
+        }
+        found: dict[tuple[str, str], np.ndarray] = {
+            ("log_likelihood", ""): mean["log_likelihood"][:, 0],
+            ("log_likelihood_asset", ""): mean["log_likelihood"][:, 0] / mean["assets"][:, 0],
+            ("mahalanobis", ""): mean["distance"][:, 0],
+            ("mahalanobis_std", ""): _deviation(mean["distance"], mean["distance_squared"])[:, 0],
+        }
+        for family in self.families.unique():
+            own = self.families == family
+            found |= {(measure, family): values[:, own].mean(axis=1) for measure, values in books.items()}
+        return pd.DataFrame(found).rename_axis(columns=["measure", "book"])
+
+    def biases(self) -> pd.Series:
+        """Bias statistic of each book over all origins, by family."""
+        mean, squares = (self.columns[name].mean(axis=0) for name in ("score", "score_squared"))
+        return pd.Series(_deviation(mean, squares), index=self.families, name="bias")
+
+
+def outcomes(covariance: np.ndarray, sample: JudgedSample, books: JudgedBooks) -> CovarianceOutcomes:
+    """Hold a model's covariances against what followed.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_origins, n_assets, n_assets)
+        Daily; whatever stands at assets that take no part is not read.
+    sample : JudgedSample
+    books : JudgedBooks
+        Their weights are those at the origin, restored every session.
+
+    Raises
+    ------
+    ParameterError
+        Naming the origin of a covariance that is not positive definite.
+    """
+    parts, scores = [], []
+    for begin in range(0, len(covariance), BLOCK):
+        rows = slice(begin, begin + BLOCK)
+        part, score = _block(covariance[rows], sample, books, rows)
+        parts.append(part)
+        scores.append(score)
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    windows: Windows = rolling_deviation(np.concatenate(scores), sample.places)
+    return CovarianceOutcomes(columns | {"deviation": windows.deviation, "windows": windows.count}, books.families)
+
+
+def _block(covariance: np.ndarray, sample: JudgedSample, books: JudgedBooks, rows: slice) -> tuple[Columns, np.ndarray]:
+    """Columns of some origins, and their books' standardised daily returns."""
+    here, returns = sample.here[rows], sample.returns[rows]
+    sigma = _whole(covariance, here)
+    density = _density(sigma, returns, here, sample.origins[rows])
+    weights = books.weights(sigma, here)
+    variance = ((weights @ sigma) * weights).sum(axis=2)
+    earned = returns @ weights.transpose(0, 2, 1)
+    score = earned / np.sqrt(variance)[:, None, :]
+    squared = (earned**2).mean(axis=1)
+    return density | {
+        "qlike": qlike(squared, variance),
+        "return": earned.mean(axis=1),
+        "return_squared": squared,
+        "score": score.mean(axis=1),
+        "score_squared": (score**2).mean(axis=1),
+        "variance": variance,
+    }, score
+
+
+def _density(sigma: np.ndarray, returns: np.ndarray, here: np.ndarray, origins: pd.DatetimeIndex) -> Columns:
+    """Gaussian log density and squared distance an asset of each day's returns, means over the horizon."""
+    try:
+        root = np.linalg.cholesky(sigma)
+    except np.linalg.LinAlgError as error:
+        worst = int(np.linalg.eigvalsh(sigma)[:, 0].argmin())
+        raise ParameterError(
+            f"the covariance of {origins[worst].date()} is not positive definite, so that returns have no density "
+            "under it; shrink it, or judge fewer assets"
+        ) from error
+    count = here.sum(axis=1, keepdims=True).astype(float)
+    distance = (np.linalg.solve(root, returns.transpose(0, 2, 1)) ** 2).sum(axis=1)
+    log_determinant = 2 * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1, keepdims=True)
+    density = -0.5 * (count * np.log(2 * np.pi) + log_determinant + distance)
+    ratio = distance / count
+    return {
+        "assets": count,
+        "log_likelihood": density.mean(axis=1, keepdims=True),
+        "distance": ratio.mean(axis=1, keepdims=True),
+        "distance_squared": (ratio**2).mean(axis=1, keepdims=True),
+    }
+
+
+def _whole(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """Covariances with a one on the diagonal, and zeros beside it, of assets that take no part."""
+    filled = np.where(here[:, :, None] & here[:, None, :], covariance, 0.0)
+    diagonal = np.arange(here.shape[1])
+    filled[:, diagonal, diagonal] = np.where(here, filled[:, diagonal, diagonal], 1.0)
+    return filled
+
+
+def _deviation(mean: np.ndarray, mean_of_squares: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.maximum(mean_of_squares - mean**2, 0.0))

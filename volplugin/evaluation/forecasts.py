@@ -1,0 +1,253 @@
+"""Walk forecasters and risk models over dates: every session an origin, each seeing only its past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+from volplugin.data.panel import PricePanel
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
+
+if TYPE_CHECKING:
+    from volplugin.risk.covariance import CovarianceForecast
+
+
+ReturnKind = Literal["simple", "log"]
+Step = Callable[[str], None]
+"""Told what was just finished, for a progress bar."""
+
+
+class WalksVolatility(Protocol):
+    """Anything with the `predict_path` of a volatility forecaster."""
+
+    def predict_path(
+        self, panel: PricePanel, start: str | pd.Timestamp, end: str | pd.Timestamp, horizon: int = 21
+    ) -> pd.DataFrame:
+        """Forecasts, sessions x assets; each row made with data through its session."""
+
+
+class WalksCovariance(Protocol):
+    """Anything with the `forecast_path` of a risk model."""
+
+    def forecast_path(
+        self, panel: PricePanel, sessions: pd.DatetimeIndex, horizon: int = 21
+    ) -> Iterator[CovarianceForecast]:
+        """One forecast a session, each made with data through it."""
+
+
+@dataclass(frozen=True, eq=False)
+class PortfolioForecasts:
+    """Forecast volatility of one book from every origin, and the returns that followed.
+
+    Attributes
+    ----------
+    predicted : Series of shape (n_origins,)
+        *Daily* volatility over the `horizon` sessions after each origin.
+    returns : Series of shape (n_sessions,)
+        The book's daily returns by session, from the session after the first origin on.
+    horizon : int
+        Sessions that each forecast covers.
+    kind : {"simple", "log"}
+        Of the returns.
+    """
+
+    predicted: pd.Series
+    returns: pd.Series
+    horizon: int
+    kind: ReturnKind = "simple"
+
+
+def forecast_table(
+    models: Mapping[str, WalksVolatility],
+    panel: PricePanel,
+    start: str | pd.Timestamp,
+    end: str | pd.Timestamp,
+    horizons: Iterable[int] = (1, 5, 21),
+    step: Step | None = None,
+) -> pd.DataFrame:
+    """Forecasts of several models from every session between two dates.
+
+    Parameters
+    ----------
+    models : mapping of name to forecaster
+        Ready to answer at `start`; walk-forward vintages answer each at their own dates.
+    panel : PricePanel
+        Prices through `end` or later; the row of session `t` uses data through `t` only.
+    start, end : date
+        First and last origin.
+    horizons : iterable of int, default (1, 5, 21)
+        Sessions covered.
+    step : callable, optional
+        Called with a label after each model and horizon.
+
+    Returns
+    -------
+    DataFrame of shape (n_origins, n_models * n_horizons * n_assets)
+        Daily volatility in decimals, columns (model, horizon, asset); NaN without a forecast.
+    """
+    columns: dict[tuple[str, int], pd.DataFrame] = {}
+    for horizon in horizons:
+        for name, model in models.items():
+            columns[name, horizon] = model.predict_path(panel, start, end, horizon)
+            if step is not None:
+                step(f"{name}, {horizon} sessions")
+    if not columns:
+        raise ParameterError("nothing to forecast: pass at least one model and one horizon")
+    return pd.concat(columns, axis=1, names=["model", "horizon", "asset"])
+
+
+def portfolio_forecasts(
+    model: WalksCovariance,
+    panel: PricePanel,
+    weights: pd.Series | None = None,
+    start: str | pd.Timestamp | None = None,
+    end: str | pd.Timestamp | None = None,
+    horizon: int = 21,
+    kind: ReturnKind = "simple",
+) -> PortfolioForecasts:
+    """Forecast one book's volatility from every session between two dates.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Asked through `forecast_path`.
+    panel : PricePanel
+        Prices; those after an origin serve the book's returns only.
+    weights : Series, optional
+        Weight by asset, restored each session. Equal weight in every asset with a forecast if not given.
+    start, end : date, optional
+        First and last origin; the panel's own if not given.
+    horizon : int, default 21
+        Sessions covered.
+    kind : {"simple", "log"}, default "simple"
+        Whether the book's returns are simple or the logarithm of one plus that.
+
+    Raises
+    ------
+    MissingForecastError
+        If a given nonzero weight stands on an asset without a forecast.
+    InsufficientHistoryError
+        If no session lies between the dates.
+    """
+    origins = panel.sessions[panel.sessions.slice_indexer(start, end)]
+    if len(origins) == 0:
+        raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
+    predicted, held = {}, {}
+    for forecast in model.forecast_path(panel, origins, horizon):
+        book = weights if weights is not None else equal_weights(forecast.assets)
+        predicted[forecast.asof] = forecast.portfolio_volatility(book)
+        held[forecast.asof] = book
+    books = pd.DataFrame.from_dict(held, orient="index").reindex(columns=panel.assets).fillna(0.0)
+    returns = book_returns(panel.returns, books, kind)
+    return PortfolioForecasts(pd.Series(predicted, name="predicted"), returns, horizon, kind)
+
+
+def book_returns(log_returns: pd.DataFrame, books: pd.DataFrame, kind: ReturnKind = "simple") -> pd.Series:
+    """Daily returns of books restored at each session's close; the last one stands from then on.
+
+    Parameters
+    ----------
+    log_returns : DataFrame of shape (n_sessions, n_assets)
+        Daily log returns, NaN where missing.
+    books : DataFrame of shape (n_origins, n_assets)
+        Weights decided at the close of each origin; they earn from the next session on.
+    kind : {"simple", "log"}
+        Of the result.
+
+    Returns
+    -------
+    Series
+        From the session after the first origin; NaN where an asset held has no return.
+    """
+    missing = books.columns.difference(log_returns.columns)
+    if len(missing):
+        raise AssetMismatchError(f"the book holds {missing[0]}, which the panel does not have")
+    if kind not in ("simple", "log"):
+        raise ParameterError(f"kind is {kind!r}; choose 'simple' or 'log'")
+    sessions = log_returns.index
+    held = books.reindex(sessions).ffill().shift(1).loc[sessions > books.index[0]]
+    weights = held.to_numpy()
+    earned = np.expm1(log_returns.loc[held.index, books.columns].to_numpy())
+    # An asset that is not held may miss its return; one that is held makes the book's return unknown.
+    total = np.where(weights == 0, 0.0, weights * earned).sum(axis=1)
+    return pd.Series(np.log1p(total) if kind == "log" else total, index=held.index, name="returns")
+
+
+def equal_weights(assets: Iterable[str]) -> pd.Series:
+    """Fully invested book with the same weight in each asset."""
+    names = list(assets)
+    return pd.Series(1.0 / len(names), index=names)
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """Returns and the forecasts that stood over them.
+
+    Attributes
+    ----------
+    returns : ndarray of shape (n_sessions, n_series)
+        Daily returns of the sessions after the first origin.
+    volatility : ndarray of shape (n_phases, n_sessions, n_series)
+        Daily volatility that stood over each of them; NaN where none did.
+    """
+
+    returns: np.ndarray
+    volatility: np.ndarray
+
+    @property
+    def standardized(self) -> np.ndarray:
+        """Returns over the volatility that stood, phases x sessions x series."""
+        return self.returns / self.volatility
+
+
+def stand(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> Standing:
+    """Lay forecasts over the returns of the `horizon` sessions after each.
+
+    Parameters
+    ----------
+    volatility : DataFrame of shape (n_origins, n_series)
+        Daily volatility by origin; consecutive sessions. NaN where nothing is to be judged.
+    returns : DataFrame of shape (n_sessions, n_series)
+        Daily returns, with every origin among the sessions, or the first of them directly before.
+    horizon : int
+        Sessions that each forecast covers.
+
+    Raises
+    ------
+    ParameterError
+        If the origins are not consecutive sessions.
+    """
+    sessions = returns.index.union(volatility.index)
+    begin, count = sessions.get_loc(volatility.index[0]), len(volatility)
+    if not sessions[begin : begin + count].equals(volatility.index):
+        raise ParameterError("the origins are not consecutive sessions; pass a row for each, NaN without a forecast")
+    after = returns.reindex(index=sessions[begin + 1 : begin + count + horizon], columns=volatility.columns)
+    place = np.arange(len(after))
+    stood = np.full((horizon, *after.shape), np.nan)
+    values = volatility.to_numpy()
+    for phase in range(horizon):
+        origin = phase + horizon * ((place - phase) // horizon)
+        there = (origin >= phase) & (origin < count)
+        stood[phase, there] = values[origin[there]]
+    return Standing(after.to_numpy(), stood)
+
+
+def over_phases(pvalues: Sequence[float]) -> float:
+    """Join the p-values of the same test on each phase: twice their median.
+
+    A p-value whatever the dependence among the phases, hence a cautious one; of a single phase its own.
+
+    References
+    ----------
+    Meinshausen, Meier and Bühlmann (2009), P-Values for High-Dimensional Regression, Journal of the
+    American Statistical Association 104, theorem 3.1.
+    """
+    known = np.asarray(pvalues, dtype=float)
+    known = known[np.isfinite(known)]
+    if len(known) == 0:
+        return float("nan")
+    return float(known[0]) if len(known) == 1 else float(min(1.0, 2 * np.median(known)))

@@ -1,0 +1,146 @@
+"""The whole judgement of volatility forecasts: which is best, whether each is right, when, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from volplugin.data.panel import PricePanel
+from volplugin.errors import InsufficientHistoryError
+from volplugin.evaluation.calibration import by_forecast_decile, verdict_summary, verdict_table
+from volplugin.evaluation.equal_weight import Books
+from volplugin.evaluation.hypothesis_tests import diebold_mariano
+from volplugin.evaluation.losses import PROXY_CALIBRATION_END, qlike, realized_variance
+from volplugin.evaluation.model_comparison import (
+    BENCHMARKS,
+    ScoredSample,
+    VolatilityScores,
+    component_scores,
+    nested,
+    rank,
+    scored_samples,
+    seed_spread,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class VolatilityJudgement:
+    """Everything that is said of volatility forecasts.
+
+    Attributes
+    ----------
+    scores : VolatilityScores
+        The models side by side.
+    stocks : DataFrame, index (horizon, model)
+        Calibration stock by stock: medians, and the share of stocks that each test rejects at 5%
+        (`verdicts.verdict_summary`).
+    book : DataFrame, index (horizon, model)
+        Calibration of the equal-weight book (`verdicts.verdict_table`), and ``dm_NAME``, the Diebold-Mariano t
+        of its QLIKE against the first model's; empty where no books were given.
+    deciles : DataFrame, index (horizon, model, decile)
+        Realised against forecast volatility by size of forecast.
+    components : DataFrame, index (horizon, component)
+        Scores of what ensembles are made of (`components.component_scores`); may be empty.
+    seeds : DataFrame, index (horizon, model)
+        Spread of the seeds (`components.seed_spread`); may be empty.
+    """
+
+    scores: VolatilityScores
+    stocks: pd.DataFrame
+    book: pd.DataFrame
+    deciles: pd.DataFrame
+    components: pd.DataFrame
+    seeds: pd.DataFrame
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON."""
+        return self.scores.as_dict() | {
+            "calibration": {"stocks": nested(self.stocks), "book": nested(self.book)},
+            "forecast_deciles": nested(self.deciles),
+            "components": nested(self.components),
+            "seeds": nested(self.seeds),
+        }
+
+
+def judge_forecasts(
+    forecasts: pd.DataFrame,
+    panel: PricePanel,
+    *,
+    components: pd.DataFrame | None = None,
+    parents: Mapping[str, str] | None = None,
+    books: Books | None = None,
+    benchmarks: Sequence[str] = BENCHMARKS,
+    calibrated_through: str | pd.Timestamp = PROXY_CALIBRATION_END,
+) -> VolatilityJudgement:
+    """Judge volatility forecasts on the stock-days that all models have.
+
+    Parameters
+    ----------
+    forecasts : DataFrame, columns (model, horizon, asset)
+        Daily volatility by origin, from `forecast_table`; every session between two dates.
+    panel : PricePanel
+        Prices through the last origin's horizon.
+    components, parents : optional
+        Forecasts of what ensembles are made of, and what each is a component of.
+    books : dict of horizon to dict of model to PortfolioForecasts, optional
+        What the volatilities say of the equal-weight book, from `equal_weight_books`.
+    benchmarks, calibrated_through
+        As `volatility_scorecard` takes them.
+
+    Raises
+    ------
+    InsufficientHistoryError
+        If for a horizon too few sessions have an outcome and a forecast of every model.
+    """
+    samples = scored_samples(forecasts, panel, None, calibrated_through)
+    scores = rank(samples, benchmarks)
+    pieces = pd.DataFrame()
+    if components is not None and parents:
+        pieces = component_scores(components, parents, samples, scores)
+    return VolatilityJudgement(
+        scores,
+        pd.concat({h: _stocks(sample) for h, sample in samples.items()}, names=["horizon", "model"]),
+        _books({horizon: books[horizon] for horizon in samples} if books else {}),
+        pd.concat({h: by_forecast_decile(sample) for h, sample in samples.items()}, names=["horizon"]),
+        pieces,
+        seed_spread(pieces) if len(pieces) else pd.DataFrame(),
+    )
+
+
+def _stocks(sample: ScoredSample) -> pd.DataFrame:
+    tables = {
+        model: verdict_table(variance**0.5, sample.returns, sample.horizon)
+        for model, variance in sample.variance.items()
+    }
+    return pd.DataFrame({model: verdict_summary(table) for model, table in tables.items()}).T
+
+
+def _books(books: Books) -> pd.DataFrame:
+    """Calibration of the equal-weight book by horizon and model, over the origins with a complete outcome."""
+    if not books:
+        return pd.DataFrame()
+    tables = {}
+    for horizon, models in books.items():
+        predicted = pd.DataFrame({model: book.predicted for model, book in models.items()})
+        returns = pd.DataFrame({model: book.returns for model, book in models.items()})
+        outcome = realized_variance(returns.reindex(predicted.index.union(returns.index)), horizon)
+        outcome = outcome.reindex(predicted.index)
+        predicted = predicted.where(outcome.notna())
+        losses = qlike(outcome, predicted**2)
+        tables[horizon] = verdict_table(predicted, returns, horizon)
+        first = predicted.columns[0]
+        tables[horizon][f"dm_{first}"] = [_statistic(losses[model], losses[first], horizon) for model in predicted]
+    return pd.concat(tables, names=["horizon", "model"])
+
+
+def _statistic(loss: pd.Series, benchmark: pd.Series, horizon: int) -> float:
+    """Diebold-Mariano t; NaN of a model against itself, and where a book's outcomes are too few for one."""
+    if loss.name == benchmark.name:
+        return float("nan")
+    try:
+        return diebold_mariano(loss, benchmark, horizon).statistic
+    except InsufficientHistoryError:
+        return float("nan")

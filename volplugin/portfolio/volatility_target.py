@@ -1,0 +1,262 @@
+"""The leverage at which a book carries its target volatility, within its limits and without needless trades."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from volplugin.errors import AssetMismatchError, ParameterError
+from volplugin.portfolio.stress import ShockLimit
+from volplugin.portfolio.track_record import predicted_over_realized
+from volplugin.risk.covariance import CovarianceForecast, Weights
+from volplugin.units import TRADING_DAYS
+
+ROUNDING = 1e-9
+"""Share of a leverage that is a matter of rounding, no difference."""
+
+
+@dataclass(frozen=True)
+class VolatilityTarget:
+    """Scale a book so that its forecast volatility is the target.
+
+    The composition stays as asked; only the leverage changes. The result is always finite: a book
+    whose forecast volatility is zero is held at the largest leverage that its limits allow. Every limit but
+    `target` and `max_leverage` is off unless asked for.
+
+    Where two wishes clash, the limits (`max_leverage`, `max_net`, `shock`) go before `min_leverage`, and
+    both go before what saves trades (`band`, `drift`, `max_turnover`).
+
+    Parameters
+    ----------
+    target : float
+        *Annual* volatility in decimals: 0.10 is ten percent a year.
+    max_leverage : float, default 1.0
+        Largest sum of absolute weights.
+    min_leverage : float, default 0.0
+        Smallest sum of absolute weights of a nonempty book.
+    band : float, default 0.0
+        No-trade band around the wanted leverage, as a fraction of it: inside, the leverage held stays;
+        outside, it moves to the band's nearer edge [1]_, [2]_.
+    feedback : float, default 0.0
+        Strength, 0 to 1, of the correction by the track record: the target is divided by
+        ``(realised / predicted) ** feedback``, a volatility regime adjustment [3]_.
+    feedback_halflife : float, default 42
+        Sessions after which a past session counts half in that ratio; 42 as in [3]_.
+    periods : float, default 252
+        Sessions a year.
+    feedback_prior : float, default 0.0
+        Sessions that went as predicted, added to the record: with 0 a first quiet session makes the ratio jump.
+    max_net : float, default inf
+        Largest absolute value of the sum of weights.
+    max_turnover : float, default inf
+        Largest sum of absolute changes of weight at one rebalance: the book goes that far towards the wanted
+        one. What the limits demand to be sold is sold all the same.
+    drift : float, default 0.0
+        Sum of absolute differences between the weights held and wanted, as a fraction of the leverage, up to
+        which a book inside the band is left alone altogether, its composition too.
+    guard : float, default inf
+        Between rebalances, how far the leverage held may stray from the wanted, as a fraction of it: see `strays`.
+    shock : ShockLimit, optional
+        Limit on the volatility of the book in a shock.
+    vol_of_vol : float, default 0.0
+        Standard deviation of the *logarithm* of the forecast volatility about the true. Leverage is one over the
+        forecast, so that an unbiased but noisy variance overshoots the target by the factor
+        ``exp(2 vol_of_vol ** 2)`` (Jensen; lognormal noise); the target is divided by that. A forecast that is
+        an expectation given its inputs, as regressions are, does not overshoot: leave it at 0.
+
+    References
+    ----------
+    .. [1] Donohue and Yip (2003), Optimal Portfolio Rebalancing with Transaction Costs, Journal of Portfolio
+       Management 29.
+    .. [2] Leland (1999), Optimal Portfolio Management with Transactions Costs and Capital Gains Taxes: no trade
+       inside a region, and trade to its edge from outside.
+    .. [3] Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes.
+    """
+
+    target: float
+    max_leverage: float = 1.0
+    min_leverage: float = 0.0
+    band: float = 0.0
+    feedback: float = 0.0
+    feedback_halflife: float = 42.0
+    periods: float = TRADING_DAYS
+    feedback_prior: float = 0.0
+    max_net: float = math.inf
+    max_turnover: float = math.inf
+    drift: float = 0.0
+    guard: float = math.inf
+    shock: ShockLimit | None = None
+    vol_of_vol: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._demand("target", 0 < self.target < math.inf, "an annual volatility above zero, such as 0.10")
+        self._demand("max_leverage", 0 < self.max_leverage < math.inf, "a finite number above zero")
+        self._demand("min_leverage", 0 <= self.min_leverage <= self.max_leverage, "one within 0 and max_leverage")
+        self._demand("band", 0 <= self.band < 1, "a fraction in [0, 1), such as 0.05")
+        self._demand("feedback", 0 <= self.feedback <= 1, "a fraction in [0, 1], such as 0.5")
+        self._demand("feedback_halflife", self.feedback_halflife > 0, "a number of sessions above zero")
+        self._demand("periods", 0 < self.periods < math.inf, "the number of sessions in a year, such as 252")
+        self._demand("feedback_prior", 0 <= self.feedback_prior < math.inf, "a number of sessions, such as 21")
+        self._demand("max_net", self.max_net > 0, "a number above zero, such as 1.0")
+        self._demand("max_turnover", self.max_turnover > 0, "a number above zero, such as 0.2")
+        self._demand("drift", 0 <= self.drift < 1, "a fraction in [0, 1), such as 0.03")
+        self._demand("guard", self.guard > 0, "a fraction above zero, such as 0.3")
+        self._demand("vol_of_vol", 0 <= self.vol_of_vol < 1, "a number in [0, 1), such as 0.1")
+
+    def scale(
+        self,
+        weights: Weights,
+        forecast: CovarianceForecast,
+        current: Weights | None = None,
+        track_record: pd.DataFrame | None = None,
+    ) -> pd.Series:
+        """Return weights of the same composition at the leverage that meets the target.
+
+        Parameters
+        ----------
+        weights : Series or mapping of asset to weight
+            The book wanted, at any leverage.
+        forecast : CovarianceForecast
+            Its assets must cover every nonzero weight.
+        current : Series or mapping, optional
+            The book really held now, whatever was ordered before; needed for `band`, `drift` and `max_turnover`
+            to have an effect.
+        track_record : DataFrame with columns ``predicted`` and ``realized``, optional
+            Past sessions, oldest first: the book's daily volatility as forecast, and its return; a `TrackRecord`
+            keeps them. Needed for `feedback` to have an effect.
+
+        Returns
+        -------
+        Series
+            Scaled weight by asset, for every asset of `weights`; with `max_turnover`, for every asset held too.
+
+        Raises
+        ------
+        MissingForecastError
+            If a nonzero weight stands on an asset without a forecast.
+        AssetMismatchError
+            If an asset has two weights, or one that is not a finite number.
+        """
+        book = pd.Series(weights, dtype=float)
+        forecast.align(book)
+        held = None if current is None else _held(current)
+        composition = _composition(book)
+        if composition is None:
+            return book if held is None else self._within_turnover(book, held, forecast)
+        wanted = self._leverage(composition, forecast, track_record)
+        if held is None:
+            return composition * wanted
+        gross = float(held.abs().sum())
+        edge = float(np.clip(gross, wanted * (1 - self.band), wanted * (1 + self.band)))
+        scaled = composition * self._bounded(edge, composition, forecast)
+        if self._is_close(scaled, held, forecast):
+            return held.reindex(book.index, fill_value=0.0)
+        return self._within_turnover(scaled, held, forecast)
+
+    def strays(
+        self,
+        weights: Weights,
+        forecast: CovarianceForecast,
+        current: Weights,
+        track_record: pd.DataFrame | None = None,
+    ) -> bool:
+        """Whether the book held has strayed from the wanted leverage by more than `guard`.
+
+        For a book that is rebalanced weekly or monthly: asked at every close, it says when not to wait. A month is
+        long when a storm comes. Arguments and errors as of `scale`; an empty book, held or wanted, never strays.
+        """
+        if math.isinf(self.guard):
+            return False
+        book, held = pd.Series(weights, dtype=float), _held(current)
+        forecast.align(book)
+        composition, gross = _composition(book), float(held.abs().sum())
+        if composition is None or gross == 0:
+            return False
+        wanted = self._leverage(composition, forecast, track_record)
+        return not wanted * (1 - self.guard) <= gross <= wanted * (1 + self.guard)
+
+    def _leverage(
+        self, composition: pd.Series, forecast: CovarianceForecast, track_record: pd.DataFrame | None
+    ) -> float:
+        """Leverage that meets the target, within the limits."""
+        volatility = forecast.portfolio_volatility(composition, periods=self.periods)
+        target = self.target * math.exp(-2 * self.vol_of_vol**2)
+        if self.feedback > 0 and track_record is not None:
+            ratio = predicted_over_realized(track_record, self.feedback_halflife, self.feedback_prior)
+            target *= ratio**self.feedback
+        return self._bounded(target / volatility if volatility > 0 else np.inf, composition, forecast)
+
+    def _bounded(self, leverage: float, composition: pd.Series, forecast: CovarianceForecast) -> float:
+        largest = self._largest(composition, forecast)
+        return float(np.clip(leverage, min(self.min_leverage, largest), largest))
+
+    def _largest(self, composition: pd.Series, forecast: CovarianceForecast) -> float:
+        """Largest leverage within every limit."""
+        uses = [abs(float(composition.sum())) / self.max_net]
+        if self.shock is not None:
+            # An asset held without a forecast, delisted say, is being sold: it has no shock to limit.
+            known = composition[composition.index.isin(forecast.assets)]
+            uses.append(self.shock.volatility_of(known, forecast, self.periods) / self.shock.limit)
+        return min(self.max_leverage, 1 / max(uses)) if max(uses) > 0 else self.max_leverage
+
+    def _fraction_within(self, book: pd.Series, forecast: CovarianceForecast) -> float:
+        """Factor that brings a book within every limit; one if it is."""
+        composition = _composition(book)
+        return 1.0 if composition is None else min(1.0, self._largest(composition, forecast) / float(book.abs().sum()))
+
+    def _is_close(self, scaled: pd.Series, held: pd.Series, forecast: CovarianceForecast) -> bool:
+        """Whether what is held is inside the band and the drift, and within the limits: nothing to trade."""
+        if self.drift == 0:
+            return False
+        leverage, gross = float(scaled.abs().sum()), float(held.abs().sum())
+        wanted, own = scaled.align(held, fill_value=0.0)
+        return (
+            abs(leverage - gross) <= ROUNDING * leverage
+            and float((own - wanted).abs().sum()) <= self.drift * leverage
+            and bool((own * wanted >= 0).all())
+            and self._fraction_within(held, forecast) >= 1 - ROUNDING
+        )
+
+    def _within_turnover(self, scaled: pd.Series, held: pd.Series, forecast: CovarianceForecast) -> pd.Series:
+        """Go from the book held towards the scaled one, no further than the turnover allows.
+
+        First to where the limits are kept, which is not a matter of choice; every book between there and the scaled
+        one keeps them too, for each is a limit on a convex measure.
+        """
+        if math.isinf(self.max_turnover):
+            return scaled
+        wanted, own = scaled.align(held, fill_value=0.0)
+        start = own * self._fraction_within(own, forecast)
+        budget = max(0.0, self.max_turnover - float((own - start).abs().sum()))
+        distance = float((wanted - start).abs().sum())
+        return wanted if distance <= budget else start + (wanted - start) * (budget / distance)
+
+    def _demand(self, name: str, holds: bool, what: str) -> None:
+        if not holds:
+            raise ParameterError(f"{name} is {getattr(self, name)}; pass {what}")
+
+
+def _composition(book: pd.Series) -> pd.Series | None:
+    """Weights of absolute sum one, or None for an empty book."""
+    largest = float(book.abs().max()) if len(book) else 0.0
+    if largest == 0:
+        return None
+    # In two steps, as the sum of very large weights is not a number to divide by.
+    composition = book / largest
+    return composition / composition.abs().sum()
+
+
+def _held(current: Weights) -> pd.Series:
+    held = pd.Series(current, dtype=float)
+    if held.index.has_duplicates:
+        raise AssetMismatchError(f"{held.index[held.index.duplicated()][0]} is held twice; give one weight an asset")
+    strange = held.index[~np.isfinite(held.to_numpy())]
+    if len(strange):
+        raise AssetMismatchError(
+            f"the weight held of {strange[0]} is {held[strange[0]]}; pass what is really held as a share of the "
+            "portfolio's value, which must be above zero"
+        )
+    return held

@@ -1,0 +1,422 @@
+"""Write a backtest's result as one self-contained page, with its plots as PNG files beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from volplugin.errors import InsufficientHistoryError, ParameterError, VolpluginError
+from volplugin.report import measures, plots, summary, tables
+from volplugin.report.figures import Picture, Size, png
+from volplugin.report.folder import read_result
+from volplugin.report.format import Table
+from volplugin.report.measures import QUARTER
+from volplugin.report.plots.axes import NARROW, WIDE
+from volplugin.report.plots.models import MOST
+from volplugin.report.result import BacktestResult
+from volplugin.report.theme import DARK, LIGHT
+from volplugin.storage.atomic import write_atomically
+
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two parts side by side, one under the other on a narrow page."""
+
+    parts: Sequence[Picture | Table]
+
+
+@dataclass(frozen=True)
+class Points:
+    """A list of sentences."""
+
+    sentences: Sequence[str]
+
+
+Part: TypeAlias = Picture | Table | Pair | Points
+
+
+@dataclass(frozen=True)
+class Section:
+    """A chapter of a page.
+
+    Attributes
+    ----------
+    id : str
+        What links to it are made of.
+    title : str
+    said : sequence of str
+        Sentences under the title.
+    parts : sequence of Part
+    missing : sequence of str
+        What had to be left out, and why.
+    """
+
+    id: str
+    title: str
+    said: Sequence[str] = ()
+    parts: Sequence[Part] = ()
+    missing: Sequence[str] = ()
+
+    @property
+    def pictures(self) -> Iterator[Picture]:
+        """Every picture of the section."""
+        for part in self.parts:
+            yield from (one for one in (part.parts if isinstance(part, Pair) else [part]) if isinstance(one, Picture))
+
+
+def render(**values: Any) -> str:
+    """Return a page as text.
+
+    Parameters
+    ----------
+    title, eyebrow, headline : str
+        Of the window, and of the page's head.
+    lede : sequence of str
+        Sentences at its head.
+    answers, tiles
+        Questions with their answers, and leading numbers; may be empty.
+    sections : sequence of Section
+    """
+    environment = Environment(
+        loader=PackageLoader("volplugin.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["dates"] = _unbroken_dates
+    return environment.get_template("page.html.j2").render(light=LIGHT, dark=DARK, **values)
+
+
+def write_page(page: str, sections: Sequence[Section], path: str | os.PathLike[str]) -> Path:
+    """Write a page, and the pictures of its sections as ``plots/*.png`` beside it, each file whole or not at all.
+
+    Returns
+    -------
+    Path
+        Of the page, which needs no other file and no network.
+    """
+    file = Path(path)
+    for picture in (picture for section in sections for picture in section.pictures):
+        write_atomically(file.parent / "plots" / f"{picture.name}.png", png(picture))
+    return write_atomically(file, page.encode())
+
+
+def _unbroken_dates(text: str) -> Markup:
+    """Escape a text, and keep lines from breaking inside its dates."""
+    return Markup(DATE.sub(r'<span class="date">\g<0></span>', str(escape(text))))
+
+
+HALF = (4.85, 4.3)
+"""Inches of one of two pictures side by side."""
+ROW = 0.215
+"""Inches of a row of a dot plot."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A part of the page that could not be made, and why."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A picture yet to be drawn: its plot, what is said of it, and what computes its numbers or says what lacks."""
+
+    what: str
+    plot: Callable[..., Any]
+    caption: str
+    numbers: Callable[[BacktestResult], Any]
+    wide: Size = WIDE
+    narrow: Size = NARROW
+    rows: Callable[[BacktestResult], int] | None = None
+    """Counts the rows of a dot plot, which is as tall as they need."""
+
+
+def picture(result: BacktestResult, name: str, **keywords: Any) -> Picture | Missing:
+    """Return a picture by name, or why there is none."""
+    spec = SPECS[name]
+    try:
+        spec.numbers(result)
+    except VolpluginError as error:
+        return Missing(spec.what, str(error))
+    wide, narrow = spec.wide, spec.narrow
+    if spec.rows is not None:
+        height = ROW * spec.rows(result) + 1.5
+        wide, narrow = (wide[0], height), (narrow[0], height)
+    ends = keywords.values() or result.perf.index[[0, -1]]
+    span = " to ".join(str(date.date()) for date in ends)
+    said = "_".join([name, *(str(value.date()) for value in keywords.values())])
+    plot = partial(spec.plot, result, **keywords)
+    return Picture(said, plot, spec.caption, f"Plot, {spec.what.lower()}, {span}. {spec.caption}", wide, narrow)
+
+
+def _windows(result: BacktestResult) -> None:
+    if measures.quarters(result.perf).empty:
+        raise InsufficientHistoryError(f"fewer than {QUARTER} sessions with a forecast")
+
+
+def _target(result: BacktestResult) -> None:
+    if result.target is None:
+        raise ParameterError("the run had no volatility target")
+    _windows(result)
+
+
+def _column(name: str, result: BacktestResult) -> None:
+    if name not in result.perf:
+        raise ParameterError(f"the run recorded no {name}")
+
+
+def _contributions(result: BacktestResult) -> None:
+    if not measures.chosen_dates(result):
+        raise ParameterError("the run recorded no risk contributions")
+
+
+def _rivals(result: BacktestResult) -> None:
+    if result.volatility is None or len(result.volatility.models) < 2:
+        raise ParameterError("no models were judged beside each other (volplugin backtest --judge does it)")
+
+
+def _kept(what: str, name: str, result: BacktestResult) -> None:
+    if not getattr(result, name):
+        raise ParameterError(f"the run kept no {what}")
+
+
+def _stress(result: BacktestResult) -> None:
+    if measures.stress_periods(result.perf).empty:
+        raise ParameterError("none of the stress periods lies within the run")
+
+
+SPECS = {
+    "predicted_realized": Spec(
+        "Predicted and realised volatility",
+        plots.plot_predicted_realized,
+        "Both thick lines are of the same 63 sessions and drawn at the middle of them: the volatility "
+        "that came true, and the root mean square of the forecasts made before each of these sessions "
+        "for the book then held. The grey line is the single forecasts.",
+        _windows,
+    ),
+    "calibration": Spec(
+        "Calibration over time",
+        plots.plot_calibration,
+        "Standard deviation of each day's return divided by the volatility forecast for it. Above the "
+        "band risk was under-predicted, below it over-predicted.",
+        _windows,
+    ),
+    "pit": Spec(
+        "Forecast distribution",
+        plots.plot_pit,
+        "Each return's place in the normal distribution that was forecast for it. Right forecasts fill all bars alike. "
+        "A hump in the middle: calmer than forecast on most days; high ends: tails fatter than normal.",
+        lambda result: measures.pit_histogram(result.perf),
+        wide=HALF,
+        narrow=(4.0, 3.9),
+    ),
+    "exceedances": Spec(
+        "Losses beyond value at risk",
+        plots.plot_exceedances,
+        "Days on which the loss went beyond the quantile that the forecast, taken as normal, puts to it. Right "
+        "forecasts are exceeded on 5% and 1% of days, scattered; crowds of marks are storms that came too fast.",
+        lambda result: measures.exceedances(result.perf),
+    ),
+    "target": Spec(
+        "Realised volatility against the target",
+        plots.plot_target,
+        f"Volatility of the {QUARTER} sessions up to each date. Even a perfect forecast leaves the band "
+        "one time in twenty, by chance.",
+        _target,
+    ),
+    "leverage": Spec(
+        "Gross leverage",
+        plots.plot_leverage,
+        "Sum of absolute positions over the portfolio's value, at each close.",
+        partial(_column, "gross_leverage"),
+        wide=(10.0, 3.2),
+        narrow=(4.0, 3.2),
+    ),
+    "turnover": Spec(
+        "Turnover",
+        plots.plot_turnover,
+        "Value bought and sold in each month over the portfolio's value.",
+        lambda result: measures.turnover(result.perf),
+        wide=(10.0, 3.2),
+        narrow=(4.0, 3.2),
+    ),
+    "risk_contributions": Spec(
+        "Risk contributions over time",
+        plots.plot_risk_contributions,
+        "Share of each asset in the predicted volatility of the book held, averaged over neighbouring "
+        "sessions; the shares add up to all of it.",
+        _contributions,
+    ),
+    "contribution_dates": Spec(
+        "Risk contributions at chosen dates",
+        plots.plot_contribution_dates,
+        "The stocks with the largest shares at any of the dates, by their share at the last. A short bar: the stock's "
+        "part hardly changed.",
+        _contributions,
+        rows=lambda result: len(measures.contribution_shares(result)),
+    ),
+    "correlation": Spec(
+        "Forecast correlation",
+        plots.plot_correlation,
+        "Assets are in the same order at both dates: those that move together at the last are neighbours.",
+        partial(_kept, "correlation matrix", "correlations"),
+        wide=(4.85, 4.5),
+        narrow=(4.0, 3.8),
+    ),
+    "stress": Spec(
+        "Stress periods",
+        plots.plot_stress,
+        "A dot above its bar: the period was wilder than forecasts made day by day within it.",
+        _stress,
+    ),
+    "stock_errors": Spec(
+        "Forecast errors by stock",
+        plots.plot_stock_errors,
+        "The stock that was hardest to forecast is on top; a line joins the models.",
+        measures.stock_errors,
+        rows=lambda result: min(MOST, len(measures.stock_errors(result))),
+    ),
+    "forecast_scores": Spec(
+        "Forecast loss by model",
+        plots.plot_forecast_scores,
+        "Mean QLIKE over all stock-days against squared returns: percent by which it is lower than the "
+        "benchmark's. More is better.",
+        _rivals,
+        wide=(10.0, 3.4),
+    ),
+    "book_forecast": Spec(
+        "Forecasts of the unlevered book",
+        plots.plot_book_forecast,
+        "Forecasts of the unlevered book, and what the sessions they cover then brought, both drawn at "
+        "the date of the forecast: a gap between the lines is a forecast error.",
+        partial(_kept, "forecasts of the equal-weight book (volplugin backtest --judge makes them)", "books"),
+    ),
+}
+
+
+def sections(result: BacktestResult) -> list[Section]:
+    """Return the sections of a backtest's page, in order."""
+
+    def drawn(*names: str) -> list[Given]:
+        return [picture(result, name) for name in names]
+
+    aim = "Was the target held?" if result.target is not None else "How much was held?"
+    return [
+        _section(
+            "risk", "Was risk predicted?", summary.years(result),
+            [*drawn("predicted_realized", "calibration"), [tables.runs(result), tables.years(result)]],
+        ),
+        _section(
+            "odds", "Were the odds right?", summary.odds(result),
+            [*drawn("exceedances"), [*drawn("pit"), tables.exceedances(result)]],
+        ),
+        _section("target", aim, summary.book(result), drawn("target", "leverage", "turnover")),
+        _section(
+            "sources", "Where did the risk come from?", summary.sources(result),
+            [*drawn("risk_contributions", "contribution_dates"), _correlations(result)],
+        ),
+        _section("stress", "What happened under stress?", (), [*drawn("stress"), tables.stress(result)]),
+        _section(
+            "stocks", "Which stocks were hardest to forecast?", summary.stocks(result),
+            [*drawn("stock_errors"), tables.stocks(result)],
+        ),
+        _section(
+            "models", "Which model forecasts best?", summary.models(result),
+            [
+                *drawn("forecast_scores"), tables.models(result), tables.model_stress(result),
+                *drawn("book_forecast"), tables.books(result),
+            ],
+        ),
+        Section("believing", "What to know before believing it", parts=[Points(summary.notes(result))]),
+        _section("again", "How to run it again", (), [tables.details(result), tables.vintages(result)]),
+    ]  # fmt: skip
+
+
+def _correlations(result: BacktestResult) -> list[Given]:
+    """Then and now, side by side."""
+    dates = sorted(result.correlations)
+    if not dates:
+        return [picture(result, "correlation")]
+    return [picture(result, "correlation", date=date) for date in dict.fromkeys((dates[0], dates[-1]))]
+
+
+Given: TypeAlias = Picture | Table | Missing | None
+
+
+def _section(id_: str, title: str, said: Sequence[str], given: Iterable[Given | list[Given]]) -> Section:
+    """Section of what there is, with a line on each part that is missing."""
+    parts: list[Part] = []
+    missing: list[str] = []
+    for one in given:
+        found = [part for part in (one if isinstance(one, list) else [one]) if part is not None]
+        missing += [f"{part.what}: left out, as {part.why}." for part in found if isinstance(part, Missing)]
+        there = [part for part in found if not isinstance(part, Missing) and _rows(part)]
+        parts += [Pair(there)] if len(there) > 1 else there
+    return Section(id_, title, said, parts, missing)
+
+
+def _rows(part: Picture | Table) -> bool:
+    return isinstance(part, Picture) or bool(part.rows)
+
+
+PAGE = "report.html"
+
+
+def report_folder(folder: str | os.PathLike[str]) -> Path:
+    """Write the page of a folder that `write_result` wrote, from its files alone.
+
+    Raises
+    ------
+    ResultFolderError
+        If it holds no results, or damaged ones.
+    """
+    return write_report(read_result(folder), folder)
+
+
+def write_report(result: BacktestResult, out_dir: str | os.PathLike[str]) -> Path:
+    """Write ``report.html`` and ``plots/*.png`` into a folder, each file whole or not at all.
+
+    Parameters
+    ----------
+    result : BacktestResult
+        The numbers.
+    out_dir : path
+        Made if it is not there.
+
+    Returns
+    -------
+    Path
+        Of the page, which needs no other file and no network.
+    """
+    chapters = sections(result)
+    return write_page(render_page(result, chapters), chapters, Path(out_dir) / PAGE)
+
+
+def render_page(result: BacktestResult, chapters: list[Section] | None = None) -> str:
+    """Return the page as text."""
+    run = result.details
+    rebalanced = f", rebalanced {run.frequency}" if run.frequency else ""
+    headline = summary.headline(result)
+    return render(
+        title=f"{run.strategy}: {headline}",
+        eyebrow=f"{run.strategy} on {run.bundle}{rebalanced}",
+        headline=headline,
+        lede=(),
+        answers=summary.answers(result),
+        tiles=summary.tiles(result),
+        sections=sections(result) if chapters is None else chapters,
+    )

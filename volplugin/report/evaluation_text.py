@@ -1,0 +1,291 @@
+"""The judgement of volatility forecasts for a terminal: the answer first, then the evidence."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from volplugin.evaluation import PortfolioForecasts, book_scorecard
+from volplugin.evaluation.calibration import METHODS, TAILS, tail_name
+from volplugin.evaluation.volatility import VolatilityJudgement
+from volplugin.report.format import (
+    IN_SET,
+    WIDTH,
+    Group,
+    Show,
+    ahead,
+    cells,
+    fixed,
+    grid,
+    share,
+    short_pvalue,
+    shown,
+    starred,
+    with_sign,
+)
+
+LEGEND = (
+    "y is what came true, f what was forecast, z a daily return over the forecast that stood.",
+    "QLIKE: y/f - ln(y/f) - 1 against squared returns (floored at 1e-7); on range: against overnight^2 plus "
+    "Garman-Klass, scaled on the sessions before the span. log-lik.: Gaussian log density a day of the returns over "
+    "which the forecast stands.",
+    "MCS p: 0.10 or more (*) is inside the 90% model confidence set of all models; components are not among them.",
+    "t and p: HAC, of the mean loss of each session; negative t is better.",
+    "Mincer-Zarnowitz (MZ): y/f on 1/f and a constant over all stock-days, errors of Driscoll and Kraay; right is 0 "
+    "and 1. const/mean: the constant over the mean forecast.",
+    "bias: standard deviation of z; above 1 risk was under-predicted. MRAD: mean distance from 1 of the bias of 21 "
+    "sessions, 0.126 for right Gaussian forecasts, 0.17 with fat tails. Q: mean of z^2 - ln z^2, returns floored as "
+    "for QLIKE, 2.2 to 2.27 for right Gaussian ones. level: that y/f averages 1.",
+    "Kupiec: number of losses beyond value at risk; Christoffersen: number and independence; G: Gaussian quantile, H: "
+    "quantile of the earlier z (from the 250th on).",
+    "Forecasts of several sessions are renewed as they end, on any of as many days; the p-values of these phases are "
+    "joined (twice the median).",
+    "With fat tails and overlapping outcomes, level and MZ reject right forecasts more often than 1 time in 20.",
+)
+
+
+def judgement_text(judged: VolatilityJudgement) -> str:
+    """Everything that is said of volatility forecasts, as plain text."""
+    sections = [_summary(judged)]
+    for title, table in SECTIONS:
+        blocks = [block for horizon in judged.scores.horizons if (block := table(judged, horizon))]
+        if blocks:
+            sections.append("\n\n".join([f"{title}\n{'=' * len(title)}", *blocks]))
+    return "\n\n\n".join([*sections, _legend(judged)])
+
+
+def _summary(judged: VolatilityJudgement) -> str:
+    """Span, and for each horizon the best model, its lead, and who cannot be told from it."""
+    scores = judged.scores
+    first, last = (str(scores.losses.index[end].date()) for end in (0, -1))
+    lines = [
+        f"Single-stock volatility, {first} to {last}, every session an origin; all models on the same stock-days,",
+        "learned ones refitted at each year's end.",
+        "",
+    ]
+    for horizon in scores.horizons:
+        table = scores.table.loc[horizon]
+        best = str(table["qlike"].idxmin())
+        said = [f"{ahead(horizon) + ':':20}{best} has the lowest QLIKE, {table.loc[best, 'qlike']:.4f}"]
+        said += [
+            f"{table.loc[best, f'below_{name}']:.1f}% below {name} (t {table.loc[best, f'dm_{name}']:.1f})"
+            for name in [name for name in scores.benchmarks if name != best][:2]
+        ]
+        lines.append(", ".join(said))
+        if "mcs_pvalue" in table:
+            inside = ", ".join(str(name) for name in table.index[table["mcs_pvalue"] >= IN_SET])
+            lines += textwrap.wrap(
+                f"in the 90% model confidence set: {inside}", WIDTH, initial_indent=" " * 20, subsequent_indent=" " * 22
+            )
+    return "\n".join(lines)
+
+
+def _legend(judged: VolatilityJudgement) -> str:
+    said = list(LEGEND)
+    if len(judged.scores.by_stress.columns):
+        periods = judged.scores.as_dict()["stress_periods"].items()
+        said.append("Stress: " + "; ".join(f"{name}, {begin} to {end}" for name, (begin, end) in periods) + ".")
+    lines = (textwrap.fill(one, WIDTH, initial_indent="  ", subsequent_indent="    ") for one in said)
+    return "\n".join(["How to read this", *lines])
+
+
+def scores_table(judged: VolatilityJudgement, horizon: int) -> str:
+    """Losses of each model and its components, how far they are below the benchmarks', and the confidence set."""
+    scores = judged.scores
+    rows = _with_components(judged, horizon)
+    groups = [
+        Group(
+            "",
+            {
+                "QLIKE": cells(rows["qlike"], fixed(4)),
+                "on range": cells(rows["qlike_range"], fixed(4)),
+                "MSE e-8": cells(1e8 * rows["mse"], fixed(2)),
+                "log-lik.": cells(rows["log_likelihood"], fixed(4)),
+            },
+        ),
+        Group(
+            "QLIKE lower by (%) than",
+            {name: cells(rows[f"below_{name}"], with_sign(1), skip=name) for name in scores.benchmarks},
+        ),
+    ]
+    if "mcs_pvalue" in rows:
+        groups.append(Group("", {"MCS p ": cells(rows["mcs_pvalue"], starred)}))
+    row = scores.table.loc[horizon].iloc[0]
+    left = int(scores.left_out[horizon])
+    title = f"{ahead(horizon)}: {int(row['stock_days']):,} stock-days of {int(row['origins']):,} sessions"
+    return f"{title}{f'; {left:,} left out, without a forecast of each' if left else ''}\n{grid(_names(rows), groups)}"
+
+
+def tests_table(judged: VolatilityJudgement, horizon: int) -> str:
+    """Is a model better than the benchmarks, and is it right over all stock-days."""
+    scores = judged.scores
+    rows = scores.table.loc[horizon]
+    groups = [
+        Group(
+            "Diebold-Mariano t against",
+            {name: cells(rows[f"dm_{name}"], fixed(1), skip=name) for name in scores.benchmarks},
+        ),
+        Group(
+            "Mincer-Zarnowitz",
+            {
+                "const/mean": cells(rows["mz_intercept"] / rows["mean_forecast"], with_sign(2)),
+                "slope": cells(rows["mz_slope"], fixed(2)),
+                "p (0, 1)": cells(rows["mz_pvalue"], short_pvalue),
+            },
+        ),
+        Group(
+            "y/f, right is 1",
+            {"mean": cells(rows["level_ratio"], fixed(3)), "t": cells(rows["level_t"], fixed(1))},
+        ),
+    ]
+    return f"{ahead(horizon)}\n{grid(_names(rows), groups)}"
+
+
+def stocks_table(judged: VolatilityJudgement, horizon: int) -> str:
+    """Calibration of single stocks: medians, and the share of stocks that each test rejects."""
+    rows = judged.stocks.loc[horizon]
+    if not rows["series"].gt(0).any():
+        return ""
+    groups = [
+        Group("median stock", _columns(rows, {"bias": fixed(3), "mrad": fixed(3), "q": fixed(2)})),
+        Group("% rejecting", _columns(rows, {"level": share, "mz": share})),
+        *_tail_groups(rows, share),
+    ]
+    return f"{ahead(horizon)}: {int(rows['series'].iloc[0])} stocks; % of them that reject at 5%\n" + grid(
+        _names(rows), groups
+    )
+
+
+def book_table(judged: VolatilityJudgement, horizon: int) -> str:
+    """Calibration of the equal-weight book: statistics and p-values."""
+    if judged.book.empty or not judged.book.loc[horizon]["bias"].notna().any():
+        return ""
+    rows = judged.book.loc[horizon]
+    band = rows[["bias_lower", "bias_upper"]].iloc[0]
+    groups = [
+        Group("", _columns(rows, {"qlike": fixed(4), "bias": fixed(3), "mrad": fixed(3), "q": fixed(2)})),
+        Group(
+            "p of", {"level": cells(rows["level_pvalue"], short_pvalue), "MZ": cells(rows["mz_pvalue"], short_pvalue)}
+        ),
+        *_tail_groups(rows, short_pvalue),
+    ]
+    title = f"{ahead(horizon)}: bias is right within {band.iloc[0]:.3f} to {band.iloc[1]:.3f} (95%, Gaussian)"
+    first = str(rows.index[0])
+    below = rows["qlike"] < rows.loc[first, "qlike"]
+    rivals = [f"{name} (t {shown(t, fixed(1))})" for name, t in rows.loc[below, f"dm_{first}"].items()]
+    said = f"\nQLIKE below that of {first}: {', '.join(rivals) or 'none'}" if len(rows) > 1 else ""
+    return f"{title}; p-values\n{grid(_names(rows), groups)}{said}"
+
+
+def years_table(judged: VolatilityJudgement, horizon: int) -> str:
+    """Losses of the origins of each calendar year."""
+    return _parts(judged, horizon, judged.scores.by_year)
+
+
+def stress_table(judged: VolatilityJudgement, horizon: int) -> str:
+    """Losses of the origins of each stress period."""
+    return _parts(judged, horizon, judged.scores.by_stress)
+
+
+def _parts(judged: VolatilityJudgement, horizon: int, losses: pd.DataFrame) -> str:
+    """Losses of parts of the span: relative to the first benchmark where there is one."""
+    if losses.columns.empty:
+        return ""
+    rows, title = losses.loc[horizon], f"{ahead(horizon)}: QLIKE"
+    columns: dict[str, list[str]] = {str(part): cells(rows[part], fixed(3)) for part in rows}
+    names = _names(rows)
+    if judged.scores.benchmarks:
+        base = judged.scores.benchmarks[0]
+        gains = 100 * (1 - rows.drop(index=base) / rows.loc[base])
+        first = {str(part): cells(rows.loc[[base], part], fixed(3)) for part in rows}
+        columns = {str(part): first[str(part)] + cells(gains[part], with_sign(1)) for part in rows}
+        title += f" of {base}, and by how many % that of each other model is lower"
+        names = [base, *_names(gains)]
+    return f"{title}\n{grid(names, [Group('', columns)])}"
+
+
+def components_table(judged: VolatilityJudgement, horizon: int) -> str:
+    """Components against the whole, and the spread of the seeds."""
+    if judged.components.empty:
+        return ""
+    rows = judged.components.loc[horizon]
+    groups = [
+        Group("", {"QLIKE": cells(rows["qlike"], fixed(4)), "on range": cells(rows["qlike_range"], fixed(4))}),
+        Group(
+            "against the whole",
+            {"lower by (%)": cells(rows["below_model"], with_sign(2)), "t": cells(rows["dm_model"], fixed(1))},
+        ),
+    ]
+    lines = [ahead(horizon), grid(_names(rows), groups)]
+    if not judged.seeds.empty:
+        lines += [
+            f"{model}: QLIKE of {int(row['seeds'])} seeds from {row['min']:.4f} to {row['max']:.4f}, "
+            f"a range of {row['range']:.4f} and a standard deviation of {shown(row['std'], fixed(4))}"
+            for model, row in judged.seeds.loc[horizon].iterrows()
+        ]
+    return "\n".join(lines)
+
+
+def _with_components(judged: VolatilityJudgement, horizon: int) -> pd.DataFrame:
+    """Rows of the models, each followed by those of its components."""
+    table = judged.scores.table.loc[horizon]
+    if judged.components.empty:
+        return table
+    parts = judged.components.loc[horizon]
+    order = [name for model in table.index for name in (model, *parts.index[parts["model"] == model])]
+    return pd.concat([table, parts.reindex(columns=table.columns.intersection(parts.columns))]).loc[order]
+
+
+def _tail_groups(rows: pd.DataFrame, show: Show) -> Iterator[Group]:
+    """Kupiec's and Christoffersen's columns, for both quantiles at both tails."""
+    short = {"gaussian": "G", "historical": "H"}
+    for test in ("kupiec", "christoffersen"):
+        columns = {
+            f"{short[method]} {tail:.0%}": cells(rows[tail_name(test, method, tail)], show)
+            for method in METHODS
+            for tail in TAILS
+        }
+        yield Group(test.capitalize(), columns)
+
+
+def _columns(rows: pd.DataFrame, wanted: Mapping[str, Show]) -> dict[str, Sequence[str]]:
+    titles = {"qlike": "QLIKE", "mrad": "MRAD", "q": "Q", "mz": "MZ"}
+    return {titles.get(name, name): cells(rows[name], show) for name, show in wanted.items()}
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    return [str(name) for name in rows.index]
+
+
+def risk_model_table(books: Mapping[str, PortfolioForecasts]) -> str:
+    """Risk models side by side on the equal-weight book."""
+    table, horizon = book_scorecard(books), next(iter(books.values())).horizon
+    shown = pd.DataFrame({"QLIKE": table["qlike"].map("{:.4f}".format)})
+    for column in [name for name in table if name.startswith("below_")]:
+        shown[column.replace("_", " ")] = table[column].map("{:.1f}%".format)
+    shown["bias"] = table["bias"].map("{:.3f}".format)
+    shown["95% band"] = [f"{a:.3f} to {b:.3f}" for a, b in zip(table["bias_lower"], table["bias_upper"], strict=True)]
+    shown["forecast vol"] = table["mean_predicted_vol"].map("{:.1%}".format)
+    shown["realised vol"] = table["realized_vol"].map("{:.1%}".format)
+    origins = int(table["origins"].iloc[0])
+    return (
+        f"Equal-weight book, {horizon} sessions ahead, {origins:,} origins; bias of daily returns over the "
+        f"standing forecast\n{_plain(shown)}"
+    )
+
+
+def _plain(table: pd.DataFrame) -> str:
+    return table.rename_axis(None).to_string()
+
+
+SECTIONS = (
+    ("SCORES: lower QLIKE and MSE, higher log-likelihood are better", scores_table),
+    ("TESTS: is one better, is it right", tests_table),
+    ("CALIBRATION, stock by stock", stocks_table),
+    ("CALIBRATION of the equal-weight book: volatilities of each model, one correlation", book_table),
+    ("YEARS of origins", years_table),
+    ("STRESS periods, by origin", stress_table),
+    ("COMPONENTS: each seed alone against the whole", components_table),
+)

@@ -1,0 +1,301 @@
+"""Read the numbers of a result from the folder of a backtest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from volplugin.errors import ParameterError, ResultFolderError
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores, book_scorecard
+from volplugin.report.measures import turnover
+from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
+from volplugin.storage.atomic import write_atomically
+
+SCORECARD, HISTORY = "scorecard.json", "history.npz"
+FORMAT = 1
+COLUMNS = (
+    "returns",
+    "predicted_vol",
+    "realized_vol",
+    "gross_leverage",
+    "net_leverage",
+    "unmodelled_weight",
+    "cash_weight",
+    "weight_drift",
+)
+"""Columns of the perf frame that are kept, where they are there, besides contributions and turnover."""
+
+NamedArrays = Iterator[tuple[str, np.ndarray]]
+
+
+def write_result(result: BacktestResult, folder: str | os.PathLike[str]) -> None:
+    """Write the numbers of a result into a folder, each file whole or not at all; the folder is made."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **dict(arrays(result)))  # type: ignore[arg-type]
+    history = buffer.getvalue()
+    card = scorecard(result) | {"history": {"format": FORMAT, "sha256": hashlib.sha256(history).hexdigest()}}
+    write_atomically(Path(folder) / HISTORY, history)
+    write_atomically(Path(folder) / SCORECARD, (json.dumps(card, indent=2) + "\n").encode())
+
+
+def scorecard(result: BacktestResult) -> dict[str, Any]:
+    """Return every number of a result that has no date of its own as plain JSON values."""
+    details = asdict(replace(result.details, parameters=dict(result.details.parameters)))
+    card: dict[str, Any] = {"details": details, "portfolio": dict(result.scorecard)}
+    card["comparisons"] = {name: dict(run.scorecard) for name, run in result.comparisons.items()}
+    if result.volatility is not None:
+        card["volatility"] = result.volatility.as_dict()
+    if result.books:
+        table = book_scorecard(result.books)
+        card["book"] = json.loads(table.to_json(orient="index"))
+    return card
+
+
+def arrays(result: BacktestResult) -> NamedArrays:
+    """Name and values of everything that has a date; names are paths, such as ``perf/returns``."""
+    yield from _perf_arrays(result)
+    for place, run in enumerate(result.comparisons.values()):
+        yield f"comparison/{place}/sessions", days(run.perf.index)
+        for column in ("returns", "predicted_vol"):
+            yield f"comparison/{place}/{column}", run.perf[column].to_numpy(dtype=float)
+    yield from _books(result)
+    yield "correlation/dates", days(pd.DatetimeIndex(list(result.correlations)))
+    for place, rho in enumerate(result.correlations.values()):
+        yield f"correlation/{place}/assets", texts(rho.index)
+        yield f"correlation/{place}/values", rho.to_numpy(dtype=np.float32)
+    if result.volatility is not None:
+        losses = result.volatility.losses
+        yield "losses/origins", days(losses.index)
+        yield "losses/models", texts(losses.columns.get_level_values("model"))
+        yield "losses/horizons", losses.columns.get_level_values("horizon").to_numpy(dtype=int)
+        yield "losses/values", losses.to_numpy(dtype=np.float32)
+
+
+def _perf_arrays(result: BacktestResult) -> NamedArrays:
+    perf, parts = result.perf, result.contributions
+    yield "perf/sessions", days(perf.index)
+    for column in (name for name in COLUMNS if name in perf):
+        yield f"perf/{column}", perf[column].to_numpy(dtype=float)
+    try:
+        yield "perf/turnover", turnover(perf).to_numpy(dtype=float)
+    except ParameterError:
+        pass  # nothing was recorded that it could be counted from
+    if not parts.empty:
+        # NaN on the sessions without a book.
+        yield "contributions/assets", texts(parts.columns)
+        yield "contributions/values", parts.reindex(perf.index).to_numpy(dtype=np.float32)
+
+
+def _books(result: BacktestResult) -> NamedArrays:
+    yield "book/names", texts(list(result.books))
+    for place, book in enumerate(result.books.values()):
+        yield f"book/{place}/horizon", np.array(book.horizon)
+        yield f"book/{place}/kind", np.array(book.kind)
+        for name in ("predicted", "returns"):
+            line: pd.Series = getattr(book, name)
+            yield f"book/{place}/{name}/sessions", days(line.index)
+            yield f"book/{place}/{name}/values", line.to_numpy(dtype=float)
+
+
+def days(index: pd.Index) -> np.ndarray:
+    """Sessions as numpy's days."""
+    return index.to_numpy("datetime64[D]")
+
+
+def texts(names: Any) -> np.ndarray:
+    """Names as an array of text."""
+    return np.array([symbol(name) for name in names], dtype=str)
+
+
+def forget_result(folder: str | Path) -> None:
+    """Remove the numbers of an earlier run, which must not be taken for those of a new one."""
+    for name in (SCORECARD, HISTORY):
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
+PERF = "perf.pkl"
+AGAIN = "run volplugin backtest again"
+
+StoredArrays = Mapping[str, np.ndarray]
+
+
+def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
+    """Read the numbers that `write_result` wrote.
+
+    A folder of a time when there was no ``history.npz`` is read from ``scorecard.json`` and ``perf.pkl``, without the
+    numbers that were not kept then. (That one is a pickle: read it only where you trust who made it.)
+
+    Raises
+    ------
+    ResultFolderError
+        If the folder is not there, holds no results, or some that are damaged or of different runs.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise ResultFolderError(f"{path}: no such folder; name one that volplugin backtest --out or demo --out wrote")
+    if not (path / SCORECARD).is_file():
+        raise ResultFolderError(
+            f"{path}: holds no {SCORECARD}; name a folder that volplugin backtest --out or demo --out wrote"
+        )
+    card = _scorecard(path / SCORECARD)
+    try:
+        return _of_history(card, _arrays(path, card)) if "history" in card else _of_perf(card, path / PERF)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        if isinstance(error, ResultFolderError):
+            raise
+        raise ResultFolderError(
+            f"{path}: its numbers do not fit together ({type(error).__name__}: {error}); {AGAIN}"
+        ) from error
+
+
+def _scorecard(file: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ResultFolderError(f"{file}: not valid JSON ({error}); {AGAIN}") from error
+    if not isinstance(card, dict) or not {"details", "portfolio"} <= card.keys():
+        raise ResultFolderError(f"{file}: not the scorecard of a backtest; {AGAIN}")
+    return card
+
+
+def _arrays(path: Path, card: Mapping[str, Any]) -> StoredArrays:
+    file, facts = path / HISTORY, card["history"]
+    if not file.is_file():
+        raise ResultFolderError(f"{path}: {HISTORY} is missing beside {SCORECARD}; {AGAIN}")
+    if facts["format"] > FORMAT:
+        raise ResultFolderError(f"{file}: written by a newer volplugin; upgrade this one")
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+        raise ResultFolderError(f"{file}: damaged, or of another run than {SCORECARD}; {AGAIN}")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as members:
+            return {name: members[name] for name in members.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ResultFolderError(f"{file}: damaged ({error}); {AGAIN}") from error
+
+
+def _of_history(card: Mapping[str, Any], arrays: StoredArrays) -> BacktestResult:
+    compared = card.get("comparisons", {})
+    return BacktestResult(
+        details=RunDetails(**card["details"]),
+        perf=_perf_frame(arrays),
+        scorecard=card["portfolio"],
+        target=card["portfolio"]["target"],
+        volatility=scores_of(card["volatility"], arrays) if "volatility" in card else None,
+        comparisons={
+            name: Comparison(_columns(arrays, f"comparison/{place}"), one)
+            for place, (name, one) in enumerate(compared.items())
+        },
+        books={str(name): _book(arrays, f"book/{place}") for place, name in enumerate(arrays["book/names"])},
+        correlations={
+            pd.Timestamp(date): _matrix(arrays, f"correlation/{place}")
+            for place, date in enumerate(arrays["correlation/dates"])
+        },
+    )
+
+
+def _of_perf(card: Mapping[str, Any], file: Path) -> BacktestResult:
+    if not file.is_file():
+        raise ResultFolderError(f"{file.parent}: holds neither {HISTORY} nor {PERF}; {AGAIN}")
+    try:
+        perf = pd.read_pickle(file)
+    except (pickle.UnpicklingError, EOFError, ImportError, AttributeError, ValueError, TypeError, IndexError) as error:
+        raise ResultFolderError(f"{file}: not a readable perf frame ({error}); {AGAIN}") from error
+    if not isinstance(perf, pd.DataFrame):
+        raise ResultFolderError(f"{file}: holds no perf frame; {AGAIN}")
+    return BacktestResult(
+        details=RunDetails(**card["details"]),
+        perf=perf,
+        scorecard=card["portfolio"],
+        target=card["portfolio"].get("target"),
+        volatility=scores_of(card["volatility"], {}) if "volatility" in card else None,
+    )
+
+
+def _perf_frame(arrays: StoredArrays) -> pd.DataFrame:
+    perf = _columns(arrays, "perf")
+    if "contributions/values" in arrays:
+        assets = arrays["contributions/assets"].tolist()
+        rows = arrays["contributions/values"].astype(float)
+        perf["risk_contributions"] = [
+            dict(zip(assets, row.tolist(), strict=True)) if np.isfinite(row[0]) else {} for row in rows
+        ]
+    return perf
+
+
+def _columns(arrays: StoredArrays, place: str) -> pd.DataFrame:
+    names = [name.removeprefix(f"{place}/") for name in arrays if name.startswith(f"{place}/")]
+    columns = {name: arrays[f"{place}/{name}"] for name in names if name != "sessions"}
+    return pd.DataFrame(columns, index=dates(arrays[f"{place}/sessions"]))
+
+
+def _book(arrays: StoredArrays, place: str) -> PortfolioForecasts:
+    predicted, returns = (
+        pd.Series(arrays[f"{place}/{name}/values"], dates(arrays[f"{place}/{name}/sessions"]), name=name)
+        for name in ("predicted", "returns")
+    )
+    kind: Any = str(arrays[f"{place}/kind"])
+    return PortfolioForecasts(predicted, returns, int(arrays[f"{place}/horizon"]), kind)
+
+
+def _matrix(arrays: StoredArrays, place: str) -> pd.DataFrame:
+    assets = arrays[f"{place}/assets"].tolist()
+    return pd.DataFrame(arrays[f"{place}/values"].astype(float), index=assets, columns=assets)
+
+
+def scores_of(facts: Mapping[str, Any], arrays: StoredArrays) -> VolatilityScores:
+    """Scores of the volatility models from their JSON and, where it was kept, the history of their losses."""
+    rows: dict[tuple[int, str], dict[str, Any]] = {
+        (int(horizon), model): row for horizon, models in facts["scores"].items() for model, row in models.items()
+    }
+    kinds = ("qlike_by_year", "qlike_by_stress", "qlike_by_stock", "bias_by_stock")
+    single = {key: {name: cell for name, cell in row.items() if name not in kinds} for key, row in rows.items()}
+    years, stress, stocks, biases = (
+        _frame({key: row[kind] for key, row in rows.items() if kind in row}) for kind in kinds
+    )
+    left = facts["stock_days_left_out"]
+    return VolatilityScores(
+        _frame(single),
+        years.rename(columns=int),
+        stress,
+        _losses(facts, rows, arrays),
+        pd.Series({int(horizon): count for horizon, count in left.items()}, name="left_out").rename_axis("horizon"),
+        tuple(facts["benchmarks"]),
+        stocks,
+        biases,
+    )
+
+
+def _frame(rows: Mapping[tuple[int, str], Mapping[str, Any]]) -> pd.DataFrame:
+    if not rows:
+        return pd.DataFrame()
+    index = pd.MultiIndex.from_tuples(list(rows), names=["horizon", "model"])
+    return pd.DataFrame(list(rows.values()), index=index).astype(float)
+
+
+def _losses(facts: Mapping[str, Any], rows: Mapping[tuple[int, str], Any], arrays: StoredArrays) -> pd.DataFrame:
+    """Losses by origin; where they were not kept, NaN at the first and the last origin."""
+    names = ["model", "horizon"]
+    if "losses/values" not in arrays:
+        ends = dates(np.array([facts["first_origin"], facts["last_origin"]], dtype="datetime64[D]"))
+        return pd.DataFrame(np.nan, ends, pd.MultiIndex.from_tuples([(m, h) for h, m in rows], names=names))
+    columns = pd.MultiIndex.from_arrays(
+        [arrays["losses/models"].tolist(), arrays["losses/horizons"].tolist()], names=names
+    )
+    return pd.DataFrame(arrays["losses/values"].astype(float), dates(arrays["losses/origins"]), columns)
+
+
+def dates(days: np.ndarray) -> pd.DatetimeIndex:
+    """Sessions of numpy's days."""
+    return pd.DatetimeIndex(days.astype("datetime64[ns]"))

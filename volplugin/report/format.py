@@ -1,0 +1,183 @@
+"""A table of plain text, and how its numbers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Table:
+    """Column titles, and rows of which the first cell is the row's name; a row of one cell is a heading."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+    kind: str = "numbers"
+    """How its cells stand: as numbers, as words, or as pairs of a name and what it is."""
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Format a fraction as a percentage, or a dash where there is none."""
+    return "–" if value is None or not np.isfinite(value) else f"{100 * value:.{digits}f}%".replace("-", "−")
+
+
+def number(value: float | None, digits: int) -> str:
+    """Format a number, or a dash where there is none."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def count(expected: float) -> str:
+    """Format a number that is expected: whole, or with a decimal where that would be rough."""
+    return number(expected, 0 if expected >= 10 else 1)
+
+
+def signed(value: float) -> str:
+    """Format percent with their sign."""
+    return f"{value:+.1f}%".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def pvalue(value: float | None) -> str:
+    """Format a p-value in three decimals."""
+    return "< 0.001" if value is not None and value < 0.001 else number(value, 3)
+
+
+def marked(bias: float, lower: float, upper: float) -> str:
+    """Format a bias statistic, with an arrow where it lies outside its band."""
+    mark = "" if lower <= bias <= upper else ("▲ " if bias > 1 else "▼ ")
+    return f"{mark}{bias:.2f}"
+
+
+IN_SET = 0.10
+"""P-value from which a model is in the 90% confidence set."""
+
+Show = Callable[[float], str]
+
+
+def cells(values: pd.Series, show: Show, skip: str | None = None) -> list[str]:
+    """Show each value; `skip` is the row in which a model would be compared with itself."""
+    return ["" if name == skip else shown(value, show) for name, value in values.items()]
+
+
+def shown(value: float, show: Show) -> str:
+    """Show a value, or a dash for NaN."""
+    return show(value) if np.isfinite(value) else "-"
+
+
+def fixed(digits: int) -> Show:
+    """Return what shows a number with so many decimals."""
+    return lambda value: f"{value:.{digits}f}"
+
+
+def with_sign(digits: int) -> Show:
+    """Return what shows a number with its sign and so many decimals."""
+    return lambda value: f"{value:+.{digits}f}"
+
+
+def starred(pvalue: float) -> str:
+    """Show a p-value of the model confidence set, with a star inside the 90% set."""
+    return f"{pvalue:.3f}{'*' if pvalue >= IN_SET else ' '}"
+
+
+def share(value: float) -> str:
+    """Show a fraction as whole percent."""
+    return f"{100 * value:.0f}"
+
+
+def short_pvalue(value: float) -> str:
+    """Show a p-value in four letters or five."""
+    if value < 0.001:
+        return "<.001"
+    return "1.00" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
+
+
+def ahead(horizon: int) -> str:
+    """Name a horizon, such as ``5 sessions ahead``."""
+    return f"{horizon} session{'s' if horizon > 1 else ''} ahead"
+
+
+WIDTH = 110
+"""Letters in a line."""
+GAP = "  "
+
+
+@dataclass(frozen=True)
+class Group:
+    """Columns that share a title, which may be empty."""
+
+    title: str
+    columns: Mapping[str, Sequence[str]]
+    """Cells by column title, one a row."""
+
+
+def grid(names: Sequence[str], groups: Sequence[Group], width: int = WIDTH) -> str:
+    """Lay out rows with right-aligned cells; columns that do not fit continue in a block below.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What each row is about.
+    groups : sequence of Group
+    width : int, default 110
+        Letters in a line.
+    """
+    label = max((len(name) for name in names), default=0)
+    return "\n\n".join("\n".join(_block(names, label, part)) for part in _pages(groups, width - label))
+
+
+def _pages(groups: Sequence[Group], room: int) -> Iterator[list[Group]]:
+    """Split groups into pages that fit: between groups where possible, within one that is wider than a page."""
+    page: list[Group] = []
+    for group in (piece for one in groups if one.columns for piece in _pieces(one, room)):
+        if page and sum(map(_width, [*page, group])) > room:
+            yield page
+            page = []
+        page.append(group)
+    if page:
+        yield page
+
+
+def _pieces(group: Group, room: int) -> Iterator[Group]:
+    columns: dict[str, Sequence[str]] = {}
+    for title, cells in group.columns.items():
+        if columns and _width(Group(group.title, {**columns, title: cells})) > room:
+            yield Group(group.title, columns)
+            columns = {}
+        columns[title] = cells
+    yield Group(group.title, columns)
+
+
+def _widths(group: Group) -> list[int]:
+    """Width of each column, the first widened where the group's title needs it."""
+    widths = [max(map(len, (title, *cells))) + len(GAP) for title, cells in group.columns.items()]
+    widths[0] += max(0, len(group.title) + len(GAP) - sum(widths))
+    return widths
+
+
+def _width(group: Group) -> int:
+    return sum(_widths(group))
+
+
+def _block(names: Sequence[str], label: int, groups: Sequence[Group]) -> Iterator[str]:
+    if any(group.title for group in groups):
+        yield (" " * label + "".join(_heading(group) for group in groups)).rstrip()
+    yield " " * label + "".join(_cells(group, list(group.columns)) for group in groups)
+    for place, name in enumerate(names):
+        cells = (_cells(group, [column[place] for column in group.columns.values()]) for group in groups)
+        yield (name.ljust(label) + "".join(cells)).rstrip()
+
+
+def _heading(group: Group) -> str:
+    """Title over its columns, drawn out with dashes so that one sees how far it reaches."""
+    room = _width(group) - len(GAP)
+    if not group.title:
+        return GAP + " " * room
+    return GAP + (f" {group.title} ".center(room, "-") if len(group.title) + 2 <= room else group.title.center(room))
+
+
+def _cells(group: Group, cells: Sequence[str]) -> str:
+    return "".join(cell.rjust(width) for cell, width in zip(cells, _widths(group), strict=True))

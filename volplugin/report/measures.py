@@ -1,0 +1,364 @@
+"""Windows of sessions: predicted and realised volatility, the worst quarter, the rolling bias statistic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.evaluation.calibration import rolling_bias, sampling_band
+from volplugin.evaluation.hypothesis_tests import value_at_risk
+from volplugin.evaluation.stress_periods import stress_within
+from volplugin.report.result import BacktestResult
+from volplugin.units import annualize, deannualize
+
+QUARTER = 63
+"""Sessions of a rolling window of realised volatility."""
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The rolling quarter in which realised volatility was furthest from the prediction."""
+
+    first: pd.Timestamp
+    last: pd.Timestamp
+    realized: float
+    predicted: float
+
+
+def quarters(perf: pd.DataFrame, window: int = QUARTER) -> pd.DataFrame:
+    """Realised and predicted volatility of every window of sessions, labelled with its last session.
+
+    Returns
+    -------
+    DataFrame, columns realized, predicted, lower, upper
+        Annual. ``predicted`` is the root mean square of the ex-ante volatilities of the *same* sessions;
+        between ``lower`` and ``upper`` realised volatility falls with 95% probability, if forecasts are
+        right and standardised returns Gaussian.
+    """
+    known = held(perf)
+    realized = annualize(known["returns"].rolling(window).std())
+    predicted = (known["predicted_vol"] ** 2).rolling(window).mean() ** 0.5
+    lower, upper = sampling_band(window)
+    columns = {
+        "realized": realized,
+        "predicted": predicted,
+        "lower": predicted * lower,
+        "upper": predicted * upper,
+    }
+    return pd.DataFrame(columns).dropna()
+
+
+def held(perf: pd.DataFrame) -> pd.DataFrame:
+    """Sessions through which a book with a forecast was held."""
+    return perf[(perf["predicted_vol"] > 0) & perf["returns"].notna()]
+
+
+def middle(frame: pd.DataFrame | pd.Series, sessions: pd.DatetimeIndex, window: int = QUARTER) -> pd.DatetimeIndex:
+    """Middle session of each window that `frame` labels with its last."""
+    return sessions[sessions.get_indexer(frame.index) - window // 2]
+
+
+def worst_quarter(perf: pd.DataFrame) -> Worst | None:
+    """Return the quarter whose realised volatility was furthest from the prediction, if there is one."""
+    windows = quarters(perf)
+    if windows.empty:
+        return None
+    last = np.log(windows["realized"] / windows["predicted"]).abs().idxmax()
+    sessions = held(perf).index
+    first = sessions[sessions.get_loc(last) - QUARTER + 1]
+    return Worst(first, last, float(windows.at[last, "realized"]), float(windows.at[last, "predicted"]))
+
+
+@dataclass(frozen=True)
+class BandShares:
+    """Shares of the rolling quarters whose realised volatility was below, inside and above the 95% band."""
+
+    below: float
+    inside: float
+    above: float
+
+
+def band_shares(perf: pd.DataFrame) -> BandShares | None:
+    """Where realised volatility of the rolling quarters fell, or None if there is none."""
+    windows = quarters(perf)
+    if windows.empty:
+        return None
+    below, above = windows["realized"] < windows["lower"], windows["realized"] > windows["upper"]
+    return BandShares(float(below.mean()), float((~below & ~above).mean()), float(above.mean()))
+
+
+def standardized(perf: pd.DataFrame) -> pd.Series:
+    """Return of each session over the daily volatility forecast for it; NaN-free, without sessions of no book."""
+    known = held(perf)
+    return (known["returns"] / deannualize(known["predicted_vol"])).rename("z")
+
+
+def bias_path(perf: pd.DataFrame) -> tuple[pd.Series, int]:
+    """Return the rolling bias statistic and its window: a year, or a quarter where the run is short."""
+    known = held(perf)
+    window = 252 if len(known) >= 2 * 252 else QUARTER
+    return rolling_bias(standardized(perf), window).dropna(), window
+
+
+TAILS = (0.05, 0.01)
+"""Probabilities of the losses that are counted, the commoner first."""
+MOST, FEW = 20, 10
+"""Bins of a long and of a short run."""
+LONG = 1000
+"""Sessions of a long one."""
+MIN_PER_BIN = 5
+"""Sessions that a bin must expect for its count to be judged."""
+
+
+@dataclass(frozen=True, eq=False)
+class PitHistogram:
+    """How often returns fell into each of equally probable parts of their forecast distribution.
+
+    Attributes
+    ----------
+    counts : ndarray of int, shape (n_bins,)
+        Sessions, from the lowest returns to the highest.
+    expected, lower, upper : float
+        Of a bin where forecasts are right, and the bounds of its 95% band (binomial).
+    sessions : int
+    pvalue : float
+        Of Pearson's test that all parts are equally probable.
+    """
+
+    counts: np.ndarray
+    expected: float
+    lower: float
+    upper: float
+    sessions: int
+    pvalue: float
+
+
+def pit_histogram(perf: pd.DataFrame, bins: int | None = None) -> PitHistogram:
+    """Probability integral transforms of the returns under N(0, predicted variance), counted in equal bins.
+
+    Parameters
+    ----------
+    perf : DataFrame
+    bins : int, optional
+        20 for a thousand sessions or more, else 10.
+
+    Raises
+    ------
+    InsufficientHistoryError
+        If the run is too short for its bins: fewer than five sessions in each.
+
+    References
+    ----------
+    Diebold, Gunther and Tay (1998), Evaluating Density Forecasts, International Economic Review 39.
+    """
+    transformed = stats.norm.cdf(standardized(perf))
+    sessions = len(transformed)
+    bins = bins or (MOST if sessions >= LONG else FEW)
+    if sessions < MIN_PER_BIN * bins:
+        raise InsufficientHistoryError(
+            f"{sessions} sessions with a forecast: {bins} parts of a distribution take {MIN_PER_BIN * bins}"
+        )
+    counts = np.histogram(transformed, bins, (0.0, 1.0))[0]
+    lower, upper = stats.binom.interval(0.95, sessions, 1 / bins)
+    return PitHistogram(
+        counts, sessions / bins, float(lower), float(upper), sessions, float(stats.chisquare(counts).pvalue)
+    )
+
+
+def exceedances(perf: pd.DataFrame) -> pd.DataFrame:
+    """Each session's return beside its value at risk.
+
+    Returns
+    -------
+    DataFrame of shape (n_sessions, 5)
+        ``returns`` (daily), and for 5% and 1% the ``limit_5%`` that the forecast's normal quantile puts to it and
+        whether it was ``beyond_5%``.
+    """
+    known = held(perf)
+    frame = known[["returns"]].copy()
+    for tail in TAILS:
+        limit = value_at_risk(known["returns"], deannualize(known["predicted_vol"]), tail)
+        frame[f"limit_{tail:.0%}"] = limit
+        frame[f"beyond_{tail:.0%}"] = known["returns"] < limit
+    return frame
+
+
+MIN_STRESS_SESSIONS = 21
+"""Sessions of a period that is judged."""
+
+
+def stress_periods(perf: pd.DataFrame) -> pd.DataFrame:
+    """Judge the book in each stress period that lies within the run.
+
+    Returns
+    -------
+    DataFrame, index name of the period
+        ``first``, ``last``, ``sessions``; annual ``predicted`` (root mean square), ``realized``, and the 95% band
+        ``lower``, ``upper`` of the latter where forecasts are right; ``bias``; daily losses beyond value at risk
+        ``beyond_5%``, ``beyond_1%``; ``worst_day`` (daily return); ``leverage`` (mean gross, NaN if not known).
+        Empty where no period lies within.
+    """
+    known = held(perf)
+    if known.empty:
+        return pd.DataFrame()
+    z, beyond = standardized(perf), exceedances(perf)
+    leverage = perf["gross_leverage"] if "gross_leverage" in perf else pd.Series(np.nan, perf.index)
+    rows = {}
+    for name, (begin, end) in stress_within(known.index).items():
+        part = known.loc[begin:end]
+        if len(part) < MIN_STRESS_SESSIONS:
+            continue
+        lower, upper = sampling_band(len(part))
+        predicted = float(np.sqrt((part["predicted_vol"] ** 2).mean()))
+        rows[name] = {
+            "first": part.index[0],
+            "last": part.index[-1],
+            "sessions": len(part),
+            "predicted": predicted,
+            "realized": annualize(float(part["returns"].std())),
+            "lower": predicted * lower,
+            "upper": predicted * upper,
+            "bias": float(z.loc[begin:end].std()),
+            **{f"beyond_{tail:.0%}": int(beyond.loc[begin:end, f"beyond_{tail:.0%}"].sum()) for tail in TAILS},
+            "worst_day": float(part["returns"].min()),
+            "leverage": float(leverage.loc[begin:end].mean()),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def reductions(result: BacktestResult) -> tuple[pd.DataFrame, str]:
+    """Percent by which each model's mean QLIKE lies below the benchmark's, models x horizons."""
+    scores = result.volatility
+    if scores is None:
+        raise ParameterError("the result holds no scores of volatility models")
+    base = scores.benchmarks[0] if scores.benchmarks else scores.models[0]
+    loss = scores.table["qlike"].unstack("horizon").loc[scores.models]
+    return 100 * (1 - loss / loss.loc[base]), base
+
+
+def stock_errors(result: BacktestResult, horizon: int | None = None) -> pd.DataFrame:
+    """Forecast errors by stock, the largest of the run's own model first.
+
+    Parameters
+    ----------
+    result : BacktestResult
+    horizon : int, optional
+        Sessions covered; the longest that was judged if not given.
+
+    Returns
+    -------
+    DataFrame, index asset
+        Mean QLIKE of each model, a column each, and ``bias``: root mean of realised over forecast variance of
+        the run's own model, above 1 where risk was under-predicted.
+
+    Raises
+    ------
+    ParameterError
+        If the result holds no scores by stock.
+    """
+    scores = result.volatility
+    if scores is None or scores.by_stock.empty:
+        raise ParameterError("the result holds no scores by stock (volplugin backtest --judge makes them)")
+    horizon = scores.horizons[-1] if horizon is None else horizon
+    own = scores.models[0]
+    table = scores.by_stock.loc[horizon].T[scores.models].assign(bias=scores.bias_by_stock.loc[(horizon, own)])
+    return table.dropna(subset=[own]).sort_values(own, ascending=False).rename_axis("asset")
+
+
+def turnover(perf: pd.DataFrame) -> pd.Series:
+    """Traded value over the portfolio's value, session by session: bought and sold both count.
+
+    Raises
+    ------
+    ParameterError
+        If the perf frame holds neither ``turnover`` nor ``transactions``.
+    """
+    if "turnover" in perf:
+        return perf["turnover"]
+    if "transactions" not in perf or "portfolio_value" not in perf:
+        raise ParameterError("the perf frame holds no transactions")
+    traded = [sum(abs(trade["amount"] * trade["price"]) for trade in trades) for trades in perf["transactions"]]
+    return (pd.Series(traded, perf.index, dtype=float) / perf["portfolio_value"]).rename("turnover")
+
+
+def monthly_turnover(perf: pd.DataFrame) -> pd.Series:
+    """Turnover of each calendar month, labelled with its first day."""
+    daily = turnover(perf)
+    return daily.groupby(daily.index.to_period("M").to_timestamp()).sum()
+
+
+def contributions(result: BacktestResult, top: int = 8) -> pd.DataFrame:
+    """Risk contributions over time: the `top` assets by mean share, and the sum of the others.
+
+    Returns
+    -------
+    DataFrame of shape (n_sessions, at most top + 1)
+        Annual; empty where the run recorded none.
+    """
+    frame = result.contributions
+    order = frame.mean().sort_values(ascending=False).index
+    rest = frame[order[top:]]
+    shown = frame[order[:top]]
+    return shown.assign(**{f"{rest.shape[1]} others": rest.sum(axis=1)}) if rest.shape[1] else shown
+
+
+def chosen_dates(result: BacktestResult) -> dict[str, pd.Timestamp]:
+    """Sessions to look at closely: the first with contributions, that of the highest forecast, and the last."""
+    total = result.contributions.sum(axis=1)
+    if total.empty:
+        return {}
+    return {"first": total.index[0], "highest forecast": total.idxmax(), "last": total.index[-1]}
+
+
+def contribution_shares(result: BacktestResult, top: int = 15) -> pd.DataFrame:
+    """Percent of the predicted volatility that each asset contributed at the chosen dates.
+
+    Returns
+    -------
+    DataFrame of shape (at most top, 3)
+        The assets with the largest share at any of the dates, by their share at the last.
+
+    Raises
+    ------
+    ParameterError
+        If the run recorded no risk contributions.
+    """
+    dates = chosen_dates(result)
+    if not dates:
+        raise ParameterError("the run recorded no risk contributions")
+    chosen = result.contributions.loc[list(dates.values())].set_axis(list(dates))
+    share = 100 * chosen.div(chosen.sum(axis=1), axis=0).T
+    shown = share.loc[share.abs().max(axis=1).nlargest(top).index]
+    return shown.sort_values("last", ascending=False)
+
+
+def average_correlation(rho: pd.DataFrame) -> float:
+    """Mean of all pairs of different assets; NaN for fewer than two."""
+    pairs = rho.to_numpy()[np.triu_indices(len(rho), 1)]
+    return float(pairs.mean()) if len(pairs) else float("nan")
+
+
+def clustered(rho: pd.DataFrame) -> pd.DataFrame:
+    """Return the matrix in the leaf order of an average-linkage tree over sqrt((1 - rho) / 2)."""
+    if len(rho) < 3:
+        return rho
+    distance = np.sqrt(np.clip((1 - rho.to_numpy()) / 2, 0, None))
+    np.fill_diagonal(distance, 0.0)
+    condensed = squareform((distance + distance.T) / 2)
+    tree = hierarchy.linkage(condensed, "average", optimal_ordering=True)
+    order = hierarchy.leaves_list(tree)
+    return rho.iloc[order, order]
+
+
+def same_order(correlations: Mapping[pd.Timestamp, pd.DataFrame]) -> dict[pd.Timestamp, pd.DataFrame]:
+    """Give matrices one order of assets, that of the last one clustered; NaN where an asset was not there yet."""
+    last = clustered(correlations[max(correlations)])
+    every = list(dict.fromkeys([*last.index, *(asset for rho in correlations.values() for asset in rho.index)]))
+    return {date: correlations[date].reindex(index=every, columns=every) for date in sorted(correlations)}

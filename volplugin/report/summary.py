@@ -1,0 +1,286 @@
+"""What the page says at its head, and what has to be known before believing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import pandas as pd
+
+from volplugin.errors import VolpluginError
+from volplugin.report.format import count, number, percent, pvalue
+from volplugin.report.measures import (
+    QUARTER,
+    Worst,
+    average_correlation,
+    band_shares,
+    chosen_dates,
+    contribution_shares,
+    pit_histogram,
+    stock_errors,
+    turnover,
+    worst_quarter,
+)
+from volplugin.report.result import BacktestResult
+from volplugin.units import TRADING_DAYS
+
+GOOD, FAIR = 0.05, 0.10
+"""How far from 1 realised over predicted may be to be called good, or fair."""
+
+HELD = 0.10
+"""How far from the target, as a fraction of it, realised volatility may be where the target was held."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number that stands at the top of the page."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question and what the numbers say to it."""
+
+    question: str
+    answer: str
+
+
+def headline(result: BacktestResult) -> str:
+    """Say in one line how well risk was predicted.
+
+    Judged by the bias statistic or by realised over predicted volatility, whichever is further from 1:
+    the first weighs every day alike, the second hears the crises.
+    """
+    card = result.scorecard
+    ratios = card["bias_statistic"]["value"], card["realized_vol"] / card["mean_predicted_vol"]
+    ratio = max(ratios, key=lambda value: abs(log(value)))
+    numbers = f"{percent(card['mean_predicted_vol'])} a year forecast, {percent(card['realized_vol'])} came true"
+    if abs(ratio - 1) <= GOOD:
+        return f"Risk was predicted well on average: {numbers}"
+    if abs(ratio - 1) <= FAIR:
+        return f"Risk was predicted fairly on average: {numbers}"
+    return f"Risk was {'under' if ratio > 1 else 'over'}-predicted: {numbers}"
+
+
+def answers(result: BacktestResult) -> list[Answer]:
+    """Say how well risk was predicted, whether the target was held, and when it was worst."""
+    found = [Answer("How well was risk predicted?", f"{_level(result)} {_inside(result)}".strip())]
+    if result.target is not None:
+        found.append(Answer("Was the target held?", _target(result)))
+    worst = worst_quarter(result.perf)
+    if worst is not None:
+        found.append(Answer("When was it worst?", _worst(worst)))
+    return found
+
+
+def tiles(result: BacktestResult) -> list[Tile]:
+    """Return the page's four leading numbers."""
+    card, worst = result.scorecard, worst_quarter(result.perf)
+    bias = card["bias_statistic"]
+    aim = f"target {percent(result.target)}" if result.target else f"forecast {percent(card['mean_predicted_vol'])}"
+    error, against = (
+        (card["mean_abs_63d_error"], "from the target")
+        if result.target
+        else (card["mean_abs_63d_gap"], "from the forecast")
+    )
+    found = [
+        Tile("Realised volatility a year", percent(card["realized_vol"]), aim),
+        Tile("Bias statistic", f"{bias['value']:.2f}", f"95% band {bias['lower']:.2f} to {bias['upper']:.2f}"),
+        Tile("63-session volatility, mean distance", f"{error:.1f} pts", against),
+    ]
+    if worst is not None:
+        note = f"{percent(worst.predicted)} forecast, to {worst.last.date()}"
+        found.append(Tile("Worst 63 sessions", percent(worst.realized), note))
+    return found
+
+
+def notes(result: BacktestResult) -> list[str]:
+    """State the assumptions a reader has to know."""
+    said = [
+        "Timing: a forecast uses completed sessions only. Predicted volatility of a session was made at "
+        "the close before it, for the book that was held through it, not for the book that was ordered.",
+        "Units: volatilities on this page are annual, daily ones times the square root of 252. QLIKE and its "
+        "comparisons are of daily variances.",
+        "Bands are those of Gaussian returns; returns have fatter tails, so that right forecasts leave "
+        "them a little more often than one time in twenty.",
+    ]
+    if "gross_leverage" in result.perf and float(result.perf["gross_leverage"].max()) > 1.0:
+        said.append("Leverage above 1 was free of interest: zipline charges no borrowing cost.")
+    if "unmodelled_weight" in result.perf:
+        count = int((result.perf["unmodelled_weight"] > 0).sum())
+        if count:
+            said.append(
+                f"On {count:,} sessions the book held stocks without a forecast; predicted volatility leaves them out."
+            )
+    if result.details.bundle == "dow30":
+        said += [
+            "The universe is the Dow Jones Industrial Average as of late 2024, chosen with hindsight: "
+            "the run is good for judging risk forecasts, not for claiming returns.",
+            "The model's defaults were chosen on studies that include 2006 to 2021. Each forecast is "
+            "out of sample for its own parameters, but not for that choice.",
+        ]
+    return said
+
+
+def _level(result: BacktestResult) -> str:
+    card = result.scorecard
+    return (
+        f"Over {card['sessions']:,} sessions from {card['first_session']} to {card['last_session']}, the "
+        "standard deviation of each day's return over its forecast, the bias statistic, is "
+        f"{card['bias_statistic']['value']:.2f}, where 1 is right."
+    )
+
+
+def _inside(result: BacktestResult) -> str:
+    shares = band_shares(result.perf)
+    if shares is None:
+        return ""
+    return (
+        f"Of all stretches of {QUARTER} sessions, {percent(shares.inside, 0)} had a realised volatility inside the "
+        f"band where right forecasts put 95%; {percent(shares.below, 0)} were calmer and {percent(shares.above, 0)} "
+        "wilder."
+    )
+
+
+def _target(result: BacktestResult) -> str:
+    assert result.target is not None
+    card = result.scorecard
+    gap = abs(card["realized_vol"] - result.target)
+    verdict = "was held within" if gap <= HELD * result.target else "was missed by"
+    yearly = card["calendar_year_mae"]
+    years = f", and that of a calendar year {yearly:.1f}" if yearly is not None else ""
+    return (
+        f"The target of {percent(result.target)} {verdict} {100 * gap:.1f} points over the "
+        f"whole run; volatility of 63 sessions was {card['mean_abs_63d_error']:.1f} points from it on "
+        f"average{years}."
+    )
+
+
+def _worst(worst: Worst) -> str:
+    return (
+        f"From {worst.first.date()} to {worst.last.date()}: {percent(worst.realized)} came true, "
+        f"{percent(worst.predicted)} was forecast."
+    )
+
+
+SIZE = 0.05
+"""P-value below which a test rejects."""
+CLEAR = 2.0
+"""Diebold-Mariano t from which a difference is hardly chance."""
+IN_SET = 0.10
+"""P-value from which a model is in the 90% confidence set."""
+
+
+def years(result: BacktestResult) -> list[str]:
+    """Say in how many years risk was under- and over-predicted, and how the other runs did."""
+    biases = [card["bias_statistic"] for card in result.scorecard["by_year"].values()]
+    over, under = (
+        sum(not bias["within"] and (bias["value"] > 1) is above for bias in biases) for above in (False, True)
+    )
+    said = [
+        f"Of {len(biases)} calendar years, risk was over-predicted in {over}, under-predicted in {under}, and right "
+        f"but for chance in {len(biases) - over - under}."
+    ]
+    for name, other in result.comparisons.items():
+        card = other.scorecard
+        vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} came true"
+        said.append(f"With {name} instead: {vols}, bias statistic {number(card['bias_statistic']['value'], 2)}.")
+    return said
+
+
+def odds(result: BacktestResult) -> list[str]:
+    """Say whether losses beyond value at risk were as many as they should, and whether the distribution was right."""
+    said = []
+    for level, found in result.scorecard["exceedances"].get("gaussian", {}).items():
+        right = found["kupiec_pvalue"] >= SIZE
+        number_of = (
+            f"{found['exceedances']} losses beyond the {level} value at risk, {count(found['expected'])} expected"
+        )
+        verdict = "their number may be chance" if right else "their number is hardly chance"
+        apart = found["christoffersen_pvalue"] >= SIZE
+        order = "" if not right else (", and they do not cluster" if apart else ", but they cluster")
+        said.append(f"{number_of}: {verdict} (Kupiec p {pvalue(found['kupiec_pvalue'])}){order}.")
+    try:
+        found = pit_histogram(result.perf)
+    except VolpluginError:
+        return said
+    flat = "may be that of right forecasts" if found.pvalue >= SIZE else "is not that of a normal law"
+    return [*said, f"The whole distribution {flat} (Pearson's test, p {pvalue(found.pvalue)})."]
+
+
+def book(result: BacktestResult) -> list[str]:
+    """Say how much was held and traded."""
+    said = []
+    if "gross_leverage" in result.perf:
+        leverage = result.perf["gross_leverage"]
+        said.append(f"Gross leverage was {leverage.mean():.2f} on average and {leverage.max():.2f} at most.")
+    try:
+        yearly = TRADING_DAYS * turnover(result.perf).mean()
+    except VolpluginError:
+        return said
+    return [*said, f"A year's trades, bought and sold, came to {percent(yearly, 0)} of the portfolio's value."]
+
+
+def sources(result: BacktestResult) -> list[str]:
+    """Say who contributed most, and how correlation changed."""
+    said = []
+    dates = chosen_dates(result)
+    if dates:
+        share = contribution_shares(result)
+        told = [
+            f"{share[name].idxmax()} with {share[name].max():.0f}% ({name}, {date.date()})"
+            for name, date in dates.items()
+        ]
+        said.append(f"The largest part of the risk came from {', '.join(told)}.")
+    if len(result.correlations) > 1:
+        (first, then), *_, (last, now) = sorted(result.correlations.items(), key=lambda pair: pair[0])
+        said.append(
+            f"The average forecast correlation was {average_correlation(then):.2f} on {first.date()} and "
+            f"{average_correlation(now):.2f} on {last.date()}."
+        )
+    return said
+
+
+def stocks(result: BacktestResult) -> list[str]:
+    """Say which stocks were forecast worst and best."""
+    try:
+        table = stock_errors(result)
+    except VolpluginError:
+        return []
+    own = str(table.columns[0])
+    wins = (table.drop(columns="bias").idxmin(axis=1) == own).mean()
+    return [
+        f"{table.index[0]} was hardest to forecast for {own} (QLIKE {number(table[own].iloc[0], 3)}), "
+        f"{table.index[-1]} easiest ({number(table[own].iloc[-1], 3)}). {own} has the lowest loss of the models on "
+        f"{percent(wins, 0)} of {len(table)} stocks."
+    ]
+
+
+def models(result: BacktestResult) -> list[str]:
+    """Say at each horizon whether the run's own model is better than its rivals, and which may be the best."""
+    scores = result.volatility
+    if scores is None:
+        return []
+    own = scores.models[0]
+    said = []
+    for horizon in scores.horizons:
+        table = scores.table.loc[horizon]
+        rivals = [_against(table.loc[own], name) for name in scores.benchmarks if name != own]
+        ahead = f"{horizon} session{'s' if horizon > 1 else ''} ahead"
+        parts = [f"the loss (QLIKE) of {own} is {' and '.join(rivals)}"] if rivals else []
+        if "mcs_pvalue" in table:
+            best = table.index[table["mcs_pvalue"] >= IN_SET]
+            alone = " alone" if len(best) == 1 else ""
+            parts.append(f"the 90% confidence set of the best holds {' and '.join(map(str, best))}{alone}")
+        if parts:
+            said.append(f"{ahead[:1].upper()}{ahead[1:]}, {'; '.join(parts)}.")
+    return said
+
+
+def _against(row: pd.Series, name: str) -> str:
+    gain, t = row[f"below_{name}"], row[f"dm_{name}"]
+    chance = "" if abs(t) >= CLEAR else ", which may be chance"
+    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} that of {name} (t {number(t, 1)}{chance})"

@@ -1,0 +1,252 @@
+"""Tables of the book: its risk by run, by year, in its tails and under stress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from volplugin.evaluation.portfolio import book_scorecard
+from volplugin.evaluation.stress_periods import STRESS
+from volplugin.report.format import Table, count, marked, number, percent, pvalue, signed
+from volplugin.report.measures import stock_errors, stress_periods
+from volplugin.report.result import BacktestResult
+
+METHODS = {"gaussian": "Gaussian quantile", "historical": "historical quantile"}
+ARROWS = "▲ above the 95% band: risk was under-predicted; ▼ below it: over-predicted."
+
+
+def runs(result: BacktestResult) -> Table:
+    """Show all runs side by side, one metric a row."""
+    cards = {"this run": result.scorecard} | {name: other.scorecard for name, other in result.comparisons.items()}
+    metrics: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
+        ("predicted volatility", lambda c: percent(c["mean_predicted_vol"])),
+        ("realised volatility", lambda c: percent(c["realized_vol"])),
+        ("bias statistic", lambda c: number(c["bias_statistic"]["value"], 3)),
+        ("bias of 21 sessions, mean distance from 1", lambda c: number(c["mrad_21"], 3)),
+        ("QLIKE, daily", lambda c: number(c["qlike"], 3)),
+        ("distance from target, 63 sessions (pts)", lambda c: number(c["mean_abs_63d_error"], 2)),
+        ("distance from target, calendar years (pts)", lambda c: number(c["calendar_year_mae"], 2)),
+        ("distance from forecast, 63 sessions (pts)", lambda c: number(c["mean_abs_63d_gap"], 2)),
+        ("forecast unbiased and efficient, p", lambda c: pvalue(c["mincer_zarnowitz"]["pvalue"])),
+    ]
+    rows = [[name, *(show(card) for card in cards.values())] for name, show in metrics]
+    rows = [row for row in rows if set(row[1:]) != {"–"}]
+    note = (
+        "Bias statistic: below 1 risk was over-predicted, above 1 under-predicted; 0.95 to 1.05 is good "
+        "in the long run. Over 21 sessions even perfect forecasts are 0.13 from 1 on average with "
+        "Gaussian returns, 0.17 with fat tails. The last row is the weighted Mincer-Zarnowitz test; a "
+        "small p says that the forecasts could have been better."
+    )
+    return Table("Predicted and realised risk", ["", *cards], rows, note)
+
+
+def years(result: BacktestResult) -> Table:
+    """Predicted and realised volatility of each calendar year."""
+    rows = []
+    for year, card in result.scorecard["by_year"].items():
+        bias = card["bias_statistic"]
+        vols = (percent(card["mean_predicted_vol"]), percent(card["realized_vol"]))
+        rows.append([year, str(card["sessions"]), *vols, marked(bias["value"], bias["lower"], bias["upper"])])
+    return Table("Year by year", ["", "sessions", "predicted", "realised", "bias"], rows, ARROWS)
+
+
+def exceedances(result: BacktestResult) -> Table:
+    """Losses beyond the value at risk, counted and tested."""
+    rows: list[list[str]] = []
+    for method, levels in result.scorecard["exceedances"].items():
+        for level, found in levels.items():
+            tests = (pvalue(found[f"{test}_pvalue"]) for test in ("kupiec", "christoffersen"))
+            name = f"{level}, {METHODS[method]}"
+            rows.append([name, count(found["expected"]), str(found["exceedances"]), *tests])
+    note = (
+        "Days on which the loss went beyond the forecast quantile, Gaussian or from the earlier "
+        "standardised returns. A p below 0.05 rejects the number (Kupiec) or the number and its "
+        "independence (Christoffersen)."
+    )
+    return Table("Losses beyond value at risk", ["", "expected", "found", "Kupiec p", "Christoffersen p"], rows, note)
+
+
+def stress(result: BacktestResult) -> Table | None:
+    """Show the book in each stress period."""
+    table = stress_periods(result.perf)
+    if table.empty:
+        return None
+    columns = [
+        "",
+        "from",
+        "to",
+        "sessions",
+        "predicted",
+        "realised",
+        "bias",
+        "beyond 5%",
+        "beyond 1%",
+        "worst day",
+        "leverage",
+    ]
+    rows = []
+    for name, row in table.iterrows():
+        cells = [
+            str(name),
+            str(row["first"].date()),
+            str(row["last"].date()),
+            str(row["sessions"]),
+            percent(row["predicted"]),
+            percent(row["realized"]),
+            marked(row["bias"], row["lower"] / row["predicted"], row["upper"] / row["predicted"]),
+        ]
+        for tail in ("5%", "1%"):
+            expected = row["sessions"] * float(tail.removesuffix("%")) / 100
+            cells.append(f"{row[f'beyond_{tail}']} of {count(expected)}")
+        rows.append([*cells, percent(row["worst_day"]), number(row["leverage"], 2)])
+    note = (
+        f"{ARROWS} Beyond: days on which the loss went beyond the Gaussian value at risk, of as many as were to be "
+        "expected. Leverage: mean gross exposure over value."
+    )
+    return Table("The book under stress", columns, rows, note)
+
+
+SAID = frozenset({"target", "frequency", "bundle"})
+"""Parameters that have rows of their own."""
+
+
+def details(result: BacktestResult) -> Table:
+    """List what is needed to run it again."""
+    run = result.details
+    given = {
+        "strategy": run.strategy,
+        "bundle": run.bundle,
+        "sessions": f"{result.perf.index[0].date()} to {result.perf.index[-1].date()}",
+        "rebalanced": run.frequency,
+        "target": percent(result.target) if result.target else None,
+        "model": run.model,
+        **{str(name).replace("_", " "): value for name, value in run.parameters.items() if name not in SAID},
+        "data fingerprint": run.fingerprint,
+        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+    }
+    rows = [[name, _plain(value)] for name, value in given.items() if value is not None]
+    return Table("The run", [], rows, kind="pairs")
+
+
+def _plain(value: Any) -> str:
+    """Write a number as one would by hand."""
+    return f"{value:,.10g}" if isinstance(value, float) else str(value)
+
+
+def vintages(result: BacktestResult) -> Table | None:
+    """Model vintages that answered."""
+    used = result.details.vintages
+    if not used:
+        return None
+    columns = list(dict.fromkeys(key for vintage in used for key in vintage))
+    rows = [[str(vintage.get(key, "–")) for key in columns] for vintage in used]
+    note = "A vintage answers only on dates after it was trained through."
+    return Table("Model vintages", [name.replace("_", " ") for name in columns], rows, note, "words")
+
+
+MOST = 10
+"""Stocks at either end of a ranking."""
+
+
+def models(result: BacktestResult) -> Table | None:
+    """Scores of the volatility models by horizon."""
+    scores = result.volatility
+    if scores is None:
+        return None
+    against = [name for name in scores.benchmarks if f"dm_{name}" in scores.table]
+    columns = ["", "QLIKE", "QLIKE, range"]
+    for name in against:
+        columns += [f"below {name}", f"t against {name}"]
+    tested = "mcs_pvalue" in scores.table
+    rows: list[list[str]] = []
+    for horizon in scores.horizons:
+        rows.append([f"{horizon} session{'s' if horizon > 1 else ''}"])
+        for model, row in scores.table.loc[horizon].iterrows():
+            cells = [str(model), number(row["qlike"], 3), number(row["qlike_range"], 3)]
+            for name in against:
+                same = model == name
+                cells += ["–" if same else signed(row[f"below_{name}"]), number(row[f"dm_{name}"], 1)]
+            rows.append([*cells, "yes" if row["mcs_pvalue"] >= 0.10 else "no"] if tested else cells)
+    days, origins = (int(scores.table[key].iloc[-1]) for key in ("stock_days", "origins"))
+    count = int(scores.left_out.sum())
+    left = f" ({count:,} left out because one had no forecast)" if count else ""
+    note = (
+        f"Mean over {days:,} stock-days, every one of {origins:,} sessions an origin, "
+        f"{scores.losses.index[0].date()} to {scores.losses.index[-1].date()}, the same for all models"
+        f"{left}. QLIKE against squared "
+        "returns and against the range proxy; lower is better. t: Diebold-Mariano on the "
+        "cross-sectional mean loss, negative is better, and beyond 2 either way hardly chance."
+    )
+    if tested:
+        columns.append("in 90% set")
+        note += " In 90% set: the model confidence set, which the best model is in nine times in ten."
+    return Table("Volatility models, stock by stock", columns, rows, note)
+
+
+def books(result: BacktestResult) -> Table | None:
+    """Risk models on the unlevered book."""
+    if not result.books:
+        return None
+    scores = book_scorecard(result.books)
+    below = "below_EWMA94" in scores
+    columns = ["", "QLIKE", *(["below EWMA94", "t"] if below else []), "bias", "predicted", "realised"]
+    rows = []
+    for name, row in scores.iterrows():
+        against = []
+        if below:
+            same = name == "EWMA94"
+            against = ["–" if same else signed(row["below_EWMA94"]), number(row["dm_EWMA94"], 1)]
+        vols = (percent(row["mean_predicted_vol"]), percent(row["realized_vol"]))
+        rows.append([str(name), number(row["qlike"], 3), *against, f"{row['bias']:.2f}", *vols])
+    horizon = next(iter(result.books.values())).horizon
+    note = (
+        f"Equal weight, no leverage; forecasts of {horizon} sessions from each of "
+        f"{int(scores['origins'].iloc[0]):,} sessions. Bias: daily returns over the standing forecast."
+    )
+    return Table("The book's forecast, model by model", columns, rows, note)
+
+
+def model_stress(result: BacktestResult) -> Table | None:
+    """Losses of the volatility models in each stress period, at the longest horizon."""
+    scores = result.volatility
+    if scores is None or scores.by_stress.columns.empty:
+        return None
+    horizon = scores.horizons[-1]
+    losses = scores.by_stress.loc[horizon].loc[scores.models]
+    base = scores.benchmarks[0] if scores.benchmarks else scores.models[0]
+    rows = []
+    for model, row in losses.iterrows():
+        gains = 100 * (1 - row / losses.loc[base])
+        cells = [number(row[name], 3) + ("" if model == base else f" ({signed(-gains[name])})") for name in losses]
+        rows.append([str(model), *cells])
+    spans = "; ".join(f"{name}: {STRESS[name][0]} to {STRESS[name][1]}" for name in losses if name in STRESS)
+    note = (
+        f"Mean QLIKE over the stock-days of forecasts of {horizon} sessions made in each period, lower is better; in "
+        f"brackets how far it is from {base}'s. Origins, {spans}."
+    )
+    return Table("The models under stress", ["", *map(str, losses.columns)], rows, note)
+
+
+def stocks(result: BacktestResult) -> Table | None:
+    """Rank the stocks by the forecast error of the run's own model: both ends, where there are many."""
+    scores = result.volatility
+    if scores is None or scores.by_stock.empty:
+        return None
+    table = stock_errors(result)
+    own, *others = [str(name) for name in table.columns[:-1]]
+    ranks = range(1, len(table) + 1)
+    chosen = [rank for rank in ranks if rank <= MOST or rank > len(table) - MOST]
+    rows: list[list[str]] = []
+    for place, rank in enumerate(chosen):
+        if place and rank != chosen[place - 1] + 1:
+            rows.append([f"and {rank - chosen[place - 1] - 1} more"])
+        row = table.iloc[rank - 1]
+        best = table.columns[:-1][row.iloc[:-1].argmin()]
+        cells = [number(row[name], 3) for name in (own, *others)]
+        rows.append([f"{rank}. {row.name}", *cells, str(best), number(row["bias"], 2)])
+    note = (
+        f"Mean QLIKE of forecasts of {scores.horizons[-1]} sessions against squared returns; the stock that {own} "
+        f"forecast worst comes first. Bias: root of the mean realised over forecast variance of {own}, above 1 where "
+        "risk was under-predicted."
+    )
+    return Table("Forecast errors, stock by stock", ["", own, *others, "best", f"bias of {own}"], rows, note)

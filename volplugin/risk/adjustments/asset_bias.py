@@ -1,0 +1,55 @@
+"""One factor an asset: whose risk has long been under- or over-predicted relative to the others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from volplugin.risk.adjustments.base import Calibration, Draft, check_share, credible_mean, remembered
+from volplugin.risk.adjustments.forecast_history import STANDS, PastForecasts
+
+
+class AssetBias(Calibration):
+    """Corrects each asset's volatility by its own slow bias, relative to that of the cross-section.
+
+    The squared bias ``b_i^2`` of an asset is the exponentially weighted mean of its squared daily returns over the
+    forecasts that stood over them, and ``b^2`` its mean over the reference universe. Volatilities are multiplied
+    by the root of ``1 + trust * (b_i^2 / b^2 - 1)``. The common level is left alone: `RegimeMultiplier` moves it.
+
+    Parameters
+    ----------
+    halflife : float, default 252
+        Sessions after which a session counts half. Much faster ones were measured to do harm.
+    trust : float, default 0.5
+        Share of an asset's own deviation that is kept, the rest being shrunk to the cross-section.
+    """
+
+    def __init__(self, halflife: float = 252, trust: float = 0.5) -> None:
+        self.halflife = halflife
+        self.trust = trust
+
+    @property
+    def lookback(self) -> int:
+        """Sessions up to `asof` whose forecasts and returns it depends on."""
+        return remembered(self.halflife) + STANDS
+
+    def apply(self, draft: Draft, past: PastForecasts) -> Draft:
+        """Return the draft with each volatility multiplied by its factor; an asset never seen is like the others."""
+        check_share("trust", self.trust)
+        ratios = past.standing(remembered(self.halflife))
+        # A missing session counts as one of the whole cross-section.
+        weights = 0.5 ** (np.arange(len(ratios))[::-1] / self.halflife)
+        common = ratios[past.market].mean(axis=1).to_numpy()
+        seen = np.isfinite(common)
+        level = float(weights[seen] @ common[seen] / weights[seen].sum()) if seen.any() else 1.0
+        bias = credible_mean(ratios.to_numpy(), self.halflife, expected=level)
+        # Where nothing has moved at all, nothing is known of anyone's bias.
+        deviation = bias / level - 1 if level > 0 else np.zeros_like(bias)
+        relative = dict(zip(ratios.columns, np.sqrt(1 + self.trust * deviation), strict=True))
+        factors = draft.volatility.index.map(relative).to_numpy(dtype=float)
+        named = dict(zip(draft.volatility.index, factors.tolist(), strict=True))
+        return Draft(
+            draft.volatility * factors,
+            draft.correlation,
+            draft.view,
+            {**draft.applied, type(self).__name__: {"factors": named}},
+        )

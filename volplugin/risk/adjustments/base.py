@@ -1,0 +1,157 @@
+"""The interface of every calibration."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from volplugin.correlation.repair import average
+from volplugin.errors import ParameterError
+from volplugin.risk.adjustments.forecast_history import PastForecasts
+
+HALF_LIVES = 6
+"""Half-lives remembered: the weight of a session falls to a sixty-fourth, then to nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A forecast covariance in the making: D rho D, with the facts for its diagnostics.
+
+    Attributes
+    ----------
+    volatility : Series of shape (n_assets,)
+    correlation : DataFrame of shape (n_assets, n_assets)
+    view : {"risk", "structure"}
+        What it is for.
+    applied : mapping
+        What each calibration did, by its name.
+    """
+
+    volatility: pd.Series
+    correlation: pd.DataFrame
+    view: str
+    applied: Mapping[str, Any]
+
+
+class Calibration(BaseEstimator, ABC):
+    """Corrects a forecast covariance; nothing is learned between calls.
+
+    A calibration is one class with ``lookback`` and ``apply``: a function of the draft and of the model's forecasts
+    of the `lookback` sessions up to `asof`.
+    """
+
+    @property
+    @abstractmethod
+    def lookback(self) -> int:
+        """Sessions up to `asof` whose forecasts and returns it depends on."""
+
+    @property
+    def correlates(self) -> bool:
+        """Whether it needs past correlations as well as past volatilities."""
+        return False
+
+    @abstractmethod
+    def apply(self, draft: Draft, past: PastForecasts) -> Draft:
+        """Return the corrected draft, with what was done noted under the calibration's name."""
+
+
+def remembered(halflife: float) -> int:
+    """Sessions that an exponential mean remembers.
+
+    Raises
+    ------
+    ParameterError
+        If the half-life is not above zero.
+    """
+    if not (np.isfinite(halflife) and halflife > 0):
+        raise ParameterError(f"halflife is {halflife}; pass a number of sessions above zero")
+    return math.ceil(HALF_LIVES * halflife)
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise ParameterError unless a parameter lies between 0 and 1."""
+    if not 0 <= value <= 1:
+        raise ParameterError(f"{name} is {value}; pass a share between 0 and 1")
+
+
+def credible_mean(ratios: np.ndarray, halflife: float, expected: np.ndarray | float = 1.0) -> np.ndarray:
+    """Exponentially weighted mean over the rows, in which a missing ratio counts as the expected one.
+
+    Parameters
+    ----------
+    ratios : ndarray of shape (n_sessions, n_series)
+        NaN where missing; sessions before the first, down to all that are remembered, are missing too.
+    halflife : float
+        Sessions after which a session counts half.
+    expected : ndarray of shape (n_series,) or float, default 1.0
+        What is believed where nothing was seen.
+
+    Returns
+    -------
+    ndarray of shape (n_series,)
+    """
+    weights = 0.5 ** (np.arange(len(ratios))[::-1] / halflife)
+    total = (0.5 ** (np.arange(remembered(halflife)) / halflife)).sum()
+    here = np.isfinite(ratios)
+    return (weights @ np.where(here, ratios, 0.0) + (total - weights @ here) * expected) / total
+
+
+Calibrations: TypeAlias = Calibration | Sequence[Calibration] | None
+
+
+def calibrations(given: Calibrations) -> list[Calibration]:
+    """Return what a risk model was given, none, one or several, as a list.
+
+    Raises
+    ------
+    ParameterError
+        For what is no calibration, and for two of a kind.
+    """
+    if given is None:
+        return []
+    listed: list[Any] = list(given) if isinstance(given, list | tuple) else [given]
+    for item in listed:
+        if not isinstance(item, Calibration):
+            raise ParameterError(f"calibration is {item!r}; pass one such as RegimeMultiplier(), or a list of them")
+    kinds = [type(item).__name__ for item in listed]
+    if len(set(kinds)) < len(kinds):
+        raise ParameterError(f"calibrations are {', '.join(kinds)}; pass one of a kind")
+    return listed
+
+
+def past_rows(given: Calibrations, correlation: int) -> int:
+    """Sessions of the past that the correlation, which remembers so many, and the calibrations take together."""
+    rows = [item.lookback + correlation if item.correlates else item.lookback for item in calibrations(given)]
+    return max([correlation, *rows])
+
+
+def calibrate(
+    given: Calibrations, volatility: pd.Series, correlation: pd.DataFrame, view: str, past: PastForecasts
+) -> tuple[pd.Series, pd.DataFrame, dict[str, Any]]:
+    """Apply each calibration to what the one before it made.
+
+    All are measured on the past forecasts of the model as it is without them: `AssetBias` is relative to the
+    cross-section and `RegimeMultiplier` common to it, so that none corrects the same error twice.
+
+    Returns
+    -------
+    volatility : Series of shape (n_assets,)
+    correlation : DataFrame of shape (n_assets, n_assets)
+    facts : dict
+        ``calibration``, what each did by its name; ``average_correlation`` and ``condition_number`` where they changed.
+    """
+    draft = Draft(volatility, correlation, view, {})
+    for item in calibrations(given):
+        draft = item.apply(draft, past)
+    facts: dict[str, Any] = {"calibration": dict(draft.applied)}
+    if draft.correlation is not correlation:
+        facts["average_correlation"] = average(draft.correlation.to_numpy())
+        facts["condition_number"] = float(np.linalg.cond(draft.correlation.to_numpy()))
+    return draft.volatility, draft.correlation, facts

@@ -1,0 +1,115 @@
+"""The recommended recipe: the one place that names concrete parts."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from sklearn.base import clone
+
+from volplugin.correlation import (
+    CorrelationEstimator,
+    DCCCorrelation,
+    EWMACorrelation,
+    FactorCorrelation,
+    LedoitWolfCorrelation,
+    NonlinearShrinkageCorrelation,
+    RollingCorrelation,
+    TwoSpeedCorrelation,
+)
+from volplugin.errors import ParameterError
+from volplugin.risk.model import RiskModel
+from volplugin.storage import ModelStore
+from volplugin.volatility import EWMAVolatility, GARCHVolatility, HARVolatility, RollingVolatility, VolatilityForecaster
+from volplugin.volatility.lstm import LSTMVolatility
+from volplugin.volatility.pretrained import PRETRAINED, PretrainedVolatility, load_walk
+from volplugin.volatility.walk_forward import RefitSchedule, WalkForward
+
+CORRELATIONS: dict[str, type[CorrelationEstimator]] = {
+    "ewma": EWMACorrelation,
+    "rolling": RollingCorrelation,
+    "two-speed": TwoSpeedCorrelation,
+    "ledoit-wolf": LedoitWolfCorrelation,
+    "nonlinear": NonlinearShrinkageCorrelation,
+    "factor": FactorCorrelation,
+    "dcc": DCCCorrelation,
+}
+"""Correlation estimators by the name that strategies and commands use."""
+
+
+VOLATILITIES: dict[str, VolatilityForecaster] = {
+    "LSTM": LSTMVolatility(),
+    PRETRAINED: PretrainedVolatility(),
+    "log-linear": HARVolatility(terms="lstm"),
+    "HAR-market": HARVolatility(terms="market"),
+    "HAR": HARVolatility(),
+    "HAR-own": HARVolatility(pooled=False),
+    "GJR": GARCHVolatility(asymmetric=True),
+    "GARCH": GARCHVolatility(),
+    "EWMA94-calibrated": EWMAVolatility(calibrated=True),
+    "EWMA94": EWMAVolatility(),
+    "rolling60": RollingVolatility(),
+}
+"""Volatility models by the name that commands and tables use; unfitted."""
+
+
+def default_volatility() -> VolatilityForecaster:
+    """Return our best volatility forecaster, to be fitted."""
+    return LSTMVolatility()
+
+
+def default_correlation() -> CorrelationEstimator:
+    """Return our best correlation estimator.
+
+    A slow structure under an average correlation that goes half of the way from the usual one to that of the last
+    sessions. Half-life and trust were chosen on 2004 to 2009 (``benchmarks/bench_correlation.py``): by the loss of the
+    equal-weight book they are the best of those tried at 21 sessions, and close to it at 1 and 5.
+    """
+    return TwoSpeedCorrelation(fast_halflife=7, trust=0.5)
+
+
+def default_risk_model(store: str | Path | None = None) -> RiskModel:
+    """Our best composition, ready to forecast.
+
+    Without a store it answers with the vintages that come with the package, and to `fit` it tunes them to the
+    assets of a panel, from the panel's last session on.
+
+    Parameters
+    ----------
+    store : str or Path, optional
+        Folder of vintages trained on one's own prices, each used from its date on; "pretrained" for those shipped.
+    """
+    volatility = load_walk(PRETRAINED if store is None else store)
+    return RiskModel(volatility=volatility, correlation=default_correlation())
+
+
+def default_walk(store: str | Path | None = None) -> WalkForward:
+    """Our best volatility forecaster on yearly vintages, to be trained into `store`."""
+    return WalkForward(
+        default_volatility(),
+        schedule=RefitSchedule("yearly"),
+        store=None if store is None else ModelStore(store),
+    )
+
+
+def correlation_named(name: str) -> CorrelationEstimator:
+    """Return the estimator of that name with its defaults; ``"default"`` for the recommended one."""
+    if name == "default":
+        return default_correlation()
+    if name not in CORRELATIONS:
+        raise ParameterError(f"correlation is {name!r}; pass one of default, {', '.join(CORRELATIONS)}")
+    return CORRELATIONS[name]()
+
+
+def volatility_named(name: str) -> VolatilityForecaster:
+    """Return the model of that name on yearly vintages in memory, or itself where it learns nothing."""
+    if name not in VOLATILITIES:
+        raise ParameterError(f"model is {name!r}; pass one of {', '.join(VOLATILITIES)}")
+    model = clone(VOLATILITIES[name])
+    return WalkForward(model) if model.learns and not isinstance(model, WalkForward) else model
+
+
+def ewma_covariance(decay: float = 0.94) -> RiskModel:
+    """RiskMetrics: one exponential decay for variances and covariances of plain returns."""
+    halflife = math.log(0.5) / math.log(decay)
+    return RiskModel(EWMAVolatility(decay), EWMACorrelation(halflife), devolatilise=False)

@@ -1,0 +1,185 @@
+"""The facts of one vintage, and of a store: which fields there are, and what each may be."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import re
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from volplugin.errors import StoreCorruptError
+
+JSON_LIMIT = 16 * 2**20
+TENSORS_LIMIT = 2**30
+"""Bytes of the largest description, and of the largest file of tensors, that are read into memory."""
+
+
+def read_bytes(file: Path, root: Path, limit: int) -> bytes:
+    """Read a file of a store.
+
+    Raises
+    ------
+    StoreCorruptError
+        If it cannot be read, is no file, lies outside the store through a link, or is larger than the limit in bytes.
+    """
+    try:
+        real = file.resolve(strict=True)
+        if not real.is_relative_to(root.resolve()):
+            raise StoreCorruptError(f"{file} is a link to {real}, outside the store; put the file itself there")
+        facts = real.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise StoreCorruptError(f"{file} is no file; delete it and train again")
+        if facts.st_size > limit:
+            raise StoreCorruptError(
+                f"{file} has {facts.st_size} bytes, more than the {limit} that such a file may have; "
+                "delete it and train again"
+            )
+        with real.open("rb") as stream:
+            return stream.read(limit)
+    except StoreCorruptError:
+        raise
+    except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError before Python 3.13
+        raise StoreCorruptError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def read_json(file: Path, root: Path) -> dict[str, Any]:
+    """Read a JSON object without numbers that are none and without a name said twice.
+
+    Raises
+    ------
+    StoreCorruptError
+    """
+    content = read_bytes(file, root, JSON_LIMIT)
+    try:
+        facts = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise StoreCorruptError(f"{file} is not JSON: {error}; delete it and train again") from error
+    if not isinstance(facts, dict):
+        raise StoreCorruptError(f"{file} holds no JSON object; delete it and train again")
+    return facts
+
+
+def json_bytes(facts: Any) -> bytes:
+    """Return facts as they are written, and as the checksum is taken of them."""
+    return (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    facts = dict(pairs)
+    if len(facts) < len(pairs):
+        raise ValueError("a name is said twice")
+    return facts
+
+
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The facts of one vintage."""
+
+    trained_through: str
+    fingerprint: str
+    assets: list[str]
+    universe: list[str]
+    checksum: str
+    format: int = FORMAT
+
+
+def read_manifest(file: Path, root: Path) -> Manifest:
+    """Read the manifest of a vintage, whose folder is named by the date in it.
+
+    Raises
+    ------
+    StoreCorruptError
+        Naming the field that is missing, unknown or not what it should be.
+    """
+    facts = read_json(file, root)
+    check_format(facts, file)
+    names = {field.name for field in fields(Manifest)}
+    if facts.keys() != names:
+        wrong = [f"lacks {name}" for name in sorted(names - facts.keys())]
+        wrong += [f"adds {name}" for name in sorted(facts.keys() - names)]
+        raise StoreCorruptError(f"{file} {', '.join(wrong)}; delete the vintage's folder and train again")
+    for name, (check, should) in FIELDS.items():
+        if not check(facts[name]):
+            raise StoreCorruptError(f"{file}: {name} is not {should}; delete the vintage's folder and train again")
+    if facts["trained_through"] != file.parent.name:
+        raise StoreCorruptError(
+            f"{file} says trained through {facts['trained_through']}; its folder says {file.parent.name}"
+        )
+    return Manifest(**facts)
+
+
+def read_configuration(file: Path, root: Path) -> dict[str, Any]:
+    """Read what every vintage of a store is.
+
+    Raises
+    ------
+    StoreCorruptError
+        If it is of another format, or forecaster, parameters or schedule are not such.
+    """
+    facts = read_json(file, root)
+    check_format(facts, file)
+    for name, kind in (("forecaster", str), ("parameters", dict), ("schedule", str)):
+        if not isinstance(facts.get(name, kind()), kind):
+            raise StoreCorruptError(f"{file}: {name} is {facts[name]!r}; use another folder for --store")
+    return facts
+
+
+def check_format(facts: Mapping[str, Any], file: Path) -> None:
+    """Refuse files of another version of this format.
+
+    Raises
+    ------
+    StoreCorruptError
+    """
+    found = facts.get("format")
+    if type(found) is not int or found != FORMAT:
+        raise StoreCorruptError(
+            f"{file} is of format {found!r}, and this version of volplugin reads format {FORMAT}; "
+            "train again into another folder, or use the version that wrote it"
+        )
+
+
+def vintage_checksum(tensors: bytes, facts: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a vintage: of its tensors, and of every fact that is not this number."""
+    rest = {name: fact for name, fact in facts.items() if name != "checksum"}
+    return hashlib.sha256(tensors + json_bytes(rest)).hexdigest()
+
+
+def is_date(value: Any) -> bool:
+    """Whether a value is a date as it is written here, 2009-12-31."""
+    try:
+        return isinstance(value, str) and datetime.date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def _is_labels(value: Any) -> bool:
+    return (
+        isinstance(value, list) and all(type(label) in (str, int) for label in value) and len(set(value)) == len(value)
+    )
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "trained_through": (is_date, "a date such as 2009-12-31"),
+    "fingerprint": (lambda value: isinstance(value, str), "text"),
+    "assets": (_is_labels, "a list of different names"),
+    "universe": (_is_labels, "a list of different names"),
+    "checksum": (_is_digest, "64 hexadecimal digits"),
+}
+"""By field of a manifest: whether a value will do, and what it should be."""

@@ -1,0 +1,305 @@
+"""The folder itself: claiming it, and keeping and finding vintages, their parts and what they carry."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from volplugin.errors import MissingVintageError, StoreConfigurationError, StoreCorruptError, StoreError
+from volplugin.storage.atomic import remove_leftovers, temporary_name, write_atomically
+from volplugin.storage.manifest import (
+    FORMAT,
+    TENSORS_LIMIT,
+    Manifest,
+    is_date,
+    json_bytes,
+    read_bytes,
+    read_configuration,
+    read_manifest,
+    vintage_checksum,
+)
+from volplugin.storage.tensors import from_bytes, to_bytes, with_facts
+
+TENSORS = "model.safetensors"
+MANIFEST = "manifest.json"
+
+
+class ModelStore:
+    """The vintages of one forecaster configuration.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder; made when something is first written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"ModelStore({str(self.path)!r})"
+
+    def signature(self) -> tuple[int, ...]:
+        """Return numbers that change when the configuration is written, or a vintage comes or goes."""
+        found: list[int] = []
+        for part in (self.path / "store.json", self.path / "vintages"):
+            with self._readable(), suppress(FileNotFoundError):
+                facts = part.stat()
+                found += [facts.st_mtime_ns, facts.st_ino, facts.st_size]
+        return tuple(found)
+
+    # -- configuration ----------------------------------------------------------------------
+
+    @property
+    def configuration(self) -> dict[str, Any] | None:
+        """Forecaster name and parameters, or None for an empty store."""
+        file = self.path / "store.json"
+        with self._readable():
+            there = file.exists()
+        return read_configuration(file, self.path) if there else None
+
+    def configure(self, configuration: Mapping[str, Any]) -> None:
+        """Claim an empty store for a configuration, or check that it is the store's own.
+
+        Raises
+        ------
+        StoreConfigurationError
+            Naming what differs.
+        """
+        wanted = json.loads(json.dumps({"format": FORMAT, **configuration}))
+        found = self.configuration
+        if found is None:
+            found = self._claim(wanted)
+        if found != wanted:
+            raise StoreConfigurationError(
+                f"{self.path} was written by another configuration: {_difference(found, wanted)}; "
+                "use another folder for --store, or delete this one"
+            )
+
+    def _claim(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Describe an empty store; returns its description, which is another process's where that came first."""
+        try:
+            write_atomically(self.path / "store.json", json_bytes(wanted), replace=False)
+        except OSError as error:
+            if isinstance(error, FileExistsError) and (found := self.configuration) is not None:
+                return found
+            raise _unwritable(self.path, error) from error
+        return wanted
+
+    def check_writable(self) -> None:
+        """Refuse a folder that cannot be written, before anything is trained for it.
+
+        Raises
+        ------
+        StoreError
+        """
+        probe = self.path / temporary_name("probe")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.path)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    # -- vintages ---------------------------------------------------------------------------
+
+    def vintages(self) -> list[pd.Timestamp]:
+        """Last training sessions of the finished vintages, increasing."""
+        folder = self.path / "vintages"
+        with self._readable():
+            children = [child for child in folder.iterdir() if child.is_dir()] if folder.is_dir() else []
+        return sorted(_date(child) for child in children if not child.name.startswith("."))
+
+    def save(self, date: pd.Timestamp, state: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
+        """Write a finished vintage in one rename, and drop the parts that it was made of."""
+        tensors = to_bytes(state)
+        facts = {"format": FORMAT, "trained_through": _name(date), **manifest}
+        facts["checksum"] = vintage_checksum(tensors, facts)
+        folder = self.path / "vintages"
+        staging = folder / temporary_name(_name(date))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(folder)
+            write_atomically(staging / TENSORS, tensors)
+            write_atomically(staging / MANIFEST, json_bytes(facts))
+            _publish(staging, folder / _name(date))
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        self.drop_parts(date)
+
+    def load(self, date: pd.Timestamp) -> tuple[dict[str, np.ndarray], Manifest]:
+        """Read the learned numbers and facts of one vintage, checked against its manifest.
+
+        Raises
+        ------
+        MissingVintageError, StoreCorruptError
+        """
+        folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
+        tensors = read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT)
+        if vintage_checksum(tensors, asdict(manifest)) != manifest.checksum:
+            raise StoreCorruptError(
+                f"{folder / TENSORS} and {MANIFEST} are not what was written together (truncated or altered); "
+                "delete the vintage's folder and train again"
+            )
+        return from_bytes(tensors, folder / TENSORS), manifest
+
+    def manifest(self, date: pd.Timestamp) -> Manifest:
+        """Return the facts of one vintage, without reading its tensors.
+
+        Raises
+        ------
+        MissingVintageError, StoreCorruptError
+        """
+        return self._manifest_of(date)
+
+    def size(self, date: pd.Timestamp) -> int:
+        """Return the bytes of one vintage and of what it carries."""
+        files = [*(self.path / "vintages" / _name(date)).glob("*"), self._carried(date)]
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+    def carries(self, date: pd.Timestamp) -> bool:
+        """Whether what a vintage carries from session to session is kept."""
+        return self._carried(date).is_file()
+
+    def remove(self, date: pd.Timestamp) -> None:
+        """Delete a vintage and what it carries: gone from sight in one rename, whatever happens after.
+
+        Raises
+        ------
+        MissingVintageError, StoreError
+        """
+        self._manifest_of(date)
+        folder = self.path / "vintages"
+        doomed = folder / temporary_name(_name(date))
+        try:
+            os.replace(folder / _name(date), doomed)
+            self._carried(date).unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def _manifest_of(self, date: pd.Timestamp) -> Manifest:
+        folder = self.path / "vintages" / _name(date)
+        with self._readable():
+            there = folder.is_dir()
+        if not there:
+            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
+        return read_manifest(folder / MANIFEST, self.path)
+
+    # -- parts ------------------------------------------------------------------------------
+
+    def save_part(self, date: pd.Timestamp, part: int, state: Mapping[str, np.ndarray], fingerprint: str) -> None:
+        """Keep a finished piece of an unfinished vintage."""
+        content = to_bytes(state, {"fingerprint": fingerprint})
+        try:
+            self._write(self._part(date, part), content)
+        except StoreError:
+            # Another process that finished the vintage removes the folder of its parts.
+            if not (self.path / "vintages" / _name(date)).is_dir():
+                raise
+
+    def load_part(self, date: pd.Timestamp, part: int, fingerprint: str) -> dict[str, np.ndarray] | None:
+        """Return a kept piece, or None if there is none trained on data of that fingerprint."""
+        file = self._part(date, part)
+        try:
+            state, facts = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
+        except StoreCorruptError:
+            return None
+        return state if facts.get("fingerprint") == fingerprint else None
+
+    def drop_parts(self, date: pd.Timestamp) -> None:
+        """Delete the kept pieces of a finished vintage, those too that a killed run left behind."""
+        shutil.rmtree(self.path / "parts" / _name(date), ignore_errors=True)
+
+    def _part(self, date: pd.Timestamp, part: int) -> Path:
+        return self.path / "parts" / _name(date) / f"{int(part)}.safetensors"
+
+    # -- carried state ----------------------------------------------------------------------
+
+    def save_carried(self, date: pd.Timestamp, state: Mapping[str, np.ndarray]) -> None:
+        """Keep what a vintage carries from session to session (`Follower.get_state`), in place of what was kept.
+
+        Raises
+        ------
+        MissingVintageError
+            If the store does not hold the vintage.
+        """
+        checksum = self._manifest_of(date).checksum
+        self._write(self._carried(date), to_bytes(state, {"vintage": checksum}))
+
+    def load_carried(self, date: pd.Timestamp) -> dict[str, np.ndarray] | None:
+        """Return what a vintage carried, or None if nothing of this very vintage is kept.
+
+        Raises
+        ------
+        StoreCorruptError
+        """
+        file = self._carried(date)
+        if not file.exists():
+            return None
+        state, facts = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
+        return state if facts.get("vintage") == self._manifest_of(date).checksum else None
+
+    def _carried(self, date: pd.Timestamp) -> Path:
+        return self.path / "carried" / f"{_name(date)}.safetensors"
+
+    # -- files ------------------------------------------------------------------------------
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"cannot read the store {self.path}: {error.strerror or error}") from error
+
+    def _write(self, file: Path, content: bytes) -> None:
+        try:
+            write_atomically(file, content)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+
+def _publish(staging: Path, folder: Path) -> None:
+    """Give a finished vintage its name in one rename; one that another process finished first stays."""
+    if folder.exists():
+        return
+    try:
+        os.replace(staging, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write to the store {path}: {error.strerror or error}")
+
+
+def _name(date: pd.Timestamp) -> str:
+    return str(pd.Timestamp(date).date())
+
+
+def _date(folder: Path) -> pd.Timestamp:
+    if not is_date(folder.name):
+        raise StoreCorruptError(f"{folder}: a vintage's folder is named by its date, such as 2009-12-31")
+    return pd.Timestamp(folder.name)
+
+
+def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    def flat(facts: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in facts.items() if key != "parameters"} | facts.get("parameters", {})
+
+    old, new = flat(found), flat(wanted)
+    keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return ", ".join(f"{key} is {old.get(key)!r} there and {new.get(key)!r} here" for key in keys)

@@ -1,0 +1,238 @@
+"""Scale-free inputs for the pooled models: one table of what was known at each close.
+
+Every input is relative to the asset's own slow variance level b, or a level on a fixed log scale, so no
+scaler is fitted, none can leak, and an asset never seen in training is served like any other. Each row
+is a function of the `INPUT_LOOKBACK` sessions up to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from volplugin.data.panel import PricePanel
+from volplugin.volatility.base import REACH
+from volplugin.volatility.rolling import ew_mean, rolling_mean
+
+BASE_SPAN = 500
+BASE_WINDOW = 750
+BASE_MINIMUM = 60
+"""The slow level b: an exponential mean of the variance proxy, of at least `BASE_MINIMUM` bars."""
+
+MONTH, QUARTER, LEVEL_WINDOW = 22, 66, 120
+"""Sessions: the fewest values of a level, and what volume and the level are averaged over."""
+
+RANGES = (1, 5, 22)
+"""Sessions over which the variance proxy is averaged, as in HAR."""
+
+CENTRE = 8.5
+"""Minus the log of a typical daily variance, (1.4%)^2: centres the level inputs."""
+
+CLIP = 6.0
+INPUT_LOOKBACK = BASE_WINDOW + REACH
+
+OWN = ("variance_1", "variance_5", "variance_22", "return", "absolute_return", "overnight", "volume", "level")
+MARKET = ("market_1", "market_5", "market_22", "market_return", "market_level")
+RECURRENT = tuple(name for name in OWN if name != "level")
+"""What the recurrent layers see. Levels and market-wide inputs, which tell one year from another and so invite
+learning the years by heart, reach the output through the linear skip alone."""
+
+ALONE = (*RECURRENT, "level")
+INPUTS = (*ALONE, *MARKET)
+"""What the LSTM's linear skip sees, without the market and with it."""
+
+LEVELS = ("level", "market_level")
+"""The inputs that are not relative, but say how high volatility is."""
+
+CLOSES = tuple(name for name in INPUTS if name not in ("overnight", "volume"))
+
+INPUT_SETS = {"all": INPUTS, "own": ALONE, "closes": CLOSES}
+"""Sets of inputs by name: all, without market-wide ones, and those that closes alone give."""
+
+HAR = ("variance_1", "variance_5", "variance_22")
+LEVERAGE = ("negative_return",)
+
+NO_REFERENCE = (
+    "the panel holds less than half of the reference universe: coefficients without market-wide inputs answer; "
+    "pass market= with prices of a market"
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs of every asset and session.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_sessions, n_assets, n_inputs)
+        Clipped inputs; NaN in a row without a bar or with too little history.
+    names : tuple of str
+        The inputs' names, in order.
+    base : ndarray of shape (n_sessions, n_assets)
+        Slow variance level b, which forecasts are relative to.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    base: np.ndarray
+
+    def take(self, names: tuple[str, ...], bounds: np.ndarray | None = None) -> np.ndarray:
+        """Return some of the inputs, as an array of shape (n_sessions, n_assets, len(names)).
+
+        Parameters
+        ----------
+        names : tuple of str
+        bounds : ndarray of shape (2, 2), optional
+            From `level_bounds`: levels beyond them are moved to them.
+        """
+        x = self.values
+        if names != self.names:
+            x = x[..., [self.names.index(name) for name in names]]
+        return x if bounds is None else within_levels(x, names, bounds)
+
+
+def level_bounds(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return the least and the greatest of each of `LEVELS` in a table of inputs, of shape (2, 2).
+
+    A level beyond those of training would be extrapolated along a slope that a few calm years gave, and end in
+    forecasts of nothing in the midst of a crash. The other inputs are relative, and bounded as they are.
+    """
+    bounds = np.array([[-CLIP] * len(LEVELS), [CLIP] * len(LEVELS)])
+    for column, name in enumerate(LEVELS):
+        values = x[..., names.index(name)] if name in names else np.empty(0)
+        values = values[np.isfinite(values)]
+        if len(values):
+            bounds[:, column] = values.min(), values.max()
+    return bounds
+
+
+def within_levels(x: np.ndarray, names: tuple[str, ...], bounds: np.ndarray) -> np.ndarray:
+    """Return a table of inputs with its levels moved within bounds."""
+    x = x.copy()
+    for column, name in enumerate(LEVELS):
+        if name in names:
+            place = names.index(name)
+            x[..., place] = np.clip(x[..., place], *bounds[:, column])
+    return x
+
+
+def without_market(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of inputs that an asset has by itself."""
+    return tuple(name for name in names if name not in MARKET)
+
+
+def reference(panel: PricePanel, universe: list[str]) -> PricePanel | None:
+    """Return the assets whose means are the market-wide inputs, never merely those asked for.
+
+    Those of `universe` that the panel's market holds, if they are at least half of it. Otherwise a market
+    given on purpose, whole; None if there is none either.
+    """
+    names = [asset for asset in universe if asset in panel.market.assets]
+    if 2 * len(names) >= len(universe):
+        return panel if panel.market is panel and names == list(panel.assets) else panel.market.select(names)
+    return None if panel.market is panel else panel.market
+
+
+def build_inputs(
+    panel: PricePanel,
+    market: PricePanel | None,
+    first: int = 0,
+    *,
+    names: tuple[str, ...] | None = None,
+    dtype: DTypeLike = float,
+) -> Inputs:
+    """All inputs of the sessions of a panel from row `first` on.
+
+    Parameters
+    ----------
+    panel : PricePanel
+        The assets to forecast.
+    market : PricePanel, or None
+        The reference universe, whose means are the market-wide inputs; None to do without.
+    first : int, default 0
+        First row wanted.
+    names : tuple of str, optional
+        Inputs wanted; all that there are if not given.
+    dtype : data type, default float
+        Of the table; single precision is enough to train on, and half the memory.
+    """
+    own = _relative(panel, first)
+    names = names or (*OWN, *LEVERAGE, *(() if market is None else MARKET))
+    unusable = ~(np.isfinite(own.base) & np.isfinite(panel.last("close", len(own.base))))
+    values = np.empty((*own.base.shape, len(names)), dtype)
+    # Column by column into its place: all of them side by side would be several times the table.
+    for name, column in _columns(panel, market, own, first):
+        if name in names:
+            values[..., names.index(name)] = column
+    np.copyto(values, 0.0, where=~np.isfinite(values))
+    np.clip(values, -CLIP, CLIP, out=values)
+    values[unusable] = np.nan
+    return Inputs(values, names, own.base)
+
+
+@dataclass(frozen=True)
+class _Relative:
+    """Slow level, the log of each range's mean variance relative to it, and the log of the level of half a year."""
+
+    base: np.ndarray
+    ratios: list[np.ndarray]
+    level: np.ndarray
+
+
+def _relative(panel: PricePanel, first: int) -> _Relative:
+    variance, first = _up_to(panel, "variance", BASE_WINDOW, first)
+    base = ew_mean(variance, 1 - 2 / (BASE_SPAN + 1), BASE_WINDOW, BASE_MINIMUM, first)
+    ratios = [np.log(rolling_mean(variance, days, first=first) / base) for days in RANGES]
+    return _Relative(base, ratios, np.log(rolling_mean(variance, LEVEL_WINDOW, MONTH, first)))
+
+
+def _up_to(panel: PricePanel, name: str, window: int, first: int) -> tuple[np.ndarray, int]:
+    """Give the rows that windows ending at row `first` or later see, and the place of that row among them."""
+    seen = max(0, first + 1 - window)
+    return panel.last(name, len(panel.sessions) - seen), first - seen
+
+
+def _columns(
+    panel: PricePanel, market: PricePanel | None, own: _Relative, first: int
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Give inputs by name, one after the other, each of shape (n_sessions - first, n_assets) or one column for all."""
+    yield from zip(HAR, own.ratios, strict=True)
+    scale, rows = np.sqrt(own.base), len(own.base)
+    returns = panel.last("returns", rows) / scale
+    yield "return", returns
+    yield "absolute_return", np.abs(returns)
+    yield "negative_return", np.minimum(returns, 0.0)
+    missing = np.full_like(returns, np.nan)
+    yield "overnight", panel.last("overnight", rows) / scale if panel.has_ranges else missing
+    yield "volume", _relative_volume(*_up_to(panel, "volume", QUARTER, first)) if panel.has_volume else missing
+    yield "level", own.level + CENTRE
+    if market is not None:
+        means = _market_inputs(panel, market, own, first)
+        yield from ((name, mean[:, None]) for name, mean in zip(MARKET, means, strict=True))
+
+
+def _relative_volume(volume: np.ndarray, first: int) -> np.ndarray:
+    traded = np.where(volume > 0, volume, np.nan)
+    return np.log(traded[first:] / rolling_mean(traded, QUARTER, MONTH, first))
+
+
+def _market_inputs(panel: PricePanel, market: PricePanel, own: _Relative, first: int) -> list[np.ndarray]:
+    """Means over the reference universe at the panel's sessions, each of shape (n_sessions - first,)."""
+    rows = market.sessions.get_indexer(panel.sessions[first:])
+    there = rows >= 0
+    begin = int(rows.min(where=there, initial=len(market.sessions) - 1))
+    theirs = own if market is panel else _relative(market, begin)
+    base = _cross_mean(theirs.base)
+    returned = _cross_mean(market.last("returns", len(base))) / np.sqrt(base)
+    means = [*(_cross_mean(ratio) for ratio in theirs.ratios), returned, np.log(base) + CENTRE]
+    return [np.where(there, mean[np.where(there, rows - begin, 0)], np.nan) for mean in means]
+
+
+def _cross_mean(values: np.ndarray) -> np.ndarray:
+    here = np.isfinite(values)
+    number = here.sum(axis=1)
+    total = np.where(here, values, 0.0).sum(axis=1)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)

@@ -1,0 +1,202 @@
+"""Forecasts of the equal-weight book: by several risk models, and by several volatilities with our correlation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from volplugin.data.panel import PricePanel, price_digest
+from volplugin.evaluation import EqualWeightBooks, PortfolioForecasts, portfolio_forecasts
+from volplugin.evaluation.equal_weight import Books
+from volplugin.risk.covariance import CovarianceForecast
+from volplugin.risk.defaults import correlation_named, ewma_covariance
+from volplugin.risk.model import RiskModel
+from volplugin.storage.forecast_cache import Arrays, ForecastArchive, forecast_key
+from volplugin.volatility.walk_forward import WalkForward, identity
+
+OURS = "LSTM"
+"""The risk model whose correlation stands in for every volatility model's."""
+
+
+@dataclass(frozen=True, eq=False)
+class BookForecasts:
+    """Forecasts of the equal-weight book.
+
+    Attributes
+    ----------
+    books : dict of risk model to PortfolioForecasts
+        Ours first.
+    by_volatility : dict of horizon to dict of volatility model to PortfolioForecasts
+        With the correlation of our risk model for all; empty where no volatilities were given.
+    """
+
+    books: dict[str, PortfolioForecasts]
+    by_volatility: Books
+
+
+def book_models(walk: WalkForward) -> dict[str, RiskModel]:
+    """Return the risk models that are compared on one unlevered book, ours first."""
+    return {
+        OURS: RiskModel(walk, correlation_named("default")),
+        f"{OURS} + rolling correlation": RiskModel(walk, correlation_named("rolling")),
+        "EWMA94": ewma_covariance(),
+    }
+
+
+def judge_books(
+    panel: PricePanel,
+    walk: WalkForward,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    horizon: int = 21,
+    jobs: int = 2,
+) -> dict[str, PortfolioForecasts]:
+    """Forecast the equal-weight book from every session with several risk models."""
+    return forecast_books(panel, walk, start, end, horizon=horizon, jobs=jobs).books
+
+
+def forecast_books(
+    panel: PricePanel,
+    walk: WalkForward,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    volatilities: pd.DataFrame | None = None,
+    horizon: int = 21,
+    jobs: int = 2,
+    archive: ForecastArchive | None = None,
+    say: Callable[[str], None] | None = None,
+) -> BookForecasts:
+    """Forecast the equal-weight book from every session.
+
+    Parameters
+    ----------
+    panel : PricePanel
+    walk : WalkForward
+        Trained.
+    start, end : Timestamp
+        First and last origin.
+    volatilities : DataFrame, columns (model, horizon, asset), optional
+        Of models that are to forecast the book with the correlation of our risk model.
+    horizon : int, default 21
+        Sessions covered.
+    jobs : int, default 2
+        Processes, a risk model each.
+    archive : ForecastArchive, optional
+        Where forecasts are kept and found.
+    say : callable, optional
+        Told which forecasts were found rather than made.
+    """
+    archive = archive if archive is not None else ForecastArchive()
+    models = book_models(walk)
+    prices = "" if archive.path is None else price_digest(panel)
+    tables = {name: volatilities if name == OURS else None for name in models}
+    keys = {
+        name: _key(model, prices, start, end, horizon, tables[name]) if prices else "" for name, model in models.items()
+    }
+    kept = {name: archive.load(f"book {name} {horizon}", key) for name, key in keys.items()}
+    missing = [name for name, arrays in kept.items() if arrays is None]
+    made = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(_book_arrays)(models[name], panel, start, end, horizon, tables[name]) for name in missing
+    )
+    for name, arrays in zip(missing, made, strict=True):
+        archive.save(f"book {name} {horizon}", keys[name], arrays)
+        kept[name] = arrays
+    found = [name for name in models if name not in missing]
+    if say is not None and found:
+        say(f"found in {archive.path}, from the same prices, models and code: the book by {', '.join(found)}")
+    arrays = {name: one for name, one in kept.items() if one is not None}
+    books = {name: _book(one, horizon) for name, one in arrays.items()}
+    return BookForecasts(books, _by_volatility(arrays[OURS]))
+
+
+@dataclass
+class _Told:
+    """A risk model whose correlations are told on as they are made."""
+
+    model: RiskModel
+    books: EqualWeightBooks
+
+    def forecast_path(
+        self, panel: PricePanel, sessions: pd.DatetimeIndex, horizon: int = 21
+    ) -> Iterator[CovarianceForecast]:
+        for forecast in self.model.forecast_path(panel, sessions, horizon):
+            self.books.take(forecast.asof, forecast.correlation)
+            yield forecast
+
+
+def _book_arrays(
+    model: RiskModel,
+    panel: PricePanel,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    horizon: int,
+    volatilities: pd.DataFrame | None,
+) -> Arrays:
+    """Forecasts and returns of the book as arrays, and those by other volatilities under ``horizon/model/``."""
+    if volatilities is None:
+        return _arrays_of(portfolio_forecasts(model, panel, None, start, end, horizon))
+    books = EqualWeightBooks(volatilities, panel)
+    arrays = _arrays_of(portfolio_forecasts(_Told(model, books), panel, None, start, end, horizon))
+    for days, models in books.by_horizon().items():
+        for name, book in models.items():
+            arrays |= {f"{days}/{name}/{part}": values for part, values in _arrays_of(book).items()}
+    return arrays
+
+
+def _arrays_of(book: PortfolioForecasts) -> Arrays:
+    return {
+        "predicted": book.predicted.to_numpy(dtype=float),
+        "origins": book.predicted.index.to_numpy("datetime64[D]"),
+        "returns": book.returns.to_numpy(dtype=float),
+        "sessions": book.returns.index.to_numpy("datetime64[D]"),
+    }
+
+
+def _book(arrays: Mapping[str, np.ndarray], horizon: int, prefix: str = "") -> PortfolioForecasts:
+    values = {part: arrays[f"{prefix}{part}"] for part in ("predicted", "origins", "returns", "sessions")}
+    predicted = pd.Series(values["predicted"], _dates(values["origins"]), name="predicted")
+    returns = pd.Series(values["returns"], _dates(values["sessions"]), name="returns")
+    return PortfolioForecasts(predicted, returns, horizon)
+
+
+def _by_volatility(arrays: Mapping[str, np.ndarray]) -> Books:
+    found: Books = {}
+    for name in arrays:
+        if name.endswith("/predicted"):
+            days, model = name.removesuffix("/predicted").split("/", 1)
+            found.setdefault(int(days), {})[model] = _book(arrays, int(days), f"{days}/{model}/")
+    return found
+
+
+def _dates(days: np.ndarray) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(days.astype("datetime64[ns]"), name="date")
+
+
+def _key(
+    model: RiskModel,
+    prices: str,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    horizon: int,
+    volatilities: pd.DataFrame | None,
+) -> str:
+    parts = {name: repr(part) for name, part in model.get_params().items() if not name.startswith("volatility")}
+    facts: dict[str, Any] = {
+        "volatility": identity(model.volatility, end),
+        "risk_model": parts,
+        "first": str(start.date()),
+        "last": str(end.date()),
+        "horizon": horizon,
+    }
+    if volatilities is not None:
+        names = repr(volatilities.columns.tolist()).encode()
+        facts["volatilities"] = sha256(names + volatilities.to_numpy(dtype=float).tobytes()).hexdigest()
+    return forecast_key(facts, prices)

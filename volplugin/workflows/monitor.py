@@ -1,0 +1,237 @@
+"""Whether forecasts can be trusted today: checks, each a number against a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import exchange_calendars
+import numpy as np
+import pandas as pd
+
+from volplugin.data.panel import PricePanel
+from volplugin.errors import LookAheadError, MissingVintageError, ParameterError
+from volplugin.evaluation.calibration import sampling_band
+from volplugin.evaluation.losses import qlike
+from volplugin.risk.model import SHORT_HISTORY, RiskModel
+
+OK, WARN, FAIL = "ok", "warn", "FAIL"
+RECENT = 21
+"""Sessions in which bars that are missing, or stand still, are looked for."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a check fails.
+
+    Attributes
+    ----------
+    window : int
+        Sessions over which calibration is looked at.
+    confidence : float
+        Probability of the band that the bias statistic of right forecasts keeps to.
+    loss : float
+        Times its usual that the loss of the window may be.
+    model_age : int
+        Days since the answering model was trained.
+    price_age : int
+        Sessions since the last close.
+    coverage : float
+        Least share of assets, and of weight, with a forecast.
+    missing : float
+        Largest share of bars missing in the last sessions.
+    still : int
+        Sessions at an unchanged close at which a price counts as stale.
+    """
+
+    window: int = 63
+    confidence: float = 0.99
+    loss: float = 2.0
+    model_age: int = 400
+    price_age: int = 3
+    coverage: float = 0.95
+    missing: float = 0.02
+    still: int = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One answer: what was looked at, what was found, and whether that will do."""
+
+    name: str
+    state: str
+    found: str
+    limit: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def check_health(
+    model: RiskModel,
+    panel: PricePanel,
+    today: pd.Timestamp,
+    weights: pd.Series | None = None,
+    limits: Limits | None = None,
+    calendar: str = "XNYS",
+) -> list[Check]:
+    """Look at prices, models and forecasts as of the panel's last session.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Ready to forecast.
+    panel : PricePanel
+        Prices through the last close.
+    today : Timestamp
+        Date by which the age of prices is told.
+    weights : Series, optional
+        The book, by asset; equal weights if not given.
+    limits : Limits, optional
+    calendar : str, default "XNYS"
+        Exchange whose sessions there should be prices of.
+
+    Raises
+    ------
+    InsufficientHistoryError
+        If nothing can be forecast at all.
+    """
+    limits = limits or Limits()
+    forecast = model.forecast(panel, 1)
+    return [
+        _price_age(panel, today, calendar, limits),
+        _sessions(panel, calendar),
+        _bars(panel, limits),
+        _still(panel, limits),
+        _model_age(forecast.diagnostics["model"], panel.last_session, limits),
+        _coverage(forecast.assets, panel, weights, limits),
+        _history(forecast.diagnostics["short_history"], forecast.assets),
+        _fallbacks(forecast.diagnostics["fallbacks"]),
+        *_calibration(model, panel, weights, limits),
+    ]
+
+
+def _price_age(panel: PricePanel, today: pd.Timestamp, calendar: str, limits: Limits) -> Check:
+    behind = max(0, len(_calendar_sessions(calendar, panel.last_session, today)) - 1)
+    found = f"{behind} sessions behind {today.date()}: the last close is of {panel.last_session.date()}"
+    return Check("prices are recent", _failed(behind > limits.price_age), found, f"at most {limits.price_age}")
+
+
+def _sessions(panel: PricePanel, calendar: str) -> Check:
+    there = panel.sessions[-SHORT_HISTORY:]
+    missing = _calendar_sessions(calendar, there[0], there[-1]).difference(there)
+    named = f": {', '.join(str(date.date()) for date in missing[:3])}" if len(missing) else ""
+    found = f"{len(missing)} of the last {len(there)} missing{named}"
+    return Check("every session is there", _failed(len(missing) > 0), found, "none")
+
+
+def _bars(panel: PricePanel, limits: Limits) -> Check:
+    recent = panel.close.iloc[-RECENT:]
+    alive = panel.close.iloc[-SHORT_HISTORY:].notna().any()
+    gaps = recent.loc[:, alive].isna()
+    share = float(gaps.to_numpy().mean()) if gaps.size else 0.0
+    worst = gaps.sum().sort_values(ascending=False)
+    named = f", most of {worst.index[0]} ({int(worst.iloc[0])})" if share else ""
+    found = f"{share:.1%} of bars missing in {RECENT} sessions{named}"
+    return Check("bars are there", _failed(share > limits.missing), found, f"at most {limits.missing:.0%}")
+
+
+def _still(panel: PricePanel, limits: Limits) -> Check:
+    recent = panel.close.iloc[-limits.still - 1 :]
+    unmoved = recent.notna().all() & (recent.nunique() == 1) & (len(recent) > limits.still)
+    names = list(recent.columns[unmoved])
+    found = f"{', '.join(map(str, names[:5]))} at one price for {limits.still} sessions" if names else "all move"
+    return Check("prices move", _failed(bool(names)), found, f"fewer than {limits.still} sessions at one price")
+
+
+def _model_age(model: dict[str, str], last: pd.Timestamp, limits: Limits) -> Check:
+    if "trained_through" not in model:
+        return Check("model is recent", OK, f"{model['model']} learns nothing", "")
+    days = (last - pd.Timestamp(model["trained_through"])).days
+    found = f"{model['model']}, trained through {model['trained_through']}: {days} days before the last close"
+    return Check("model is recent", _failed(days > limits.model_age), found, f"at most {limits.model_age} days")
+
+
+def _coverage(assets: pd.Index, panel: PricePanel, weights: pd.Series | None, limits: Limits) -> Check:
+    alive = panel.assets[panel.close.iloc[-RECENT:].notna().any()]
+    book = pd.Series(1.0, alive) if weights is None else weights.abs()
+    share = float(book[book.index.isin(assets)].sum() / book.sum()) if book.sum() > 0 else 1.0
+    lacking = [str(name) for name in book.index[(book != 0) & ~book.index.isin(assets)]]
+    what = "assets" if weights is None else "weight"
+    found = f"{share:.0%} of {what} with a forecast{', without: ' + ', '.join(lacking[:5]) if lacking else ''}"
+    return Check("coverage", _failed(share < limits.coverage), found, f"at least {limits.coverage:.0%}")
+
+
+def _history(short: dict[Any, int], assets: pd.Index) -> Check:
+    named = ", ".join(f"{asset} ({bars})" for asset, bars in list(short.items())[:5])
+    found = f"{len(short)} of {len(assets)} assets{': ' + named if named else ''}"
+    return Check("histories are long", WARN if short else OK, f"shorter: {found}", f"{SHORT_HISTORY} bars")
+
+
+def _fallbacks(fallbacks: dict[str, str]) -> Check:
+    found = "; ".join(f"{part}: {why}" for part, why in fallbacks.items()) or "none"
+    return Check("no fallback answers", WARN if fallbacks else OK, found, "none")
+
+
+def _calibration(model: RiskModel, panel: PricePanel, weights: pd.Series | None, limits: Limits) -> Iterator[Check]:
+    """Judge the forecasts of the last sessions, made as they would have been made then, on the book."""
+    outcomes = _outcomes(model, panel, weights, limits.window)
+    z = outcomes["returned"] / outcomes["volatility"]
+    if len(z) < limits.window:
+        yield Check("calibration", WARN, f"only {len(z)} forecasts to judge", f"{limits.window}")
+        return
+    recent = z.iloc[-limits.window :]
+    lower, upper = sampling_band(limits.window, limits.confidence)
+    bias = float(np.sqrt((recent**2).mean()))
+    limit = f"{lower:.2f} to {upper:.2f}"
+    found = f"bias {bias:.2f} over {limits.window} sessions ({'under' if bias > 1 else 'over'}-predicted)"
+    yield Check("calibration", _failed(not lower <= bias <= upper), found, limit)
+    loss = qlike(outcomes["returned"] ** 2, outcomes["volatility"] ** 2)
+    now, usual = float(loss.iloc[-limits.window :].mean()), float(loss.iloc[: -limits.window].mean())
+    if not np.isfinite(usual):
+        yield Check("loss", WARN, "nothing to hold it against", "")
+        return
+    found = f"QLIKE {now:.2f} over {limits.window} sessions, {usual:.2f} over the {len(loss) - limits.window} before"
+    yield Check("loss", _failed(now > limits.loss * usual), found, f"at most {limits.loss:g} times")
+
+
+def _outcomes(model: RiskModel, panel: PricePanel, weights: pd.Series | None, window: int) -> pd.DataFrame:
+    """One-session forecasts for the book, and what it returned on the session after each."""
+    origins = panel.sessions[-4 * window - 1 : -1]
+    origins = origins[next((row for row, day in enumerate(origins) if _answers(model, day)), len(origins)) :]
+    simple = np.expm1(panel.returns)
+    rows = {}
+    for forecast in model.forecast_path(panel, origins, horizon=1):
+        after = simple.iloc[panel.sessions.get_loc(forecast.asof) + 1]
+        book = pd.Series(1.0, forecast.assets) if weights is None else weights[weights.index.isin(forecast.assets)]
+        book = book[after[book.index].notna()]
+        if not len(book) or not book.abs().sum() > 0:
+            continue
+        book = book / len(book) if weights is None else book
+        rows[forecast.asof] = (forecast.portfolio_volatility(book), float(after[book.index] @ book))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["volatility", "returned"])
+
+
+def _answers(model: RiskModel, session: pd.Timestamp) -> bool:
+    try:
+        model.volatility.at(session)
+    except (MissingVintageError, LookAheadError):
+        return False
+    return True
+
+
+def _calendar_sessions(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DatetimeIndex:
+    if end < start:
+        return pd.DatetimeIndex([])
+    week = pd.Timedelta(days=7)
+    try:
+        known = exchange_calendars.get_calendar(calendar, start=start - week, end=end + week).sessions
+    except exchange_calendars.errors.InvalidCalendarName:
+        raise ParameterError(f"calendar is {calendar!r}; pass an exchange's code such as XNYS") from None
+    return known[known.slice_indexer(start, end)]
+
+
+def _failed(fails: bool) -> str:
+    return FAIL if fails else OK

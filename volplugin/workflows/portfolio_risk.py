@@ -1,0 +1,232 @@
+"""The risk of a book at the last close, and how it came to differ from that at the close before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from volplugin.data.panel import PricePanel
+from volplugin.errors import InsufficientHistoryError, MissingForecastError
+from volplugin.risk.covariance import CovarianceForecast
+from volplugin.risk.model import RiskModel
+from volplugin.units import TRADING_DAYS, annualize
+from volplugin.workflows.monitor import Check
+
+UNITS = {
+    "volatility": "annual standard deviation, decimals",
+    "contribution": "annual, adds up to the volatility of the book",
+    "daily": "daily standard deviation, decimals",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class BookToday:
+    """Risk of a book; volatilities are *annual*.
+
+    Attributes
+    ----------
+    forecast : CovarianceForecast
+    weights : Series of shape (n_held,)
+        Of the assets with a nonzero weight.
+    volatility, before : float
+        Of the book, by the forecasts of the last session and of the one before it; the latter NaN without one.
+    positions : DataFrame, index asset
+        ``weight``, ``volatility`` (of the asset alone), ``marginal`` (volatility of the book for one more unit of
+        weight), ``contribution``, ``share`` (of the book's), and ``change`` and ``volatility_change``, the differences
+        of contribution and volatility from the session before. Largest contribution first.
+    pairs : DataFrame
+        ``one``, ``other``, ``correlation``, ``change`` of the most correlated pairs held.
+    diversification_ratio : float
+    """
+
+    forecast: CovarianceForecast
+    weights: pd.Series
+    volatility: float
+    before: float
+    positions: pd.DataFrame
+    pairs: pd.DataFrame
+    diversification_ratio: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        known = self.forecast.diagnostics
+        return {
+            "asof": str(self.forecast.asof.date()),
+            "horizon": self.forecast.horizon,
+            "units": UNITS,
+            "portfolio_volatility": self.volatility,
+            "portfolio_volatility_daily": self.volatility / np.sqrt(TRADING_DAYS),
+            "portfolio_volatility_before": _number(self.before),
+            "diversification_ratio": _number(self.diversification_ratio),
+            "model": dict(known["model"]),
+            "data_fingerprint": known["data_fingerprint"],
+            "fallbacks": dict(known["fallbacks"]),
+            "excluded": {str(asset): why for asset, why in known["excluded"].items()},
+            "assets": {
+                str(asset): {name: _number(value) for name, value in row.items()}
+                for asset, row in self.positions.to_dict(orient="index").items()
+            },
+            "pairs": [
+                {name: _number(value) if isinstance(value, float) else str(value) for name, value in row.items()}
+                for row in self.pairs.to_dict(orient="records")
+            ],
+        }
+
+
+def book_today(
+    model: RiskModel, panel: PricePanel, weights: pd.Series | None = None, horizon: int = 21, pairs: int = 5
+) -> BookToday:
+    """Forecast the risk of a book from the panel's last session, and from the one before it.
+
+    Parameters
+    ----------
+    model : RiskModel
+        Ready to forecast.
+    panel : PricePanel
+        Prices through the last close.
+    weights : Series, optional
+        By asset, fractions of the portfolio's value; equal ones of all with a forecast if not given.
+    horizon : int, default 21
+        Sessions covered.
+    pairs : int, default 5
+        Most correlated pairs to name.
+
+    Raises
+    ------
+    MissingForecastError
+        If a nonzero weight stands on an asset without a forecast.
+    """
+    sessions = panel.sessions[-2:]
+    *earlier, forecast = _forecasts(model, panel, sessions, horizon)
+    weights = pd.Series(1 / len(forecast.assets), forecast.assets) if weights is None else weights[weights != 0]
+    old = earlier[0] if earlier else None
+    positions, previous = _positions(forecast, weights), _positions_before(old, weights)
+    table = positions.assign(
+        change=positions["contribution"] - previous["contribution"],
+        volatility_change=positions["volatility"] - previous["volatility"],
+    )
+    known = not previous["contribution"].isna().any() and len(previous) > 0
+    return BookToday(
+        forecast=forecast,
+        weights=weights,
+        volatility=forecast.portfolio_volatility(weights, periods=TRADING_DAYS),
+        before=float(previous["contribution"].sum()) if known else float("nan"),
+        positions=table.sort_values("contribution", ascending=False),
+        pairs=_most_correlated(forecast, old, list(weights.index), pairs),
+        diversification_ratio=forecast.diversification_ratio(weights),
+    )
+
+
+def _forecasts(
+    model: RiskModel, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int
+) -> list[CovarianceForecast]:
+    ahead, found = model.session_forecaster(), []
+    for session in sessions:
+        try:
+            found.append(ahead.forecast(panel.asof(session), horizon))
+        except (InsufficientHistoryError, LookupError):
+            if session == panel.last_session:
+                raise
+    return found
+
+
+def _positions(forecast: CovarianceForecast, weights: pd.Series) -> pd.DataFrame:
+    held = weights.index
+    total = forecast.portfolio_volatility(weights, periods=TRADING_DAYS)
+    parts = forecast.risk_contributions(weights, periods=TRADING_DAYS)[held]
+    return pd.DataFrame(
+        {
+            "weight": weights,
+            "volatility": annualize(forecast.volatility[held]),
+            "marginal": annualize(forecast.marginal_contributions(weights)[held]),
+            "contribution": parts,
+            "share": parts / total if total > 0 else 0.0 * parts,
+        }
+    )
+
+
+def _positions_before(forecast: CovarianceForecast | None, weights: pd.Series) -> pd.DataFrame:
+    unknown = pd.DataFrame(np.nan, weights.index, ["contribution", "volatility"])
+    if forecast is None:
+        return unknown
+    try:
+        return _positions(forecast, weights)
+    except MissingForecastError:  # listed today
+        return unknown
+
+
+def _most_correlated(
+    forecast: CovarianceForecast, before: CovarianceForecast | None, held: list[Any], count: int
+) -> pd.DataFrame:
+    rho = forecast.correlation.loc[held, held].to_numpy()
+    one, other = np.triu_indices(len(held), k=1)
+    order = np.argsort(-rho[one, other], kind="stable")[:count]
+    rows = []
+    for i, j in zip(one[order], other[order], strict=True):
+        known = before is not None and {held[i], held[j]} <= set(before.assets)
+        was = before.correlation.loc[held[i], held[j]] if known and before is not None else np.nan
+        rows.append((held[i], held[j], float(rho[i, j]), float(rho[i, j] - was)))
+    return pd.DataFrame(rows, columns=["one", "other", "correlation", "change"])
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+LARGE = 5
+"""Changes that are named."""
+
+
+def book_text(book: BookToday) -> str:
+    """Volatility of a book, who makes it, the pairs that move together, and what changed since the session before."""
+    known = book.forecast.diagnostics
+    lines = [
+        f"Annual volatility over the {book.forecast.horizon} sessions after {book.forecast.asof.date()}: "
+        f"{book.volatility:.2%} ({book.volatility / np.sqrt(252):.3%} a day)",
+        f"({', '.join(f'{key} {value}' for key, value in known['model'].items())})",
+        *_changed(book),
+        f"diversification ratio {book.diversification_ratio:.2f}",
+        "",
+        _percent(book.positions.drop(columns=["change", "volatility_change"])),
+    ]
+    if len(book.pairs):
+        pairs = book.pairs.assign(pair=book.pairs["one"].astype(str) + " and " + book.pairs["other"].astype(str))
+        shown = pairs.set_index("pair")[["correlation", "change"]].map("{:+.2f}".format)
+        lines += ["", "Most correlated", shown.rename_axis(None).to_string(header=["correlation", "since before"])]
+    lines += [f"no forecast for {asset}: {why}" for asset, why in known["excluded"].items()]
+    lines += [f"{part}: {why}" for part, why in known["fallbacks"].items()]
+    return "\n".join(lines)
+
+
+def _changed(book: BookToday) -> list[str]:
+    if not np.isfinite(book.before):
+        return []
+    moved = book.positions["change"]
+    most = moved.reindex(moved.abs().sort_values(ascending=False).index)[:LARGE]
+    vols = book.positions["volatility_change"]
+    most_vols = vols.reindex(vols.abs().sort_values(ascending=False).index)[:LARGE]
+    return [
+        f"the session before: {book.before:.2%}, a change of {100 * (book.volatility - book.before):+.2f} points",
+        f"  contributions: {_named(most)}",
+        f"  volatilities: {_named(most_vols)}",
+    ]
+
+
+def _named(changes: pd.Series) -> str:
+    return ", ".join(f"{asset} {100 * change:+.2f}" for asset, change in changes.items())
+
+
+def health_text(checks: list[Check]) -> str:
+    """One line a check, the state first."""
+    wide = max(len(check.name) for check in checks)
+    lines = [f"{check.state:<5}{check.name:<{wide + 2}}{check.found}" for check in checks]
+    limits = [f" ({check.limit})" if check.limit else "" for check in checks]
+    return "\n".join(line + limit for line, limit in zip(lines, limits, strict=True))
+
+
+def _percent(table: pd.DataFrame) -> str:
+    return table.map("{:.2%}".format).rename_axis(None).to_string()

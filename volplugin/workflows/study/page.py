@@ -1,0 +1,253 @@
+"""Write a study as one self-contained page, with its numbers and plots beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from volplugin.report.backtest_page import Points, Section, render, write_page
+from volplugin.report.figures import Picture
+from volplugin.report.format import percent
+from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
+from volplugin.report.tables import Table
+from volplugin.storage.atomic import write_atomically
+from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, BookStudy, StudyResult
+
+CORRELATION_LABELS = {
+    SEED: "whole sample, as in the seed",
+    KNOWN: "all sessions so far",
+    CURRENT: "the causal model's estimator",
+}
+HEADLINE = "The seed design, as described and judged"
+
+
+def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
+    """Write ``study.html``, ``study.json``, ``predictions.csv`` and ``plots/*.png``, each whole or not at all.
+
+    Returns
+    -------
+    Path
+        Of the page, which needs no other file and no network.
+    """
+    folder = Path(out_dir)
+    chapters = sections(result)
+    write_atomically(folder / "study.json", (json.dumps(as_dict(result), indent=2) + "\n").encode())
+    write_atomically(folder / "predictions.csv", predictions(result).to_csv(index=False).encode())
+    page = render(
+        title=HEADLINE,
+        eyebrow="",
+        headline=HEADLINE,
+        lede=[*(f"{fact[0].upper()}{fact[1:]}." for fact in result.facts), stocks_sentence(result)],
+        answers=(),
+        tiles=(),
+        sections=chapters,
+    )
+    return write_page(page, chapters, folder / "study.html")
+
+
+def as_dict(result: StudyResult) -> dict[str, Any]:
+    """Return every number of a study but the daily ones as plain JSON values."""
+
+    def plain(frame: pd.DataFrame) -> dict[str, Any]:
+        return json.loads(frame.to_json(orient="index"))
+
+    books = {
+        name: {
+            "weights": {str(asset): float(weight) for asset, weight in book.weights.items()},
+            "scores": plain(book.table),
+            "says": sentences(book, result.horizon),
+        }
+        for name, book in result.books.items()
+    }
+    return {
+        "settings": dict(result.settings),
+        "causal_model": result.model,
+        "sample": list(result.facts),
+        "forecasts_raised": result.raised,
+        "books": books,
+        "stocks": plain(result.stocks),
+        "caveats": caveats(result),
+        "versions": dict(result.versions),
+    }
+
+
+def predictions(result: StudyResult) -> pd.DataFrame:
+    """Daily volatilities in long form: book, origin, what came true, and one column a model."""
+    parts = [
+        pd.concat([book.true, book.predicted], axis=1).rename_axis("origin").reset_index().assign(book=name)
+        for name, book in result.books.items()
+    ]
+    table = pd.concat(parts)
+    return table[["book", *table.columns.drop("book")]]
+
+
+def sections(result: StudyResult) -> list[Section]:
+    """Return the sections of a study's page: one a book, then correlation and caveats."""
+    settings = ", ".join(f"{name} {value}" for name, value in result.settings.items())
+    correlation = Picture(
+        "average_correlation",
+        partial(plot_average_correlation, result.correlation, CORRELATION_LABELS),
+        "The line of the whole sample is made with the returns after each date too, which nobody had then.",
+        "Plot of the average correlation of the whole sample, and of what was known of it at each date",
+    )
+    warnings = [*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."]
+    return [
+        *(_chapter(result, number, name) for number, name in enumerate(result.books, 1)),
+        Section("correlation", "What the correlation was taken for", parts=[correlation]),
+        Section("believing", "What to know before believing it", parts=[Points(warnings)]),
+    ]
+
+
+def _chapter(result: StudyResult, number: int, name: str) -> Section:
+    book = result.books[name]
+    pictures = []
+    for kind, model, which in (("seed", SEED, "The seed, as described"), ("causal", CAUSAL, "The causal model")):
+        title = f"{which}: true and predicted volatility, {name}"
+        caption = (
+            f"Both lines at the origin: what was predicted there for the {result.horizon} sessions after it, and what "
+            "they brought."
+        )
+        plot = partial(plot_true_predicted, book.true, book.predicted[[SEED, CAUSAL]], model, title=title)
+        pictures.append(Picture(f"book{number}_{kind}", plot, caption, f"Plot. {title}. {caption}"))
+    table = scores(book, f"{result.horizon} sessions ahead", result.horizon)
+    said = sentences(book, result.horizon)
+    return Section(f"book{number}", name[:1].upper() + name[1:], said, [*pictures, table])
+
+
+Show = Callable[[Any], str]
+
+LINE = 110
+"""Letters of a terminal's line."""
+
+CLEAR = 2.0
+"""Diebold-Mariano t beyond which a difference is called more than chance."""
+
+
+def scores(book: BookStudy, title: str, horizon: int) -> Table:
+    """Tabulate the book's forecasts, one model a row."""
+    cells: list[tuple[str, str, Show]] = [
+        ("QLIKE", "qlike", lambda value: _number(value, 3)),
+        ("below seed", "below_seed", lambda value: f"{value:+.1f}%".replace("-", "−")),
+        ("t", "dm_seed", lambda value: _number(value, 1)),
+        ("bias", "bias", lambda value: _number(value, 2)),
+        ("predicted", "mean_predicted_vol", percent),
+        ("realised", "realized_vol", percent),
+        ("corr.", "correlation", lambda value: _number(value, 2)),
+        ("R²", "r2", lambda value: _number(value, 2)),
+        ("R² next day", "r2_next", lambda value: _number(value, 2)),
+    ]
+    rows = [[str(model), *(show(row[key]) for _, key, show in cells)] for model, row in book.table.iterrows()]
+    own = rows[[row[0] for row in rows].index(SEED)]
+    own[2:4] = ["–", "–"]
+    note = (
+        f"Forecasts of {horizon} sessions from each of {int(book.table['origins'].iloc[0]):,} test origins. QLIKE "
+        "against the mean squared return of these sessions, lower is better; t is that of Diebold and Mariano against "
+        "the seed, negative is better. Bias: standard deviation of daily returns over the forecast standing for them, "
+        "above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. Correlation "
+        f"and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next day is "
+        f"against the {horizon}-session volatility that ends one session after the origin."
+    )
+    return Table(title, ["", *(column for column, _, _ in cells)], rows, note)
+
+
+def sentences(book: BookStudy, horizon: int) -> list[str]:
+    """Say what the full-sample correlation, the smooth target and causality were worth."""
+    return [_level(book), _correlation(book), _smooth(book, horizon), _causal(book)]
+
+
+def caveats(result: StudyResult) -> list[str]:
+    """Say what looks ahead, what was changed, and what the numbers cannot carry."""
+    horizon = result.horizon
+    said = [
+        "As described, the seed looks ahead twice: its correlation is that of the whole sample, the test part "
+        f"included, and its last training targets reach {horizon - 1} sessions into the test part. Its scaling does "
+        "not.",
+        f"Neighbouring targets share {horizon - 1} of {horizon} returns: the test part holds about "
+        f"{len(result.correlation) // horizon} outcomes that do not overlap, and differences are to be read so.",
+        "The causal model is refitted each year on data through the year's end, and reads open, high and low where "
+        "the prices have them and each stock's whole history; the networks of the seed read closes of the common "
+        "sample alone.",
+    ]
+    if result.raised:
+        said.append(
+            f"A linear output can fall below zero: {result.raised:,} forecasts of single stocks were raised to the "
+            "smallest target of their training part."
+        )
+    return said
+
+
+def stocks_sentence(result: StudyResult) -> str:
+    """Say how well the networks fit single stocks."""
+    middle = result.stocks.median()
+    return (
+        f"R² of the median stock's network: {_number(middle['training_r2'], 2)} on the training part, "
+        f"{_number(middle['test_r2'], 2)} on the test part; passes over the training part: {result.settings['epochs']}."
+    )
+
+
+def study_text(result: StudyResult) -> str:
+    """Return the study for a terminal: facts, one table a book, and what it says."""
+    parts = [_wrapped([*result.facts, stocks_sentence(result)])]
+    for name, book in result.books.items():
+        table = scores(book, name, result.horizon)
+        frame = pd.DataFrame(table.rows, columns=list(table.columns)).set_index("").rename_axis(None)
+        parts.append(f"{name}, {result.horizon} sessions ahead\n{frame.to_string()}")
+        parts.append(_wrapped(sentences(book, result.horizon)))
+    return "\n\n".join([*parts, _wrapped(caveats(result))])
+
+
+def _wrapped(said: Sequence[str]) -> str:
+    return "\n".join(textwrap.fill(sentence, LINE) for sentence in said)
+
+
+def _level(book: BookStudy) -> str:
+    seed = book.table.loc[SEED]
+    return (
+        f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
+        f"{percent(seed['realized_vol'])} came true, with a bias statistic of {_number(seed['bias'], 2)}."
+    )
+
+
+def _correlation(book: BookStudy) -> str:
+    known = book.table.loc[KNOWN]
+    change = -float(known["below_seed"])
+    verb = "lowered" if change > 0 else "raised"
+    return (
+        f"Knowing the correlation of the whole sample, the future included, {verb} the loss to "
+        f"{_number(book.table.at[SEED, 'qlike'], 3)} from the {_number(known['qlike'], 3)} of the correlation known at "
+        f"each date{_chance(known['dm_seed'])}."
+    )
+
+
+def _smooth(book: BookStudy, horizon: int) -> str:
+    last = book.table.loc[LAST]
+    return (
+        f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
+        f"{_number(last['r2_next'], 2)} against the rolling volatility of the next day, with which it shares "
+        f"{horizon - 1} of {horizon} returns, and {_number(last['r2'], 2)} against that of the next {horizon} "
+        "sessions, with which it shares none."
+    )
+
+
+def _causal(book: BookStudy) -> str:
+    own = book.table.loc[CAUSAL]
+    better = "lower" if own["below_seed"] > 0 else "higher"
+    return (
+        f"The causal model's loss is {abs(own['below_seed']):.1f}% {better} than the seed's{_chance(own['dm_seed'])}, "
+        f"its bias statistic {_number(own['bias'], 2)}."
+    )
+
+
+def _chance(t: float) -> str:
+    return f" (t {_number(t, 1)}{'' if abs(t) >= CLEAR else ', which may be chance'})"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")

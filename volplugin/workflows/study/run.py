@@ -1,0 +1,157 @@
+"""The study from end to end: train, combine, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from volplugin.correlation.base import average
+from volplugin.evaluation import PortfolioForecasts, book_scorecard
+from volplugin.risk.covariance import CovarianceForecast
+from volplugin.risk.defaults import default_correlation, default_walk, load_walk
+from volplugin.risk.model import RiskModel
+from volplugin.storage import ModelStore
+from volplugin.volatility.base import State
+from volplugin.volatility.lstm.seed import forward_volatility
+from volplugin.volatility.walk_forward import WalkForward
+from volplugin.workflows.study.models import CorrelationAt, correlations, level, seed_forecasts, seed_volatility
+from volplugin.workflows.study.networks import train_networks
+from volplugin.workflows.study.result import CAUSAL, CURRENT, LAST, LEVEL, SEED, BookStudy, StudyResult
+from volplugin.workflows.study.sample import Sample
+
+
+def causal_model(sample: Sample, store: str, *, n_jobs: int | None = None, progress: bool = True) -> RiskModel:
+    """Return the risk model that answers over the test part, training the vintages that the store lacks.
+
+    A store that holds another forecaster than the default keeps it. Vintages are trained on the whole panel, each
+    through its own date.
+
+    Parameters
+    ----------
+    sample : Sample
+    store : str
+        Folder of trained models.
+    n_jobs : int, optional
+        Processes, as joblib counts them.
+    progress : bool, default True
+        Show a bar, on a terminal.
+
+    Raises
+    ------
+    StoreConfigurationError
+        If the store's vintages were trained on other prices.
+    InsufficientHistoryError
+        If too little lies before the test part to learn from.
+    """
+    walk = default_walk(store) if ModelStore(store).configuration is None else load_walk(store)
+    walk.train(sample.panel, sample.test[0], sample.test[-1], n_jobs=n_jobs, progress=progress)
+    return RiskModel(walk, default_correlation())
+
+
+def judge_book(sample: Sample, book: str, forecasts: Mapping[str, Sequence[CovarianceForecast]]) -> BookStudy:
+    """Score the forecasts of a book, and its own last sessions as a forecast, over the test part.
+
+    Parameters
+    ----------
+    sample : Sample
+    book : str
+        Name of one of its books.
+    forecasts : mapping of model to sequence of CovarianceForecast
+        One a test origin.
+    """
+    returns, weights, horizon = sample.book_returns(book), sample.books[book], sample.settings.horizon
+    rolling = returns.rolling(horizon).std()
+    predicted = pd.DataFrame(
+        {
+            model: pd.Series({one.asof: one.portfolio_volatility(weights) for one in path})
+            for model, path in forecasts.items()
+        }
+    )
+    predicted[LAST] = rolling[predicted.index]
+    true = rolling.shift(-horizon)[predicted.index].rename("true")
+    paths = {str(model): PortfolioForecasts(path, returns, horizon) for model, path in predicted.items()}
+    table = book_scorecard(paths, benchmark=SEED)
+    table = table.rename(columns={f"below_{SEED}": "below_seed", f"dm_{SEED}": "dm_seed"})
+    table["correlation"] = predicted.corrwith(true)
+    table["r2"] = predicted.apply(r_squared, true=true)
+    table["r2_next"] = predicted.apply(r_squared, true=rolling.shift(-1)[predicted.index])
+    return BookStudy(weights, true, predicted, table)
+
+
+def r_squared(predicted: pd.Series, true: pd.Series) -> float:
+    """One minus the squared errors over those of the mean, which knows the future: negative where worse than it."""
+    return float(1 - ((true - predicted) ** 2).sum() / ((true - true.mean()) ** 2).sum())
+
+
+def run_study(
+    sample: Sample,
+    causal: RiskModel,
+    folder: str | Path,
+    *,
+    n_jobs: int | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] | None = None,
+) -> StudyResult:
+    """Train the seed's networks, compose Sigma, and judge it beside the causal model over the test part.
+
+    Parameters
+    ----------
+    sample : Sample
+        From `common_sample`.
+    causal : RiskModel
+        Ready to answer at the first test origin.
+    folder : path
+        Where each network is kept as it finishes; what it holds already is not trained again.
+    n_jobs : int, optional
+        Processes that train, as joblib counts them.
+    progress : bool, default True
+        Show a bar, on a terminal.
+    say : callable, optional
+        Told of each step.
+    """
+    networks = train_networks(sample, Path(folder), n_jobs=n_jobs, progress=progress, say=say)
+    if say is not None:
+        say("judging over the test part")
+    volatility, raised = seed_volatility(sample, networks)
+    scaled = volatility * level(sample, volatility)
+    rho = correlations(sample, causal.correlation)
+    horizon, test = sample.settings.horizon, sample.test
+    forecasts = {name: list(seed_forecasts(volatility, at, test, horizon)) for name, at in rho.items()}
+    forecasts[LEVEL] = list(seed_forecasts(scaled, rho[CURRENT], test, horizon))
+    forecasts[CAUSAL] = list(causal.forecast_path(sample.panel, test, horizon))
+    return StudyResult(
+        settings=asdict(sample.settings),
+        facts=sample.facts(),
+        books={book: judge_book(sample, book, forecasts) for book in sample.books},
+        stocks=_stock_errors(sample, networks),
+        correlation=_averages(rho, test),
+        raised=raised,
+        model=_in_words(causal),
+    )
+
+
+def _in_words(model: RiskModel) -> str:
+    walk = model.volatility
+    forecaster = walk.forecaster if isinstance(walk, WalkForward) else walk
+    return f"{type(forecaster).__name__} + {model.correlation!r}"
+
+
+def _stock_errors(sample: Sample, networks: Mapping[str, State]) -> pd.DataFrame:
+    """Mean squared error and R2 of each network on both parts, from its own forecasts."""
+    values = forward_volatility(sample.returns.to_numpy(), sample.settings.horizon)
+    true = pd.DataFrame(values, index=sample.returns.index, columns=sample.returns.columns)
+    rows: dict[str, dict[str, float]] = {}
+    for name in true:
+        predicted = pd.Series(networks[str(name)]["forecast"], index=sample.origins)
+        rows[name] = {}
+        for part, origins in (("training", sample.training), ("test", sample.test)):
+            pair = predicted[origins], true.loc[origins, name]
+            rows[name] |= {f"{part}_mse": ((pair[0] - pair[1]) ** 2).mean(), f"{part}_r2": r_squared(*pair)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _averages(rho: Mapping[str, CorrelationAt], test: pd.DatetimeIndex) -> pd.DataFrame:
+    return pd.DataFrame({name: [average(at(day).to_numpy()) for day in test] for name, at in rho.items()}, index=test)
