@@ -58,9 +58,9 @@ def trained(
     return WalkForward(model, store=ModelStore(store / folder)).train(panel, start, end, n_jobs=jobs)
 
 
-def kept(walk: WalkForward, panel: PricePanel, start: str, end: str) -> str:
+def kept(walk_forward: WalkForward, panel: PricePanel, start: str, end: str) -> str:
     """Share of assets, over the vintages, that kept a readout or network of their own."""
-    owns = [model.vintage.get("own", "") for model, _ in walk.spans(panel, start, end)]
+    owns = [model.vintage.get("own", "") for model, _ in walk_forward.iter_vintages(panel, start, end)]
     pairs = [[int(part) for part in own.removesuffix(" assets").split(" of ")] for own in owns if own]
     return f"{sum(own for own, _ in pairs) / sum(total for _, total in pairs):.0%}" if pairs else ""
 
@@ -94,18 +94,18 @@ def main(start: str, end: str, store: Path, jobs: int, only: str) -> None:
     variants = {
         name: model for name, model in VARIANTS.items() if name == REFERENCE or not wanted or name.startswith(wanted)
     }
-    walks = {}
+    walk_forwards = {}
     for name, model in variants.items():
         click.echo(name, err=True)
-        walks[name] = trained(name, model, panel, start, end, store, jobs)
+        walk_forwards[name] = trained(name, model, panel, start, end, store, jobs)
     scores = volatility_scorecard(
-        forecast_table(walks, panel, start, end, HORIZONS),
+        forecast_table(walk_forwards, panel, start, end, HORIZONS),
         panel,
         HORIZONS,
         benchmarks=(REFERENCE,),
         calibrated_through=pd.Timestamp(start) - pd.Timedelta(days=1),
     )
-    shares = {name: kept(walk, panel, start, end) for name, walk in walks.items()}
+    shares = {name: kept(walk_forward, panel, start, end) for name, walk_forward in walk_forwards.items()}
     print(describe_machine())
     print(f"\n{start} to {end}, {int(scores.table['stock_days'].max()):,} stock-days\n")
     print(markdown(scores, shares))

@@ -115,10 +115,10 @@ def prepare(folder: str) -> str:
     ingest_bundle("dow30")
     register_metrics()
     store = str(Path(folder) / "models")
-    walk = WalkForward(LSTMVolatility(steps=5), store=ModelStore(store))
+    walk_forward = WalkForward(LSTMVolatility(steps=5), store=ModelStore(store))
     panel = read_bundle("dow30")
     for span in SPANS:
-        walk.train(panel, *span, progress=False)
+        walk_forward.train(panel, *span, progress=False)
     return store
 
 

@@ -35,7 +35,7 @@ from volplugin.correlation import (
     NonlinearShrinkageCorrelation,
     TwoSpeedCorrelation,
 )
-from volplugin.risk.model import CLIP
+from volplugin.risk.model import MAX_STANDARDIZED_RETURN
 
 HORIZONS = (1, 5, 21)
 AHEAD, YEAR, TARGET, QUARTER = 21, 252, 0.10, 63
@@ -81,13 +81,13 @@ class Origin(NamedTuple):
 
 def origins(panel: PricePanel, start: str, end: str) -> Iterator[Origin]:
     """Every session between two dates, each with the returns devolatilised by the vintage that answers there."""
-    walk = WalkForward(HARVolatility("market")).train(panel, start, end, progress=False)
+    walk_forward = WalkForward(HARVolatility("market")).train(panel, start, end, progress=False)
     returns = panel.returns.to_numpy()
     last = panel.sessions[-AHEAD - 1]
-    for model, span in walk.spans(panel, start, end):
+    for model, span in walk_forward.iter_vintages(panel, start, end):
         known = panel.asof(span[-1])
-        sigma = model.replay(known, known.sessions[0], span[-1], HORIZONS)
-        z = (known.returns / sigma[1].shift(1)).clip(-CLIP, CLIP)
+        sigma = model.predict_in_sample(known, known.sessions[0], span[-1], HORIZONS)
+        z = (known.returns / sigma[1].shift(1)).clip(-MAX_STANDARDIZED_RETURN, MAX_STANDARDIZED_RETURN)
         for session in span[span <= last]:
             row = panel.sessions.get_loc(session)
             there = np.isfinite(sigma[AHEAD].iloc[row].to_numpy())
@@ -97,7 +97,7 @@ def origins(panel: PricePanel, start: str, end: str) -> Iterator[Origin]:
 
 def scores(estimator: CorrelationEstimator, view: str, asked: list[Origin]) -> dict[str, float]:
     """Return one row of the table."""
-    loglik, gmv, predicted, realised, book = ([] for _ in range(5))
+    loglik, gmv, predicted, realised, portfolio = ([] for _ in range(5))
     seconds = 0.0
     for z, sigma, later in asked:
         began = time.perf_counter()
@@ -113,10 +113,10 @@ def scores(estimator: CorrelationEstimator, view: str, asked: list[Origin]) -> d
         exposures = [weights * sigma[days] for days in HORIZONS]
         predicted.append([exposure @ rho @ exposure for exposure in exposures])
         realised.append([np.mean(path[:days] ** 2) for days in HORIZONS])
-        book.append(path[0])
+        portfolio.append(path[0])
     # The floor of the judge of forecasts: a session without a move would have an infinite loss.
     ratio = np.maximum(realised, 1e-7) / np.array(predicted)
-    scaled = pd.Series(np.array(book) * TARGET / np.sqrt(YEAR * np.array(predicted)[:, -1]))
+    scaled = pd.Series(np.array(portfolio) * TARGET / np.sqrt(YEAR * np.array(predicted)[:, -1]))
     distance = (scaled.rolling(QUARTER).std() * np.sqrt(YEAR) - TARGET).abs().mean()
     totals = np.sum(loglik, axis=0)
     return {

@@ -40,11 +40,11 @@ from peers import PEERS, Peer
 
 from volplugin import PricePanel, RiskModel, read_bundle
 from volplugin.data.panel import price_digest
-from volplugin.evaluation import CovariancePath, CovarianceScores, judge_covariances
+from volplugin.evaluation import CovariancePath, CovarianceScores, evaluate_covariance_forecasts
 from volplugin.portfolio.defaults import targeting_risk_model
-from volplugin.risk.adjustments import RegimeMultiplier
-from volplugin.risk.defaults import default_risk_model, default_walk
-from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.risk.adjustments import VolatilityRegimeAdjustment
+from volplugin.risk.defaults import default_risk_model, default_walk_forward
+from volplugin.storage.forecast_cache import ForecastCache
 
 RISK, STRUCTURE = "volplugin, view risk", "volplugin, view structure"
 Timed = tuple[CovariancePath, float]
@@ -53,7 +53,7 @@ Timed = tuple[CovariancePath, float]
 def own_models(store: Path | None) -> dict[str, tuple[RiskModel, str]]:
     """Return our risk models and the views asked for: the default one, corrected for regimes, and for targeting."""
     model = default_risk_model()
-    corrected = RiskModel(model.volatility, model.correlation, calibration=RegimeMultiplier())
+    corrected = RiskModel(model.volatility, model.correlation, calibration=VolatilityRegimeAdjustment())
     own = {
         RISK: (model, "risk"),
         STRUCTURE: (model, "structure"),
@@ -70,7 +70,7 @@ def own_path(model: RiskModel, panel: PricePanel, origins: pd.DatetimeIndex, hor
     return CovariancePath.collect(forecasts), 1000 * (time.process_time() - began) / len(origins)
 
 
-def peer_path(name: str, panel: PricePanel, origins: pd.DatetimeIndex, horizon: int, cache: ForecastArchive) -> Timed:
+def peer_path(name: str, panel: PricePanel, origins: pd.DatetimeIndex, horizon: int, cache: ForecastCache) -> Timed:
     """Forecasts of a peer, made now or found in the cache, and the milliseconds that each took."""
     key, upper = peer_key(PEERS[name], panel, origins, horizon), np.triu_indices(len(panel.assets))
     kept = cache.load(name, key)
@@ -88,9 +88,9 @@ def peer_path(name: str, panel: PricePanel, origins: pd.DatetimeIndex, horizon: 
 
 def peer_key(peer: Peer, panel: PricePanel, origins: pd.DatetimeIndex, horizon: int) -> str:
     """Digest of what forecasts of a peer depend on: its library, how it is called, prices, origins and horizon."""
-    facts = [peer.library, version(peer.library), version("numpy"), inspect.getsource(sys.modules["peers"])]
-    facts += [str(horizon if peer.by_horizon else ""), price_digest(panel), *origins.astype(str)]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    metadata = [peer.library, version(peer.library), version("numpy"), inspect.getsource(sys.modules["peers"])]
+    metadata += [str(horizon if peer.by_horizon else ""), price_digest(panel), *origins.astype(str)]
+    return hashlib.sha256("\n".join(metadata).encode()).hexdigest()
 
 
 def installed(peer: Peer) -> bool:
@@ -172,19 +172,19 @@ def main(
 ) -> None:
     """Forecast, judge and print."""
     panel = read_bundle("dow30")
-    archive = ForecastArchive(cache)
+    forecast_cache = ForecastCache(cache)
     origins = panel.sessions[panel.sessions.slice_indexer(start, end)]
     parts = tuple(part for part in only.split(",") if part)
     wanted = [name for name in PEERS if not parts or any(part in name for part in parts)]
     absent = [name for name in wanted if not installed(PEERS[name])]
     names = [name for name in wanted if name not in absent]
     if store is not None:
-        default_walk(store).train(panel, start, end, n_jobs=jobs)
+        default_walk_forward(store).train(panel, start, end, n_jobs=jobs)
     own = own_models(store)
     tasks = [delayed(own_path)(model, panel, origins, horizon, view) for model, view in own.values()]
-    tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, horizon, archive) for name in names]
+    tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, horizon, forecast_cache) for name in names]
     timed = dict(zip([*own, *names], Parallel(n_jobs=jobs)(tasks), strict=True))
-    scores = judge_covariances({name: path for name, (path, _) in timed.items()}, panel, horizon)
+    scores = evaluate_covariance_forecasts({name: path for name, (path, _) in timed.items()}, panel, horizon)
     libraries = sorted({PEERS[name].library for name in names} - {"numpy"})
     print(describe_machine() + "".join(f", {library} {version(library)}" for library in libraries))
     print(f"\n{start} to {end}, {len(scores.sample.origins)} origins, horizon {horizon}, {len(panel.assets)} assets\n")

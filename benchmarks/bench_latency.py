@@ -63,12 +63,14 @@ def clocked(steps: Iterator[object]) -> Times:
 
 def ours(model: RiskModel, cuts: list[PricePanel]) -> dict[str, Times]:
     """Time the whole step, and its parts: the volatilities of a new session, then the forecast."""
-    ahead = model.session_forecaster()
+    ahead = model.backtest_forecaster()
     whole = clocked(ahead.forecast(cut, HORIZON) for cut in cuts)
-    follower = model.volatility.follower()
+    online_predictor = model.volatility.online_predictor()
     windows = [cut.tail(model.lookback) for cut in cuts]
-    update = clocked(follower.replay(cut, cut.last_session, cut.last_session, (1, HORIZON)) for cut in windows)
-    again = model.session_forecaster()
+    update = clocked(
+        online_predictor.predict_in_sample(cut, cut.last_session, cut.last_session, (1, HORIZON)) for cut in windows
+    )
+    again = model.backtest_forecaster()
     repeated = []
     for cut in cuts:
         again.forecast(cut, HORIZON)
@@ -122,7 +124,7 @@ def print_table(stocks: int) -> None:
     mine = ours(model, cuts)
     base = mine["whole"][1]
     rows = {"volplugin: update and covariance": mine["whole"]}
-    rows |= {name: clocked(walk()) for name, walk in peers(stocks, simple, origins).items()}
+    rows |= {name: clocked(walk_forward()) for name, walk_forward in peers(stocks, simple, origins).items()}
     for name, (first, session) in rows.items():
         print(f"  {name:<42}{first:7.0f} ms{session:8.2f} ms{session / base:9.2f}")
     goals = GOALS.get(stocks, (None, None))
@@ -141,12 +143,12 @@ def print_with_listings(stocks: int) -> None:
     assert panel.returns.shape == panel.variance.shape == panel.overnight.shape
     mine = ours(model, [panel.asof(session) for session in panel.sessions[-6:]])
     forecast = model.forecast(panel)
-    facts, smallest = forecast.diagnostics, float(np.linalg.eigvalsh(forecast.correlation)[0])
+    metadata, smallest = forecast.diagnostics, float(np.linalg.eigvalsh(forecast.correlation)[0])
     print(
         f"\n{stocks} simulated stocks, listed and delisted: {len(forecast.assets)} with a forecast at the end, "
-        f"{len(facts['excluded'])} without, {len(facts['short_history'])} of short history\n"
-        f"  condition number {facts['condition_number']:.0f}, smallest eigenvalue {smallest:.1e}, "
-        f"largest change by repair {facts['psd_repair']:.1e}\n"
+        f"{len(metadata['excluded'])} without, {len(metadata['short_history'])} of short history\n"
+        f"  condition number {metadata['condition_number']:.0f}, smallest eigenvalue {smallest:.1e}, "
+        f"largest change by repair {metadata['psd_repair']:.1e}\n"
         f"  forecast from carried state {mine['forecast'][1]:.1f} ms (goal: at most 150 ms), "
         f"update {mine['update'][1]:.1f} ms, first {mine['whole'][0]:.0f} ms"
     )

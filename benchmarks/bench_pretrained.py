@@ -51,7 +51,7 @@ class OnCloses:
 
     def predict_path(self, panel: PricePanel, start: str, end: str, horizon: int) -> pd.DataFrame:
         """Forecast as the model does of closes."""
-        return self.model.predict_path(panel.closes(), start, end, horizon)
+        return self.model.predict_path(panel.close_only(), start, end, horizon)
 
 
 def table(scores: VolatilityScores, rows: list[str]) -> str:
@@ -80,15 +80,15 @@ def tuned(panel: PricePanel, start: str, end: str) -> tuple[PretrainedVolatility
     """Tune each year's vintage to the stocks of a panel, and say how many kept a readout of their own."""
     model, kept = PretrainedVolatility(), []
     for date in RefitSchedule().dates(panel.sessions, start, end):
-        ranges = model.fit(panel.asof(date)).at(date).answering(panel)
+        ranges = model.fit(panel.asof(date)).vintage_at(date).answering(panel)
         kept.append(f"{ranges.vintage['own']} from {date.date()} on")
     return model, kept
 
 
 def steps_chosen(model: PretrainedVolatility) -> str:
     """Gradient steps that a validation tail chose for each network, by vintage."""
-    facts = {date: model.at(date).vintage for date in model.store.vintages()}
-    return "; ".join(f"{fact.get('steps', 'as given')} in {date.date()}" for date, fact in facts.items())
+    metadata = {date: model.vintage_at(date).vintage for date in model.store.vintages()}
+    return "; ".join(f"{fact.get('steps', 'as given')} in {date.date()}" for date, fact in metadata.items())
 
 
 def first_forecast() -> str:
@@ -130,8 +130,8 @@ def main(
     models = {SHIPPED: shipped, TUNED: own, CLOSES: OnCloses(shipped), "log-HAR fitted on the Dow 30": own_har}
     models["the same with market terms"] = market_har
     if wide is not None:
-        everyone = PricePanel.beside([panel, PricePanel.from_parquet(wide)])
-        models[WIDE_HAR] = WalkForward(HARVolatility()).train(everyone, start, end, n_jobs=2, progress=False)
+        all_assets = PricePanel.concat([panel, PricePanel.from_parquet(wide)])
+        models[WIDE_HAR] = WalkForward(HARVolatility()).train(all_assets, start, end, n_jobs=2, progress=False)
     if zero_shot is not None:
         models["pretrained without the Dow 30"] = PretrainedVolatility(zero_shot)
     others = {name: PretrainedVolatility(folder) for name, folder in beside}
@@ -140,13 +140,13 @@ def main(
         models["LSTM trained on the Dow 30"] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(
             panel, start, end, n_jobs=2
         )
-    closes_har = WalkForward(HARVolatility()).train(panel.closes(), start, end, progress=False)
+    closes_har = WalkForward(HARVolatility()).train(panel.close_only(), start, end, progress=False)
     models |= {"log-HAR on closes only": OnCloses(closes_har), "EWMA94": EWMAVolatility()}
     seeds = {
-        f"{name} {part}": walk
+        f"{name} {part}": walk_forward
         for name, model in ({SHIPPED: shipped} | others).items()
-        for part, walk in model.components().items()
-        if part != "ensemble" or len(model.components()) > 2  # which is one seed's network itself otherwise
+        for part, walk_forward in model.ensemble_members().items()
+        if part != "ensemble" or len(model.ensemble_members()) > 2  # which is one seed's network itself otherwise
     }
     benchmark = WIDE_HAR if wide is not None else "log-HAR fitted on the Dow 30"
     scores = volatility_scorecard(

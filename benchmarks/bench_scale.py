@@ -27,8 +27,8 @@ from processes import Spent, spending
 from volplugin import LSTMVolatility, PricePanel, RiskModel, WalkForward, read_bundle
 from volplugin._bundles import ingest_bundle, register_csv_folder
 from volplugin.data.simulated import simulated_market, simulated_panel
-from volplugin.risk.defaults import default_correlation, default_walk
-from volplugin.workflows.evaluate_portfolio import judge_volatility
+from volplugin.risk.defaults import default_correlation, default_walk_forward
+from volplugin.workflows.evaluate_volatility import evaluate_volatility
 
 BEGIN, START, END = "2000-01-03", pd.Timestamp("2010-01-04"), pd.Timestamp("2021-04-20")
 GOAL_SECONDS, GOAL_GIB = 600, 4.0
@@ -63,16 +63,16 @@ def whole_run(stocks: int, jobs: int, folder: Path) -> None:
     register_csv_folder(NAME, folder / NAME)
     lines("ingest them as a zipline bundle", lambda: ingest_bundle(NAME))
     panel = lines("read the bundle", lambda: read_bundle(NAME))
-    walk = default_walk(folder / "models")
+    walk_forward = default_walk_forward(folder / "models")
     training = f"train the vintages on {jobs} processes"
-    lines(training, lambda: walk.train(panel, START, END, n_jobs=jobs, progress=False))
-    model = RiskModel(walk, default_correlation())
+    lines(training, lambda: walk_forward.train(panel, START, END, n_jobs=jobs, progress=False))
+    model = RiskModel(walk_forward, default_correlation())
     weeks = panel.sessions[panel.sessions >= START].to_series().resample("W").last().dropna()
     sigma = lines(f"Sigma each week ({len(weeks)})", lambda: weekly(model, panel, pd.DatetimeIndex(weeks)))
-    scores = lines("judge every session, h=21, against EWMA94", lambda: judged(panel, walk))
+    scores = lines("judge every session, h=21, against EWMA94", lambda: evaluated(panel, walk_forward))
     spent = lines.spent[training]
-    count = len(walk.store.vintages())
-    print(f"{panel!r}; {count} vintages of {len(walk.forecaster.seeds)} seeds; last Sigma of {sigma} stocks")
+    count = len(walk_forward.store.vintages())
+    print(f"{panel!r}; {count} vintages of {len(walk_forward.forecaster.seeds)} seeds; last Sigma of {sigma} stocks")
     print(f"QLIKE on these simulated prices, h=21: {scores}")
     print(
         f"training: {spent.wall:.0f} s on the clock (goal: at most {GOAL_SECONDS}), {spent.processors / jobs:.0f} s if "
@@ -89,9 +89,9 @@ def weekly(model: RiskModel, panel: PricePanel, weeks: pd.DatetimeIndex) -> int:
     return count
 
 
-def judged(panel: PricePanel, walk: WalkForward) -> str:
+def evaluated(panel: PricePanel, walk_forward: WalkForward) -> str:
     """Mean QLIKE by model."""
-    scores = judge_volatility(panel, walk, START, END, models=("LSTM", "EWMA94"), horizons=(HORIZON,))
+    scores = evaluate_volatility(panel, walk_forward, START, END, models=("LSTM", "EWMA94"), horizons=(HORIZON,))
     means = scores.losses.mean()
     return ", ".join(f"{name} {means[name, HORIZON]:.3f}" for name in scores.models)
 

@@ -33,7 +33,7 @@ from volplugin._gallery.vol_target import compose
 from volplugin.adapters.zipline import register_metrics
 from volplugin.adapters.zipline.run import run_hooks
 from volplugin.portfolio.defaults import TARGETING_HORIZON, targeting_risk_model, targeting_rule
-from volplugin.risk.defaults import ewma_covariance, load_walk, volatility_named
+from volplugin.risk.defaults import ewma_covariance, load_walk_forward, volatility_named
 from volplugin.storage.atomic import write_atomically
 from volplugin.units import annualize
 from volplugin.workflows.backtest import train
@@ -50,7 +50,7 @@ MODELS: dict[str, Callable[[str], RiskModel]] = {
     "GJR-GARCH + constant correlation": lambda store: RiskModel(
         volatility_named("GJR"), RollingCorrelation(FIVE_YEARS)
     ),
-    "LSTM + rolling correlation": lambda store: RiskModel(load_walk(store), RollingCorrelation()),
+    "LSTM + rolling correlation": lambda store: RiskModel(load_walk_forward(store), RollingCorrelation()),
 }
 PEERS = tuple(MODELS)[1:4]
 """Covariances that ours is compared with in the last line: those without any part of ours."""

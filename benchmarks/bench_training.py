@@ -23,7 +23,7 @@ from machine import describe_machine
 from volplugin.volatility.features import INPUTS, RECURRENT
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import STRIDE
-from volplugin.volatility.lstm.training import Recipe, log_mse, train
+from volplugin.volatility.lstm.training import TrainingConfig, log_mse, train
 
 WINDOW, HEADS, UNITS = 60, 3, (64, 32)
 BATCH, WINDOW_BATCH = 16, 32
@@ -54,7 +54,7 @@ def many_to_many(steps: int = 20) -> int:
     x = rng.standard_normal((BATCH, WINDOW + STRIDE, len(INPUTS)))
     y = rng.standard_normal((BATCH, WINDOW + STRIDE, HEADS))
     y[:, :WINDOW] = np.nan
-    train(network(generator), x, y, log_mse, Recipe(steps=steps, batch=BATCH), generator)
+    train(network(generator), x, y, log_mse, TrainingConfig(steps=steps, batch=BATCH), generator)
     return steps * BATCH * STRIDE
 
 
@@ -64,7 +64,7 @@ def seed_windows(steps: int = 60) -> int:
     x = rng.standard_normal((WINDOW_BATCH, WINDOW, len(INPUTS)))
     y = np.full((WINDOW_BATCH, WINDOW, HEADS), np.nan)
     y[:, -1] = rng.standard_normal((WINDOW_BATCH, HEADS))
-    train(network(generator), x, y, log_mse, Recipe(steps=steps, batch=WINDOW_BATCH), generator)
+    train(network(generator), x, y, log_mse, TrainingConfig(steps=steps, batch=WINDOW_BATCH), generator)
     return steps * WINDOW_BATCH
 
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from machine import describe_machine
 
 from volplugin import read_bundle
-from volplugin.risk.defaults import default_walk
+from volplugin.risk.defaults import default_walk_forward
 
 START, END = "2010-01-04", "2021-04-20"
 
@@ -29,11 +29,14 @@ def main() -> None:
     """Train, and print what it cost."""
     panel, cores = read_bundle("dow30"), os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as store:
-        walk = default_walk(store)
+        walk_forward = default_walk_forward(store)
         began = time.perf_counter()
-        walk.train(panel, START, END, n_jobs=cores, progress=False)
+        walk_forward.train(panel, START, END, n_jobs=cores, progress=False)
         seconds = time.perf_counter() - began
-        vintages, networks = len(walk.store.vintages()), len(walk.store.vintages()) * len(walk.forecaster.seeds)
+        vintages, networks = (
+            len(walk_forward.store.vintages()),
+            len(walk_forward.store.vintages()) * len(walk_forward.forecaster.seeds),
+        )
     largest = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print(describe_machine())
     print(f"{len(panel.assets)} stocks, {vintages} vintages, {networks} networks on {cores} processes")

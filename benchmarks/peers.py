@@ -133,14 +133,14 @@ class Peer:
     `by_horizon` says that its forecasts depend on the sessions they are for, which it takes as a third argument.
     """
 
-    walk: Callable[..., Forecasts]
+    walk_forward: Callable[..., Forecasts]
     library: str
     module: str
     by_horizon: bool = False
 
     def forecasts(self, returns: pd.DataFrame, origins: pd.DatetimeIndex, horizon: int) -> Forecasts:
         """Walk over the origins."""
-        return self.walk(returns, origins, horizon) if self.by_horizon else self.walk(returns, origins)
+        return self.walk_forward(returns, origins, horizon) if self.by_horizon else self.walk_forward(returns, origins)
 
 
 PEERS: dict[str, Peer] = {

@@ -17,11 +17,11 @@ class Fused(VolatilityForecaster):
     The fuse is a file that holds the number of the one process that must not fit, the test's own.
     """
 
-    circumstances = ("device", "fuse")
+    runtime_params = ("device", "fuse")
     fuse: str
 
-    def fit_part(self, panel: PricePanel) -> State:
-        state = super().fit_part(panel)
+    def fit_member(self, panel: PricePanel) -> State:
+        state = super().fit_member(panel)
         fuse = Path(self.fuse)
         if self.fuse and _took(fuse):
             os.kill(os.getpid(), signal.SIGKILL)

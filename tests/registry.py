@@ -29,7 +29,7 @@ from volplugin.correlation import (
     NonlinearShrinkageCorrelation,
     TwoSpeedCorrelation,
 )
-from volplugin.risk.adjustments import AssetBias, Calibration, EigenvalueAdjustment, RegimeMultiplier
+from volplugin.risk.adjustments import AssetBias, CovarianceAdjustment, EigenvalueAdjustment, VolatilityRegimeAdjustment
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
 
 
@@ -80,12 +80,12 @@ CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
     "scikit-learn": lambda: EstimatorCorrelation(OAS(assume_centered=True), 60),
 }
 
-CALIBRATIONS: dict[str, Callable[[], list[Calibration]]] = {
-    "regime-book": lambda: [RegimeMultiplier(halflife=6)],
-    "regime-assets": lambda: [RegimeMultiplier(halflife=6, strength=1, over="assets")],
+CALIBRATIONS: dict[str, Callable[[], list[CovarianceAdjustment]]] = {
+    "regime-book": lambda: [VolatilityRegimeAdjustment(halflife=6)],
+    "regime-assets": lambda: [VolatilityRegimeAdjustment(halflife=6, strength=1, over="assets")],
     "asset-bias": lambda: [AssetBias(halflife=20)],
     "eigenvalue": lambda: [EigenvalueAdjustment(simulations=5, views=("risk", "structure"))],
-    "all": lambda: [AssetBias(20), RegimeMultiplier(6), EigenvalueAdjustment(5, views=("risk", "structure"))],
+    "all": lambda: [AssetBias(20), VolatilityRegimeAdjustment(6), EigenvalueAdjustment(5, views=("risk", "structure"))],
 }
 
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED, frames, permuted, scaled
 
 from volplugin import ModelStore, PricePanel, RiskModel, RollingVolatility, WalkForward
-from volplugin.data.panel import LONGEST_HALT
+from volplugin.data.panel import MAX_GAP_SESSIONS
 from volplugin.errors import LookAheadError, MissingVintageError, NotFittedError, PanelError, ParameterError
 from volplugin.risk import defaults
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
@@ -42,7 +42,7 @@ def z(synthetic) -> pd.DataFrame:
 
 def answering(model: VolatilityForecaster) -> VolatilityForecaster:
     """Return the model with the learned numbers that answer at `ASOF`."""
-    return model.at(ASOF)
+    return model.vintage_at(ASOF)
 
 
 def assert_same_state(one: VolatilityForecaster, other: VolatilityForecaster) -> None:
@@ -91,7 +91,7 @@ def test_clone_has_the_parameters_and_nothing_learned(name, learned, known):
     copy = clone(learned[name])
     assert repr(copy.get_params()) == repr(learned[name].get_params())
     assert not hasattr(copy, "trained_through_")
-    if copy.learns:
+    if copy.requires_fit:
         with pytest.raises((NotFittedError, MissingVintageError)):
             copy.predict(known)
 
@@ -111,7 +111,7 @@ def test_inputs_are_left_as_they_were(name, synthetic):
     model = learn(FORECASTERS[name](), panel)
     model.predict(panel.asof(ASOF))
     model.predict_path(panel, SESSIONS[1050], ASOF)
-    model.replay(panel, SESSIONS[1050], ASOF, (1, 21))
+    model.predict_in_sample(panel, SESSIONS[1050], ASOF, (1, 21))
     for field, frame in before.items():
         pd.testing.assert_frame_equal(frame, getattr(panel, field))
     assert panel.fingerprint() == synthetic.fingerprint()
@@ -120,7 +120,7 @@ def test_inputs_are_left_as_they_were(name, synthetic):
 @every_forecaster
 def test_fit_returns_self_and_says_what_it_learned_from(name, synthetic, learned):
     model = answering(learned[name])
-    if not model.learns:
+    if not model.requires_fit:
         assert model.fit(synthetic) is model
         return
     assert model.trained_through_ <= ASOF
@@ -149,14 +149,14 @@ def test_positive_and_finite_where_listed_long_enough(name, horizon, learned, kn
 @every_forecaster
 def test_nan_before_listing_and_long_after_delisting(name, learned, synthetic):
     model = answering(learned[name])
-    before = model.replay(synthetic, SESSIONS[300], LISTED, (21,))[21]
+    before = model.predict_in_sample(synthetic, SESSIONS[300], LISTED, (21,))[21]
     assert before["DELT"].isna().all()
     # A listed asset needs some history first; from a year on there is an answer.
-    later = model.replay(synthetic, SESSIONS[400 + 252], SESSIONS[400 + 260], (21,))[21]
+    later = model.predict_in_sample(synthetic, SESSIONS[400 + 252], SESSIONS[400 + 260], (21,))[21]
     assert later["DELT"].notna().all()
     gone = model.predict_path(synthetic, DELISTED, SESSIONS[-1])["FOXT"]
-    assert gone.iloc[: LONGEST_HALT + 1].notna().all()
-    assert gone.iloc[LONGEST_HALT + 1 :].isna().all()
+    assert gone.iloc[: MAX_GAP_SESSIONS + 1].notna().all()
+    assert gone.iloc[MAX_GAP_SESSIONS + 1 :].isna().all()
 
 
 @every_forecaster
@@ -192,9 +192,9 @@ def test_the_currency_does_not_matter(name, factor, learned, synthetic, known):
 
 @every_forecaster
 def test_who_else_is_asked_for_does_not_matter(name, learned, known):
-    everyone = learned[name].predict(known)
+    all_assets = learned[name].predict(known)
     few = learned[name].predict(known.select(["HOTE", "ALFA", "DELT"]))
-    pd.testing.assert_series_equal(few, everyone[["HOTE", "ALFA", "DELT"]], rtol=1e-6)
+    pd.testing.assert_series_equal(few, all_assets[["HOTE", "ALFA", "DELT"]], rtol=1e-6)
 
 
 @every_forecaster
@@ -221,7 +221,7 @@ def test_only_the_lookback_counts(name, learned, synthetic):
 @every_forecaster
 def test_replay_answers_the_horizons_asked_for(name, learned, synthetic):
     start = SESSIONS[1050]
-    paths = learned[name].replay(synthetic, start, ASOF, (1, 10, 21))
+    paths = learned[name].predict_in_sample(synthetic, start, ASOF, (1, 10, 21))
     assert list(paths) == [1, 10, 21]
     for horizon, path in paths.items():
         assert list(path.index) == list(SESSIONS[1050:1061])
@@ -233,21 +233,21 @@ def test_replay_answers_the_horizons_asked_for(name, learned, synthetic):
 @every_forecaster
 def test_following_session_by_session_equals_replaying(name, learned, synthetic):
     """Over blocks of a network, a halt, a delisting and, in a walk-forward, a change of vintage."""
-    follower = answering(learned[name]).follower()
+    online_predictor = answering(learned[name]).online_predictor()
     for session in [*SESSIONS[1010:1050], *SESSIONS[1095:1115]]:
         known = synthetic.asof(session)
-        followed = follower.replay(known, session, session, (1, 21))
-        for horizon, expected in answering(learned[name]).replay(known, session, session, (1, 21)).items():
+        followed = online_predictor.predict_in_sample(known, session, session, (1, 21))
+        for horizon, expected in answering(learned[name]).predict_in_sample(known, session, session, (1, 21)).items():
             pd.testing.assert_frame_equal(followed[horizon], expected, rtol=1e-5, check_freq=False)
 
 
 @every_forecaster
 def test_a_follower_asked_out_of_order_starts_afresh(name, learned, synthetic):
     model = answering(learned[name])
-    follower = model.follower()
+    online_predictor = model.online_predictor()
     for session in SESSIONS[[1060, 1061, 1063, 1030, 1031, 1200]]:
-        followed = follower.replay(synthetic, session, session, (5,))[5]
-        expected = model.replay(synthetic, session, session, (5,))[5]
+        followed = online_predictor.predict_in_sample(synthetic, session, session, (5,))[5]
+        expected = model.predict_in_sample(synthetic, session, session, (5,))[5]
         pd.testing.assert_frame_equal(followed, expected, rtol=1e-5, check_freq=False)
 
 
@@ -291,7 +291,7 @@ def test_asking_twice_gives_the_same(name, learned, synthetic, known):
 @every_forecaster
 def test_state_round_trip(name, learned, known):
     model = answering(learned[name])
-    if not model.learns:
+    if not model.requires_fit:
         assert model.get_state() == {}
         return
     fresh = clone(model).restore(model.get_state(), model.trained_through_, model.assets_, model.universe_)
@@ -303,12 +303,12 @@ def test_state_round_trip(name, learned, known):
 @every_forecaster
 def test_state_round_trip_through_a_store(name, learned, known, tmp_path):
     model = answering(learned[name])
-    if not model.learns:
+    if not model.requires_fit:
         assert not model.get_state()
         return
     store = ModelStore(tmp_path / "models")
-    facts = {"fingerprint": known.fingerprint(), "assets": model.assets_, "universe": model.universe_}
-    store.save(model.trained_through_, model.get_state(), facts)
+    metadata = {"fingerprint": known.fingerprint(), "assets": model.assets_, "universe": model.universe_}
+    store.save(model.trained_through_, model.get_state(), metadata)
     state, manifest = ModelStore(tmp_path / "models").load(model.trained_through_)
     fresh = clone(model).restore(state, manifest.trained_through, manifest.assets, manifest.universe)
     pd.testing.assert_series_equal(fresh.predict(known), model.predict(known), check_exact=True)
@@ -331,7 +331,7 @@ def test_walk_forward_through_a_store(name, synthetic, known, tmp_path):
 @every_forecaster
 def test_asked_before_the_end_of_training(name, learned, synthetic):
     early = SESSIONS[500]
-    if not learned[name].learns:
+    if not learned[name].requires_fit:
         assert learned[name].predict(synthetic.asof(early)).notna().any()
         return
     refusal = MissingVintageError if isinstance(learned[name], WalkForward) else LookAheadError
@@ -350,7 +350,7 @@ def test_the_last_training_session_may_be_asked_about(name, learned, synthetic):
 @every_forecaster
 def test_unfitted(name, known):
     model = FORECASTERS[name]()
-    if not model.learns:
+    if not model.requires_fit:
         assert model.predict(known).notna().all()
         return
     with pytest.raises((NotFittedError, MissingVintageError), match=r"fit\(panel|volplugin train"):
@@ -447,11 +447,11 @@ def test_correlation_with_assets_hardly_or_never_seen(name, z):
     scarce = z.copy()
     scarce.loc[:, "DELT"] = np.nan
     scarce.iloc[:-5, 4] = np.nan
-    rho, facts = CORRELATIONS[name]().diagnose(scarce)
+    rho, metadata = CORRELATIONS[name]().diagnose(scarce)
     values = rho.to_numpy()
     assert np.isfinite(values).all()
     assert np.linalg.eigvalsh(values)[0] >= 0
-    assert facts["observations"] == 0
+    assert metadata["observations"] == 0
     # Never seen: the average of those that were, the same for each.
     others = rho.loc["DELT"].drop("DELT")
     assert others.max() - others.min() < 1e-9
@@ -460,15 +460,15 @@ def test_correlation_with_assets_hardly_or_never_seen(name, z):
 
 @every_correlation
 def test_correlation_diagnostics(name, z):
-    rho, facts = CORRELATIONS[name]().diagnose(z)
+    rho, metadata = CORRELATIONS[name]().diagnose(z)
     measured = {"condition_number", "psd_repair", "average_correlation", "observations"}
-    assert facts.keys() == measured | {"scarce", "chosen", "fallbacks"}
-    assert facts["scarce"] == facts["fallbacks"] == {}
-    assert facts["condition_number"] == pytest.approx(np.linalg.cond(rho.to_numpy()), rel=1e-6)
-    assert facts["psd_repair"] == 0
+    assert metadata.keys() == measured | {"scarce", "chosen", "fallbacks"}
+    assert metadata["scarce"] == metadata["fallbacks"] == {}
+    assert metadata["condition_number"] == pytest.approx(np.linalg.cond(rho.to_numpy()), rel=1e-6)
+    assert metadata["psd_repair"] == 0
     off = rho.to_numpy()[~np.eye(len(rho), dtype=bool)]
-    assert facts["average_correlation"] == pytest.approx(off.mean())
-    assert 10 < facts["observations"] <= CORRELATIONS[name]().lookback
+    assert metadata["average_correlation"] == pytest.approx(off.mean())
+    assert 10 < metadata["observations"] <= CORRELATIONS[name]().lookback
 
 
 @every_correlation
@@ -486,10 +486,10 @@ def test_correlation_of_one_asset(name, z):
 
 @every_correlation
 def test_correlation_views(name, z):
-    structure, facts = CORRELATIONS[name]().diagnose(z, view="structure")
+    structure, metadata = CORRELATIONS[name]().diagnose(z, view="structure")
     np.testing.assert_array_equal(np.diagonal(structure), 1.0)
     assert np.linalg.eigvalsh(structure)[0] >= 0
-    assert facts["fallbacks"] == {}
+    assert metadata["fallbacks"] == {}
     with pytest.raises(ParameterError, match="view is 'total'; pass one of risk, structure"):
         CORRELATIONS[name]().estimate(z, view="total")
 
@@ -500,11 +500,11 @@ def test_correlation_views(name, z):
 @pytest.mark.parametrize(("name", "correlation"), PAIRS)
 def test_risk_model_of_any_two(name, correlation, learned, known):
     model = RiskModel(learned[name], CORRELATIONS[correlation]())
-    everyone, few = model.forecast(known), model.forecast(known, assets=["HOTE", "ALFA", "DELT"])
-    assert list(everyone.assets) == ASSETS
-    pd.testing.assert_series_equal(everyone.volatility, learned[name].predict(known), rtol=1e-6)
-    np.testing.assert_array_equal(np.diagonal(everyone.covariance), everyone.volatility**2)
-    assert np.linalg.eigvalsh(everyone.covariance)[0] > 0
-    pd.testing.assert_frame_equal(few.covariance, everyone.covariance.loc[few.assets, few.assets], rtol=1e-6)
+    all_assets, few = model.forecast(known), model.forecast(known, assets=["HOTE", "ALFA", "DELT"])
+    assert list(all_assets.assets) == ASSETS
+    pd.testing.assert_series_equal(all_assets.volatility, learned[name].predict(known), rtol=1e-6)
+    np.testing.assert_array_equal(np.diagonal(all_assets.covariance), all_assets.volatility**2)
+    assert np.linalg.eigvalsh(all_assets.covariance)[0] > 0
+    pd.testing.assert_frame_equal(few.covariance, all_assets.covariance.loc[few.assets, few.assets], rtol=1e-6)
     short = model.forecast(known.tail(model.lookback))
-    pd.testing.assert_frame_equal(short.covariance, everyone.covariance, rtol=1e-6)
+    pd.testing.assert_frame_equal(short.covariance, all_assets.covariance, rtol=1e-6)

@@ -32,7 +32,7 @@ def test_engine_free_names_load_neither_torch_nor_zipline(name):
 def test_a_printed_forecast_loads_nothing_that_it_does_not_use():
     heavy = ("zipline", "matplotlib", "arch", "sympy")
     code = "import volplugin.report.evaluation_text, volplugin.risk.model; from volplugin import LSTMVolatility"
-    ready = "model = LSTMVolatility.pretrained(); model.at(model.store.vintages()[0])"
+    ready = "model = LSTMVolatility.pretrained(); model.vintage_at(model.store.vintages()[0])"
     assert run_python(f"import sys; {code}; {ready}; print([m for m in {heavy!r} if m in sys.modules])") == "[]"
 
 
@@ -52,6 +52,14 @@ def test_former_module_names_import_with_a_warning():
     with pytest.warns(DeprecationWarning, match="use volplugin.data.panel"):
         from volplugin.panel import PricePanel
     assert PricePanel is volplugin.PricePanel
+
+
+def test_a_former_class_name_is_the_class_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="use VolatilityRegimeAdjustment"):
+        assert volplugin.RegimeMultiplier is volplugin.VolatilityRegimeAdjustment
+    with pytest.warns(DeprecationWarning, match="evaluate_volatility_forecasts"):
+        from volplugin.evaluation import judge_forecasts
+    assert judge_forecasts.__name__ == "evaluate_volatility_forecasts"
 
 
 def test_a_module_that_never_existed_is_not_found():

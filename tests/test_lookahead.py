@@ -11,8 +11,8 @@ from volplugin.errors import LookAheadError
 from volplugin.volatility import VolatilityForecaster
 
 every_forecaster = pytest.mark.parametrize("name", FORECASTERS)
-LEARNERS = [name for name, make in FORECASTERS.items() if make().learns and not isinstance(make(), WalkForward)]
-LEARNING_NOTHING = [name for name, make in FORECASTERS.items() if not make().learns]
+LEARNERS = [name for name, make in FORECASTERS.items() if make().requires_fit and not isinstance(make(), WalkForward)]
+LEARNING_NOTHING = [name for name, make in FORECASTERS.items() if not make().requires_fit]
 every_learner = pytest.mark.parametrize("name", LEARNERS)
 
 START, END = SESSIONS[1030], SESSIONS[1099]
@@ -54,7 +54,7 @@ def test_the_gate_lets_nothing_later_through(synthetic, poison):
 def test_nothing_later_is_reachable_through_memory(synthetic):
     """Neither through a view's base, nor through the market."""
     cut = synthetic.select(["ALFA", "HOTE"]).asof(ASOF)
-    for panel in (cut, cut.market, cut.tail(50), cut.tail(50).market, cut.whole()):
+    for panel in (cut, cut.market, cut.tail(50), cut.tail(50).market, cut.with_market_assets()):
         for field in ("open", "high", "low", "close", "volume"):
             array = getattr(panel, field).to_numpy()
             while array is not None:
@@ -94,9 +94,9 @@ def test_predict_path_when_listings_change_too(name, learned, synthetic):
 
 @every_forecaster
 def test_replay(name, learned, synthetic, poison):
-    model = learned[name].at(ASOF)
-    for horizon, clean in model.replay(synthetic, SESSIONS[850], END, (1, 21)).items():
-        assert_known_part_equal(clean, model.replay(poison, SESSIONS[850], END, (horizon,))[horizon])
+    model = learned[name].vintage_at(ASOF)
+    for horizon, clean in model.predict_in_sample(synthetic, SESSIONS[850], END, (1, 21)).items():
+        assert_known_part_equal(clean, model.predict_in_sample(poison, SESSIONS[850], END, (horizon,))[horizon])
 
 
 @every_forecaster
@@ -117,7 +117,7 @@ def test_fit_learns_nothing_from_after_its_panel(name, synthetic):
 @every_forecaster
 def test_followers(name, learned, synthetic, poison):
     """Carried state, session by session through the poison; here the covariances of a backtest."""
-    runs = [RiskModel(learned[name], CORRELATIONS["ewma"]()).session_forecaster() for _ in range(2)]
+    runs = [RiskModel(learned[name], CORRELATIONS["ewma"]()).backtest_forecaster() for _ in range(2)]
     for session in SESSIONS[1050:1066]:
         clean, dirty = (
             run.forecast(panel.asof(session)).covariance for run, panel in zip(runs, (synthetic, poison), strict=True)
@@ -132,7 +132,7 @@ def test_followers(name, learned, synthetic, poison):
 
 
 @pytest.fixture(scope="module")
-def walks(synthetic, poison) -> dict[str, tuple[WalkForward, WalkForward]]:
+def walk_forwards(synthetic, poison) -> dict[str, tuple[WalkForward, WalkForward]]:
     """Return every forecaster that learns, in quarterly vintages trained on clean and on poisoned data."""
     return {
         name: tuple(
@@ -144,8 +144,8 @@ def walks(synthetic, poison) -> dict[str, tuple[WalkForward, WalkForward]]:
 
 
 @every_learner
-def test_vintages_up_to_the_poison_are_the_same(name, walks):
-    clean, dirty = walks[name]
+def test_vintages_up_to_the_poison_are_the_same(name, walk_forwards):
+    clean, dirty = walk_forwards[name]
     dates = sorted(clean.vintages_)
     assert dates == sorted(dirty.vintages_)
     past, future = [d for d in dates if d <= ASOF], [d for d in dates if d > ASOF]
@@ -163,16 +163,16 @@ def test_vintages_up_to_the_poison_are_the_same(name, walks):
 
 
 @every_learner
-def test_forecasts_of_a_walk_trained_on_the_poison(name, walks, synthetic, poison):
-    clean, dirty = walks[name]
+def test_forecasts_of_a_walk_trained_on_the_poison(name, walk_forwards, synthetic, poison):
+    clean, dirty = walk_forwards[name]
     assert_known_part_equal(
         clean.predict_path(synthetic, START, SESSIONS[-1]), dirty.predict_path(poison, START, SESSIONS[-1])
     )
 
 
 @pytest.mark.parametrize(("name", "correlation"), [pair for pair in PAIRS if pair[0] in LEARNERS])
-def test_covariances_of_a_walk_trained_on_the_poison(name, correlation, walks, synthetic, poison):
-    assert_same_covariances(*walks[name], correlation, synthetic, poison)
+def test_covariances_of_a_walk_trained_on_the_poison(name, correlation, walk_forwards, synthetic, poison):
+    assert_same_covariances(*walk_forwards[name], correlation, synthetic, poison)
 
 
 @pytest.mark.parametrize(("name", "correlation"), [pair for pair in PAIRS if pair[0] in LEARNING_NOTHING])
@@ -203,7 +203,7 @@ def assert_same_covariances(
 def test_a_session_forecaster_does_not_remember_the_future(synthetic):
     """Asked about a later session first, it answers an earlier one as if it had never seen the later."""
     model = RiskModel(learn(HARVolatility("market"), synthetic), CORRELATIONS["ewma"]())
-    ahead = model.session_forecaster()
+    ahead = model.backtest_forecaster()
     ahead.forecast(synthetic.asof(END))
     earlier = ahead.forecast(synthetic.asof(ASOF))
     pd.testing.assert_frame_equal(earlier.covariance, model.forecast(synthetic.asof(ASOF)).covariance, rtol=1e-9)
@@ -214,18 +214,18 @@ def test_a_session_forecaster_does_not_remember_the_future(synthetic):
 
 def test_a_planted_future_vintage_is_never_used(synthetic, tmp_path):
     store = ModelStore(tmp_path)
-    walk = WalkForward(HARVolatility(), QUARTERS, store).train(synthetic, START, END, progress=False)
-    honest = walk.predict_path(synthetic, START, ASOF)
+    walk_forward = WalkForward(HARVolatility(), QUARTERS, store).train(synthetic, START, END, progress=False)
+    honest = walk_forward.predict_path(synthetic, START, ASOF)
     planted = SESSIONS[1061]
     state, manifest = store.load(store.vintages()[-1])
     absurd = {key: array * 0 for key, array in state.items()}
-    facts = {"fingerprint": manifest.fingerprint, "assets": manifest.assets, "universe": manifest.universe}
-    store.save(planted, absurd, facts)
+    metadata = {"fingerprint": manifest.fingerprint, "assets": manifest.assets, "universe": manifest.universe}
+    store.save(planted, absurd, metadata)
     fresh = WalkForward(HARVolatility(), QUARTERS, ModelStore(tmp_path))
     pd.testing.assert_frame_equal(fresh.predict_path(synthetic, START, ASOF), honest, check_exact=True)
-    assert fresh.at(ASOF).trained_through_ <= ASOF
+    assert fresh.vintage_at(ASOF).trained_through_ <= ASOF
     # The control: from its date on, it does answer, with zeros.
-    assert fresh.at(planted).trained_through_ == planted
+    assert fresh.vintage_at(planted).trained_through_ == planted
     assert (fresh.predict(synthetic.asof(planted)) == 0).all()
 
 

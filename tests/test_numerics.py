@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from registry import CORRELATIONS
 
-from volplugin import AssetBias, EigenvalueAdjustment, EWMAVolatility, PricePanel, RegimeMultiplier, RiskModel
+from volplugin import AssetBias, EigenvalueAdjustment, EWMAVolatility, PricePanel, RiskModel, VolatilityRegimeAdjustment
 from volplugin.errors import VolpluginError
 from volplugin.volatility import RollingVolatility
 
@@ -98,7 +98,7 @@ def test_every_estimator(name, drawn, view):
     check(RiskModel(RollingVolatility(20), CORRELATIONS[name]()), drawn, view)
 
 
-@pytest.mark.parametrize("calibration", [AssetBias(20), RegimeMultiplier(3), EigenvalueAdjustment()], ids=str)
+@pytest.mark.parametrize("calibration", [AssetBias(20), VolatilityRegimeAdjustment(3), EigenvalueAdjustment()], ids=str)
 @few
 @given(drawn=panels)
 def test_every_calibration(calibration, drawn):

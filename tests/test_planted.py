@@ -41,36 +41,39 @@ def planted(honest, synthetic, tmp_path) -> tuple[VolatilityForecaster, Path, Pa
     """Return forecaster, the honest store, and a copy with a vintage that knows the whole panel under `PLANTED`."""
     forecaster, folder = honest
     copy = Path(shutil.copytree(folder, tmp_path / "models"))
-    walk = WalkForward(forecaster, QUARTERS, ModelStore(copy))
+    walk_forward = WalkForward(forecaster, QUARTERS, ModelStore(copy))
     future = WalkForward(forecaster).train_through(synthetic, [SESSIONS[-1]], progress=False)._fitted[SESSIONS[-1]]
     absurd = {key: array * 2 if array.dtype.kind == "f" else array for key, array in future.get_state().items()}
-    facts = {"fingerprint": synthetic.fingerprint(), "assets": future.assets_, "universe": future.universe_}
-    walk.store.save(PLANTED, absurd, facts)
+    metadata = {"fingerprint": synthetic.fingerprint(), "assets": future.assets_, "universe": future.universe_}
+    walk_forward.store.save(PLANTED, absurd, metadata)
     return forecaster, folder, copy
 
 
-def walk_of(forecaster: VolatilityForecaster, folder: Path) -> WalkForward:
+def walk_forward_of(forecaster: VolatilityForecaster, folder: Path) -> WalkForward:
     return WalkForward(forecaster, QUARTERS, ModelStore(folder))
 
 
-def covariance(walk: VolatilityForecaster, panel: PricePanel) -> tuple[pd.DataFrame, dict]:
-    forecast = RiskModel(walk, EWMACorrelation(12)).forecast(panel)
+def covariance(walk_forward: VolatilityForecaster, panel: PricePanel) -> tuple[pd.DataFrame, dict]:
+    forecast = RiskModel(walk_forward, EWMACorrelation(12)).forecast(panel)
     return forecast.covariance, dict(forecast.diagnostics)
 
 
 def test_it_never_answers_before_its_date(planted, synthetic):
     forecaster, before, after = planted
-    clean, dirty = walk_of(forecaster, before), walk_of(forecaster, after)
+    clean, dirty = walk_forward_of(forecaster, before), walk_forward_of(forecaster, after)
     assert PLANTED in dirty.store.vintages()
     path = dirty.predict_path(synthetic, START, SESSIONS[1065])
     pd.testing.assert_frame_equal(
         path.loc[:ASOF], clean.predict_path(synthetic, START, SESSIONS[1065]).loc[:ASOF], check_exact=True
     )
-    (sigma, facts), (expected, said) = covariance(dirty, synthetic.asof(ASOF)), covariance(clean, synthetic.asof(ASOF))
+    (sigma, metadata), (expected, output) = (
+        covariance(dirty, synthetic.asof(ASOF)),
+        covariance(clean, synthetic.asof(ASOF)),
+    )
     pd.testing.assert_frame_equal(sigma, expected, check_exact=True)
-    assert facts == said
+    assert metadata == output
     # The control: from its own date on it does.
-    assert dirty.at(PLANTED).trained_through_ == PLANTED
+    assert dirty.vintage_at(PLANTED).trained_through_ == PLANTED
     assert not np.allclose(dirty.predict(synthetic.asof(PLANTED)), clean.predict(synthetic.asof(PLANTED)), rtol=1e-3)
 
 
@@ -80,14 +83,14 @@ def test_it_never_answers_as_a_pretrained_model(planted, synthetic):
     pd.testing.assert_series_equal(
         dirty.predict(synthetic.asof(ASOF)), clean.predict(synthetic.asof(ASOF)), check_exact=True
     )
-    assert dirty.at(ASOF).trained_through_ == clean.at(ASOF).trained_through_
+    assert dirty.vintage_at(ASOF).trained_through_ == clean.vintage_at(ASOF).trained_through_
 
 
 def test_a_whole_walk_asked_for_the_later_dates_first_remembers_nothing(planted, synthetic):
     forecaster, before, after = planted
-    dirty = walk_of(forecaster, after)
+    dirty = walk_forward_of(forecaster, after)
     dirty.predict(synthetic.asof(PLANTED))
-    expected = walk_of(forecaster, before).predict(synthetic.asof(ASOF))
+    expected = walk_forward_of(forecaster, before).predict(synthetic.asof(ASOF))
     pd.testing.assert_series_equal(dirty.predict(synthetic.asof(ASOF)), expected, check_exact=True)
 
 
@@ -102,28 +105,28 @@ def moved(planted) -> tuple[VolatilityForecaster, Path, Path]:
 
 def test_a_folder_that_lies_about_its_date(moved, synthetic):
     forecaster, store, _ = moved
-    for walk in (walk_of(forecaster, store), PretrainedVolatility(store)):
+    for walk_forward in (walk_forward_of(forecaster, store), PretrainedVolatility(store)):
         with pytest.raises(StoreCorruptError, match=f"says trained through {PLANTED.date()}.*says {ASOF.date()}"):
-            walk.predict(synthetic.asof(ASOF))
+            walk_forward.predict(synthetic.asof(ASOF))
 
 
 def test_a_manifest_that_lies_with_its_folder(moved, synthetic):
     """The date is among what the checksum is of."""
     forecaster, store, folder = moved
-    facts = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(facts | {"trained_through": str(ASOF.date())}))
+    metadata = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(metadata | {"trained_through": str(ASOF.date())}))
     with pytest.raises(StoreCorruptError, match="not what was written together"):
-        walk_of(forecaster, store).predict(synthetic.asof(ASOF))
+        walk_forward_of(forecaster, store).predict(synthetic.asof(ASOF))
 
 
 def test_a_lie_with_a_checksum_of_its_own_is_told_by_its_prices(moved, synthetic):
     """A forger can make a folder that is whole; what it was trained on is not what was known at that date."""
     forecaster, store, folder = moved
-    facts = json.loads((folder / "manifest.json").read_text()) | {"trained_through": str(ASOF.date())}
-    facts["checksum"] = vintage_checksum((folder / "model.safetensors").read_bytes(), facts)
-    (folder / "manifest.json").write_text(json.dumps(facts))
+    metadata = json.loads((folder / "manifest.json").read_text()) | {"trained_through": str(ASOF.date())}
+    metadata["checksum"] = vintage_checksum((folder / "model.safetensors").read_bytes(), metadata)
+    (folder / "manifest.json").write_text(json.dumps(metadata))
     with pytest.raises(StoreConfigurationError, match=f"through {ASOF.date()} .* was trained on other prices"):
-        walk_of(forecaster, store).train_through(synthetic, [ASOF], progress=False)
+        walk_forward_of(forecaster, store).train_through(synthetic, [ASOF], progress=False)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +141,9 @@ def test_a_lie_with_a_checksum_of_its_own_is_told_by_its_prices(moved, synthetic
 )
 def test_whole_files_of_another_kind_of_model(honest, state, synthetic, tmp_path):
     forecaster, _ = honest
-    walk = walk_of(forecaster, tmp_path)
-    facts = {"fingerprint": "", "assets": list(synthetic.assets), "universe": list(synthetic.assets)}
-    walk.store.configure(walk.configuration)
-    walk.store.save(ASOF, state, facts)
+    walk_forward = walk_forward_of(forecaster, tmp_path)
+    metadata = {"fingerprint": "", "assets": list(synthetic.assets), "universe": list(synthetic.assets)}
+    walk_forward.store.configure(walk_forward.configuration)
+    walk_forward.store.save(ASOF, state, metadata)
     with pytest.raises(StoreCorruptError, match="LSTM|other numbers than HARVolatility has"):
-        walk.predict(synthetic.asof(ASOF))
+        walk_forward.predict(synthetic.asof(ASOF))

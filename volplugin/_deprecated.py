@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -33,7 +33,21 @@ MODULES = {
 }
 """Former module names and where their contents are now."""
 
-NAMES: dict[str, str] = {}
+NAMES = {
+    "Calibration": "CovarianceAdjustment",
+    "EqualWeightBooks": "EqualWeightPortfolios",
+    "ForecastArchive": "ForecastCache",
+    "RegimeMultiplier": "VolatilityRegimeAdjustment",
+    "VolatilityJudgement": "VolatilityEvaluation",
+    "book_returns": "portfolio_returns",
+    "book_scorecard": "compare_portfolio_forecasts",
+    "book_today": "portfolio_today",
+    "equal_weight_books": "equal_weight_portfolios",
+    "judge_covariances": "evaluate_covariance_forecasts",
+    "judge_forecasts": "evaluate_volatility_forecasts",
+    "load_walk": "load_walk_forward",
+    "verdict_table": "calibration_table",
+}
 """Former class and function names and what they are called now."""
 
 
@@ -67,21 +81,21 @@ def current_name(name: str) -> str:
     return name
 
 
-def former_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+def former_names(module: str) -> Callable[[str], Any]:
     """Return a module-level ``__getattr__`` (PEP 562) that reads former names as the current ones.
 
     Parameters
     ----------
     module : str
         The module's ``__name__``.
-    names : mapping of former to current name
     """
 
     def __getattr__(name: str) -> Any:
-        if name not in names:
+        current = NAMES.get(name)
+        if current is None or current not in vars(sys.modules[module]):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        _warn(f"{module}.{name}", names[name])
-        return getattr(sys.modules[module], names[name])
+        _warn(f"{module}.{name}", f"{module}.{current}")
+        return vars(sys.modules[module])[current]
 
     return __getattr__
 

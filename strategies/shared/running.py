@@ -108,7 +108,7 @@ def _strays(context: TradingAlgorithm, data: BarData, forecast: CovarianceForeca
     if math.isinf(context.target.guard):
         return False
     wanted = context.compose(context, data, forecast)
-    return context.target.strays(wanted, forecast, held, context.track.frame)
+    return context.target.needs_rebalance(wanted, forecast, held, context.track.frame)
 
 
 def _rebalance(

@@ -8,7 +8,7 @@ from volplugin import EWMAVolatility, HARVolatility, RiskModel
 from volplugin.correlation import EWMACorrelation, TwoSpeedCorrelation
 from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, LookAheadError, ParameterError
-from volplugin.evaluation import CovariancePath, judge_covariances
+from volplugin.evaluation import CovariancePath, evaluate_covariance_forecasts
 
 pytest.importorskip("skfolio", reason="skfolio is not installed; `make test-peers` runs these with it")
 
@@ -86,7 +86,7 @@ def test_a_clone_shares_the_trained_model(real, past):
     np.testing.assert_array_equal(copy.fit(past).covariance_, estimator.fit(past).covariance_)
 
 
-def test_an_asset_without_a_forecast_is_left_out_of_the_books(model, returns, past, real):
+def test_an_asset_without_a_forecast_is_left_out_of_the_portfolios(model, returns, past, real):
     fields = {field: getattr(real, field).copy() for field in ("open", "high", "low", "close")}
     for frame in fields.values():
         frame.loc[:"2010-06-28", "V"] = np.nan
@@ -113,8 +113,8 @@ def test_what_cannot_be_answered_is_a_named_error(model, real, past):
 
 
 def test_minimum_variance_is_that_of_our_forecast(model, real, past, sigma):
-    book = MeanRisk(prior_estimator=EmpiricalPrior(covariance_estimator=ForecastCovariance(model, real)))
-    w = pd.Series(book.fit(past).weights_, past.columns)
+    portfolio = MeanRisk(prior_estimator=EmpiricalPrior(covariance_estimator=ForecastCovariance(model, real)))
+    w = pd.Series(portfolio.fit(past).weights_, past.columns)
     slope = sigma @ w
     assert w.sum() == pytest.approx(1)
     held = w > 1e-6
@@ -124,10 +124,10 @@ def test_minimum_variance_is_that_of_our_forecast(model, real, past, sigma):
 
 @pytest.mark.parametrize("prior", [EmpiricalPrior, ForecastPrior])
 def test_risk_budgeting_spreads_our_forecast_risk_evenly(model, real, past, sigma, prior):
-    book = RiskBudgeting(
+    portfolio = RiskBudgeting(
         risk_measure=RiskMeasure.VARIANCE, prior_estimator=prior(covariance_estimator=ForecastCovariance(model, real))
     )
-    w = pd.Series(book.fit(past).weights_, past.columns)
+    w = pd.Series(portfolio.fit(past).weights_, past.columns)
     np.testing.assert_allclose(w * (sigma @ w) / (w @ sigma @ w), 1 / len(w), rtol=1e-3)
 
 
@@ -148,7 +148,7 @@ def test_scenarios_have_the_forecast_covariance_and_the_estimated_mean(model, re
     assert fitted.returns.shape == past.shape
 
 
-def test_a_tail_risk_book_follows_the_forecast(model, real, past):
+def test_a_tail_risk_portfolio_follows_the_forecast(model, real, past):
     settings = {"risk_measure": RiskMeasure.CVAR}
     ours, plain = (
         MeanRisk(prior_estimator=ForecastPrior(ForecastCovariance(model, real), recolour=recolour), **settings)
@@ -183,7 +183,9 @@ def test_its_online_evaluation_walks_our_forecasts_and_agrees_with_our_judge(mod
         ForecastCovariance(model, real, horizon=1), within, warmup_size=20, test_size=1, portfolio_weights=weights
     )
     path = CovariancePath.collect(model.forecast_path(real, within.index[19:-1], 1, "structure"))
-    ours = judge_covariances({"ours": path}, real.asof("2010-06-30"), 1, random=2, reps=10).table.loc["ours"]
+    ours = evaluate_covariance_forecasts({"ours": path}, real.asof("2010-06-30"), 1, random=2, reps=10).table.loc[
+        "ours"
+    ]
     assert len(theirs.observations) == len(path.origins)
     assert ours["mahalanobis", ""] == pytest.approx(theirs.mahalanobis_calibration_ratio.mean(), rel=1e-9)
     count = len(path.origins)

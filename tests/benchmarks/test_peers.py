@@ -111,16 +111,16 @@ def test_garch_variances_revert_over_the_horizon(peers, returns, origins):
 
 def test_a_kept_path_is_found_again_and_another_is_not(peers, real, origins, tmp_path, monkeypatch):
     bench = import_module("bench_covariance")
-    archive = bench.ForecastArchive(tmp_path)
+    cache = bench.ForecastCache(tmp_path)
     panel = real.asof(END)
-    made, milliseconds = bench.peer_path("EWMA94", panel, origins, 21, archive)
+    made, milliseconds = bench.peer_path("EWMA94", panel, origins, 21, cache)
 
     def refuse(returns, origins):
         raise AssertionError("made again")
 
     monkeypatch.setitem(bench.PEERS, "EWMA94", peers.Peer(refuse, "numpy", "numpy"))
-    found, same = bench.peer_path("EWMA94", panel, origins, 21, archive)
+    found, same = bench.peer_path("EWMA94", panel, origins, 21, cache)
     assert same == milliseconds
     np.testing.assert_array_equal(found.matrices, made.matrices)
     with pytest.raises(AssertionError, match="made again"):
-        bench.peer_path("EWMA94", panel, origins[:-1], 21, archive)
+        bench.peer_path("EWMA94", panel, origins[:-1], 21, cache)

@@ -37,6 +37,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, isolated_environment: Path) -
     result = made.run("ingest", BUNDLE, "--csv", str(made.folder / "prices"))
     assert result.exit_code == 0, result.output
     tiny = LSTMVolatility(units=(4,), window=10, seeds=(0,), steps=5)
-    walk = WalkForward(tiny, schedule=RefitSchedule("quarterly"), store=ModelStore(made.store))
-    ModelStore(made.store).configure(walk.configuration)
+    walk_forward = WalkForward(tiny, schedule=RefitSchedule("quarterly"), store=ModelStore(made.store))
+    ModelStore(made.store).configure(walk_forward.configuration)
     return made

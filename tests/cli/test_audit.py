@@ -19,7 +19,7 @@ from volplugin.adapters.zipline.audit import audit as audit_module
 from volplugin.adapters.zipline.audit.models import ModelLoad, shipped, unproved
 from volplugin.adapters.zipline.audit.run import Job, record, spawn
 from volplugin.adapters.zipline.run import gallery, run_backtest
-from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.pretrained import SHIPPED
 
 STRATEGIES = Path(__file__).with_name("audited")
@@ -30,8 +30,8 @@ START, END = pd.Timestamp("2017-06-01"), pd.Timestamp("2017-07-14")
 def store(home, bundle, tmp_path_factory):
     """Vintages through 2017-03-31 and 2017-06-30, trained on the bundle."""
     folder = ModelStore(tmp_path_factory.mktemp("audited-models"))
-    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=folder)
-    walk.train(read_bundle(bundle), START, END, progress=False)
+    walk_forward = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=folder)
+    walk_forward.train(read_bundle(bundle), START, END, progress=False)
     return folder.path
 
 
@@ -49,7 +49,7 @@ def audited(bundle, store):
         parameters = {"store": str(store)} | settings.pop("parameters", {})
         panels = settings.pop("trained_on", ())
         wanted = Audit(str(file), bundle, START, END, parameters=parameters, **({"cuts": 1} | settings))
-        return audit_strategy(wanted, trained_on=panels, run=record, say=lambda what: None)
+        return audit_strategy(wanted, trained_on=panels, run=record, log=lambda what: None)
 
     return audit
 
@@ -83,39 +83,41 @@ def test_a_model_from_the_future_is_caught_though_no_price_tells(audited):
     report = audited("model_from_the_future")
     assert report.leak is None
     assert report.exit_code == 1
-    (said,) = report.models_from_the_future
-    assert said.startswith("HARVolatility: a model trained through 2017-06-30 was asked when the last session that")
-    assert said.endswith("was over was 2017-06-05")
+    (output,) = report.models_from_the_future
+    assert output.startswith("HARVolatility: a model trained through 2017-06-30 was asked when the last session that")
+    assert output.endswith("was over was 2017-06-05")
 
 
 def test_a_model_loaded_before_its_time_is_no_proof_of_anything(audited):
     report = audited("model_loaded_early")
     assert report.exit_code == 2
-    assert "vintage 2017-06-30: loaded in initialize, before the session it was trained through" in report.unseen[0]
+    assert (
+        "vintage 2017-06-30: loaded in initialize, before the session it was trained through" in report.not_auditable[0]
+    )
 
 
 def test_a_model_trained_on_other_prices_is_not_auditable(audited, bundle, tmp_path):
     tables = zipline_market.market(poisoned=True)
     close = pd.DataFrame({symbol: zipline_market.adjusted_close(bars) for symbol, bars in tables.items()})
-    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=ModelStore(tmp_path))
-    walk.train(PricePanel(close), START, END, progress=False)
+    walk_forward = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=ModelStore(tmp_path))
+    walk_forward.train(PricePanel(close), START, END, progress=False)
     report = audited("clean_path", parameters={"store": str(tmp_path)})
     assert report.exit_code == 2
-    assert "trained on other prices than the bundle's up to 2017-03-31" in report.unseen[0]
+    assert "trained on other prices than the bundle's up to 2017-03-31" in report.not_auditable[0]
 
 
 def test_prices_that_models_were_trained_on_may_be_named(audited, bundle, tmp_path):
     tables = zipline_market.market(poisoned=True)
     panel = PricePanel(pd.DataFrame({symbol: zipline_market.adjusted_close(bars) for symbol, bars in tables.items()}))
-    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=ModelStore(tmp_path))
-    walk.train(panel, START, END, progress=False)
+    walk_forward = WalkForward(HARVolatility(), schedule=RefitSchedule("quarterly"), store=ModelStore(tmp_path))
+    walk_forward.train(panel, START, END, progress=False)
     report = audited("clean_path", parameters={"store": str(tmp_path)}, trained_on=[panel])
     assert report.exit_code == 0
 
 
 def test_models_that_come_with_the_package_are_taken_at_their_word():
-    facts = ("2009-12-31", "0" * 64, ("AAA", "ZZZ"), ("AAA", "ZZZ"))
-    loads = [ModelLoad(str(SHIPPED), *facts, False), ModelLoad("elsewhere", *facts, False)]
+    metadata = ("2009-12-31", "0" * 64, ("AAA", "ZZZ"), ("AAA", "ZZZ"))
+    loads = [ModelLoad(str(SHIPPED), *metadata, False), ModelLoad("elsewhere", *metadata, False)]
     panel = synthetic.market()
     assert [what.split(",")[0] for what in unproved(loads, [panel], START)] == ["elsewhere"]
     (note,) = shipped(loads, [panel])
@@ -135,7 +137,7 @@ def contents(folder):
         file["x"] = np.ones(3)
     safetensors.numpy.save_file({"x": np.ones(3)}, folder / "safetensors.safetensors")
     pd.to_pickle(1, folder / "pickle.pkl")
-    ForecastArchive(folder).save("archive", "key", {"x": np.ones(3)})
+    ForecastCache(folder).save("archive", "key", {"x": np.ones(3)})
 
 
 READERS = {
@@ -168,27 +170,27 @@ def test_what_is_read_besides_the_bundle_is_named(audited, tmp_path):
         if reader != "program"
     ]
     started = f"starts another program (subprocess.Popen), which is not watched ({strategy}, line {lines['program']})"
-    assert sorted(report.unseen) == sorted([*named, started])
+    assert sorted(report.not_auditable) == sorted([*named, started])
 
 
 def test_the_network_is_named(audited):
     report = audited("foreign_network")
     assert report.exit_code == 2
-    assert report.unseen[0].startswith("uses the network")
+    assert report.not_auditable[0].startswith("uses the network")
 
 
 def test_chance_is_told_from_look_ahead(audited):
     report = audited("chance")
     assert report.exit_code == 2
-    assert "two runs on the same prices differ" in report.unseen[0]
-    assert "order of AAA" in report.unseen[0]
+    assert "two runs on the same prices differ" in report.not_auditable[0]
+    assert "order of AAA" in report.not_auditable[0]
 
 
 def test_a_strategy_that_fails_has_no_verdict(audited, tmp_path):
     (tmp_path / "fails.py").write_text("def initialize(context):\n    1 / 0\n")
     report = audited(tmp_path / "fails.py")
     assert report.exit_code == 2
-    assert report.unseen == (f"it fails: ZeroDivisionError: division by zero ({tmp_path / 'fails.py'}, line 2)",)
+    assert report.not_auditable == (f"it fails: ZeroDivisionError: division by zero ({tmp_path / 'fails.py'}, line 2)",)
 
 
 # -- the command --------------------------------------------------------------------------------
@@ -205,16 +207,16 @@ def command(home, bundle, store, monkeypatch):
 def test_exit_status_tells_the_verdict(command):
     clean = command(STRATEGIES / "clean_momentum.py", "--cut", "2017-06-20")
     leak = command(STRATEGIES / "leak_tomorrow.py", "--cuts", "1")
-    unseen = command(STRATEGIES / "foreign_network.py", "--cuts", "1")
-    assert [result.exit_code for result in (clean, leak, unseen)] == [0, 1, 2]
+    not_auditable = command(STRATEGIES / "foreign_network.py", "--cuts", "1")
+    assert [result.exit_code for result in (clean, leak, not_auditable)] == [0, 1, 2]
     assert "prices replaced from 2017-06-20 on" in clean.stdout
     assert "LEAK: at the close of 2017-06-30, order of BBB: shares " in leak.stdout
     assert "with other prices from 2017-07-03 on: shares " in leak.stdout
-    assert "NOT AUDITABLE: uses the network" in unseen.stdout
+    assert "NOT AUDITABLE: uses the network" in not_auditable.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (["no_such_strategy"], "no strategy 'no_such_strategy'"),
         ([STRATEGIES / "clean_momentum.py", "--cut", "2017-06-18"], "2017-06-18 is no session after the first"),
@@ -222,10 +224,10 @@ def test_exit_status_tells_the_verdict(command):
         (["vol_target", "-x", "volplugin.speed=3"], "no parameter 'speed'"),
     ],
 )
-def test_what_could_not_be_audited_is_no_leak(command, arguments, said):
+def test_what_could_not_be_audited_is_no_leak(command, arguments, output):
     result = command(*arguments)
     assert result.exit_code == 2
-    assert said in result.output
+    assert output in result.output
 
 
 def test_no_copy_is_left_behind(command, tmp_path, monkeypatch):
@@ -246,7 +248,7 @@ def test_a_process_of_its_own_records_the_same(bundle, store):
 @pytest.mark.parametrize("name", gallery())
 def test_every_strategy_of_the_gallery_passes_in_processes(bundle, store, name):
     wanted = Audit(name, bundle, START, END, parameters={"store": str(store)}, jobs=2)
-    report = audit_strategy(wanted, say=lambda what: None)
+    report = audit_strategy(wanted, log=lambda what: None)
     assert audit_text(report).endswith("clean: no decision used a price of its future")
 
 

@@ -47,23 +47,27 @@ def test_forecast_as_json_adds_up(trained):
     options = ["--bundle", BUNDLE, "--store", trained.store, "--weights", trained.folder / "w.csv"]
     result = trained.run("forecast", *options, "--asof", "2017-06-30", "--horizon", "5", "--json")
     assert result.exit_code == 0, result.output
-    facts = json.loads(result.output)
-    total = sum(asset["contribution"] for asset in facts["assets"].values())
-    assert total == pytest.approx(facts["portfolio_volatility"], rel=1e-12)
-    assert facts["asof"] == "2017-06-30"
-    assert facts["model"]["trained_through"] == "2017-06-30"
-    assert {name: asset["weight"] for name, asset in facts["assets"].items()} == {"AAA": 0.5, "BBB": 0.7, "CCC": -0.2}
+    metadata = json.loads(result.output)
+    total = sum(asset["contribution"] for asset in metadata["assets"].values())
+    assert total == pytest.approx(metadata["portfolio_volatility"], rel=1e-12)
+    assert metadata["asof"] == "2017-06-30"
+    assert metadata["model"]["trained_through"] == "2017-06-30"
+    assert {name: asset["weight"] for name, asset in metadata["assets"].items()} == {
+        "AAA": 0.5,
+        "BBB": 0.7,
+        "CCC": -0.2,
+    }
 
 
 def test_forecast_prints_the_same_in_words(trained):
     options = ["--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30"]
-    words, facts = trained.run("forecast", *options), trained.run("forecast", *options, "--json")
-    assert f"{json.loads(facts.output)['portfolio_volatility']:.2%}" in words.output
+    words, metadata = trained.run("forecast", *options), trained.run("forecast", *options, "--json")
+    assert f"{json.loads(metadata.output)['portfolio_volatility']:.2%}" in words.output
     assert words.output.count("%") > 4 * 5
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (
             ["backtest", "vol_target", "--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2018-06-01"],
@@ -79,15 +83,15 @@ def test_forecast_prints_the_same_in_words(trained):
         (["train", "--bundle", BUNDLE, "--start", "2014-06-02", "--end", "2014-12-31"], "prices begin on 2015-01-02"),
     ],
 )
-def test_wrong_input_gets_one_line_that_says_what_to_do(trained, arguments, said):
+def test_wrong_input_gets_one_line_that_says_what_to_do(trained, arguments, output):
     options = [] if "--bundle" in arguments and arguments[-1] == "nope" else ["--store", trained.store]
-    assert said in trained.fails(*arguments, *options)
+    assert output in trained.fails(*arguments, *options)
 
 
 def test_no_train_refuses_an_empty_store(home):
-    said = home.fails("backtest", "vol_target", *SPAN, "--store", home.folder / "empty", "--no-train")
-    assert "MissingVintageError" in said
-    assert "volplugin train" in said
+    output = home.fails("backtest", "vol_target", *SPAN, "--store", home.folder / "empty", "--no-train")
+    assert "MissingVintageError" in output
+    assert "volplugin train" in output
 
 
 def test_a_store_of_another_configuration_is_refused(trained, tmp_path):
@@ -108,10 +112,10 @@ def test_weights_that_are_none(trained):
 
 def test_a_folder_that_cannot_be_made_is_told_before_the_run(trained):
     (trained.folder / "file").write_text("in the way")
-    said = trained.fails(
+    output = trained.fails(
         "backtest", "vol_target", *SPAN, "--store", trained.store, "--out", trained.folder / "file" / "x"
     )
-    assert "file/x" in said
+    assert "file/x" in output
 
 
 def test_a_run_too_short_for_a_report_is_not_lost(trained):
@@ -119,8 +123,8 @@ def test_a_run_too_short_for_a_report_is_not_lost(trained):
     out = trained.folder / "short"
     out.mkdir()
     (out / "scorecard.json").write_text("of an earlier run")
-    said = trained.fails("backtest", "vol_target", *span, "--store", trained.store, "--out", out, "--jobs", "1")
-    assert "too short for a report" in said
+    output = trained.fails("backtest", "vol_target", *span, "--store", trained.store, "--out", out, "--jobs", "1")
+    assert "too short for a report" in output
     assert len(pickle.loads((out / "perf.pkl").read_bytes())) == 24
     assert not (out / "scorecard.json").exists()
 
@@ -131,8 +135,8 @@ def test_ingest_of_bad_prices_names_stock_and_date(home):
     (folder / "ABC.csv").write_text(
         "date,open,high,low,close,volume\n2017-01-03,1,2,0.5,,100\n2017-01-04,1,2,0.5,1,9\n"
     )
-    said = home.fails("ingest", "bad", "--csv", folder)
-    assert "ABC on 2017-01-03" in said
+    output = home.fails("ingest", "bad", "--csv", folder)
+    assert "ABC on 2017-01-03" in output
 
 
 def test_help_teaches(home):

@@ -14,7 +14,7 @@ def test_backend_and_address_come_together(home):
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_train_and_evaluate_on_a_cluster_are_train_and_evaluate(home, tmp_path):
     distributed = pytest.importorskip("dask.distributed")
-    files, said = {}, {}
+    files, output = {}, {}
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         for place, options in {
             "here": [],
@@ -26,11 +26,11 @@ def test_train_and_evaluate_on_a_cluster_are_train_and_evaluate(home, tmp_path):
             result = home.run("train", *SPAN, "--store", store, *options)
             assert result.exit_code == 0, result.output
             files[place] = {str(f.relative_to(store)): f.read_bytes() for f in store.rglob("*") if f.is_file()}
-            judged = home.run(
+            evaluated = home.run(
                 "evaluate", *SPAN, "--store", store, "--models", "LSTM,EWMA94", "--horizons", "5", *options
             )
-            assert judged.exit_code == 0, judged.output
-            said[place] = judged.stdout
+            assert evaluated.exit_code == 0, evaluated.output
+            output[place] = evaluated.stdout
     assert len(files["here"]) > 4
     assert files["there"] == files["here"]
-    assert said["there"] == said["here"]
+    assert output["there"] == output["here"]

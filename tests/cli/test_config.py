@@ -25,20 +25,20 @@ def test_tables_are_of_commands_and_what_is_above_them_of_all(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "output"),
     [
         ("targt = 1\n", "targt is no option of any command; is it target?"),
         ("[backtst]\ntarget = 1\n", "backtst is no command; is it backtest?"),
         ("[backtest]\nhorizon = 1\n", "horizon is no option of backtest; there are bundle, max_leverage, target"),
     ],
 )
-def test_what_there_is_not_is_named_with_what_there_is(tmp_path, text, said):
-    with pytest.raises(ConfigurationError, match="^" + said.replace("?", r"\?")):
+def test_what_there_is_not_is_named_with_what_there_is(tmp_path, text, output):
+    with pytest.raises(ConfigurationError, match="^" + output.replace("?", r"\?")):
         options_of(read(tmp_path, text), "backtest", COMMANDS["backtest"], COMMANDS)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "output"),
     [
         ("bundle = ", "is no TOML"),
         (b"\xff\xfe", "is no TOML"),
@@ -48,8 +48,8 @@ def test_what_there_is_not_is_named_with_what_there_is(tmp_path, text, said):
         ("x = '" + "y" * 2**20 + "'", "larger than"),
     ],
 )
-def test_what_cannot_be_read_is_refused(tmp_path, text, said):
-    with pytest.raises(ConfigurationError, match=said):
+def test_what_cannot_be_read_is_refused(tmp_path, text, output):
+    with pytest.raises(ConfigurationError, match=output):
         read(tmp_path, text)
 
 
@@ -79,6 +79,6 @@ def test_any_bytes_are_options_or_the_named_error(tmp_path_factory, content):
     try:
         found = read(tmp_path_factory.getbasetemp(), content)
     except ConfigurationError as error:
-        found, said = None, str(error)
-        assert "volplugin.toml" in said
+        found, output = None, str(error)
+        assert "volplugin.toml" in output
     assert found is None or isinstance(found, dict)

@@ -22,9 +22,9 @@ def test_monitor_says_ok_or_why_not(trained):
     options = [*BASE, "--store", trained.store, "--today", "2017-06-30", "--window", "40"]
     limits = ["--confidence", "0.9999", "--loss", "50", "--still", "20", "--missing", "0.9", "--coverage", "0.5"]
     good = trained.run("monitor", *options, *limits, "--json")
-    facts = json.loads(good.stdout)
-    assert (good.exit_code, facts["ok"]) == (0, True), good.output
-    assert facts["configuration"]["window"] == 40
+    metadata = json.loads(good.stdout)
+    assert (good.exit_code, metadata["ok"]) == (0, True), good.output
+    assert metadata["configuration"]["window"] == 40
     late = trained.run("monitor", *BASE, "--store", trained.store, "--today", "2017-09-29")
     assert late.exit_code == 3
     assert late.stderr.splitlines()[-1].startswith("prices are recent: 63 sessions behind 2017-09-29")
@@ -57,25 +57,25 @@ def test_options_from_a_file_and_flags_that_win(trained, tmp_path):
     file.write_text(
         f'bundle = "{BUNDLE}"\nstore = "{trained.store}"\n[forecast]\nhorizon = 5\nasof = 2017-06-30\njson = true\n'
     )
-    facts = json.loads(trained.run("forecast", "--config", file).output)
-    assert (facts["horizon"], facts["asof"]) == (5, "2017-06-30")
-    assert facts["configuration"] == {
+    metadata = json.loads(trained.run("forecast", "--config", file).output)
+    assert (metadata["horizon"], metadata["asof"]) == (5, "2017-06-30")
+    assert metadata["configuration"] == {
         "bundle": BUNDLE, "store": str(trained.store), "asof": "2017-06-30", "horizon": 5, "json": True,
     }  # fmt: skip
     assert json.loads(trained.run("forecast", "--config", file, "--horizon", 3).output)["horizon"] == 3
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "output"),
     [
         ("[forecast]\nhorizn = 5\n", "horizn is no option of forecast; is it horizon?"),
         ("[forecast]\nhorizon = [5]\n", "horizon is [5]; write one value"),
         ("horizon =\n", "is no TOML"),
     ],
 )
-def test_a_wrong_file_is_one_line(home, tmp_path, text, said):
+def test_a_wrong_file_is_one_line(home, tmp_path, text, output):
     (tmp_path / "c.toml").write_text(text)
-    assert said in home.fails("forecast", "--config", tmp_path / "c.toml")
+    assert output in home.fails("forecast", "--config", tmp_path / "c.toml")
 
 
 def test_results_tell_the_options_they_were_made_with(trained, tmp_path):

@@ -26,7 +26,7 @@ def first(judge):
 
 def test_it_prints_the_answer_and_the_tables(first):
     result, _ = first
-    for said in (
+    for output in (
         "1 session ahead",
         "5 sessions ahead",
         "has the lowest QLIKE",
@@ -35,7 +35,7 @@ def test_it_prints_the_answer_and_the_tables(first):
         "of the equal-weight book",
         "LSTM + rolling correlation",
     ):
-        assert said in result.stdout
+        assert output in result.stdout
     assert max(map(len, result.stdout.splitlines()[:-1])) <= 110
 
 
@@ -59,9 +59,9 @@ def test_a_second_run_finds_the_forecasts_and_prints_the_same(first, judge):
 
 
 def test_wrong_models_and_horizons_are_named_before_anything_is_done(home):
-    for options, said in (
+    for options, output in (
         (["--models", "LSTM,FOO"], "model is 'FOO'; pass all, or some of LSTM"),
         (["--horizons", "1,x"], "--horizons is '1,x'"),
     ):
-        assert said in home.fails("evaluate", *SPAN, "--store", home.folder / "untouched", *options)
+        assert output in home.fails("evaluate", *SPAN, "--store", home.folder / "untouched", *options)
     assert not (home.folder / "untouched").exists()

@@ -25,10 +25,10 @@ def checksums(store: ModelStore) -> list[str]:
 
 
 def test_it_says_what_was_made_and_what_it_took(store, home):
-    said = home.run("pretrain", *SMALL, "--store", store.path).stdout
-    assert "2 vintages of PricePanel(6 assets, 755 sessions" in said
-    assert "trained through 2016-12-30 to 2017-12-29" in said
-    assert re.search(r"\d+ s on the clock, \d+ s of the processors, at most \d+\.\d GiB", said)
+    output = home.run("pretrain", *SMALL, "--store", store.path).stdout
+    assert "2 vintages of PricePanel(6 assets, 755 sessions" in output
+    assert "trained through 2016-12-30 to 2017-12-29" in output
+    assert re.search(r"\d+ s on the clock, \d+ s of the processors, at most \d+\.\d GiB", output)
 
 
 def test_interrupted_it_goes_on_where_it_stopped_and_makes_the_same_files(store, home, tmp_path, monkeypatch):
@@ -54,6 +54,6 @@ def test_early_stopping_chooses_for_each_network(home, tmp_path):
     model = PretrainedVolatility(tmp_path)
     assert model.forecaster.steps == [1, 2, 4, 8]
     for date in model.store.vintages():
-        chosen = model.at(date).vintage["steps"].split(", ")
+        chosen = model.vintage_at(date).vintage["steps"].split(", ")
         assert len(chosen) == 2
         assert {int(steps) for steps in chosen} <= {1, 2, 4, 8}

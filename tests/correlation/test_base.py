@@ -19,22 +19,22 @@ def test_a_repair_is_reported():
     z[:30, 0], z[:30, 1] = one, one
     z[30:60, 1], z[30:60, 2] = one, one
     z[60:, 0], z[60:, 2] = one, -one
-    rho, facts = RollingCorrelation(90).diagnose(pd.DataFrame(z, columns=list("ABC")))
-    assert facts["psd_repair"] > 0.1
+    rho, metadata = RollingCorrelation(90).diagnose(pd.DataFrame(z, columns=list("ABC")))
+    assert metadata["psd_repair"] > 0.1
     assert np.linalg.eigvalsh(rho)[0] > -1e-12
 
 
 def test_one_asset():
-    rho, facts = RollingCorrelation(60).diagnose(pd.DataFrame(drawn(100, 1), columns=["A"]))
+    rho, metadata = RollingCorrelation(60).diagnose(pd.DataFrame(drawn(100, 1), columns=["A"]))
     assert rho.to_numpy().tolist() == [[1.0]]
-    assert facts["condition_number"] == 1
-    assert facts["average_correlation"] == 0
+    assert metadata["condition_number"] == 1
+    assert metadata["average_correlation"] == 0
 
 
 def test_no_rows_are_no_correlation():
-    rho, facts = RollingCorrelation(60).diagnose(pd.DataFrame(np.empty((0, 2)), columns=["A", "B"]))
+    rho, metadata = RollingCorrelation(60).diagnose(pd.DataFrame(np.empty((0, 2)), columns=["A", "B"]))
     np.testing.assert_array_equal(rho, np.eye(2))
-    assert facts["observations"] == 0
+    assert metadata["observations"] == 0
 
 
 def test_unknown_view():
@@ -45,6 +45,6 @@ def test_unknown_view():
 def test_assets_seen_less_than_half_as_much_are_named():
     z = drawn(100, 3)
     z[:60, 2] = z[:40, 1] = np.nan
-    facts = RollingCorrelation(100).diagnose(pd.DataFrame(z, columns=list("ABC")))[1]
-    assert facts["scarce"] == {"C": 40}
-    assert facts["observations"] == 40
+    metadata = RollingCorrelation(100).diagnose(pd.DataFrame(z, columns=list("ABC")))[1]
+    assert metadata["scarce"] == {"C": 40}
+    assert metadata["observations"] == 40

@@ -67,10 +67,10 @@ def test_without_news_it_is_its_target():
 def test_what_is_chosen_is_near_what_the_returns_follow():
     """One memory of the grid off at most, and the persistence near."""
     a, b = 0.04, 0.5 ** (1 / 13)
-    chosen = DCCCorrelation(a=None, b=None, window=1500).diagnose(simulated(a, b))[1]["chosen"]
-    halflife = np.log(0.5) / np.log(chosen["b"])
+    estimated_params = DCCCorrelation(a=None, b=None, window=1500).diagnose(simulated(a, b))[1]["chosen"]
+    halflife = np.log(0.5) / np.log(estimated_params["b"])
     assert 8 <= round(halflife) <= 21
-    assert chosen["a"] == pytest.approx(a, abs=0.03)
+    assert estimated_params["a"] == pytest.approx(a, abs=0.03)
     calm = DCCCorrelation(a=None, b=None, window=1500).diagnose(simulated(0.0, 0.9))[1]["chosen"]
     assert calm["a"] / (1 - calm["b"]) <= 0.1
 
@@ -118,9 +118,9 @@ def test_views_are_the_same():
 
 
 def test_one_asset_chooses_nothing():
-    rho, facts = DCCCorrelation(a=None, b=None, window=60).diagnose(simulated(0.05, 0.9, 100)[["A"]])
+    rho, metadata = DCCCorrelation(a=None, b=None, window=60).diagnose(simulated(0.05, 0.9, 100)[["A"]])
     assert rho.to_numpy().tolist() == [[1.0]]
-    assert facts["chosen"] == {"a": 0.0, "b": 0.0}
+    assert metadata["chosen"] == {"a": 0.0, "b": 0.0}
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,9 @@ def test_it_is_what_the_estimator_says_of_scaled_returns(estimator, z):
     last = z.tail(300)
     covariance = clone(estimator).fit(last.to_numpy() / np.sqrt((last.to_numpy() ** 2).mean(axis=0))).covariance_
     scale = np.sqrt(np.diagonal(covariance))
-    rho, facts = EstimatorCorrelation(estimator, 300).diagnose(z)
+    rho, metadata = EstimatorCorrelation(estimator, 300).diagnose(z)
     np.testing.assert_allclose(rho, covariance / np.outer(scale, scale), rtol=1e-9)
-    assert facts["fallbacks"] == {}
+    assert metadata["fallbacks"] == {}
 
 
 def test_the_estimator_given_is_left_unfitted(z):
@@ -62,9 +62,9 @@ def test_the_common_sample(z):
 def test_assets_of_shorter_history_are_completed_pairwise(z):
     short = z.copy()
     short.iloc[:300, 4] = np.nan
-    rho, facts = EstimatorCorrelation(LedoitWolf(), 400).diagnose(short)
-    assert facts["fallbacks"] == {"LedoitWolf": "1 of 5 assets of shorter history: pairwise correlations"}
-    assert facts["scarce"] == {"E": 100}
+    rho, metadata = EstimatorCorrelation(LedoitWolf(), 400).diagnose(short)
+    assert metadata["fallbacks"] == {"LedoitWolf": "1 of 5 assets of shorter history: pairwise correlations"}
+    assert metadata["scarce"] == {"E": 100}
     full = EstimatorCorrelation(LedoitWolf(), 400).estimate(z[list("ABCD")])
     pd.testing.assert_frame_equal(rho.loc[list("ABCD"), list("ABCD")], full, rtol=1e-10)
     pairwise = RollingCorrelation(400).estimate(short)
@@ -74,14 +74,14 @@ def test_assets_of_shorter_history_are_completed_pairwise(z):
 
 @pytest.mark.parametrize("rows", [0, 1])
 def test_no_sample_in_common(rows, z):
-    rho, facts = EstimatorCorrelation(LedoitWolf(), 300).diagnose(z.head(rows))
-    assert facts["fallbacks"] == {"LedoitWolf": "no sample in common: pairwise correlations"}
+    rho, metadata = EstimatorCorrelation(LedoitWolf(), 300).diagnose(z.head(rows))
+    assert metadata["fallbacks"] == {"LedoitWolf": "no sample in common: pairwise correlations"}
     assert np.isfinite(rho).all().all()
 
 
 def test_an_estimator_that_gives_up_is_named(z):
-    rho, facts = EstimatorCorrelation(Stubborn(), 300).diagnose(z)
-    assert facts["fallbacks"] == {
+    rho, metadata = EstimatorCorrelation(Stubborn(), 300).diagnose(z)
+    assert metadata["fallbacks"] == {
         "Stubborn": "the system is too ill-conditioned for this solver: pairwise correlations"
     }
     pd.testing.assert_frame_equal(rho, RollingCorrelation(300).estimate(z))

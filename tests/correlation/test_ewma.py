@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from volplugin import EWMACorrelation, RollingCorrelation
-from volplugin.correlation.repair import towards_constant
+from volplugin.correlation.repair import shrink_to_constant
 from volplugin.errors import ParameterError
 
 
@@ -55,7 +55,7 @@ def test_effective_observations_are_those_of_kish(z):
 def test_shrinkage_mixes_in_the_constant_correlation(z):
     plain = EWMACorrelation(63).estimate(z)
     for share in (0.2, 1.0):
-        expected = towards_constant(plain.to_numpy(), share)
+        expected = shrink_to_constant(plain.to_numpy(), share)
         np.testing.assert_allclose(EWMACorrelation(63, shrinkage=share).estimate(z), expected, rtol=1e-9)
 
 

@@ -42,11 +42,11 @@ def test_the_residual_share_by_hand():
 def test_components_plus_shrunk_residual():
     """One factor, the rest multiplied by what the diagnostics say."""
     z = market()
-    rho, facts = FactorCorrelation(504, factors=1).diagnose(z)
+    rho, metadata = FactorCorrelation(504, factors=1).diagnose(z)
     sample = RollingCorrelation(504).estimate(z).to_numpy()
     values, vectors = np.linalg.eigh(sample)
     common = values[-1] * np.outer(vectors[:, -1], vectors[:, -1])
-    expected = common + (1 - facts["chosen"]["residual_shrinkage"]) * (sample - common)
+    expected = common + (1 - metadata["chosen"]["residual_shrinkage"]) * (sample - common)
     np.fill_diagonal(expected, 1)
     np.testing.assert_allclose(rho, expected, atol=1e-10)
 
@@ -59,18 +59,18 @@ def test_all_factors_are_the_sample():
 
 def test_no_factor_is_shrinkage_to_the_identity():
     z = market(n_assets=8)
-    rho, facts = FactorCorrelation(504, factors=0).diagnose(z)
-    left = 1 - facts["chosen"]["residual_shrinkage"]
+    rho, metadata = FactorCorrelation(504, factors=0).diagnose(z)
+    left = 1 - metadata["chosen"]["residual_shrinkage"]
     expected = left * RollingCorrelation(504).estimate(z).to_numpy()
     np.fill_diagonal(expected, 1)
     np.testing.assert_allclose(rho, expected, atol=1e-12)
 
 
 def test_many_assets_and_few_sessions_are_definite_without_repair():
-    facts = FactorCorrelation(100).diagnose(market(100, 400))[1]
-    assert facts["psd_repair"] == 0
-    assert facts["condition_number"] < 5000
-    assert facts["chosen"]["residual_shrinkage"] > 0.8
+    metadata = FactorCorrelation(100).diagnose(market(100, 400))[1]
+    assert metadata["psd_repair"] == 0
+    assert metadata["condition_number"] < 5000
+    assert metadata["chosen"]["residual_shrinkage"] > 0.8
 
 
 def test_it_is_nearer_to_the_truth_than_the_sample():

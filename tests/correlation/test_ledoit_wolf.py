@@ -5,7 +5,7 @@ import pytest
 from volplugin.correlation import LedoitWolfCorrelation, RollingCorrelation
 from volplugin.correlation.ledoit_wolf import shrinkage_intensity
 from volplugin.correlation.moments import weighted_moments
-from volplugin.correlation.repair import towards_constant
+from volplugin.correlation.repair import shrink_to_constant
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +40,10 @@ def test_the_intensity_is_that_of_the_paper(z):
     x = z.to_numpy() / np.sqrt((z.to_numpy() ** 2).mean(axis=0))
     expected = by_the_paper(x)
     assert 0.05 < expected < 0.95
-    rho, facts = LedoitWolfCorrelation(250).diagnose(z)
-    assert facts["chosen"]["shrinkage"] == pytest.approx(expected, rel=1e-10)
+    rho, metadata = LedoitWolfCorrelation(250).diagnose(z)
+    assert metadata["chosen"]["shrinkage"] == pytest.approx(expected, rel=1e-10)
     sample = RollingCorrelation(250).estimate(z).to_numpy()
-    np.testing.assert_allclose(rho, towards_constant(sample, expected), rtol=1e-10)
+    np.testing.assert_allclose(rho, shrink_to_constant(sample, expected), rtol=1e-10)
 
 
 def test_more_sessions_ask_for_less():

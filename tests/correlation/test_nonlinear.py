@@ -122,12 +122,12 @@ def test_a_half_life_shrinks_as_a_shorter_sample_does():
         for halflife in (None, 1e6)
     ]
     assert spread[0] == pytest.approx(spread[1], rel=1e-3)
-    facts = NonlinearShrinkageCorrelation(600, 60).diagnose(z)[1]
-    assert 150 < facts["observations"] < 200
+    metadata = NonlinearShrinkageCorrelation(600, 60).diagnose(z)[1]
+    assert 150 < metadata["observations"] < 200
 
 
 def test_too_few_sessions_are_left_unshrunk_and_said():
     z = pd.DataFrame(sample(11, 4))
-    rho, facts = NonlinearShrinkageCorrelation(504).diagnose(z)
-    assert facts["fallbacks"] == {"nonlinear shrinkage": "11 effective sessions are too few: correlations unshrunk"}
+    rho, metadata = NonlinearShrinkageCorrelation(504).diagnose(z)
+    assert metadata["fallbacks"] == {"nonlinear shrinkage": "11 effective sessions are too few: correlations unshrunk"}
     pd.testing.assert_frame_equal(rho, RollingCorrelation(504).estimate(z))

@@ -9,10 +9,10 @@ from volplugin.correlation.repair import (
     average,
     complete,
     nearest_correlation,
-    shrink_scarce,
+    shrink_by_observations,
+    shrink_to_constant,
     spectrum,
     to_unit_diagonal,
-    towards_constant,
     typical_observations,
 )
 
@@ -30,7 +30,7 @@ def test_pairs_seen_less_are_pulled_to_the_average():
     """The fullest pair keeps its own estimate; one of n observations keeps n / (n + 60) of it, relatively."""
     correlation = np.array([[1, 0.8, 0.0], [0.8, 1, 0.4], [0.0, 0.4, 1]])
     observations = np.array([[240, 240, 60], [240, 240, 240], [60, 240, 240]])
-    shrunk = shrink_scarce(PairMoments(correlation, observations))
+    shrunk = shrink_by_observations(PairMoments(correlation, observations))
     mean = (0.8 * 240 + 0.4 * 240 + 0.0 * 60) / 540
     trust = (60 / (60 + SCARCE)) / (240 / (240 + SCARCE))
     assert shrunk[0, 1] == pytest.approx(0.8, rel=1e-12)
@@ -41,17 +41,17 @@ def test_pairs_seen_less_are_pulled_to_the_average():
 def test_pairs_never_seen_get_the_average():
     correlation = np.array([[1, 0.8, np.nan], [0.8, 1, 0.4], [np.nan, 0.4, 1]])
     observations = np.array([[100, 100, 0], [100, 100, 100], [0, 100, 100]])
-    assert shrink_scarce(PairMoments(correlation, observations))[0, 2] == pytest.approx(0.6)
+    assert shrink_by_observations(PairMoments(correlation, observations))[0, 2] == pytest.approx(0.6)
 
 
 def test_nothing_seen_is_no_correlation():
     nothing = PairMoments(np.full((3, 3), np.nan), np.zeros((3, 3)))
-    np.testing.assert_array_equal(shrink_scarce(nothing), np.eye(3))
+    np.testing.assert_array_equal(shrink_by_observations(nothing), np.eye(3))
 
 
 def test_equally_seen_pairs_are_left_alone():
     moments = weighted_moments(drawn(), np.ones(300))
-    np.testing.assert_allclose(shrink_scarce(moments), moments.correlation, rtol=1e-12)
+    np.testing.assert_allclose(shrink_by_observations(moments), moments.correlation, rtol=1e-12)
 
 
 # -- averages --------------------------------------------------------------------------------------
@@ -68,10 +68,10 @@ def test_average_is_of_different_assets():
 
 def test_towards_constant():
     matrix = np.array([[1, 0.2, 0.4], [0.2, 1, 0.6], [0.4, 0.6, 1]])
-    np.testing.assert_array_equal(towards_constant(matrix, 0.0), matrix)
-    half = towards_constant(matrix, 0.5)
+    np.testing.assert_array_equal(shrink_to_constant(matrix, 0.0), matrix)
+    half = shrink_to_constant(matrix, 0.5)
     np.testing.assert_allclose(half, [[1, 0.3, 0.4], [0.3, 1, 0.5], [0.4, 0.5, 1]])
-    full = towards_constant(matrix, 1.0)
+    full = shrink_to_constant(matrix, 1.0)
     np.testing.assert_allclose(full[~np.eye(3, dtype=bool)], 0.4)
 
 

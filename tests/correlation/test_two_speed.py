@@ -45,11 +45,11 @@ def test_the_average_moves_down_in_a_calm_and_the_matrix_stays_psd():
 def test_half_trust_goes_half_of_the_way_between_the_usual_and_the_fast_average():
     z = returns(np.where(np.arange(900) < 860, 0.3, 0.9))
     model = TwoSpeedCorrelation(EWMACorrelation(126), trust=0.5)
-    rho, facts = model.diagnose(z)
+    rho, metadata = model.diagnose(z)
     known = z.tail(model.lookback).to_numpy()
     scaled = known / np.sqrt((known**2).mean(axis=0))
     usual, fast = fast_average(scaled), fast_average(scaled[-60:], 10)
-    assert facts["chosen"] == pytest.approx({"fast_average": fast, "usual_average": usual}, rel=1e-12)
+    assert metadata["chosen"] == pytest.approx({"fast_average": fast, "usual_average": usual}, rel=1e-12)
     assert average(rho.to_numpy()) == pytest.approx((usual + fast) / 2, abs=1e-12)
     assert usual < fast - 0.2
 
@@ -72,8 +72,8 @@ def test_the_structure_may_be_any_estimator():
     assert model.lookback == 400
     assert TwoSpeedCorrelation(structure, fast_halflife=100).lookback == 600
     pd.testing.assert_frame_equal(model.estimate(z, view="structure"), structure.estimate(z))
-    rho, facts = model.diagnose(z)
-    assert facts["average_correlation"] == pytest.approx(facts["chosen"]["fast_average"])
+    rho, metadata = model.diagnose(z)
+    assert metadata["average_correlation"] == pytest.approx(metadata["chosen"]["fast_average"])
     ratio = (1 - rho.to_numpy()) / (1 - structure.estimate(z).to_numpy() + np.eye(6))
     np.testing.assert_allclose(ratio[~np.eye(6, dtype=bool)], ratio[0, 1], rtol=1e-9)
 

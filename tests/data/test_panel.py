@@ -6,7 +6,7 @@ import pytest
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS
 
 from volplugin import PricePanel
-from volplugin.data.panel import LONGEST_HALT
+from volplugin.data.panel import MAX_GAP_SESSIONS
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, VolpluginError
 
 DAYS = pd.bdate_range("2020-01-06", periods=6)
@@ -97,7 +97,7 @@ def test_a_return_spans_a_halt(synthetic):
     assert synthetic.returns.loc[after, "ECHO"] == pytest.approx(expected, rel=1e-14)
 
 
-@pytest.mark.parametrize(("missing", "spans"), [(1, True), (LONGEST_HALT, True), (LONGEST_HALT + 1, False)])
+@pytest.mark.parametrize(("missing", "spans"), [(1, True), (MAX_GAP_SESSIONS, True), (MAX_GAP_SESSIONS + 1, False)])
 def test_a_long_halt_ends_an_asset(missing, spans):
     close = pd.DataFrame({"AAPL": [10.0, *[np.nan] * missing, 20.0, 21.0]})
     close.index = pd.bdate_range("2020-01-06", periods=len(close))
@@ -179,7 +179,7 @@ def test_select_keeps_the_market(synthetic):
     assert list(few.market.assets) == ASSETS
     assert list(few.select(["ALFA"]).market.assets) == ASSETS
     assert list(few.asof(ASOF).market.assets) == ASSETS
-    pd.testing.assert_frame_equal(few.whole().close, synthetic.close)
+    pd.testing.assert_frame_equal(few.with_market_assets().close, synthetic.close)
 
 
 def test_select_what_is_not_there(synthetic):
@@ -203,7 +203,7 @@ def test_whole_adds_assets_that_the_market_lacks(synthetic):
     panel = PricePanel(close=synthetic.close[["ALFA", "BRAV"]]).with_market(
         PricePanel(close=synthetic.close[["GOLF", "ALFA"]].iloc[5:])
     )
-    whole = panel.whole()
+    whole = panel.with_market_assets()
     assert list(whole.assets) == ["GOLF", "ALFA", "BRAV"]
     assert list(whole.sessions) == list(synthetic.sessions)
     pd.testing.assert_series_equal(whole.close["BRAV"], synthetic.close["BRAV"])
@@ -416,7 +416,7 @@ def test_the_last_rows_are_those_of_the_whole(synthetic, name, asked_before, ass
     cut = cut if assets is None else cut.select(assets)
     expected = getattr(PricePanel(**{field: getattr(cut, field) for field in FIELDS}), name)
     for count in (1, 40, 289, 295, 300, 400):
-        found = cut.last(name, count)
+        found = cut.tail_values(name, count)
         np.testing.assert_array_equal(found, expected.iloc[-count:].to_numpy())
         assert found.flags.c_contiguous
         assert found.base is None
@@ -425,7 +425,7 @@ def test_the_last_rows_are_those_of_the_whole(synthetic, name, asked_before, ass
 def test_the_last_rows_are_a_copy(synthetic):
     for panel in (synthetic, synthetic.asof(ASOF), synthetic.asof(ASOF).tail(30)):
         before = panel.close.copy()
-        panel.last("close", 5)[:] = 0.0
+        panel.tail_values("close", 5)[:] = 0.0
         pd.testing.assert_frame_equal(panel.close, before)
 
 

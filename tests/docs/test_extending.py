@@ -9,7 +9,7 @@ import pytest
 
 import pages
 
-SUITES = ("test_conformance.py", "test_lookahead.py", "calibration/test_every_calibration.py")
+SUITES = ("test_conformance.py", "test_lookahead.py", "risk/adjustments/test_every_calibration.py")
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ from volplugin.evaluation import (
     standing_bias,
     value_at_risk,
 )
-from volplugin.evaluation.calibration import verdict_summary, verdict_table
-from volplugin.evaluation.forecasts import over_phases
+from volplugin.evaluation.calibration import calibration_summary, calibration_table
+from volplugin.evaluation.forecasts import combine_pvalues
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def series():
 
 def test_one_session_ahead_every_number_is_that_of_its_own_function(series):
     volatility, returns = series
-    found = verdict_table(volatility, returns, 1).loc["B"]
+    found = calibration_table(volatility, returns, 1).loc["B"]
     sigma = volatility["B"].set_axis(returns.index)
     r = returns["B"]
     bias = bias_statistic(r / sigma)
@@ -59,7 +59,7 @@ def test_one_session_ahead_every_number_is_that_of_its_own_function(series):
 
 def test_several_sessions_ahead_are_judged_over_the_standing_forecast(series):
     volatility, returns = series
-    found = verdict_table(volatility.iloc[:-4], returns, 5).loc["A"]
+    found = calibration_table(volatility.iloc[:-4], returns, 5).loc["A"]
     pooled = standing_bias(volatility["A"], returns["A"], 5)
     assert found["bias"] == pytest.approx(pooled["bias_statistic"]["value"], rel=1e-12)
     assert found["qlike"] == pytest.approx(pooled["qlike"], rel=1e-12)
@@ -69,22 +69,22 @@ def test_several_sessions_ahead_are_judged_over_the_standing_forecast(series):
 
 def test_tails_of_several_sessions_are_joined_over_the_phases(series):
     volatility, returns = (frame[["C"]] for frame in series)
-    found = verdict_table(volatility, returns, 2).loc["C"]
+    found = calibration_table(volatility, returns, 2).loc["C"]
     pvalues, hits, count = [], 0, 0
     for phase in (0, 1):
         renewed = volatility["C"].iloc[phase::2].reindex(volatility.index).ffill().set_axis(returns.index)
         exceeded = (returns["C"] < renewed * stats.norm.ppf(0.05))[renewed.notna()]
         pvalues.append(coverage(exceeded, 0.05).kupiec_pvalue)
         hits, count = hits + exceeded.sum(), count + len(exceeded)
-    assert found["kupiec_gaussian_5%"] == pytest.approx(over_phases(pvalues))
+    assert found["kupiec_gaussian_5%"] == pytest.approx(combine_pvalues(pvalues))
     assert found["exceeded_gaussian_5%"] == pytest.approx(hits / count)
 
 
 def test_a_series_too_short_has_no_verdict_and_no_say_in_the_summary(series):
-    table = verdict_table(*series, 1)
+    table = calibration_table(*series, 1)
     assert table.loc["D", "sessions"] == 40
     assert table.loc["D"].drop("sessions").isna().all()
-    row = verdict_summary(table)
+    row = calibration_summary(table)
     assert row["series"] == 3
     assert row["bias"] == pytest.approx(table["bias"].median())
 
@@ -92,15 +92,15 @@ def test_a_series_too_short_has_no_verdict_and_no_say_in_the_summary(series):
 def test_summary_counts_the_series_that_reject(series):
     volatility, returns = series
     # Half the risk of A is missed; B and C are right.
-    table = verdict_table(volatility.assign(A=volatility["A"] / 2), returns, 1)
-    row = verdict_summary(table)
-    judged = table.loc[list("ABC")]
-    assert judged.loc["A", ["level_pvalue", "kupiec_gaussian_5%", "mz_pvalue"]].max() < 1e-4
-    assert row["level"] == pytest.approx((judged["level_pvalue"] < 0.05).mean())
-    assert row["mz"] == pytest.approx((judged["mz_pvalue"] < 0.05).mean())
-    assert row["kupiec_gaussian_5%"] == pytest.approx((judged["kupiec_gaussian_5%"] < 0.05).mean())
-    assert row["exceeded_gaussian_5%"] == pytest.approx(judged["exceeded_gaussian_5%"].mean())
-    outside = ~judged["bias"].between(judged["bias_lower"], judged["bias_upper"])
+    table = calibration_table(volatility.assign(A=volatility["A"] / 2), returns, 1)
+    row = calibration_summary(table)
+    evaluated = table.loc[list("ABC")]
+    assert evaluated.loc["A", ["level_pvalue", "kupiec_gaussian_5%", "mz_pvalue"]].max() < 1e-4
+    assert row["level"] == pytest.approx((evaluated["level_pvalue"] < 0.05).mean())
+    assert row["mz"] == pytest.approx((evaluated["mz_pvalue"] < 0.05).mean())
+    assert row["kupiec_gaussian_5%"] == pytest.approx((evaluated["kupiec_gaussian_5%"] < 0.05).mean())
+    assert row["exceeded_gaussian_5%"] == pytest.approx(evaluated["exceeded_gaussian_5%"].mean())
+    outside = ~evaluated["bias"].between(evaluated["bias_lower"], evaluated["bias_upper"])
     assert row["outside_band"] == pytest.approx(outside.mean())
 
 
@@ -110,7 +110,7 @@ def test_right_forecasts_are_rejected_about_as_often_as_the_tests_say():
     # So large that the floor of squared returns plays no part in Q.
     sigma = pd.DataFrame(np.exp(random.standard_normal((1501, 60)) / 4), sessions).iloc[:-1]
     returns = pd.DataFrame(sigma.to_numpy() * random.standard_normal((1500, 60)), sessions[1:])
-    row = verdict_summary(verdict_table(sigma, returns, 1))
+    row = calibration_summary(calibration_table(sigma, returns, 1))
     names = ["level", "mz", "outside_band", "kupiec_gaussian_1%", "kupiec_gaussian_5%", "christoffersen_gaussian_5%"]
     assert (row[names] < 0.15).all()
     assert row["mrad"] == pytest.approx(0.126, abs=0.003)

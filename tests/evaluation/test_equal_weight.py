@@ -5,7 +5,7 @@ import pytest
 from volplugin import EWMAVolatility, RiskModel, RollingCorrelation
 from volplugin.errors import InsufficientHistoryError
 from volplugin.evaluation import forecast_table, portfolio_forecasts
-from volplugin.evaluation.equal_weight import equal_weight_books
+from volplugin.evaluation.equal_weight import equal_weight_portfolios
 
 
 @pytest.fixture(scope="module")
@@ -19,20 +19,20 @@ def parts(panel):
     return model, table, {forecast.asof: forecast.correlation for forecast in path}
 
 
-def test_with_its_own_correlation_the_book_is_that_of_the_risk_model(panel, parts):
+def test_with_its_own_correlation_the_portfolio_is_that_of_the_risk_model(panel, parts):
     model, table, correlations = parts
-    found = equal_weight_books(table, correlations.items(), panel)[5]["own"]
+    found = equal_weight_portfolios(table, correlations.items(), panel)[5]["own"]
     expected = portfolio_forecasts(model, panel, None, table.index[0], table.index[-1], 5)
     np.testing.assert_allclose(found.predicted, expected.predicted, rtol=1e-12)
     pd.testing.assert_series_equal(found.returns, expected.returns, rtol=1e-12)
     assert found.horizon == 5
 
 
-def test_all_models_forecast_the_same_book(panel, parts):
+def test_all_models_forecast_the_same_portfolio(panel, parts):
     _, table, correlations = parts
     holed = table.copy()
     holed.loc[holed.index[7:], ("other", 5, "C")] = np.nan
-    found = equal_weight_books(holed, correlations.items(), panel)[5]
+    found = equal_weight_portfolios(holed, correlations.items(), panel)[5]
     pd.testing.assert_series_equal(found["own"].returns, found["other"].returns)
     last = table.index[-1]
     rho = correlations[last].drop(index="C", columns="C").to_numpy()
@@ -45,7 +45,7 @@ def test_all_models_forecast_the_same_book(panel, parts):
 def test_origins_without_a_correlation_have_no_forecast(panel, parts):
     _, table, correlations = parts
     some = dict(list(correlations.items())[3:])
-    found = equal_weight_books(table, some.items(), panel)[5]["own"].predicted
+    found = equal_weight_portfolios(table, some.items(), panel)[5]["own"].predicted
     assert found.index.equals(table.index)
     assert found.isna().tolist() == [True] * 3 + [False] * 18
 
@@ -53,4 +53,4 @@ def test_origins_without_a_correlation_have_no_forecast(panel, parts):
 def test_no_origin_at_all_is_an_error(panel, parts):
     _, table, correlations = parts
     with pytest.raises(InsufficientHistoryError, match="horizon 5"):
-        equal_weight_books(table * np.nan, correlations.items(), panel)
+        equal_weight_portfolios(table * np.nan, correlations.items(), panel)

@@ -6,11 +6,11 @@ import pytest
 from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation import PortfolioForecasts, book_scorecard, portfolio_scorecard, standing_bias
+from volplugin.evaluation import PortfolioForecasts, compare_portfolio_forecasts, portfolio_scorecard, standing_bias
 
 
 @pytest.fixture(scope="module")
-def book():
+def portfolio():
     """Ex-ante volatility of a book over three years, and Gaussian returns that obey it."""
     random = np.random.default_rng(5)
     sessions = pd.bdate_range("2015-01-01", periods=756)
@@ -18,8 +18,8 @@ def book():
     return sigma, sigma * random.standard_normal(756)
 
 
-def test_scorecard_numbers_are_the_plain_formulas(book):
-    sigma, r = book
+def test_scorecard_numbers_are_the_plain_formulas(portfolio):
+    sigma, r = portfolio
     card = portfolio_scorecard(sigma, r, target=0.10)
     z = r / sigma
     assert card["sessions"] == 756
@@ -36,8 +36,8 @@ def test_scorecard_numbers_are_the_plain_formulas(book):
     assert card["calendar_year_mae"] == pytest.approx(100 * (counted - 0.10).abs().mean())
 
 
-def test_right_forecasts_pass_every_test(book):
-    card = portfolio_scorecard(*book, target=0.10)
+def test_right_forecasts_pass_every_test(portfolio):
+    card = portfolio_scorecard(*portfolio, target=0.10)
     assert card["bias_statistic"]["within"]
     assert card["mincer_zarnowitz"]["pvalue"] > 0.01
     gaussian = card["exceedances"]["gaussian"]
@@ -45,15 +45,15 @@ def test_right_forecasts_pass_every_test(book):
     assert set(card["exceedances"]["historical"]) == {"1%", "5%"}
 
 
-def test_scorecard_survives_json_and_says_nothing_of_a_target_that_was_not_set(book):
-    card = portfolio_scorecard(*book)
+def test_scorecard_survives_json_and_says_nothing_of_a_target_that_was_not_set(portfolio):
+    card = portfolio_scorecard(*portfolio)
     assert json.loads(json.dumps(card, allow_nan=False)) == card
     assert card["target"] is card["mean_abs_63d_error"] is card["calendar_year_mae"] is None
     assert card["mean_abs_63d_gap"] > 0
 
 
-def test_sessions_without_a_book_are_counted_and_left_out(book):
-    sigma, r = book
+def test_sessions_without_a_portfolio_are_counted_and_left_out(portfolio):
+    sigma, r = portfolio
     sigma = sigma.copy()
     sigma.iloc[:20] = np.nan
     sigma.iloc[20:30] = 0.0
@@ -62,16 +62,16 @@ def test_sessions_without_a_book_are_counted_and_left_out(book):
     assert card["first_session"] == str(r.index[30].date())
 
 
-def test_each_year_has_its_own_numbers(book):
-    sigma, r = book
+def test_each_year_has_its_own_numbers(portfolio):
+    sigma, r = portfolio
     year = portfolio_scorecard(sigma, r)["by_year"]["2016"]
     assert year["sessions"] == (r.index.year == 2016).sum()
     assert year["realized_vol"] == pytest.approx(r[r.index.year == 2016].std() * np.sqrt(252))
 
 
-def test_too_short_a_record_is_an_error(book):
+def test_too_short_a_record_is_an_error(portfolio):
     with pytest.raises(InsufficientHistoryError, match="takes 63"):
-        portfolio_scorecard(book[0][:40], book[1][:40])
+        portfolio_scorecard(portfolio[0][:40], portfolio[1][:40])
 
 
 def test_standing_forecasts_pool_the_returns_they_cover():
@@ -87,8 +87,8 @@ def test_standing_forecasts_pool_the_returns_they_cover():
     assert found["origins"] == 3
 
 
-def test_origins_whose_outcome_is_not_complete_are_left_out(book):
-    sigma, r = book
+def test_origins_whose_outcome_is_not_complete_are_left_out(portfolio):
+    sigma, r = portfolio
     found = standing_bias(sigma, r, 21)
     assert found["origins"] == 756 - 21
     assert found["last_origin"] == str(sigma.index[-22].date())
@@ -96,18 +96,18 @@ def test_origins_whose_outcome_is_not_complete_are_left_out(book):
     assert found["bias_statistic"]["upper"] == pytest.approx(upper)
 
 
-def test_a_standing_forecast_without_outcome_is_an_error(book):
+def test_a_standing_forecast_without_outcome_is_an_error(portfolio):
     with pytest.raises(InsufficientHistoryError, match="origins"):
-        standing_bias(book[0][-5:], book[1], 21)
+        standing_bias(portfolio[0][-5:], portfolio[1], 21)
 
 
-def test_books_are_compared_on_the_origins_that_all_have(book):
-    sigma, r = book
-    books = {
+def test_portfolios_are_compared_on_the_origins_that_all_have(portfolio):
+    sigma, r = portfolio
+    portfolios = {
         "EWMA94": PortfolioForecasts(sigma * 1.4, r, 5),
         "ours": PortfolioForecasts(sigma[100:], r, 5),
     }
-    table = book_scorecard(books)
+    table = compare_portfolio_forecasts(portfolios)
     assert (table["origins"] == 756 - 100 - 5).all()
     assert table.loc["ours", "below_EWMA94"] > 0
     assert table.loc["ours", "dm_EWMA94"] < 0

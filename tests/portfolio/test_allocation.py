@@ -39,39 +39,39 @@ ALL = {
     "minimum variance, shorts": lambda f: minimum_variance(f, long_only=False),
     "risk parity": risk_parity,
 }
-every_book = pytest.mark.parametrize("name", ALL)
+every_portfolio = pytest.mark.parametrize("name", ALL)
 
 
 # -- what all of them keep -----------------------------------------------------------------------------
 
 
-@every_book
+@every_portfolio
 @pytest.mark.parametrize("count", [1, 2, 30])
-def test_books_are_fully_invested_and_labelled(name, count):
+def test_portfolios_are_fully_invested_and_labelled(name, count):
     f = drawn(count, 3) if count > 1 else forecast([0.02], 1.0)
-    book = ALL[name](f)
-    assert list(book.index) == list(f.assets)
-    assert book.sum() == pytest.approx(1, abs=1e-9)
-    assert book.name == "weight"
+    portfolio = ALL[name](f)
+    assert list(portfolio.index) == list(f.assets)
+    assert portfolio.sum() == pytest.approx(1, abs=1e-9)
+    assert portfolio.name == "weight"
     if "shorts" not in name:
-        assert (book >= 0).all()
+        assert (portfolio >= 0).all()
 
 
-@every_book
+@every_portfolio
 def test_the_scale_of_volatility_does_not_matter(name):
     f = drawn(12, 4)
     wild = CovarianceForecast(f.asof, f.horizon, 1e4 * f.volatility, f.correlation)
     pd.testing.assert_series_equal(ALL[name](wild), ALL[name](f), rtol=1e-6, atol=1e-8)
 
 
-@every_book
+@every_portfolio
 def test_the_order_of_the_assets_does_not_matter(name):
     f = drawn(12, 5)
     other = ALL[name](f.select(f.assets[::-1]))
     pd.testing.assert_series_equal(other[f.assets], ALL[name](f), rtol=1e-5, atol=1e-6)
 
 
-@every_book
+@every_portfolio
 def test_thirty_assets_take_milliseconds(name):
     """Of the best of several runs, with room for a slow machine."""
     f = drawn(30, 6, 300)
@@ -108,8 +108,8 @@ def test_two_assets_in_closed_form():
     """w1 = (s2^2 - rho s1 s2) / (s1^2 + s2^2 - 2 rho s1 s2)."""
     f = forecast([0.01, 0.02], 0.3)
     weight = (4 - 0.6) / (1 + 4 - 1.2)
-    for book in (minimum_variance(f), minimum_variance(f, long_only=False), minimum_variance(f, bounds=(0, 1))):
-        np.testing.assert_allclose(book, [weight, 1 - weight], rtol=1e-6)
+    for portfolio in (minimum_variance(f), minimum_variance(f, long_only=False), minimum_variance(f, bounds=(0, 1))):
+        np.testing.assert_allclose(portfolio, [weight, 1 - weight], rtol=1e-6)
 
 
 def test_uncorrelated_assets_weigh_their_inverse_variance():
@@ -130,11 +130,11 @@ def test_short_sales_in_closed_form():
 def test_long_only_meets_the_first_order_conditions(seed, count, sessions):
     """Karush-Kuhn-Tucker: marginal risk is the book's own wherever something is held, and no smaller elsewhere."""
     f = drawn(count, seed, sessions)
-    book = minimum_variance(f)
-    relative = f.covariance.to_numpy() @ book.to_numpy() / f.portfolio_volatility(book) ** 2
-    np.testing.assert_allclose(relative[book > 0], 1, rtol=1e-9)
-    assert (relative[book == 0] > 1 - 1e-9).all()
-    assert (book == 0).any()
+    portfolio = minimum_variance(f)
+    relative = f.covariance.to_numpy() @ portfolio.to_numpy() / f.portfolio_volatility(portfolio) ** 2
+    np.testing.assert_allclose(relative[portfolio > 0], 1, rtol=1e-9)
+    assert (relative[portfolio == 0] > 1 - 1e-9).all()
+    assert (portfolio == 0).any()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -142,10 +142,10 @@ def test_long_only_meets_the_first_order_conditions(seed, count, sessions):
 def test_bounds_meet_the_first_order_conditions(seed, long_only, bounds):
     """Marginal risk is the same between the bounds, larger at the lower one and smaller at the upper one."""
     f = drawn(30, seed, 90)
-    book = minimum_variance(f, long_only, bounds)
-    marginal = f.covariance.to_numpy() @ book.to_numpy() / f.portfolio_volatility(book) ** 2
-    low, high = book.to_numpy() == bounds[0], book.to_numpy() == bounds[1]
-    assert book.between(*bounds).all()
+    portfolio = minimum_variance(f, long_only, bounds)
+    marginal = f.covariance.to_numpy() @ portfolio.to_numpy() / f.portfolio_volatility(portfolio) ** 2
+    low, high = portfolio.to_numpy() == bounds[0], portfolio.to_numpy() == bounds[1]
+    assert portfolio.between(*bounds).all()
     assert (~low & ~high).any()
     common = marginal[~low & ~high].mean()
     np.testing.assert_allclose(marginal[~low & ~high], common, rtol=1e-5)
@@ -163,12 +163,12 @@ def test_long_only_is_stronger_than_a_lower_bound():
     assert (minimum_variance(drawn(10, 2), long_only=True, bounds=(-0.5, 0.5)) >= 0).all()
 
 
-def test_bounds_that_leave_one_book():
+def test_bounds_that_leave_one_portfolio():
     np.testing.assert_allclose(minimum_variance(drawn(7, 2), bounds=(0.0, 1 / 7)), 1 / 7, rtol=1e-9)
 
 
 @pytest.mark.parametrize("bounds", [(0.0, 0.05), (0.2, 0.5), (0.3, 0.1), (np.nan, 1.0), (0.0, np.inf)])
-def test_bounds_that_leave_no_book(bounds):
+def test_bounds_that_leave_no_portfolio(bounds):
     with pytest.raises(ParameterError, match="no fully invested book of 10 assets has its weights within"):
         minimum_variance(drawn(10, 2), bounds=bounds)
 
@@ -221,16 +221,16 @@ def test_two_assets_share_risk_whatever_their_correlation():
 @pytest.mark.parametrize(("count", "sessions"), [(5, None), (30, None), (30, 20), (100, 250)])
 def test_every_asset_contributes_the_same(seed, count, sessions):
     f = drawn(count, seed, sessions)
-    book = risk_parity(f)
-    assert (book > 0).all()
-    np.testing.assert_allclose(f.percent_contributions(book), 100 / count, rtol=1e-5)
+    portfolio = risk_parity(f)
+    assert (portfolio > 0).all()
+    np.testing.assert_allclose(f.percent_contributions(portfolio), 100 / count, rtol=1e-5)
 
 
 def test_every_asset_contributes_its_budget():
     f = drawn(6, 8)
     budgets = pd.Series([5, 1, 1, 2, 0.5, 0.5], index=f.assets)[::-1]
-    book = risk_parity(f, budgets)
-    np.testing.assert_allclose(f.percent_contributions(book), 10 * budgets[f.assets], rtol=1e-6)
+    portfolio = risk_parity(f, budgets)
+    np.testing.assert_allclose(f.percent_contributions(portfolio), 10 * budgets[f.assets], rtol=1e-6)
 
 
 def test_risk_parity_lies_between_minimum_variance_and_equal_weight():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from volplugin import CovarianceForecast, HARVolatility, ModelStore, VolatilityTarget, WalkForward, default_risk_model
 from volplugin.errors import AssetMismatchError, MissingForecastError, MissingVintageError, ParameterError
-from volplugin.portfolio import ShockLimit, TrackRecord, beyond_fill, holding_horizon
+from volplugin.portfolio import ShockLimit, TrackRecord, forward_forecast, holding_horizon
 from volplugin.portfolio.defaults import TARGETING_HORIZON, targeting_risk_model, targeting_rule
 
 NAMES = ["AAPL", "JPM"]
@@ -19,7 +19,7 @@ def forecast(sigma: float = 0.01, rho: float = 0.0) -> CovarianceForecast:
     return CovarianceForecast(pd.Timestamp("2010-01-29"), 21, pd.Series(sigma, index=NAMES), correlation)
 
 
-def book(*weights: float) -> pd.Series:
+def portfolio(*weights: float) -> pd.Series:
     return pd.Series(weights, index=NAMES)
 
 
@@ -31,38 +31,38 @@ def leverage(weights: pd.Series) -> float:
 
 
 def test_the_forecast_of_the_result_is_the_target():
-    scaled = VolatilityTarget(0.08, max_leverage=3).scale(book(0.5, 0.5), forecast())
+    scaled = VolatilityTarget(0.08, max_leverage=3).scale(portfolio(0.5, 0.5), forecast())
     assert forecast().portfolio_volatility(scaled, periods=252) == pytest.approx(0.08, rel=1e-12)
     # Equal weights of two uncorrelated assets of 1% a day: 1% / sqrt(2) a day.
     assert scaled["AAPL"] == pytest.approx(0.5 * 0.08 / (0.01 / np.sqrt(2) * YEAR), rel=1e-12)
 
 
 def test_the_composition_stays():
-    scaled = VolatilityTarget(0.08, max_leverage=3).scale(book(0.9, -0.3), forecast(rho=0.4))
+    scaled = VolatilityTarget(0.08, max_leverage=3).scale(portfolio(0.9, -0.3), forecast(rho=0.4))
     assert scaled["AAPL"] / scaled["JPM"] == pytest.approx(-3, rel=1e-12)
     assert list(scaled.index) == NAMES
 
 
 def test_the_given_leverage_does_not_matter():
     target = VolatilityTarget(0.08, max_leverage=3)
-    once, thrice = (target.scale(factor * book(0.7, 0.3), forecast()) for factor in (1, 3))
+    once, thrice = (target.scale(factor * portfolio(0.7, 0.3), forecast()) for factor in (1, 3))
     np.testing.assert_allclose(once, thrice, rtol=1e-12)
 
 
 def test_other_years():
-    scaled = VolatilityTarget(0.1, max_leverage=9, periods=365).scale(book(1, 0), forecast())
+    scaled = VolatilityTarget(0.1, max_leverage=9, periods=365).scale(portfolio(1, 0), forecast())
     assert scaled["AAPL"] == pytest.approx(0.1 / (0.01 * np.sqrt(365)))
 
 
 def test_mapping_for_weights():
     target = VolatilityTarget(0.08, max_leverage=3)
     pd.testing.assert_series_equal(
-        target.scale({"AAPL": 0.5, "JPM": 0.5}, forecast()), target.scale(book(0.5, 0.5), forecast())
+        target.scale({"AAPL": 0.5, "JPM": 0.5}, forecast()), target.scale(portfolio(0.5, 0.5), forecast())
     )
 
 
 def test_inputs_are_left_alone():
-    weights, held = book(0.5, 0.5), book(0.1, 0.1)
+    weights, held = portfolio(0.5, 0.5), portfolio(0.1, 0.1)
     VolatilityTarget(0.08, band=0.1).scale(weights, forecast(), current=held)
     assert weights.tolist() == [0.5, 0.5]
     assert held.tolist() == [0.1, 0.1]
@@ -72,32 +72,32 @@ def test_inputs_are_left_alone():
 
 
 def test_the_cap():
-    scaled = VolatilityTarget(0.10, max_leverage=1.5).scale(book(0.5, 0.5), forecast(sigma=0.002))
+    scaled = VolatilityTarget(0.10, max_leverage=1.5).scale(portfolio(0.5, 0.5), forecast(sigma=0.002))
     assert leverage(scaled) == pytest.approx(1.5, rel=1e-12)
 
 
 def test_the_cap_is_on_absolute_weights():
-    scaled = VolatilityTarget(0.10, max_leverage=1.5).scale(book(0.5, -0.5), forecast(sigma=0.002))
+    scaled = VolatilityTarget(0.10, max_leverage=1.5).scale(portfolio(0.5, -0.5), forecast(sigma=0.002))
     assert leverage(scaled) == pytest.approx(1.5, rel=1e-12)
     assert scaled.sum() == pytest.approx(0, abs=1e-12)
 
 
 def test_unlevered_by_default():
-    assert leverage(VolatilityTarget(0.5).scale(book(1, 1), forecast())) == pytest.approx(1)
+    assert leverage(VolatilityTarget(0.5).scale(portfolio(1, 1), forecast())) == pytest.approx(1)
 
 
 def test_the_floor():
-    scaled = VolatilityTarget(0.01, min_leverage=0.4).scale(book(0.5, 0.5), forecast(sigma=0.05))
+    scaled = VolatilityTarget(0.01, min_leverage=0.4).scale(portfolio(0.5, 0.5), forecast(sigma=0.05))
     assert leverage(scaled) == pytest.approx(0.4)
 
 
-def test_a_riskless_book_is_held_at_the_cap():
-    scaled = VolatilityTarget(0.10, max_leverage=1.5).scale(book(0.5, -0.5), forecast(rho=1.0))
+def test_a_riskless_portfolio_is_held_at_the_cap():
+    scaled = VolatilityTarget(0.10, max_leverage=1.5).scale(portfolio(0.5, -0.5), forecast(rho=1.0))
     assert leverage(scaled) == pytest.approx(1.5)
 
 
-def test_an_empty_book_stays_empty():
-    for weights in (book(0, 0), {}, pd.Series(dtype=float)):
+def test_an_empty_portfolio_stays_empty():
+    for weights in (portfolio(0, 0), {}, pd.Series(dtype=float)):
         scaled = VolatilityTarget(0.10, min_leverage=0.5).scale(weights, forecast())
         assert leverage(scaled) == 0
 
@@ -132,7 +132,7 @@ def test_the_band_never_lifts_the_cap():
 
 def test_inside_the_band_the_composition_still_moves():
     target = VolatilityTarget(0.10, max_leverage=5, band=0.9)
-    scaled = target.scale(book(0.5, 0.5), forecast(), current=book(0.6, 0.0))
+    scaled = target.scale(portfolio(0.5, 0.5), forecast(), current=portfolio(0.6, 0.0))
     np.testing.assert_allclose(scaled, [0.3, 0.3])
 
 
@@ -254,32 +254,32 @@ def test_an_empty_record_changes_nothing():
 
 def test_the_net_cap():
     target = VolatilityTarget(0.50, max_leverage=3, max_net=0.4)
-    scaled = target.scale(book(0.75, -0.25), forecast())
+    scaled = target.scale(portfolio(0.75, -0.25), forecast())
     assert scaled.sum() == pytest.approx(0.4, rel=1e-12)
     assert leverage(scaled) == pytest.approx(0.8, rel=1e-12)
-    assert leverage(target.scale(book(0.5, -0.5), forecast())) == pytest.approx(3)
+    assert leverage(target.scale(portfolio(0.5, -0.5), forecast())) == pytest.approx(3)
 
 
-def test_the_net_cap_is_on_short_books_too():
-    scaled = VolatilityTarget(0.50, max_leverage=3, max_net=0.4).scale(book(-0.5, -0.5), forecast())
+def test_the_net_cap_is_on_short_portfolios_too():
+    scaled = VolatilityTarget(0.50, max_leverage=3, max_net=0.4).scale(portfolio(-0.5, -0.5), forecast())
     assert scaled.sum() == pytest.approx(-0.4, rel=1e-12)
 
 
 def test_a_limit_goes_before_the_floor():
     target = VolatilityTarget(0.01, max_leverage=3, min_leverage=1.0, max_net=0.4)
-    assert leverage(target.scale(book(0.5, 0.5), forecast())) == pytest.approx(0.4, rel=1e-12)
+    assert leverage(target.scale(portfolio(0.5, 0.5), forecast())) == pytest.approx(0.4, rel=1e-12)
 
 
 def test_a_shock_of_twice_the_volatility_and_perfect_correlation():
     """Uncorrelated assets of 1% a day: in the shock each weight carries 2%, and they add up."""
     limit = ShockLimit(0.30, volatility=2.0, correlation=1.0)
-    scaled = VolatilityTarget(0.50, max_leverage=9, shock=limit).scale(book(0.5, 0.5), forecast())
+    scaled = VolatilityTarget(0.50, max_leverage=9, shock=limit).scale(portfolio(0.5, 0.5), forecast())
     assert leverage(scaled) == pytest.approx(0.30 / (2 * 0.01 * YEAR), rel=1e-12)
     assert limit.volatility_of(scaled, forecast()) == pytest.approx(0.30, rel=1e-12)
 
 
 def test_a_shock_is_the_forecast_of_the_moved_matrix():
-    limit, weights = ShockLimit(1.0, volatility=3.0, correlation=0.4), book(0.7, 0.2)
+    limit, weights = ShockLimit(1.0, volatility=3.0, correlation=0.4), portfolio(0.7, 0.2)
     moved = forecast(sigma=0.03, rho=0.6 * 0.25 + 0.4)
     expected = moved.portfolio_volatility(weights, periods=252)
     assert limit.volatility_of(weights, forecast(rho=0.25)) == pytest.approx(expected, rel=1e-12)
@@ -288,17 +288,19 @@ def test_a_shock_is_the_forecast_of_the_moved_matrix():
 def test_a_hedge_does_not_count_in_a_shock():
     """Everything moving together would leave a long-short book without risk; its volatility today is what counts."""
     limit = ShockLimit(0.30, volatility=1.0)
-    calm = forecast().portfolio_volatility(book(0.5, -0.5), periods=252)
-    assert limit.volatility_of(book(0.5, -0.5), forecast()) == pytest.approx(calm, rel=1e-12)
+    calm = forecast().portfolio_volatility(portfolio(0.5, -0.5), periods=252)
+    assert limit.volatility_of(portfolio(0.5, -0.5), forecast()) == pytest.approx(calm, rel=1e-12)
 
 
 def test_a_wide_shock_limit_changes_nothing():
-    with_limit = VolatilityTarget(0.10, max_leverage=3, shock=ShockLimit(5.0)).scale(book(0.5, 0.5), forecast())
-    pd.testing.assert_series_equal(with_limit, VolatilityTarget(0.10, max_leverage=3).scale(book(0.5, 0.5), forecast()))
+    with_limit = VolatilityTarget(0.10, max_leverage=3, shock=ShockLimit(5.0)).scale(portfolio(0.5, 0.5), forecast())
+    pd.testing.assert_series_equal(
+        with_limit, VolatilityTarget(0.10, max_leverage=3).scale(portfolio(0.5, 0.5), forecast())
+    )
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "output"),
     [
         ({"limit": 0.0}, "limit is 0.0"),
         ({"limit": np.nan}, "limit is nan"),
@@ -307,8 +309,8 @@ def test_a_wide_shock_limit_changes_nothing():
         ({"limit": 0.2, "correlation": 1.1}, "correlation is 1.1"),
     ],
 )
-def test_impossible_shocks(values, said):
-    with pytest.raises(ParameterError, match=said):
+def test_impossible_shocks(values, output):
+    with pytest.raises(ParameterError, match=output):
         ShockLimit(**values)
 
 
@@ -345,11 +347,11 @@ def test_turnover_sells_what_is_no_longer_wanted_in_steps():
     assert scaled["AAPL"] == pytest.approx(WANTED, rel=1e-12)
 
 
-def test_turnover_of_a_book_to_be_closed():
+def test_turnover_of_a_portfolio_to_be_closed():
     target = VolatilityTarget(0.10, max_leverage=5, max_turnover=0.2)
-    scaled = target.scale(book(0, 0), forecast(), current=book(0.5, 0.0))
+    scaled = target.scale(portfolio(0, 0), forecast(), current=portfolio(0.5, 0.0))
     assert scaled.tolist() == pytest.approx([0.3, 0.0])
-    assert VolatilityTarget(0.10).scale(book(0, 0), forecast(), current=book(0.5, 0.0)).tolist() == [0, 0]
+    assert VolatilityTarget(0.10).scale(portfolio(0, 0), forecast(), current=portfolio(0.5, 0.0)).tolist() == [0, 0]
 
 
 def test_a_limit_goes_before_the_turnover():
@@ -361,26 +363,31 @@ def test_a_limit_goes_before_the_turnover():
 # -- drift -----------------------------------------------------------------------------------------
 
 
-def test_a_book_that_has_drifted_little_is_left_alone():
+def test_a_portfolio_that_has_drifted_little_is_left_alone():
     target = VolatilityTarget(0.10, max_leverage=5, band=0.5, drift=0.1)
-    held = book(0.32, 0.30)
-    np.testing.assert_array_equal(target.scale(book(0.5, 0.5), forecast(), current=held), held)
+    held = portfolio(0.32, 0.30)
+    np.testing.assert_array_equal(target.scale(portfolio(0.5, 0.5), forecast(), current=held), held)
 
 
 @pytest.mark.parametrize(
     "held",
-    [book(0.4, 0.2), book(2.02, 2.0), book(0.64, -0.02), pd.Series({"AAPL": 0.3, "JPM": 0.28, "XYZ": 0.08})],
+    [
+        portfolio(0.4, 0.2),
+        portfolio(2.02, 2.0),
+        portfolio(0.64, -0.02),
+        pd.Series({"AAPL": 0.3, "JPM": 0.28, "XYZ": 0.08}),
+    ],
     ids=["drifted", "outside the band", "short by accident", "something else"],
 )
 def test_what_drift_does_not_excuse(held):
     target = VolatilityTarget(0.10, max_leverage=5, band=0.5, drift=0.1)
-    scaled = target.scale(book(0.5, 0.5), forecast(), current=held)
+    scaled = target.scale(portfolio(0.5, 0.5), forecast(), current=held)
     assert scaled["AAPL"] == pytest.approx(scaled["JPM"], rel=1e-12)
 
 
-def test_drift_never_keeps_a_book_beyond_a_limit():
+def test_drift_never_keeps_a_portfolio_beyond_a_limit():
     target = VolatilityTarget(0.10, max_leverage=5, band=0.5, drift=0.5, max_net=0.3)
-    scaled = target.scale(book(0.75, -0.25), forecast(), current=book(0.50, -0.10))
+    scaled = target.scale(portfolio(0.75, -0.25), forecast(), current=portfolio(0.50, -0.10))
     assert scaled.sum() == pytest.approx(0.3, rel=1e-12)
 
 
@@ -393,22 +400,22 @@ def test_drift_never_keeps_a_book_beyond_a_limit():
 )
 def test_the_guard_watches_the_leverage(held, strays):
     target = VolatilityTarget(0.10, max_leverage=5, band=0.1, guard=0.3)
-    assert target.strays({"AAPL": 1.0}, forecast(), {"AAPL": held}) is strays
+    assert target.needs_rebalance({"AAPL": 1.0}, forecast(), {"AAPL": held}) is strays
 
 
 def test_no_guard_unless_asked_for():
-    assert VolatilityTarget(0.10).strays({"AAPL": 1.0}, forecast(), {"AAPL": 99.0}) is False
-    assert VolatilityTarget(0.10, guard=0.1).strays(book(0, 0), forecast(), {"AAPL": 99.0}) is False
+    assert VolatilityTarget(0.10).needs_rebalance({"AAPL": 1.0}, forecast(), {"AAPL": 99.0}) is False
+    assert VolatilityTarget(0.10, guard=0.1).needs_rebalance(portfolio(0, 0), forecast(), {"AAPL": 99.0}) is False
 
 
 def test_the_guard_hears_the_track_record():
     target = VolatilityTarget(0.10, max_leverage=5, guard=0.3, feedback=1.0)
-    assert target.strays({"AAPL": 1.0}, forecast(), {"AAPL": WANTED}, track(0.01, 0.02))
+    assert target.needs_rebalance({"AAPL": 1.0}, forecast(), {"AAPL": WANTED}, track(0.01, 0.02))
 
 
 def test_the_guard_does_not_ask_for_more_than_the_cap():
     target = VolatilityTarget(0.10, max_leverage=0.5, guard=0.3)
-    assert not target.strays({"AAPL": 1.0}, forecast(sigma=0.001), {"AAPL": 0.5})
+    assert not target.needs_rebalance({"AAPL": 1.0}, forecast(sigma=0.001), {"AAPL": 0.5})
 
 
 # -- the fill lag ----------------------------------------------------------------------------------
@@ -417,8 +424,8 @@ def test_the_guard_does_not_ask_for_more_than_the_cap():
 def test_a_position_earns_from_the_session_after_its_fill():
     assert [holding_horizon(days) for days in (1, 5, 21)] == [2, 6, 22]
     assert holding_horizon(5, lag=0) == 5
-    for values, said in (((0,), "sessions is 0"), ((1, -1), "lag is -1")):
-        with pytest.raises(ParameterError, match=said):
+    for values, output in (((0,), "sessions is 0"), ((1, -1), "lag is -1")):
+        with pytest.raises(ParameterError, match=output):
             holding_horizon(*values)
 
 
@@ -430,7 +437,7 @@ def ahead(horizon: int, *sigma: float, names: list[str] = NAMES) -> CovarianceFo
 def test_variance_beyond_the_fill_adds_up():
     """A day of 2% and then five of 1%: six sessions together."""
     near, far = ahead(1, 0.02, 0.01), ahead(6, np.sqrt((0.02**2 + 5 * 0.01**2) / 6), 0.01)
-    beyond = beyond_fill(near, far)
+    beyond = forward_forecast(near, far)
     assert beyond.horizon == 5
     assert beyond.asof == near.asof
     np.testing.assert_allclose(beyond.volatility, [0.01, 0.01], rtol=1e-12)
@@ -438,20 +445,20 @@ def test_variance_beyond_the_fill_adds_up():
 
 
 def test_variance_beyond_the_fill_is_never_negative():
-    beyond = beyond_fill(ahead(1, 0.05, 0.01), ahead(2, 0.01, 0.01))
+    beyond = forward_forecast(ahead(1, 0.05, 0.01), ahead(2, 0.01, 0.01))
     np.testing.assert_allclose(beyond.volatility, [0.001, 0.01], rtol=1e-12)
 
 
 def test_forecasts_that_do_not_belong_together():
     moved = CovarianceForecast(pd.Timestamp("2010-02-01"), 6, ahead(6, 1, 1).volatility, ahead(6, 1, 1).correlation)
     with pytest.raises(ParameterError, match="forecasts of 2010-01-29 and 2010-02-01"):
-        beyond_fill(ahead(1, 0.01, 0.01), moved)
+        forward_forecast(ahead(1, 0.01, 0.01), moved)
     with pytest.raises(ParameterError, match="horizons 6 and 6"):
-        beyond_fill(ahead(6, 0.01, 0.01), ahead(6, 0.01, 0.01))
+        forward_forecast(ahead(6, 0.01, 0.01), ahead(6, 0.01, 0.01))
     with pytest.raises(AssetMismatchError, match="of different assets"):
-        beyond_fill(ahead(1, 0.01, 0.01), ahead(6, 0.01, 0.01, names=["AAPL", "CVX"]))
+        forward_forecast(ahead(1, 0.01, 0.01), ahead(6, 0.01, 0.01, names=["AAPL", "CVX"]))
     with pytest.raises(AssetMismatchError, match="in another order"):
-        beyond_fill(ahead(1, 0.01, 0.01), ahead(6, 0.01, 0.01, names=NAMES[::-1]))
+        forward_forecast(ahead(1, 0.01, 0.01), ahead(6, 0.01, 0.01, names=NAMES[::-1]))
 
 
 # -- the recommended recipe ------------------------------------------------------------------------
@@ -504,9 +511,9 @@ anything = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, ma
 def test_always_finite_and_within_the_cap(weights, sigma, rho, held, record):
     target = VolatilityTarget(0.10, max_leverage=1.5, band=0.2, feedback=1.0)
     scaled = target.scale(
-        book(*weights),
+        portfolio(*weights),
         forecast(sigma, rho),
-        current=None if held is None else book(*held),
+        current=None if held is None else portfolio(*held),
         track_record=None if record is None else track(*record),
     )
     assert np.isfinite(scaled).all()
@@ -528,7 +535,7 @@ def test_every_limit_holds_whatever_is_held(weights, sigma, rho, held, turnover,
         0.10, max_leverage=1.5, band=0.2, drift=drift, max_net=0.8, shock=limit, max_turnover=turnover
     )
     current = pd.Series(held, index=[*NAMES, "XYZ"])
-    scaled = target.scale(book(*weights), forecast(sigma, rho), current=current)
+    scaled = target.scale(portfolio(*weights), forecast(sigma, rho), current=current)
     assert np.isfinite(scaled).all()
     assert leverage(scaled) <= 1.5 * (1 + 1e-6)
     assert abs(scaled.sum()) <= 0.8 * (1 + 1e-6)
@@ -542,20 +549,20 @@ def test_every_limit_holds_whatever_is_held(weights, sigma, rho, held, turnover,
     st.floats(1e-3, 3),
     st.sampled_from([0.0, 0.1]),
 )
-def test_a_long_book_never_turns_short_and_never_trades_more_than_allowed(weights, held, sigma, turnover, drift):
+def test_a_long_portfolio_never_turns_short_and_never_trades_more_than_allowed(weights, held, sigma, turnover, drift):
     target = VolatilityTarget(0.10, max_leverage=5, band=0.1, drift=drift, max_turnover=turnover)
-    scaled = target.scale(book(*weights), forecast(sigma, 0.3), current=book(*held))
+    scaled = target.scale(portfolio(*weights), forecast(sigma, 0.3), current=portfolio(*held))
     assert (scaled >= 0).all()
-    assert leverage(scaled - book(*held)) <= turnover * (1 + 1e-9)
+    assert leverage(scaled - portfolio(*held)) <= turnover * (1 + 1e-9)
 
 
 @given(st.tuples(st.floats(0, 1), st.floats(0, 1)), st.floats(1e-3, 0.1), st.integers(1, 500))
-def test_whole_shares_bought_a_day_late_stay_near_the_wanted_book(weights, price, capital):
+def test_whole_shares_bought_a_day_late_stay_near_the_wanted_portfolio(weights, price, capital):
     """What is held comes in whole shares, and `current` says so: asking again brings no short and little to trade."""
     target = VolatilityTarget(0.10, max_leverage=5, band=0.1, drift=0.05)
-    wanted = target.scale(book(*weights), forecast())
+    wanted = target.scale(portfolio(*weights), forecast())
     shares = np.trunc(wanted * capital / price)
-    again = target.scale(book(*weights), forecast(), current=shares * price / capital)
+    again = target.scale(portfolio(*weights), forecast(), current=shares * price / capital)
     assert (again >= 0).all()
     assert leverage(again - wanted) <= 0.1 * leverage(wanted) + 2 * price / capital + 1e-9
 
@@ -609,24 +616,24 @@ def test_weight_without_a_forecast():
 
 
 @pytest.mark.parametrize(
-    ("held", "said"),
+    ("held", "output"),
     [
         ({"AAPL": np.nan}, "the weight held of AAPL is nan"),
         ({"AAPL": np.inf}, "the weight held of AAPL is inf"),
         (pd.Series([0.1, 0.2], index=["JPM", "JPM"]), "JPM is held twice"),
     ],
 )
-def test_what_cannot_be_held(held, said):
+def test_what_cannot_be_held(held, output):
     target = VolatilityTarget(0.10, guard=0.3)
-    for ask in (target.scale, target.strays):
-        with pytest.raises(AssetMismatchError, match=said):
-            ask(book(1, 0), forecast(), held)
+    for ask in (target.scale, target.needs_rebalance):
+        with pytest.raises(AssetMismatchError, match=output):
+            ask(portfolio(1, 0), forecast(), held)
 
 
 def test_a_record_of_other_columns():
     with pytest.raises(ParameterError, match="no column realized; pass predicted and realized"):
         VolatilityTarget(0.10, feedback=0.5).scale(
-            book(1, 0), forecast(), track_record=pd.DataFrame({"predicted": [0.01]})
+            portfolio(1, 0), forecast(), track_record=pd.DataFrame({"predicted": [0.01]})
         )
 
 

@@ -59,10 +59,10 @@ def result():
     }
     table = pd.concat(forecasts, axis=1, names=["model", "horizon", "asset"])
     perf, other = perf_frame(2, sessions), perf_frame(3, sessions, scale=1.3)
-    book = panel.returns.mean(axis=1).iloc[1:]
+    portfolio = panel.returns.mean(axis=1).iloc[1:]
     risk = {"two-speed": 40, "EWMA94": 11.2}
-    books = {
-        name: PortfolioForecasts((book**2).ewm(halflife=h).mean().iloc[60:] ** 0.5, book, 21)
+    portfolios = {
+        name: PortfolioForecasts((portfolio**2).ewm(halflife=h).mean().iloc[60:] ** 0.5, portfolio, 21)
         for name, h in risk.items()
     }
     return BacktestResult(
@@ -80,7 +80,7 @@ def result():
         target=0.10,
         volatility=volatility_scorecard(table, panel, calibrated_through="2010-06-30"),
         comparisons={"rolling correlation": Comparison(other, scored(other))},
-        books=books,
+        portfolios=portfolios,
         correlations={session: panel.returns.loc[:session].corr() for session in sessions[[40, -1]]},
     )
 

@@ -38,7 +38,7 @@ def test_what_was_written_is_read(folder, storm):
     assert kept.scorecard == other.scorecard
 
 
-def test_scores_and_books_are_read_whole(folder, storm):
+def test_scores_and_portfolios_are_read_whole(folder, storm):
     read = read_result(folder)
     ours, theirs = read.volatility, storm.volatility
     assert ours.models == theirs.models
@@ -49,9 +49,13 @@ def test_scores_and_books_are_read_whole(folder, storm):
     for name, table in theirs.parts.items():
         pd.testing.assert_frame_equal(ours.parts[name], table, check_dtype=False, check_column_type=False)
     np.testing.assert_allclose(ours.losses, theirs.losses, rtol=1e-6)
-    for name, book in storm.books.items():
-        pd.testing.assert_series_equal(read.books[name].predicted, book.predicted, check_freq=False, check_names=False)
-        pd.testing.assert_series_equal(read.books[name].returns, book.returns, check_freq=False, check_names=False)
+    for name, portfolio in storm.portfolios.items():
+        pd.testing.assert_series_equal(
+            read.portfolios[name].predicted, portfolio.predicted, check_freq=False, check_names=False
+        )
+        pd.testing.assert_series_equal(
+            read.portfolios[name].returns, portfolio.returns, check_freq=False, check_names=False
+        )
 
 
 def test_a_page_is_drawn_again_from_the_files_alone(bare, tmp_path):
@@ -68,7 +72,7 @@ def test_the_least_there_is_is_written_and_read(bare, tmp_path):
     write_result(bare, tmp_path)
     read = read_result(tmp_path)
     assert read.target is read.volatility is None
-    assert not read.books
+    assert not read.portfolios
     for ours, theirs in zip(sections(read), sections(bare), strict=True):
         assert ours.missing == theirs.missing
         assert ours.said == theirs.said
@@ -110,7 +114,7 @@ def test_no_folder_and_no_results_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "output"),
     [
         ("scorecard.json", b'{"details": {', "not valid JSON"),
         ("scorecard.json", b"\xff\xfe\x00", "not valid JSON"),
@@ -125,13 +129,13 @@ def test_no_folder_and_no_results_are_named(tmp_path):
         ("history.npz", None, "history.npz is missing"),
     ],
 )
-def test_damaged_files_are_one_line_and_leave_the_page(folder, name, content, said):
+def test_damaged_files_are_one_line_and_leave_the_page(folder, name, content, output):
     (folder / "report.html").write_text("old")
     if content is None:
         (folder / name).unlink()
     else:
         (folder / name).write_bytes(content)
-    with pytest.raises(ResultFolderError, match=said) as error:
+    with pytest.raises(ResultFolderError, match=output) as error:
         report_folder(folder)
     assert len(lines(error)) == 1
     assert (folder / "report.html").read_text() == "old"
@@ -156,7 +160,7 @@ def test_a_perf_pickle_that_is_none(folder):
     card = json.loads((folder / "scorecard.json").read_text())
     del card["history"]
     (folder / "scorecard.json").write_text(json.dumps(card))
-    for content, said in ((b"junk", "not a readable perf frame"), (pickle.dumps([1]), "holds no perf frame")):
+    for content, output in ((b"junk", "not a readable perf frame"), (pickle.dumps([1]), "holds no perf frame")):
         (folder / "perf.pkl").write_bytes(content)
-        with pytest.raises(ResultFolderError, match=said):
+        with pytest.raises(ResultFolderError, match=output):
             read_result(folder)

@@ -73,8 +73,8 @@ def test_each_picture_is_a_png_beside_the_page(report, storm):
 
 def test_page_states_what_was_found_and_where_it_comes_from(page, storm):
     text = page.words
-    for said in ("Risk was", "The target of 10.0%", "late 2024", "studies that include", "0123abcd", "2009-12-31"):
-        assert said in text
+    for output in ("Risk was", "The target of 10.0%", "late 2024", "studies that include", "0123abcd", "2009-12-31"):
+        assert output in text
     assert f"{storm.scorecard['bias_statistic']['value']:.2f}" in text
     assert re.search(r"\b2020\s+2020-02-20\s+2020-06-30", text)
 
@@ -85,7 +85,7 @@ def test_a_bare_result_makes_a_page_that_says_what_it_lacks(bare, tmp_path):
     assert "<b>mine" not in text
     assert "&lt;b&gt;mine" in text
     missing = " ".join(element.text for element in page.all("p") if "missing" in element.attrs.get("class", ""))
-    for said in (
+    for output in (
         "Turnover: left out, as the perf frame holds no transactions.",
         "Gross leverage: left out, as the run recorded no gross_leverage.",
         "Realised volatility against the target: left out, as the run had no volatility target.",
@@ -93,7 +93,7 @@ def test_a_bare_result_makes_a_page_that_says_what_it_lacks(bare, tmp_path):
         "Stress periods: left out, as none of the stress periods lies within the run.",
         "Forecast errors by stock: left out, as the result holds no scores by stock",
     ):
-        assert said in missing
+        assert output in missing
     drawn = {"calibration", "predicted_realized", "exceedances", "pit"}
     assert {path.stem for path in (tmp_path / "plots").iterdir()} == drawn
 

@@ -34,7 +34,7 @@ def test_quarters_pair_the_same_sessions(result):
     assert row["lower"] < row["predicted"] < row["upper"]
 
 
-def test_sessions_without_a_book_are_no_part_of_a_quarter(result):
+def test_sessions_without_a_portfolio_are_no_part_of_a_quarter(result):
     perf = result.perf.copy()
     perf.iloc[:30, perf.columns.get_loc("predicted_vol")] = np.nan
     assert quarters(perf).index[0] == perf.index[92]

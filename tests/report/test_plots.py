@@ -105,11 +105,11 @@ def test_hedges_are_stacked_below_zero(result):
     assert ax.get_ylim() == pytest.approx((-20, 120))
 
 
-def test_book_forecast_is_set_against_the_sessions_it_covers(result):
-    ax = plots.plot_book_forecast(result)
-    book = result.books["two-speed"]
-    first = book.predicted.index[0]
-    after = book.returns.loc[first:].iloc[1:22]
+def test_portfolio_forecast_is_set_against_the_sessions_it_covers(result):
+    ax = plots.plot_portfolio_forecast(result)
+    portfolio = result.portfolios["two-speed"]
+    first = portfolio.predicted.index[0]
+    after = portfolio.returns.loc[first:].iloc[1:22]
     realized = line(ax, "realised, next 21 sessions").get_ydata()[0]
     assert realized == pytest.approx(100 * np.sqrt(252 * (after**2).mean()))
 
@@ -190,7 +190,7 @@ def test_stress_has_a_dot_of_each_kind_a_period(storm):
         plots.plot_leverage,
         plots.plot_risk_contributions,
         plots.plot_forecast_scores,
-        plots.plot_book_forecast,
+        plots.plot_portfolio_forecast,
         plots.plot_correlation,
         plots.plot_turnover,
         plots.plot_contribution_dates,

@@ -15,7 +15,7 @@ def with_card(result, bias, realized):
 
 
 @pytest.mark.parametrize(
-    ("bias", "realized", "said"),
+    ("bias", "realized", "output"),
     [
         (1.00, 0.104, "Risk was predicted well on average: 10.0% a year forecast, 10.4% came true"),
         (0.96, 0.093, "Risk was predicted fairly on average: 10.0% a year forecast, 9.3% came true"),
@@ -24,29 +24,29 @@ def with_card(result, bias, realized):
         (0.70, 0.098, "Risk was over-predicted: 10.0% a year forecast, 9.8% came true"),
     ],
 )
-def test_headline_follows_the_worse_of_bias_and_level(result, bias, realized, said):
-    assert words.headline(with_card(result, bias, realized)) == said
+def test_headline_follows_the_worse_of_bias_and_level(result, bias, realized, output):
+    assert words.headline(with_card(result, bias, realized)) == output
 
 
-def said(answers):
+def output(answers):
     return {answer.question: answer.answer for answer in answers}
 
 
 @pytest.mark.parametrize(("realized", "verdict"), [(0.105, "was held"), (0.13, "was missed")])
 def test_target_is_held_or_missed(result, realized, verdict):
     card = dict(result.scorecard) | {"realized_vol": realized}
-    answer = said(words.answers(dataclasses.replace(result, scorecard=card)))["Was the target held?"]
+    answer = output(words.answers(dataclasses.replace(result, scorecard=card)))["Was the target held?"]
     assert f"The target of 10.0% {verdict}" in answer
 
 
 def test_questions_are_answered(result):
-    answers = said(words.answers(result))
+    answers = output(words.answers(result))
     assert "inside the band" in answers["How well was risk predicted?"]
     assert answers["When was it worst?"].startswith("From 20")
 
 
 def test_without_target_or_models_nothing_is_said_of_them(bare):
-    assert list(said(words.answers(bare))) == ["How well was risk predicted?", "When was it worst?"]
+    assert list(output(words.answers(bare))) == ["How well was risk predicted?", "When was it worst?"]
     assert words.models(bare) == words.stocks(bare) == []
     assert words.tiles(bare)[2].note == "from the forecast"
 
@@ -67,9 +67,10 @@ def test_years_are_counted_by_their_bands(result):
         for place, (value, within) in enumerate([(0.8, False), (1.2, False), (1.3, False), (1.01, True), (0.97, True)])
     }
     card = dict(result.scorecard) | {"by_year": years}
-    said = words.years(dataclasses.replace(result, scorecard=card))[0]
+    output = words.years(dataclasses.replace(result, scorecard=card))[0]
     assert (
-        "Of 5 calendar years, risk was over-predicted in 1, under-predicted in 2, and right but for chance in 2" in said
+        "Of 5 calendar years, risk was over-predicted in 1, under-predicted in 2, and right but for chance in 2"
+        in output
     )
 
 
@@ -87,7 +88,7 @@ def test_tails_are_judged_by_number_and_by_clusters(result):
 
 def test_turnover_is_said_by_the_year(result):
     # 60 of 1000 every 21 sessions: 6% twelve times a year.
-    assert any("came to 7" in one and "% of the portfolio" in one for one in words.book(result))
+    assert any("came to 7" in one and "% of the portfolio" in one for one in words.portfolio(result))
 
 
 def test_sources_name_the_largest_and_the_correlations(result):

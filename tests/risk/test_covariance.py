@@ -14,7 +14,7 @@ NAMES = ["AAPL", "JPM", "CVX"]
 ASOF = pd.Timestamp("2010-01-29")
 
 
-def forecast(sigma=(0.01, 0.02, 0.03), rho=0.5, **facts) -> CovarianceForecast:
+def forecast(sigma=(0.01, 0.02, 0.03), rho=0.5, **metadata) -> CovarianceForecast:
     """Three assets with the same correlation between any two."""
     correlation = np.full((3, 3), float(rho))
     np.fill_diagonal(correlation, 1.0)
@@ -23,7 +23,7 @@ def forecast(sigma=(0.01, 0.02, 0.03), rho=0.5, **facts) -> CovarianceForecast:
         horizon=21,
         volatility=pd.Series(sigma, index=NAMES),
         correlation=pd.DataFrame(correlation, index=NAMES, columns=NAMES),
-        **facts,
+        **metadata,
     )
 
 
@@ -33,9 +33,9 @@ def forecast(sigma=(0.01, 0.02, 0.03), rho=0.5, **facts) -> CovarianceForecast:
 def test_portfolio_volatility_in_closed_form():
     """Two assets of weight 0.6 and 0.4: var = .36 s1^2 + .16 s2^2 + 2 * .24 * rho s1 s2."""
     variance = 0.36 * 0.01**2 + 0.16 * 0.02**2 + 2 * 0.24 * 0.5 * 0.01 * 0.02
-    book = {"AAPL": 0.6, "JPM": 0.4}
-    assert forecast().portfolio_volatility(book) == pytest.approx(np.sqrt(variance), rel=1e-14)
-    assert forecast().portfolio_volatility(book, periods=252) == pytest.approx(np.sqrt(252 * variance), rel=1e-14)
+    portfolio = {"AAPL": 0.6, "JPM": 0.4}
+    assert forecast().portfolio_volatility(portfolio) == pytest.approx(np.sqrt(variance), rel=1e-14)
+    assert forecast().portfolio_volatility(portfolio, periods=252) == pytest.approx(np.sqrt(252 * variance), rel=1e-14)
 
 
 def test_one_asset_is_its_own_volatility():
@@ -61,24 +61,26 @@ def test_contributions_by_hand():
     f, w = forecast(), np.full(3, 1 / 3)
     total = np.sqrt(w @ f.covariance.to_numpy() @ w)
     marginal = f.covariance.to_numpy() @ w / total
-    book = pd.Series(w, index=NAMES)
-    np.testing.assert_allclose(f.marginal_contributions(book), marginal, rtol=1e-14)
-    np.testing.assert_allclose(f.risk_contributions(book), w * marginal, rtol=1e-14)
-    np.testing.assert_allclose(f.risk_contributions(book, periods=252), np.sqrt(252) * w * marginal, rtol=1e-14)
-    assert f.risk_contributions(book).name == "risk_contribution"
+    portfolio = pd.Series(w, index=NAMES)
+    np.testing.assert_allclose(f.marginal_contributions(portfolio), marginal, rtol=1e-14)
+    np.testing.assert_allclose(f.risk_contributions(portfolio), w * marginal, rtol=1e-14)
+    np.testing.assert_allclose(f.risk_contributions(portfolio, periods=252), np.sqrt(252) * w * marginal, rtol=1e-14)
+    assert f.risk_contributions(portfolio).name == "risk_contribution"
 
 
 def test_marginal_contribution_is_the_derivative():
-    f, book, step = forecast(), pd.Series([0.5, -0.2, 0.4], index=NAMES), 1e-6
+    f, portfolio, step = forecast(), pd.Series([0.5, -0.2, 0.4], index=NAMES), 1e-6
     for name in NAMES:
-        up, down = (f.portfolio_volatility(book + side * step * (book.index == name)) for side in (1, -1))
-        assert f.marginal_contributions(book)[name] == pytest.approx((up - down) / (2 * step), rel=1e-6)
+        up, down = (f.portfolio_volatility(portfolio + side * step * (portfolio.index == name)) for side in (1, -1))
+        assert f.marginal_contributions(portfolio)[name] == pytest.approx((up - down) / (2 * step), rel=1e-6)
 
 
 def test_percent_contributions():
-    f, book = forecast(), pd.Series([0.5, -0.2, 0.4], index=NAMES)
-    percent = f.percent_contributions(book)
-    np.testing.assert_allclose(percent, 100 * f.risk_contributions(book) / f.portfolio_volatility(book), rtol=1e-12)
+    f, portfolio = forecast(), pd.Series([0.5, -0.2, 0.4], index=NAMES)
+    percent = f.percent_contributions(portfolio)
+    np.testing.assert_allclose(
+        percent, 100 * f.risk_contributions(portfolio) / f.portfolio_volatility(portfolio), rtol=1e-12
+    )
     assert percent.sum() == pytest.approx(100)
     assert percent["JPM"] < 0
     assert (f.percent_contributions({}) == 0).all()
@@ -86,10 +88,10 @@ def test_percent_contributions():
 
 def test_betas_by_hand():
     """Covariance with the book over its variance; the book's own beta is one."""
-    f, book = forecast(), pd.Series([0.5, 0.0, 0.5], index=NAMES)
-    covariance = f.covariance.to_numpy() @ book.to_numpy()
-    np.testing.assert_allclose(f.betas(book), covariance / f.portfolio_volatility(book) ** 2, rtol=1e-12)
-    assert f.betas(book) @ book == pytest.approx(1)
+    f, portfolio = forecast(), pd.Series([0.5, 0.0, 0.5], index=NAMES)
+    covariance = f.covariance.to_numpy() @ portfolio.to_numpy()
+    np.testing.assert_allclose(f.betas(portfolio), covariance / f.portfolio_volatility(portfolio) ** 2, rtol=1e-12)
+    assert f.betas(portfolio) @ portfolio == pytest.approx(1)
     assert f.betas({"AAPL": 1.0})["CVX"] == pytest.approx(0.5 * 0.03 / 0.01)
     with pytest.raises(VolpluginError, match="the book has no risk at 2010-01-29"):
         f.betas({})
@@ -106,7 +108,7 @@ def test_tracking_error_is_the_volatility_of_the_difference():
         f.tracking_error({"AAPL": 1.0}, {"SPY": 1.0})
 
 
-def test_how_diversified_a_book_is():
+def test_how_diversified_a_portfolio_is():
     f, even = forecast(sigma=(0.02, 0.02, 0.02)), dict.fromkeys(NAMES, 1 / 3)
     assert f.diversification_ratio(even) == pytest.approx(np.sqrt(3 / 2))
     assert f.effective_bets(even) == pytest.approx(3)
@@ -123,25 +125,25 @@ volatilities = arrays(float, 3, elements=st.floats(1e-5, 1))
 
 @given(weights, volatilities, st.floats(-0.49, 1.0))
 def test_contributions_sum_to_the_portfolio_volatility(w, sigma, rho):
-    f, book = forecast(sigma, rho), pd.Series(w, index=NAMES)
-    total = f.portfolio_volatility(book)
+    f, portfolio = forecast(sigma, rho), pd.Series(w, index=NAMES)
+    total = f.portfolio_volatility(portfolio)
     assert np.isfinite(total)
     assert total >= 0
-    assert f.risk_contributions(book).sum() == pytest.approx(total, rel=1e-9, abs=1e-12)
+    assert f.risk_contributions(portfolio).sum() == pytest.approx(total, rel=1e-9, abs=1e-12)
 
 
 @given(weights, volatilities, st.floats(0.0, 100.0))
 def test_volatility_is_homogeneous(w, sigma, factor):
-    f, book = forecast(sigma, 0.3), pd.Series(w, index=NAMES)
-    expected = factor * f.portfolio_volatility(book)
-    assert f.portfolio_volatility(factor * book) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    f, portfolio = forecast(sigma, 0.3), pd.Series(w, index=NAMES)
+    expected = factor * f.portfolio_volatility(portfolio)
+    assert f.portfolio_volatility(factor * portfolio) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def test_an_empty_book_has_no_risk():
+def test_an_empty_portfolio_has_no_risk():
     f = forecast()
-    for book in ({}, pd.Series(dtype=float), {"AAPL": 0.0}, {"TSLA": 0.0}):
-        assert f.portfolio_volatility(book) == 0
-        assert (f.risk_contributions(book) == 0).all()
+    for portfolio in ({}, pd.Series(dtype=float), {"AAPL": 0.0}, {"TSLA": 0.0}):
+        assert f.portfolio_volatility(portfolio) == 0
+        assert (f.risk_contributions(portfolio) == 0).all()
 
 
 def test_weights_are_read_by_name():
@@ -174,9 +176,9 @@ def test_it_cannot_be_changed():
 def test_later_changes_of_the_caller_do_not_reach_it():
     sigma = pd.Series([0.01, 0.02, 0.03], index=NAMES)
     rho = pd.DataFrame(np.eye(3), index=NAMES, columns=NAMES)
-    facts = {"model": "EWMA"}
-    f = CovarianceForecast(ASOF, 21, sigma, rho, facts)
-    sigma.iloc[0], rho.iloc[0, 1], facts["model"] = 9.0, 9.0, "LSTM"
+    metadata = {"model": "EWMA"}
+    f = CovarianceForecast(ASOF, 21, sigma, rho, metadata)
+    sigma.iloc[0], rho.iloc[0, 1], metadata["model"] = 9.0, 9.0, "LSTM"
     assert f.volatility.iloc[0] == 0.01
     assert f.correlation.iloc[0, 1] == 0
     assert f.diagnostics["model"] == "EWMA"
@@ -224,9 +226,9 @@ def test_weight_that_is_no_number(weight):
 
 
 def test_two_weights_for_an_asset():
-    book = pd.Series([0.5, 0.5], index=["AAPL", "AAPL"])
+    portfolio = pd.Series([0.5, 0.5], index=["AAPL", "AAPL"])
     with pytest.raises(AssetMismatchError, match="AAPL has two weights"):
-        forecast().portfolio_volatility(book)
+        forecast().portfolio_volatility(portfolio)
 
 
 @pytest.mark.parametrize("sigma", [0.0, -0.01, np.nan, np.inf])

@@ -40,11 +40,11 @@ def test_the_default_is_pretrained_volatilities_and_correlations_at_two_speeds()
 
 
 def test_the_default_walk_is_yearly(tmp_path):
-    walk = recipe.default_walk(tmp_path / "models")
-    assert isinstance(walk.forecaster, LSTMVolatility)
-    assert walk.schedule == RefitSchedule("yearly")
-    assert walk.store.path == tmp_path / "models"
-    assert recipe.default_walk().store is None
+    walk_forward = recipe.default_walk_forward(tmp_path / "models")
+    assert isinstance(walk_forward.forecaster, LSTMVolatility)
+    assert walk_forward.schedule == RefitSchedule("yearly")
+    assert walk_forward.store.path == tmp_path / "models"
+    assert recipe.default_walk_forward().store is None
 
 
 def test_every_call_makes_new_ones():
@@ -59,8 +59,8 @@ def test_every_call_makes_new_ones():
 @pytest.mark.parametrize("name", recipe.VOLATILITIES)
 def test_named_volatilities(name):
     model, known = recipe.volatility_named(name), recipe.VOLATILITIES[name]
-    inner = model if isinstance(known, WalkForward) or not known.learns else model.forecaster
-    assert isinstance(model, WalkForward) == inner.learns
+    inner = model if isinstance(known, WalkForward) or not known.requires_fit else model.forecaster
+    assert isinstance(model, WalkForward) == inner.requires_fit
     assert repr(inner) == repr(recipe.VOLATILITIES[name])
     assert inner is not recipe.VOLATILITIES[name]
 
@@ -106,14 +106,14 @@ def test_riskmetrics_covariance_is_one_decay_on_plain_returns(synthetic):
     ids=["har", "ewma", "lstm"],
 )
 def test_a_store_knows_its_forecaster(forecaster, synthetic, tmp_path):
-    walk = WalkForward(clone(forecaster), RefitSchedule("quarterly"), ModelStore(tmp_path))
-    walk.train(synthetic, *SPAN, progress=False)
-    loaded = recipe.load_walk(tmp_path)
+    walk_forward = WalkForward(clone(forecaster), RefitSchedule("quarterly"), ModelStore(tmp_path))
+    walk_forward.train(synthetic, *SPAN, progress=False)
+    loaded = recipe.load_walk_forward(tmp_path)
     assert type(loaded.forecaster) is type(forecaster)
     assert loaded.schedule == RefitSchedule("quarterly")
-    assert loaded.configuration == json.loads(json.dumps(walk.configuration))
+    assert loaded.configuration == json.loads(json.dumps(walk_forward.configuration))
     known = synthetic.asof(ASOF)
-    pd.testing.assert_series_equal(loaded.predict(known), walk.predict(known), check_exact=True)
+    pd.testing.assert_series_equal(loaded.predict(known), walk_forward.predict(known), check_exact=True)
 
 
 def test_the_default_risk_model_of_a_store(synthetic, tmp_path):
@@ -127,20 +127,20 @@ def test_the_default_risk_model_of_a_store(synthetic, tmp_path):
 def test_a_loaded_walk_can_be_trained_further(synthetic, tmp_path):
     WalkForward(HARVolatility(), store=ModelStore(tmp_path)).train(synthetic, *SPAN, progress=False)
     before = len(ModelStore(tmp_path).vintages())
-    recipe.load_walk(tmp_path).train(synthetic, SPAN[0], SESSIONS[-1], progress=False)
+    recipe.load_walk_forward(tmp_path).train(synthetic, SPAN[0], SESSIONS[-1], progress=False)
     assert len(ModelStore(tmp_path).vintages()) == before + 1
 
 
 def test_an_empty_store(tmp_path):
     folder = tmp_path / "models"
     command = re.escape(f"volplugin train --store {folder}")
-    for ask in (recipe.load_walk, default_risk_model):
+    for ask in (recipe.load_walk_forward, default_risk_model):
         with pytest.raises(MissingVintageError, match=f"holds no trained models; train them: {command}"):
             ask(folder)
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "metadata",
     [
         {"forecaster": "Oracle", "parameters": {}},
         {"forecaster": "HARVolatility", "parameters": {"gamma": 1}},
@@ -151,7 +151,7 @@ def test_an_empty_store(tmp_path):
         {"forecaster": "HARVolatility", "parameters": {}, "schedule": "sometimes"},
     ],
 )
-def test_a_store_that_describes_no_forecaster(facts, tmp_path):
-    (tmp_path / "store.json").write_text(json.dumps(facts))
+def test_a_store_that_describes_no_forecaster(metadata, tmp_path):
+    (tmp_path / "store.json").write_text(json.dumps(metadata))
     with pytest.raises(StoreCorruptError, match="store.json"):
-        recipe.load_walk(tmp_path)
+        recipe.load_walk_forward(tmp_path)

@@ -36,10 +36,10 @@ def test_each_row_is_the_forecast_of_its_date(model, synthetic, risk):
     assert risk.index.name == "session"
     for session in risk.index[[0, -1]]:
         forecast = model.forecast(synthetic.asof(session))
-        book = pd.Series(1 / len(forecast.assets), forecast.assets)
-        total = forecast.portfolio_volatility(book, periods=252)
+        portfolio = pd.Series(1 / len(forecast.assets), forecast.assets)
+        total = forecast.portfolio_volatility(portfolio, periods=252)
         assert risk.loc[session, ("book", "predicted_vol")] == pytest.approx(total, rel=1e-12)
-        parts = forecast.risk_contributions(book, periods=252)
+        parts = forecast.risk_contributions(portfolio, periods=252)
         np.testing.assert_allclose(risk.loc[session, "contribution"][parts.index], parts, rtol=1e-12)
 
 
@@ -51,7 +51,7 @@ def test_contributions_add_up_and_weights_stand_beside_them(risk):
     assert risk.iloc[-1]["contribution"]["FOXT"] == 0
 
 
-def test_a_book_for_all_dates(model, synthetic):
+def test_a_portfolio_for_all_dates(model, synthetic):
     weights = {"ALFA": 0.5, "CHAR": -0.2}
     history = risk_history(model, synthetic, weights, END, END)
     expected = model.forecast(synthetic.asof(END)).portfolio_volatility(weights, periods=252)
@@ -59,9 +59,9 @@ def test_a_book_for_all_dates(model, synthetic):
     assert history["weight"].loc[END].to_dict() == dict.fromkeys(synthetic.assets, 0.0) | weights
 
 
-def test_a_book_that_changes_stands_until_the_next(model, synthetic):
-    books = pd.DataFrame({"ALFA": [1.0, np.nan], "BRAV": [0.0, 1.0]}, index=market.SESSIONS[[1085, 1100]])
-    weight = risk_history(model, synthetic, books, START, END, every=2)["weight"]
+def test_a_portfolio_that_changes_stands_until_the_next(model, synthetic):
+    portfolios = pd.DataFrame({"ALFA": [1.0, np.nan], "BRAV": [0.0, 1.0]}, index=market.SESSIONS[[1085, 1100]])
+    weight = risk_history(model, synthetic, portfolios, START, END, every=2)["weight"]
     assert weight["ALFA"].tolist() == [1.0] * 5 + [0.0] * 11
     assert weight["BRAV"].tolist() == [0.0] * 5 + [1.0] * 11
 
@@ -102,8 +102,8 @@ def test_the_future_does_not_reach_a_history(synthetic):
     poisoned, asof = market.poisoned(synthetic, END), str(END.date())
     histories = []
     for panel in (synthetic, poisoned):
-        walk = WalkForward(HARVolatility()).train(panel.asof(END), START, END, progress=False)
-        model = RiskModel(walk, EWMACorrelation(20))
+        walk_forward = WalkForward(HARVolatility()).train(panel.asof(END), START, END, progress=False)
+        model = RiskModel(walk_forward, EWMACorrelation(20))
         histories.append(risk_history(model, panel, dict.fromkeys(ALWAYS, 1 / 3), START, asof, every=3))
     pd.testing.assert_frame_equal(*histories, check_exact=True)
 
@@ -118,7 +118,7 @@ def test_dates_without_sessions(model, synthetic):
         forecast_history(model, synthetic, START, END, every=0)
 
 
-def test_books_that_cannot_be_judged(model, synthetic):
+def test_portfolios_that_cannot_be_judged(model, synthetic):
     with pytest.raises(AssetMismatchError, match="the book holds XYZ"):
         risk_history(model, synthetic, {"XYZ": 1.0}, START, END)
     with pytest.raises(MissingForecastError, match="FOXT has weight 1 but no forecast"):

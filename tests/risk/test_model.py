@@ -127,12 +127,12 @@ def test_params_and_clone():
 
 
 def test_who_else_is_asked_for_does_not_matter(model, known):
-    everyone = model.forecast(known)
+    all_assets = model.forecast(known)
     for few in (["BRAV"], ["HOTE", "ALFA"], ["GOLF", "DELT", "ECHO"]):
         for forecast in (model.forecast(known.select(few)), model.forecast(known, assets=few)):
             assert list(forecast.assets) == few
-            same(forecast, everyone.select(few))
-            assert forecast.diagnostics["data_fingerprint"] == everyone.diagnostics["data_fingerprint"]
+            same(forecast, all_assets.select(few))
+            assert forecast.diagnostics["data_fingerprint"] == all_assets.diagnostics["data_fingerprint"]
 
 
 def test_an_asset_outside_the_market(model, known):
@@ -218,15 +218,15 @@ def test_a_first_day_volatility_comes_with_enough_bars_only(synthetic):
 
 def test_diagnostics(model, known):
     forecast = model.forecast(known)
-    facts = forecast.diagnostics
-    assert facts["model"] == {"model": "HARVolatility", "trained_through": str(TRAINED.date())}
-    assert facts["data_fingerprint"] == known.tail(model.lookback).fingerprint()
-    assert facts["condition_number"] == pytest.approx(np.linalg.cond(forecast.correlation), rel=1e-6)
-    assert facts["psd_repair"] == 0
-    assert facts["fallbacks"] == {}
-    assert facts["excluded"] == {}
-    assert facts["short_history"] == {}
-    assert facts["view"] == "risk"
+    metadata = forecast.diagnostics
+    assert metadata["model"] == {"model": "HARVolatility", "trained_through": str(TRAINED.date())}
+    assert metadata["data_fingerprint"] == known.tail(model.lookback).fingerprint()
+    assert metadata["condition_number"] == pytest.approx(np.linalg.cond(forecast.correlation), rel=1e-6)
+    assert metadata["psd_repair"] == 0
+    assert metadata["fallbacks"] == {}
+    assert metadata["excluded"] == {}
+    assert metadata["short_history"] == {}
+    assert metadata["view"] == "risk"
 
 
 @pytest.mark.parametrize("volatility", [lambda: HARVolatility("market"), tiny_lstm], ids=["har", "lstm"])
@@ -256,9 +256,9 @@ def test_half_of_the_reference_universe_is_enough(model, known):
 def test_what_the_correlation_could_not_do_is_told_too(synthetic):
     """Thirty sessions after its listing, DELT is too new for the estimator's common sample."""
     estimator = EstimatorCorrelation(LedoitWolf(assume_centered=True), 252)
-    facts = RiskModel(RollingVolatility(20), estimator).forecast(synthetic.asof(SESSIONS[430])).diagnostics
-    assert facts["fallbacks"] == {"LedoitWolf": "1 of 8 assets of shorter history: pairwise correlations"}
-    assert list(facts["scarce"]) == list(facts["short_history"]) == ["DELT"]
+    metadata = RiskModel(RollingVolatility(20), estimator).forecast(synthetic.asof(SESSIONS[430])).diagnostics
+    assert metadata["fallbacks"] == {"LedoitWolf": "1 of 8 assets of shorter history: pairwise correlations"}
+    assert list(metadata["scarce"]) == list(metadata["short_history"]) == ["DELT"]
 
 
 @pytest.mark.parametrize("view", ["total", "", None])
@@ -281,20 +281,20 @@ def test_unfitted(known):
 
 
 @pytest.fixture(scope="module")
-def walk(synthetic) -> RiskModel:
-    walk = WalkForward(HARVolatility("market"), RefitSchedule("quarterly"))
-    return RiskModel(walk.train(synthetic, "2016-01-04", "2016-12-30", progress=False), EWMACorrelation(12))
+def walk_forward(synthetic) -> RiskModel:
+    walk_forward = WalkForward(HARVolatility("market"), RefitSchedule("quarterly"))
+    return RiskModel(walk_forward.train(synthetic, "2016-01-04", "2016-12-30", progress=False), EWMACorrelation(12))
 
 
 @pytest.fixture(scope="module")
-def pointwise(walk, synthetic) -> dict[pd.Timestamp, CovarianceForecast]:
+def pointwise(walk_forward, synthetic) -> dict[pd.Timestamp, CovarianceForecast]:
     """Forecasts around a change of vintage, a halt and a delisting, each made alone."""
     chosen = [*SESSIONS[1018:1026], *SESSIONS[1061:1070], *SESSIONS[1105:1115]]
-    return {session: walk.forecast(synthetic.asof(session), 5) for session in chosen}
+    return {session: walk_forward.forecast(synthetic.asof(session), 5) for session in chosen}
 
 
-def test_a_path_equals_forecasts_made_alone(walk, synthetic, pointwise):
-    path = list(walk.forecast_path(synthetic, pointwise, 5))
+def test_a_path_equals_forecasts_made_alone(walk_forward, synthetic, pointwise):
+    path = list(walk_forward.forecast_path(synthetic, pointwise, 5))
     assert [forecast.asof for forecast in path] == list(pointwise)
     vintages = {forecast.diagnostics["model"]["trained_through"] for forecast in path}
     assert vintages == {"2015-12-31", "2016-03-31"}
@@ -304,28 +304,28 @@ def test_a_path_equals_forecasts_made_alone(walk, synthetic, pointwise):
         assert forecast.diagnostics["model"] == pointwise[forecast.asof].diagnostics["model"]
 
 
-def test_a_backtest_equals_forecasts_made_alone(walk, synthetic, pointwise):
+def test_a_backtest_equals_forecasts_made_alone(walk_forward, synthetic, pointwise):
     """Session after session, with the past remembered; the panel grows as it would in a backtest."""
-    running = walk.session_forecaster()
+    running = walk_forward.backtest_forecaster()
     for session, expected in pointwise.items():
         same(running.forecast(synthetic.asof(session), 5), expected, 1e-6)
 
 
-def test_a_backtest_may_change_its_mind(walk, synthetic, pointwise):
+def test_a_backtest_may_change_its_mind(walk_forward, synthetic, pointwise):
     """About horizons, assets, and the order of time."""
-    running = walk.session_forecaster()
+    running = walk_forward.backtest_forecaster()
     first, second, *_, last = pointwise
     same(running.forecast(synthetic.asof(second), 5), pointwise[second], 1e-6)
     same(running.forecast(synthetic.asof(first), 5), pointwise[first], 1e-6)
-    same(running.forecast(synthetic.asof(last), 21), walk.forecast(synthetic.asof(last), 21), 1e-6)
+    same(running.forecast(synthetic.asof(last), 21), walk_forward.forecast(synthetic.asof(last), 21), 1e-6)
     some = running.forecast(synthetic.asof(last), 5, assets=["GOLF", "ALFA"])
     same(some, pointwise[last].select(["GOLF", "ALFA"]), 1e-6)
     alone = PricePanel(close=synthetic.close[["GOLF", "ALFA", "BRAV", "CHAR"]]).asof(last)
-    same(running.forecast(alone, 5), walk.forecast(alone, 5), 1e-6)
+    same(running.forecast(alone, 5), walk_forward.forecast(alone, 5), 1e-6)
 
 
-def test_an_empty_path(walk, synthetic):
-    assert list(walk.forecast_path(synthetic, [], 5)) == []
+def test_an_empty_path(walk_forward, synthetic):
+    assert list(walk_forward.forecast_path(synthetic, [], 5)) == []
 
 
 @pytest.mark.parametrize(
@@ -348,18 +348,18 @@ def test_a_path_may_be_given_as_text(synthetic):
     assert [str(forecast.asof.date()) for forecast in path] == ["2016-01-05", "2016-01-07"]
 
 
-def test_a_window_of_the_lookback_is_enough(walk, synthetic, pointwise):
+def test_a_window_of_the_lookback_is_enough(walk_forward, synthetic, pointwise):
     for session, expected in list(pointwise.items())[::6]:
-        same(walk.forecast(synthetic.asof(session).tail(walk.lookback), 5), expected, 1e-6)
+        same(walk_forward.forecast(synthetic.asof(session).tail(walk_forward.lookback), 5), expected, 1e-6)
 
 
 def test_real_prices_through_the_crisis(real):
     """The forecast book volatility of late 2008 is several times that of 2006, and near what came."""
     model = RiskModel(HARVolatility(), EWMACorrelation(halflife=42))
     model.volatility.fit(real.asof("2006-06-30"))
-    book = pd.Series(1 / 7, index=[name for name in real.assets if name != "V"])
+    portfolio = pd.Series(1 / 7, index=[name for name in real.assets if name != "V"])
     calm, storm = (
-        model.forecast(real.asof(date), assets=book.index).portfolio_volatility(book, periods=252)
+        model.forecast(real.asof(date), assets=portfolio.index).portfolio_volatility(portfolio, periods=252)
         for date in ("2006-12-29", "2008-10-31")
     )
     assert 0.05 < calm < 0.15

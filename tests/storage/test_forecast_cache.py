@@ -7,12 +7,12 @@ import pytest
 from volplugin import PricePanel
 from volplugin.data.panel import price_digest
 from volplugin.storage import forecast_cache as module
-from volplugin.storage.forecast_cache import ForecastArchive, code_digest, forecast_key, frame_arrays, frame_of
+from volplugin.storage.forecast_cache import ForecastCache, code_digest, forecast_key, frame_arrays, frame_of
 
 
 @pytest.fixture
-def archive(tmp_path):
-    return ForecastArchive(tmp_path / "forecasts")
+def cache(tmp_path):
+    return ForecastCache(tmp_path / "forecasts")
 
 
 @pytest.fixture(scope="module")
@@ -27,58 +27,58 @@ def frame(panel):
     return table
 
 
-def test_a_frame_comes_back_to_the_last_bit(archive, frame):
-    archive.save("HAR-own 5", "key", frame_arrays(frame))
-    found = frame_of(archive.load("HAR-own 5", "key"), frame.index, frame.columns)
+def test_a_frame_comes_back_to_the_last_bit(cache, frame):
+    cache.save("HAR-own 5", "key", frame_arrays(frame))
+    found = frame_of(cache.load("HAR-own 5", "key"), frame.index, frame.columns)
     pd.testing.assert_frame_equal(found, frame, check_exact=True, check_names=False, check_freq=False)
-    assert [file.name for file in archive.path.iterdir()] == ["HAR-own_5.npz"]
+    assert [file.name for file in cache.path.iterdir()] == ["HAR-own_5.npz"]
 
 
-def test_another_key_is_as_good_as_none(archive, frame):
-    archive.save("a", "key", frame_arrays(frame))
-    assert archive.load("a", "other") is None
-    assert archive.load("b", "key") is None
+def test_another_key_is_as_good_as_none(cache, frame):
+    cache.save("a", "key", frame_arrays(frame))
+    assert cache.load("a", "other") is None
+    assert cache.load("b", "key") is None
 
 
-def test_a_truncated_file_is_as_good_as_none_wherever_it_ends(archive, frame):
-    archive.save("a", "key", frame_arrays(frame))
-    file = archive.path / "a.npz"
+def test_a_truncated_file_is_as_good_as_none_wherever_it_ends(cache, frame):
+    cache.save("a", "key", frame_arrays(frame))
+    file = cache.path / "a.npz"
     whole = file.read_bytes()
     for size in (0, 1, 100, len(whole) // 2, len(whole) - 1):
         file.write_bytes(whole[:size])
-        assert archive.load("a", "key") is None
+        assert cache.load("a", "key") is None
 
 
-def test_an_altered_file_is_as_good_as_none(archive, frame):
+def test_an_altered_file_is_as_good_as_none(cache, frame):
     arrays = frame_arrays(frame)
-    archive.save("a", "key", arrays)
-    file = archive.path / "a.npz"
+    cache.save("a", "key", arrays)
+    file = cache.path / "a.npz"
     whole = file.read_bytes()
     for place in range(200, len(whole), len(whole) // 7):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        found = archive.load("a", "key")
+        found = cache.load("a", "key")
         assert found is None or all(
             np.array_equal(found[name], arrays[name], equal_nan=name == "values") for name in arrays
         )
     # Rewritten with checksums of its own, but by another hand.
     np.savez(file, key=np.array("key"), checksum=np.array("0" * 64), **{**arrays, "values": arrays["values"] * 2})
-    assert archive.load("a", "key") is None
+    assert cache.load("a", "key") is None
 
 
-def test_pickles_are_never_read(archive):
-    archive.path.mkdir(parents=True)
-    np.savez(archive.path / "a.npz", key=np.array("key"), values=np.array([{"a": 1}], dtype=object))
-    assert archive.load("a", "key") is None
+def test_pickles_are_never_read(cache):
+    cache.path.mkdir(parents=True)
+    np.savez(cache.path / "a.npz", key=np.array("key"), values=np.array([{"a": 1}], dtype=object))
+    assert cache.load("a", "key") is None
 
 
-def test_frames_of_other_sessions_or_assets_are_refused(archive, frame):
+def test_frames_of_other_sessions_or_assets_are_refused(cache, frame):
     arrays = frame_arrays(frame)
     assert frame_of(arrays, frame.index[1:], frame.columns) is None
     assert frame_of(arrays, frame.index, frame.columns[::-1]) is None
 
 
 def test_without_a_folder_nothing_is_kept(frame):
-    nowhere = ForecastArchive()
+    nowhere = ForecastCache()
     nowhere.save("a", "key", frame_arrays(frame))
     assert nowhere.load("a", "key") is None
 
@@ -116,10 +116,10 @@ def test_key_changes_with_facts_prices_code_and_libraries(monkeypatch):
 
 def test_the_oldest_files_are_dropped_above_the_limit(tmp_path, frame):
     arrays = frame_arrays(frame)
-    ForecastArchive(tmp_path).save("first", "key", arrays)
+    ForecastCache(tmp_path).save("first", "key", arrays)
     size = (tmp_path / "first.npz").stat().st_size
     os.utime(tmp_path / "first.npz", (1, 1))
-    small = ForecastArchive(tmp_path, limit=2 * size + 100)
+    small = ForecastCache(tmp_path, limit=2 * size + 100)
     small.save("second", "key", arrays)
     assert small.load("first", "key") is not None
     small.save("third", "key", arrays)
@@ -129,5 +129,5 @@ def test_the_oldest_files_are_dropped_above_the_limit(tmp_path, frame):
 def test_to_keep_is_to_try(tmp_path, frame, caplog):
     (tmp_path / "file").write_text("in the way")
     with caplog.at_level("INFO"):
-        ForecastArchive(tmp_path / "file").keep("a", "key", frame_arrays(frame))
+        ForecastCache(tmp_path / "file").keep("a", "key", frame_arrays(frame))
     assert "forecasts are not kept in" in caplog.text

@@ -229,8 +229,8 @@ def test_one_altered_byte(store, place):
     ],
 )
 def test_an_altered_manifest(store, field, value):
-    facts = json.loads(manifest(store).read_text())
-    manifest(store).write_text(json.dumps(facts | {field: value}))
+    metadata = json.loads(manifest(store).read_text())
+    manifest(store).write_text(json.dumps(metadata | {field: value}))
     with pytest.raises(StoreCorruptError, match="2009-12-31"):
         store.load(DATE)
 
@@ -369,11 +369,11 @@ def test_a_file_where_the_folder_should_be(tmp_path):
 
 def rewrite(store: ModelStore, **changes) -> None:
     """Alter a manifest as somebody would who knows how its checksum is made."""
-    facts = json.loads(manifest(store).read_text()) | changes
-    facts = {name: fact for name, fact in facts.items() if fact is not ...}
+    metadata = json.loads(manifest(store).read_text()) | changes
+    metadata = {name: fact for name, fact in metadata.items() if fact is not ...}
     if "checksum" not in changes:
-        facts["checksum"] = vintage_checksum(tensors(store).read_bytes(), facts)
-    manifest(store).write_text(json.dumps(facts))
+        metadata["checksum"] = vintage_checksum(tensors(store).read_bytes(), metadata)
+    manifest(store).write_text(json.dumps(metadata))
 
 
 @pytest.mark.parametrize(

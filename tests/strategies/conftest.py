@@ -19,6 +19,6 @@ def store(small: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the vintages that answer from 2016-06 to 2017."""
     folder = tmp_path_factory.mktemp("models")
     tiny = LSTMVolatility(units=(4,), window=10, seeds=(0,), steps=5)
-    walk = WalkForward(tiny, schedule=RefitSchedule("quarterly"), store=ModelStore(folder))
-    walk.train(read_bundle(small), start="2017-01-03", end="2017-12-29", n_jobs=1, progress=False)
+    walk_forward = WalkForward(tiny, schedule=RefitSchedule("quarterly"), store=ModelStore(folder))
+    walk_forward.train(read_bundle(small), start="2017-01-03", end="2017-12-29", n_jobs=1, progress=False)
     return folder

@@ -20,13 +20,13 @@ YEAR = np.sqrt(252)
 def given(monkeypatch):
     """Set parameters as ``zipline -x volplugin.NAME=VALUE`` does."""
 
-    def say(**values: object) -> None:
+    def log(**values: object) -> None:
         namespace = Namespace()
         for name, value in values.items():
             setattr(namespace, name, str(value))
         monkeypatch.setattr(zipline.extension_args, "volplugin", namespace, raising=False)
 
-    return say
+    return log
 
 
 def run(small: str, end: str, capital: float = 1e6, **hooks: object) -> pd.DataFrame:
@@ -60,12 +60,12 @@ def test_parameters_from_the_command_line(given):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "output"),
     [({"covariance": "garch"}, "covariance is 'garch'; pass one of default, targeting, ewma"), ({"speed": 3}, "speed")],
 )
-def test_unknown_parameters(given, values, said):
+def test_unknown_parameters(given, values, output):
     given(**values)
-    with pytest.raises(ParameterError, match=said):
+    with pytest.raises(ParameterError, match=output):
         read_gallery_parameters()
 
 
@@ -106,7 +106,7 @@ def test_the_track_record_is_what_the_perf_frame_says(small):
     np.testing.assert_allclose(context.track.frame["realized"], known["returns"], rtol=1e-9, atol=1e-12)
 
 
-def test_feedback_brings_the_book_nearer_to_its_target(small):
+def test_feedback_brings_the_portfolio_nearer_to_its_target(small):
     """A model that looks back 40 sessions is late for a storm, and the record says so."""
     targets = [VolatilityTarget(0.10, max_leverage=9, feedback=strength) for strength in (0.0, 1.0)]
     perfs = [followed(small, target, "2017-04-28", "daily")[0] for target in targets]

@@ -32,7 +32,7 @@ def traded_days(perf: pd.DataFrame) -> int:
     return int(perf["orders"].map(len).gt(0).sum())
 
 
-def test_after_each_rebalance_the_book_is_expected_at_its_target(perf):
+def test_after_each_rebalance_the_portfolio_is_expected_at_its_target(perf):
     held = perf["predicted_vol"].to_numpy()[fills(perf) + 1]
     assert len(held) == 12
     assert held == pytest.approx(0.10, rel=0.2)  # a session has passed between the forecast and the fill

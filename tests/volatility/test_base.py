@@ -6,7 +6,7 @@ from synthetic import ASOF, ASSETS, SESSIONS, TRAINED
 from volplugin import EWMAVolatility, HARVolatility, PricePanel, RollingVolatility
 from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError
 from volplugin.volatility import VolatilityForecaster
-from volplugin.volatility.base import REACH, State
+from volplugin.volatility.base import CONTEXT_SESSIONS, State
 
 
 class LastReturn(VolatilityForecaster):
@@ -40,12 +40,13 @@ def test_pointwise_forecasts_make_a_path(synthetic):
         expected = model.predict(synthetic.asof(session), 3)
         pd.testing.assert_series_equal(path.loc[session], expected, check_names=False)
     assert path["ECHO"].isna().tolist() == [False, False, *[True] * 5, False, False]
-    state = model.parts()[0].fit_part(synthetic.asof(TRAINED))
-    joined = LastReturn().join([state], synthetic.asof(TRAINED))
+    state = model.members()[0].fit_member(synthetic.asof(TRAINED))
+    joined = LastReturn().combine([state], synthetic.asof(TRAINED))
     assert joined.get_state() == model.get_state()
     assert joined.vintage == {"model": "LastReturn", "trained_through": str(TRAINED.date())}
     pd.testing.assert_frame_equal(
-        model.follower().replay(synthetic, ASOF, ASOF, (2,))[2], model.replay(synthetic, ASOF, ASOF, (2,))[2]
+        model.online_predictor().predict_in_sample(synthetic, ASOF, ASOF, (2,))[2],
+        model.predict_in_sample(synthetic, ASOF, ASOF, (2,))[2],
     )
 
 
@@ -68,8 +69,8 @@ def test_a_model_from_the_future_names_both_dates(synthetic):
     for ask in (
         lambda: model.predict(synthetic.asof(ASOF)),
         lambda: model.predict_path(synthetic, ASOF, SESSIONS[-1]),
-        lambda: model.at(ASOF),
-        lambda: list(model.spans(synthetic, ASOF, SESSIONS[-1])),
+        lambda: model.vintage_at(ASOF),
+        lambda: list(model.iter_vintages(synthetic, ASOF, SESSIONS[-1])),
     ):
         with pytest.raises(LookAheadError, match=expected):
             ask()
@@ -89,10 +90,10 @@ def test_a_path_from_before_the_beginning_begins_with_it(synthetic):
 
 def test_spans_of_one_model_are_all_its_sessions(synthetic):
     model = RollingVolatility(40)
-    [(answering, sessions)] = model.spans(synthetic, SESSIONS[10], SESSIONS[20])
+    [(answering, sessions)] = model.iter_vintages(synthetic, SESSIONS[10], SESSIONS[20])
     assert answering is model
     assert list(sessions) == list(SESSIONS[10:21])
-    assert list(model.spans(synthetic, "2016-07-02", "2016-07-03")) == []
+    assert list(model.iter_vintages(synthetic, "2016-07-02", "2016-07-03")) == []
 
 
 def test_refitting_forgets(synthetic):
@@ -118,8 +119,8 @@ def test_reach_covers_a_return_over_a_halt_and_a_forecast_held_over_one(syntheti
     close.iloc[-21:-11] = np.nan
     close.iloc[-10:] = np.nan
     panel, model = PricePanel(close=close), RollingVolatility(40)
-    assert REACH == 21
-    assert model.lookback == 40 + REACH
+    assert CONTEXT_SESSIONS == 21
+    assert model.lookback == 40 + CONTEXT_SESSIONS
     expected = model.predict(panel)
     assert expected.notna().all()
     pd.testing.assert_series_equal(model.predict(panel.tail(model.lookback)), expected)

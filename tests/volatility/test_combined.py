@@ -21,10 +21,10 @@ from volplugin import (
     WalkForward,
 )
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreConfigurationError, StoreCorruptError
-from volplugin.risk.defaults import load_walk
+from volplugin.risk.defaults import load_walk_forward
 from volplugin.volatility import VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance
-from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.term_structure import FITTED_HORIZONS
 from volplugin.volatility.walk_forward import describe
 
 YOUNG = SESSIONS[430]
@@ -72,9 +72,9 @@ def test_members_weigh_the_same_by_default(trained, known):
 
 def test_realised_over_forecast_variance_averages_one_on_training_data(trained):
     blend = GeometricBlend([HARVolatility(), RollingVolatility()]).fit(trained)
-    paths = blend.replay(trained, trained.sessions[0], TRAINED, KNOTS)
-    realised = forward_variance(trained, KNOTS, close_to_close_ratio(trained))
-    for knot, horizon in enumerate(KNOTS):
+    paths = blend.predict_in_sample(trained, trained.sessions[0], TRAINED, FITTED_HORIZONS)
+    realised = forward_variance(trained, FITTED_HORIZONS, close_to_close_ratio(trained))
+    for knot, horizon in enumerate(FITTED_HORIZONS):
         assert np.nanmean(realised[..., knot] / paths[horizon].to_numpy() ** 2) == pytest.approx(1, abs=1e-9)
     # Rolling volatility alone would be too low: a mean of ratios is above the ratio of means.
     assert (blend.factor_ > 1).all()
@@ -101,14 +101,14 @@ def test_a_blend_has_a_forecast_where_every_member_has(synthetic):
 
 def test_a_blend_is_fitted_in_parts(trained):
     blend = GeometricBlend([tiny_lstm(), GeometricBlend([GARCHVolatility(), EWMAVolatility()])], [0.75, 0.25])
-    parts = blend.parts()
+    parts = blend.members()
     assert [type(part).__name__ for part in parts] == [
         "LSTMVolatility",
         "LSTMVolatility",
         "GARCHVolatility",
         "EWMAVolatility",
     ]
-    joined = clone(blend).join([part.fit_part(trained) for part in parts], trained)
+    joined = clone(blend).combine([part.fit_member(trained) for part in parts], trained)
     whole = blend.fit(trained).get_state()
     assert joined.get_state().keys() == whole.keys()
     for name, array in joined.get_state().items():
@@ -126,8 +126,8 @@ def test_a_blend_names_what_its_members_name(synthetic):
     few = synthetic.asof(TRAINED).select(["ALFA", "BRAV"])
     blend = GeometricBlend([GARCHVolatility(), GARCHVolatility(asymmetric=True)]).fit(few)
     known = synthetic.select(["ALFA", "HOTE"])
-    said = "GARCHVolatility: pooled parameters: not among the assets fitted"
-    assert blend.fallbacks(known) == {"HOTE": f"{said}; {said}"}
+    output = "GARCHVolatility: pooled parameters: not among the assets fitted"
+    assert blend.fallbacks(known) == {"HOTE": f"{output}; {output}"}
     assert restored(blend).fallbacks(known) == blend.fallbacks(known)
 
 
@@ -286,12 +286,12 @@ def test_nested_forecasters_describe_themselves():
 )
 def test_a_store_gives_back_the_forecaster_that_wrote_it(model, synthetic, known, tmp_path):
     span = (SESSIONS[900], ASOF)
-    walk = WalkForward(model, store=ModelStore(tmp_path)).train(synthetic, *span, progress=False)
-    loaded = load_walk(tmp_path)
+    walk_forward = WalkForward(model, store=ModelStore(tmp_path)).train(synthetic, *span, progress=False)
+    loaded = load_walk_forward(tmp_path)
     assert describe(loaded.forecaster) == describe(model)
-    assert loaded.configuration == walk.configuration
-    pd.testing.assert_series_equal(loaded.predict(known), walk.predict(known), check_exact=True)
-    assert loaded.at(ASOF).fallbacks(known) == walk.at(ASOF).fallbacks(known)
+    assert loaded.configuration == walk_forward.configuration
+    pd.testing.assert_series_equal(loaded.predict(known), walk_forward.predict(known), check_exact=True)
+    assert loaded.vintage_at(ASOF).fallbacks(known) == walk_forward.vintage_at(ASOF).fallbacks(known)
 
 
 def test_a_store_of_another_combination_is_refused(synthetic, tmp_path):
@@ -318,4 +318,4 @@ def test_an_unknown_member_is_a_corrupt_store(member, tmp_path):
     store = ModelStore(tmp_path)
     store.configure({"forecaster": "FallbackChain", "parameters": {"forecasters": [member]}, "schedule": "yearly"})
     with pytest.raises(StoreCorruptError, match="describes no forecaster known here"):
-        load_walk(tmp_path)
+        load_walk_forward(tmp_path)

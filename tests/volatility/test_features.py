@@ -8,12 +8,12 @@ from volplugin.volatility.features import (
     BASE_MINIMUM,
     BASE_SPAN,
     CENTRE,
-    CLIP,
-    INPUT_LOOKBACK,
+    FEATURE_LOOKBACK,
     MARKET,
+    MAX_FEATURE,
     OWN,
-    Inputs,
-    build_inputs,
+    Features,
+    build_features,
     reference,
 )
 
@@ -21,11 +21,11 @@ FIELDS = ("open", "high", "low", "close", "volume")
 
 
 @pytest.fixture(scope="module")
-def inputs(synthetic) -> Inputs:
-    return build_inputs(synthetic, synthetic)
+def inputs(synthetic) -> Features:
+    return build_features(synthetic, synthetic)
 
 
-def values(inputs: Inputs, name: str, panel: PricePanel) -> pd.DataFrame:
+def values(inputs: Features, name: str, panel: PricePanel) -> pd.DataFrame:
     return pd.DataFrame(inputs.take((name,))[..., 0], panel.sessions, panel.assets)
 
 
@@ -62,7 +62,7 @@ def by_pandas(synthetic) -> dict[str, pd.DataFrame]:
 def test_inputs_are_what_they_are_called(name, inputs, synthetic, by_pandas):
     """On assets that trade all along; halts and listings below."""
     found = values(inputs, name, synthetic).loc[SESSIONS[100] : SESSIONS[399], ["ALFA", "GOLF", "HOTE"]]
-    expected = by_pandas[name].loc[found.index, found.columns].clip(-CLIP, CLIP)
+    expected = by_pandas[name].loc[found.index, found.columns].clip(-MAX_FEATURE, MAX_FEATURE)
     pd.testing.assert_frame_equal(found, expected, rtol=1e-9, atol=1e-12, check_freq=False)
 
 
@@ -86,33 +86,33 @@ def test_inputs_are_clipped(synthetic):
     close = synthetic.close.copy()
     close.loc[ASOF:, "ALFA"] *= 5
     panel = PricePanel(close=close)
-    found = values(build_inputs(panel, panel), "return", panel)
-    assert found.loc[ASOF, "ALFA"] == CLIP
-    assert found.abs().max().max() == CLIP
+    found = values(build_features(panel, panel), "return", panel)
+    assert found.loc[ASOF, "ALFA"] == MAX_FEATURE
+    assert found.abs().max().max() == MAX_FEATURE
 
 
 def test_no_level_of_prices_is_in_them(inputs, synthetic):
     dear = PricePanel(**{field: getattr(synthetic, field) * (1000 if field != "volume" else 1) for field in FIELDS})
-    np.testing.assert_allclose(build_inputs(dear, dear).values, inputs.values, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(build_features(dear, dear).values, inputs.values, rtol=1e-6, atol=1e-9)
 
 
 def test_no_level_of_volumes_is_in_them(inputs, synthetic):
     busy = PricePanel(**{field: getattr(synthetic, field) * (1000 if field == "volume" else 1) for field in FIELDS})
-    np.testing.assert_allclose(build_inputs(busy, busy).values, inputs.values, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(build_features(busy, busy).values, inputs.values, rtol=1e-6, atol=1e-9)
 
 
 def test_only_the_lookback_counts(inputs, synthetic):
     for session in (SESSIONS[900], HALTED[0], HALTED[3], SESSIONS[1024], ASOF):
-        short = synthetic.asof(session).tail(INPUT_LOOKBACK)
-        assert len(short.sessions) == INPUT_LOOKBACK < list(SESSIONS).index(session)
+        short = synthetic.asof(session).tail(FEATURE_LOOKBACK)
+        assert len(short.sessions) == FEATURE_LOOKBACK < list(SESSIONS).index(session)
         row = list(SESSIONS).index(session)
-        np.testing.assert_allclose(build_inputs(short, short).values[-1], inputs.values[row], rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(build_features(short, short).values[-1], inputs.values[row], rtol=1e-8, atol=1e-10)
 
 
 def test_the_last_rows_alone_are_the_same(inputs, synthetic):
     """Made from the whole panel, for the rows wanted."""
     for first in (0, 500, len(SESSIONS) - 3, len(SESSIONS) - 1):
-        found = build_inputs(synthetic, synthetic, first)
+        found = build_features(synthetic, synthetic, first)
         np.testing.assert_allclose(found.values, inputs.values[first:], rtol=1e-8, atol=1e-10)
         np.testing.assert_allclose(found.base, inputs.base[first:], rtol=1e-9)
 
@@ -120,12 +120,12 @@ def test_the_last_rows_alone_are_the_same(inputs, synthetic):
 def test_what_comes_later_does_not_count(inputs, synthetic):
     wild = poisoned(synthetic, ASOF)
     row = list(SESSIONS).index(ASOF) + 1
-    np.testing.assert_array_equal(build_inputs(wild, wild).values[:row], inputs.values[:row])
+    np.testing.assert_array_equal(build_features(wild, wild).values[:row], inputs.values[:row])
 
 
 def test_closes_alone_and_no_volume_leave_some_inputs_out(synthetic):
     panel = PricePanel(close=synthetic.close)
-    found = build_inputs(panel, panel)
+    found = build_features(panel, panel)
     for name in ("overnight", "volume"):
         assert (values(found, name, panel).loc[ASOF] == 0).all()
     assert (values(found, "variance_5", panel).loc[ASOF] != 0).all()
@@ -135,34 +135,34 @@ def test_a_session_without_volume_is_left_out(synthetic):
     given = {field: getattr(synthetic, field).copy() for field in FIELDS}
     given["volume"].loc[ASOF, "ALFA"] = 0
     panel = PricePanel(**given)
-    assert values(build_inputs(panel, panel), "volume", panel).loc[ASOF, "ALFA"] == 0
+    assert values(build_features(panel, panel), "volume", panel).loc[ASOF, "ALFA"] == 0
 
 
 # -- the market ------------------------------------------------------------------------------------
 
 
 def test_market_inputs_are_of_the_market_and_the_same_for_all(inputs, synthetic):
-    few = build_inputs(synthetic.select(["HOTE", "BRAV"]), synthetic)
+    few = build_features(synthetic.select(["HOTE", "BRAV"]), synthetic)
     np.testing.assert_allclose(few.take(MARKET)[:, 0], inputs.take(MARKET)[:, 7], rtol=1e-12)
     np.testing.assert_allclose(few.values, inputs.values[:, [7, 1]], rtol=1e-12)
 
 
 def test_no_market_no_market_inputs(synthetic):
-    assert set(build_inputs(synthetic, None).names).isdisjoint(MARKET)
+    assert set(build_features(synthetic, None).names).isdisjoint(MARKET)
 
 
 def test_a_market_that_lacks_sessions(synthetic, inputs):
     """On those there is nothing to say of it; on the others all is as it was."""
     lost = SESSIONS[[1000, 1060]]
     market = PricePanel(**{field: getattr(synthetic, field).drop(lost) for field in FIELDS})
-    found = build_inputs(synthetic, market)
+    found = build_features(synthetic, market)
     usable = np.isfinite(inputs.base) & synthetic.close.notna().to_numpy()
     for row in (1000, 1060):
         assert (found.take(MARKET)[row][usable[row]] == 0).all()
     np.testing.assert_array_equal(found.take(OWN), inputs.take(OWN))
     np.testing.assert_allclose(found.take(MARKET)[:1000], inputs.take(MARKET)[:1000], rtol=1e-12)
     assert (found.take(MARKET)[1010][usable[1010]] != 0).all()
-    last = build_inputs(synthetic.asof(ASOF), market, 1060)
+    last = build_features(synthetic.asof(ASOF), market, 1060)
     assert (last.take(MARKET)[0][usable[1060]] == 0).all()
 
 
@@ -170,7 +170,7 @@ def test_a_market_of_other_sessions_shows_no_later_ones(synthetic):
     market = PricePanel(**{field: getattr(synthetic, field).drop(ASOF) for field in FIELDS})
     wild = poisoned(market, ASOF)
     row = list(SESSIONS).index(ASOF) + 1
-    clean, dirty = (build_inputs(synthetic, panel).values[:row] for panel in (market, wild))
+    clean, dirty = (build_features(synthetic, panel).values[:row] for panel in (market, wild))
     np.testing.assert_array_equal(clean, dirty)
 
 

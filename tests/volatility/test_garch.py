@@ -72,7 +72,7 @@ def test_parameters_are_those_of_arch(name, fitted, real):
 
 @every_model
 def test_variance_of_the_next_session_is_that_of_arch(name, fitted, real):
-    path = fitted[name].replay(real, "2008-06-02", real.last_session)[1] ** 2
+    path = fitted[name].predict_in_sample(real, "2008-06-02", real.last_session)[1] ** 2
     for asset in fitted[name].parameters_.index:
         theirs = arch_with(fitted[name].parameters_.loc[asset], percent(real, asset), *MODELS[name])
         # arch's volatility of a session is made at the close before it.
@@ -128,7 +128,7 @@ def _ahead(variance: float, omega: float, persistence: float, horizon: int):
 def test_fewer_than_twenty_returns_have_no_forecast(synthetic):
     model = GARCHVolatility().fit(synthetic.asof("2015-08-31"))
     listed = synthetic.close["DELT"].first_valid_index()
-    path = model.replay(synthetic, listed, synthetic.sessions[430])[1]["DELT"]
+    path = model.predict_in_sample(synthetic, listed, synthetic.sessions[430])[1]["DELT"]
     assert path.iloc[:20].isna().all()
     assert path.iloc[20:].notna().all()
 
@@ -284,11 +284,11 @@ def test_state_remembers_why(troubled):
 
 def test_a_walk_over_troubled_assets_never_stops(troubled):
     panel, _ = troubled
-    walk = WalkForward(GARCHVolatility()).train(panel, "2003-01-01", panel.last_session, progress=False)
-    assert len(walk.vintages_) == 3
-    path = walk.predict_path(panel, "2003-01-02", panel.last_session)
+    walk_forward = WalkForward(GARCHVolatility()).train(panel, "2003-01-01", panel.last_session, progress=False)
+    assert len(walk_forward.vintages_) == 3
+    path = walk_forward.predict_path(panel, "2003-01-02", panel.last_session)
     assert path[["GOOD", "FINE", "SOUND", "STILL"]].notna().all().all()
-    forecast = RiskModel(walk, EWMACorrelation(60)).forecast(panel)
+    forecast = RiskModel(walk_forward, EWMACorrelation(60)).forecast(panel)
     assert set(forecast.diagnostics["fallbacks"]) == {"LATE", "STILL"}
 
 

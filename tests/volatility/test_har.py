@@ -7,10 +7,10 @@ from synthetic import ASOF, ASSETS, SESSIONS, TRAINED
 from volplugin import HARVolatility, PricePanel
 from volplugin.errors import InsufficientHistoryError, NotFittedError, ParameterError
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
-from volplugin.volatility.features import build_inputs
+from volplugin.volatility.features import build_features
 from volplugin.volatility.har import TERMS
 from volplugin.volatility.regression import forecast_ratio, regress_logs
-from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +20,12 @@ def training(synthetic) -> PricePanel:
 
 def table(panel: PricePanel, terms: str, asset: str | None = None) -> list[pd.DataFrame]:
     """Rows of regressors and log target for each knot, stacked over assets: what statsmodels is given."""
-    inputs = build_inputs(panel, panel)
-    target = forward_variance(panel, KNOTS, close_to_close_ratio(panel)) / inputs.base[..., None]
+    inputs = build_features(panel, panel)
+    target = forward_variance(panel, FITTED_HORIZONS, close_to_close_ratio(panel)) / inputs.base[..., None]
     chosen = [asset] if asset else list(panel.assets)
     columns = [list(panel.assets).index(name) for name in chosen]
     stacked = []
-    for knot in range(len(KNOTS)):
+    for knot in range(len(FITTED_HORIZONS)):
         x = inputs.take(TERMS[terms])[:, columns].reshape(-1, len(TERMS[terms]))
         y = np.log(target[:, columns, knot]).reshape(-1)
         stacked.append(pd.DataFrame(x, columns=list(TERMS[terms])).assign(y=y).dropna())
@@ -54,9 +54,9 @@ def test_the_forecast_by_hand(synthetic, training):
     """exp(a + b'x) times the rescale and the slow level, its root at the horizons of the knots."""
     model = HARVolatility().fit(training)
     known = synthetic.asof(ASOF).tail(model.lookback)
-    inputs = build_inputs(known, known)
+    inputs = build_features(known, known)
     x, base = inputs.take(TERMS["har"])[-1], inputs.base[-1]
-    for knot, horizon in enumerate(KNOTS):
+    for knot, horizon in enumerate(FITTED_HORIZONS):
         constant, *slopes, factor = model.pooled_[:, knot]
         variance = np.exp(constant + x @ np.array(slopes)) * factor * model.missing_[knot] * base
         np.testing.assert_allclose(model.predict(known, horizon), np.sqrt(variance), rtol=1e-12)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from volplugin.volatility.term_structure import KNOTS, SMALLEST_SHARE, interpolate_variance
+from volplugin.volatility.term_structure import FITTED_HORIZONS, SMALLEST_SHARE, interpolate_variance
 
 VARIANCE = np.array([4.0, 3.0, 2.0]) * 1e-4
 """Mean daily variance over 1, 5 and 21 sessions: totals of 4, 15 and 42 (times 1e-4)."""
@@ -21,32 +21,32 @@ VARIANCE = np.array([4.0, 3.0, 2.0]) * 1e-4
     ],
 )
 def test_total_variance_is_linear_between_knots(horizon, total):
-    assert interpolate_variance(VARIANCE, KNOTS, horizon) == pytest.approx(total / horizon * 1e-4, rel=1e-12)
+    assert interpolate_variance(VARIANCE, FITTED_HORIZONS, horizon) == pytest.approx(total / horizon * 1e-4, rel=1e-12)
 
 
 def test_a_flat_term_structure_stays_flat():
     for horizon in (1, 2, 4, 7, 21, 100, 252):
-        assert interpolate_variance(np.full(3, 2e-4), KNOTS, horizon) == pytest.approx(2e-4, rel=1e-12)
+        assert interpolate_variance(np.full(3, 2e-4), FITTED_HORIZONS, horizon) == pytest.approx(2e-4, rel=1e-12)
 
 
 def test_knots_are_met_exactly():
-    for knot, variance in zip(KNOTS, VARIANCE, strict=True):
-        assert interpolate_variance(VARIANCE, KNOTS, knot) == variance
+    for knot, variance in zip(FITTED_HORIZONS, VARIANCE, strict=True):
+        assert interpolate_variance(VARIANCE, FITTED_HORIZONS, knot) == variance
 
 
 def test_a_calm_end_never_makes_a_day_without_risk():
     """Totals of 4 and 4.2 leave next to nothing for days 2 to 5: they get the least share of the last knot's."""
     variance = np.array([4.0, 0.84, 2.0]) * 1e-4
-    assert interpolate_variance(variance, KNOTS, 3) == pytest.approx((4 + 2 * SMALLEST_SHARE * 2) / 3 * 1e-4)
+    assert interpolate_variance(variance, FITTED_HORIZONS, 3) == pytest.approx((4 + 2 * SMALLEST_SHARE * 2) / 3 * 1e-4)
     steep = np.array([9.0, 1.0, 0.1]) * 1e-4
-    assert interpolate_variance(steep, KNOTS, 100) > 0
+    assert interpolate_variance(steep, FITTED_HORIZONS, 100) > 0
 
 
 def test_knots_lie_on_the_last_axis():
     table = np.random.default_rng(2).random((7, 3, 3))
-    found = interpolate_variance(table, KNOTS, 10)
+    found = interpolate_variance(table, FITTED_HORIZONS, 10)
     assert found.shape == (7, 3)
-    assert found[4, 1] == pytest.approx(interpolate_variance(table[4, 1], KNOTS, 10), rel=1e-12)
+    assert found[4, 1] == pytest.approx(interpolate_variance(table[4, 1], FITTED_HORIZONS, 10), rel=1e-12)
 
 
 def test_other_knots():
@@ -54,4 +54,4 @@ def test_other_knots():
 
 
 def test_missing_stays_missing():
-    assert np.isnan(interpolate_variance(np.array([[np.nan] * 3]), KNOTS, 10)).all()
+    assert np.isnan(interpolate_variance(np.array([[np.nan] * 3]), FITTED_HORIZONS, 10)).all()

@@ -6,7 +6,7 @@ from synthetic import ASOF, SESSIONS, TRAINED
 from volplugin import EWMAVolatility, PricePanel, RollingVolatility
 from volplugin.errors import ParameterError
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance
-from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 
 def whole(synthetic: PricePanel) -> PricePanel:
@@ -96,9 +96,9 @@ def test_calibrated_ewma_is_the_raw_one_times_a_factor(synthetic):
     """Which makes realised over forecast variance average one on the training data."""
     training, known = synthetic.asof(TRAINED), synthetic.asof(ASOF)
     model = EWMAVolatility(calibrated=True).fit(training)
-    raw = EWMAVolatility().replay(training, SESSIONS[0], TRAINED, (1,))[1] ** 2
-    target = forward_variance(training, KNOTS, close_to_close_ratio(training))
-    for knot, horizon in enumerate(KNOTS):
+    raw = EWMAVolatility().predict_in_sample(training, SESSIONS[0], TRAINED, (1,))[1] ** 2
+    target = forward_variance(training, FITTED_HORIZONS, close_to_close_ratio(training))
+    for knot, horizon in enumerate(FITTED_HORIZONS):
         factor = np.nanmean(target[..., knot] / raw.where(training.close.notna()).to_numpy())
         assert model.factor_[knot] == pytest.approx(factor, rel=1e-9)
         expected = EWMAVolatility().predict(known) * np.sqrt(factor)
@@ -106,8 +106,8 @@ def test_calibrated_ewma_is_the_raw_one_times_a_factor(synthetic):
 
 
 def test_only_the_calibrated_one_learns():
-    assert not EWMAVolatility().learns
-    assert EWMAVolatility(calibrated=True).learns
+    assert not EWMAVolatility().requires_fit
+    assert EWMAVolatility(calibrated=True).requires_fit
 
 
 @pytest.mark.parametrize("decay", [0, 1, 1.5, -0.1])

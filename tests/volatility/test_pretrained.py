@@ -83,7 +83,7 @@ def test_a_vintage_knows_nothing_after_its_date(store, synthetic, tmp_path):
 def test_it_answers_at_once_with_the_vintage_of_the_date(model, store, synthetic):
     known = synthetic.asof("2016-02-01")
     assert model.predict(known).notna().all()
-    assert model.at(pd.Timestamp("2016-02-01")).trained_through_ == store.vintages()[1]
+    assert model.vintage_at(pd.Timestamp("2016-02-01")).trained_through_ == store.vintages()[1]
     forecast = RiskModel(model, RollingCorrelation(60)).forecast(synthetic.asof(ASOF))
     assert forecast.diagnostics["model"]["trained_through"] == str(store.vintages()[1].date())
 
@@ -92,7 +92,7 @@ def test_a_later_vintage_is_never_used(model, store, synthetic):
     """All vintages lie in the store, those of later years among them."""
     path = model.predict_path(synthetic, "2015-06-01", "2015-06-30")
     planted = clone(tiny_backbone()).restore(
-        *(lambda state, facts: (state, facts.trained_through, facts.assets, facts.universe))(
+        *(lambda state, metadata: (state, metadata.trained_through, metadata.assets, metadata.universe))(
             *store.load(store.vintages()[0])
         )
     )
@@ -109,12 +109,12 @@ def test_before_the_first_vintage(model, synthetic):
 def test_stocks_never_trained_on_are_answered_and_closes_too(model, synthetic):
     strangers = foreign(synthetic.asof(ASOF))
     assert model.predict(strangers).notna().all()
-    assert "market-wide inputs" in model.at(ASOF).fallbacks(strangers)
+    assert "market-wide inputs" in model.vintage_at(ASOF).fallbacks(strangers)
     given = strangers.with_market(strangers)
-    assert "market-wide inputs" not in model.at(ASOF).fallbacks(given)
+    assert "market-wide inputs" not in model.vintage_at(ASOF).fallbacks(given)
     closes = PricePanel(close=strangers.close)
     assert model.predict(closes).notna().all()
-    assert "open, high and low" in model.at(ASOF).fallbacks(closes)
+    assert "open, high and low" in model.vintage_at(ASOF).fallbacks(closes)
 
 
 # -- tuning ----------------------------------------------------------------------------------------
@@ -124,20 +124,20 @@ def test_fit_tunes_to_a_panel_from_its_last_session_on(model, synthetic):
     strangers, cut = foreign(synthetic), SESSIONS[1000]
     before = model.predict(strangers.asof(SESSIONS[999]))
     model.fit(strangers.asof(cut))
-    tuned = model.at(cut)
+    tuned = model.vintage_at(cut)
     assert tuned.universe_ == [f"X{name}" for name in ASSETS]
     assert tuned.fallbacks(strangers) == {}
     pd.testing.assert_series_equal(model.predict(strangers.asof(SESSIONS[999])), before)
     assert not model.predict(strangers.asof(cut)).equals(before)
-    assert clone(model).at(cut).trained_through_ < cut
+    assert clone(model).vintage_at(cut).trained_through_ < cut
 
 
 def test_tuning_knows_nothing_after_its_date(store, synthetic):
     cut = SESSIONS[1000]
     known, corrupt = foreign(synthetic), foreign(poisoned(synthetic, cut))
     one, other = (PretrainedVolatility(store.path).fit(panel.asof(cut)) for panel in (known, corrupt))
-    for name, array in one.at(cut).forecasters_[0].get_state().items():
-        np.testing.assert_array_equal(other.at(cut).forecasters_[0].get_state()[name], array)
+    for name, array in one.vintage_at(cut).forecasters_[0].get_state().items():
+        np.testing.assert_array_equal(other.vintage_at(cut).forecasters_[0].get_state()[name], array)
 
 
 # -- what is shipped -------------------------------------------------------------------------------

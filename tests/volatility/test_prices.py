@@ -32,30 +32,33 @@ def test_the_prices_that_there_are_decide(synthetic):
 
 def test_its_parts_are_its_members(model, synthetic):
     training = synthetic.asof(TRAINED)
-    states = [clone(part).fit_part(training) for part in model.parts()]
+    states = [clone(part).fit_member(training) for part in model.members()]
     assert len(states) == 2
-    joined = clone(model).join(states, training)
+    joined = clone(model).combine(states, training)
     for name, array in model.get_state().items():
         np.testing.assert_array_equal(joined.get_state()[name], array)
 
 
 def test_it_follows_with_either(model, synthetic):
     for panel in (synthetic, closes_of(synthetic)):
-        follower = model.follower()
+        online_predictor = model.online_predictor()
         for session in SESSIONS[1018:1030]:
-            carried = follower.replay(panel, session, session, (21,))[21]
-            pd.testing.assert_frame_equal(carried, model.replay(panel, session, session, (21,))[21], rtol=1e-5)
-        resumed = model.follower()
-        resumed.set_state(follower.get_state())
+            carried = online_predictor.predict_in_sample(panel, session, session, (21,))[21]
+            pd.testing.assert_frame_equal(
+                carried, model.predict_in_sample(panel, session, session, (21,))[21], rtol=1e-5
+            )
+        resumed = model.online_predictor()
+        resumed.set_state(online_predictor.get_state())
         session = SESSIONS[1030]
         pd.testing.assert_frame_equal(
-            resumed.replay(panel, session, session, (21,))[21], follower.replay(panel, session, session, (21,))[21]
+            resumed.predict_in_sample(panel, session, session, (21,))[21],
+            online_predictor.predict_in_sample(panel, session, session, (21,))[21],
         )
 
 
 def test_components_are_those_for_ranges(model):
-    assert list(model.components()) == ["seed 0", "ensemble"]
-    assert RangesOrCloses(RollingVolatility(), EWMAVolatility()).components() == {}
+    assert list(model.ensemble_members()) == ["seed 0", "ensemble"]
+    assert RangesOrCloses(RollingVolatility(), EWMAVolatility()).ensemble_members() == {}
 
 
 def test_tuned_to_a_panel(model, synthetic):

@@ -100,36 +100,36 @@ def test_aware_dates():
 
 
 @pytest.fixture(scope="module")
-def walk(synthetic) -> WalkForward:
+def walk_forward(synthetic) -> WalkForward:
     """Quarterly vintages from the end of 2015 on. Not to be changed."""
-    walk = WalkForward(HARVolatility(), RefitSchedule("quarterly"))
-    return walk.train(synthetic, "2016-01-04", "2016-11-30", progress=False)
+    walk_forward = WalkForward(HARVolatility(), RefitSchedule("quarterly"))
+    return walk_forward.train(synthetic, "2016-01-04", "2016-11-30", progress=False)
 
 
 VINTAGES = ["2015-12-31", "2016-03-31", "2016-06-30", "2016-09-30"]
 
 
-def test_the_newest_vintage_trained_by_then_answers(walk):
+def test_the_newest_vintage_trained_by_then_answers(walk_forward):
     def answering(date: str) -> str:
-        return str(walk.at(pd.Timestamp(date)).trained_through_.date())
+        return str(walk_forward.vintage_at(pd.Timestamp(date)).trained_through_.date())
 
     assert answering("2015-12-31") == "2015-12-31"
     assert answering("2016-03-30") == "2015-12-31"
     assert answering("2016-03-31") == "2016-03-31"
     assert answering("2016-06-29") == "2016-03-31"
     assert answering("2017-03-01") == "2016-09-30"
-    assert walk.at(ASOF).vintage == {"model": "HARVolatility", "trained_through": "2015-12-31"}
+    assert walk_forward.vintage_at(ASOF).vintage == {"model": "HARVolatility", "trained_through": "2015-12-31"}
 
 
-def test_each_vintage_is_a_plain_fit_through_its_date(walk, synthetic):
+def test_each_vintage_is_a_plain_fit_through_its_date(walk_forward, synthetic):
     for date in VINTAGES:
         alone = HARVolatility().fit(synthetic.asof(date))
-        assert states_equal(walk.at(pd.Timestamp(date)), alone)
-        assert walk.at(pd.Timestamp(date)).data_fingerprint_ == synthetic.asof(date).fingerprint()
+        assert states_equal(walk_forward.vintage_at(pd.Timestamp(date)), alone)
+        assert walk_forward.vintage_at(pd.Timestamp(date)).data_fingerprint_ == synthetic.asof(date).fingerprint()
 
 
-def test_a_path_changes_vintage_where_it_should(walk, synthetic):
-    path = walk.predict_path(synthetic, "2016-03-24", "2016-04-05")
+def test_a_path_changes_vintage_where_it_should(walk_forward, synthetic):
+    path = walk_forward.predict_path(synthetic, "2016-03-24", "2016-04-05")
     old, new = (HARVolatility().fit(synthetic.asof(date)) for date in VINTAGES[:2])
     for session in path.index:
         model = new if session >= pd.Timestamp("2016-03-31") else old
@@ -137,8 +137,8 @@ def test_a_path_changes_vintage_where_it_should(walk, synthetic):
         pd.testing.assert_series_equal(path.loc[session], expected, check_names=False, rtol=1e-9)
 
 
-def test_spans_cover_every_session_once(walk, synthetic):
-    found = list(walk.spans(synthetic, "2016-02-01", "2017-01-31"))
+def test_spans_cover_every_session_once(walk_forward, synthetic):
+    found = list(walk_forward.iter_vintages(synthetic, "2016-02-01", "2017-01-31"))
     assert [str(model.trained_through_.date()) for model, _ in found] == VINTAGES
     joined = found[0][1].append([sessions for _, sessions in found[1:]])
     assert list(joined) == list(synthetic.sessions[synthetic.sessions.slice_indexer("2016-02-01", "2017-01-31")])
@@ -146,26 +146,28 @@ def test_spans_cover_every_session_once(walk, synthetic):
         assert sessions[0] >= model.trained_through_
 
 
-def test_predictions_are_the_vintages(walk, synthetic):
+def test_predictions_are_the_vintages(walk_forward, synthetic):
     known = synthetic.asof(ASOF)
-    pd.testing.assert_series_equal(walk.predict(known, 5), walk.at(ASOF).predict(known, 5), check_exact=True)
-    replayed = walk.replay(synthetic, SESSIONS[1000], ASOF, (5,))[5]
-    expected = walk.at(ASOF).replay(synthetic, SESSIONS[1000], ASOF, (5,))[5]
+    pd.testing.assert_series_equal(
+        walk_forward.predict(known, 5), walk_forward.vintage_at(ASOF).predict(known, 5), check_exact=True
+    )
+    replayed = walk_forward.predict_in_sample(synthetic, SESSIONS[1000], ASOF, (5,))[5]
+    expected = walk_forward.vintage_at(ASOF).predict_in_sample(synthetic, SESSIONS[1000], ASOF, (5,))[5]
     pd.testing.assert_frame_equal(replayed, expected, check_exact=True)
 
 
-def test_a_path_of_nothing(walk, synthetic):
+def test_a_path_of_nothing(walk_forward, synthetic):
     with pytest.raises(InsufficientHistoryError, match="no session between 2016-07-02 and 2016-07-03"):
-        walk.predict_path(synthetic, "2016-07-02", "2016-07-03")
+        walk_forward.predict_path(synthetic, "2016-07-02", "2016-07-03")
 
 
 def test_a_forecaster_that_learns_nothing_needs_no_vintages(synthetic, tmp_path):
-    walk = WalkForward(RollingVolatility(40), store=ModelStore(tmp_path / "models"))
-    walk.train(synthetic, "2010-01-01", "2030-01-01", progress=False)
+    walk_forward = WalkForward(RollingVolatility(40), store=ModelStore(tmp_path / "models"))
+    walk_forward.train(synthetic, "2010-01-01", "2030-01-01", progress=False)
     assert not (tmp_path / "models").exists()
     known = synthetic.asof(ASOF)
-    pd.testing.assert_series_equal(walk.predict(known), RollingVolatility(40).predict(known))
-    path = walk.predict_path(synthetic, SESSIONS[900], ASOF)
+    pd.testing.assert_series_equal(walk_forward.predict(known), RollingVolatility(40).predict(known))
+    path = walk_forward.predict_path(synthetic, SESSIONS[900], ASOF)
     pd.testing.assert_frame_equal(path, RollingVolatility(40).predict_path(synthetic, SESSIONS[900], ASOF))
 
 
@@ -173,19 +175,19 @@ def test_a_forecaster_that_learns_nothing_needs_no_vintages(synthetic, tmp_path)
 
 
 def test_missing_vintage_prints_the_train_command(synthetic, tmp_path):
-    walk = WalkForward(HARVolatility(), store=ModelStore(tmp_path / "models"))
+    walk_forward = WalkForward(HARVolatility(), store=ModelStore(tmp_path / "models"))
     command = f"volplugin train --start 2016-01-01 --end {ASOF.date()} --store {tmp_path / 'models'}"
     with pytest.raises(MissingVintageError, match=f"HARVolatility .*{ASOF.date()}; train it: {re.escape(command)}$"):
-        walk.predict(synthetic.asof(ASOF))
+        walk_forward.predict(synthetic.asof(ASOF))
 
 
-def test_missing_vintage_in_memory(walk, synthetic):
+def test_missing_vintage_in_memory(walk_forward, synthetic):
     with pytest.raises(
         MissingVintageError, match="in memory .* 2015-12-30; train it: volplugin train --start 2015-10-01"
     ):
-        walk.predict(synthetic.asof("2015-12-30"))
+        walk_forward.predict(synthetic.asof("2015-12-30"))
     with pytest.raises(MissingVintageError, match="2015-12-01"):
-        walk.predict_path(synthetic, "2015-12-01", "2016-06-30")
+        walk_forward.predict_path(synthetic, "2015-12-01", "2016-06-30")
 
 
 def test_only_later_vintages_are_no_vintages(synthetic, tmp_path):
@@ -194,12 +196,12 @@ def test_only_later_vintages_are_no_vintages(synthetic, tmp_path):
     )
     fresh = WalkForward(HARVolatility(), store=ModelStore(tmp_path))
     with pytest.raises(MissingVintageError, match="at or before 2015-12-30"):
-        fresh.at(pd.Timestamp("2015-12-30"))
+        fresh.vintage_at(pd.Timestamp("2015-12-30"))
 
 
-def test_fit_is_not_how_it_is_trained(walk, synthetic):
+def test_fit_is_not_how_it_is_trained(walk_forward, synthetic):
     with pytest.raises(ParameterError, match=r"train\(panel, start, end\)"):
-        clone(walk).fit(synthetic)
+        clone(walk_forward).fit(synthetic)
 
 
 # -- the store -------------------------------------------------------------------------------------
@@ -234,21 +236,21 @@ def test_what_the_store_has_is_not_trained_again(counting, synthetic, tmp_path):
     assert Counting.fits == 3
     further = again.train(synthetic, "2014-06-01", "2017-02-01", progress=False)
     assert Counting.fits == 4
-    assert states_equal(first.at(SESSIONS[700]), further.at(SESSIONS[700]))
+    assert states_equal(first.vintage_at(SESSIONS[700]), further.vintage_at(SESSIONS[700]))
 
 
 def test_what_memory_has_is_not_trained_again(counting, synthetic):
-    walk = WalkForward(counting).train(synthetic, *SPAN, progress=False)
-    walk.train(synthetic, *SPAN, progress=False)
+    walk_forward = WalkForward(counting).train(synthetic, *SPAN, progress=False)
+    walk_forward.train(synthetic, *SPAN, progress=False)
     assert Counting.fits == 3
 
 
 def test_memory_is_of_the_prices_it_was_trained_on(counting, synthetic):
-    walk = WalkForward(counting).train(synthetic, *SPAN, progress=False)
+    walk_forward = WalkForward(counting).train(synthetic, *SPAN, progress=False)
     other = poisoned(synthetic, SESSIONS[300])
-    walk.train(other, *SPAN, progress=False)
+    walk_forward.train(other, *SPAN, progress=False)
     expected = WalkForward(EWMAVolatility(calibrated=True)).train(other, *SPAN, progress=False)
-    assert states_equal(walk.at(ASOF), expected.at(ASOF))
+    assert states_equal(walk_forward.vintage_at(ASOF), expected.vintage_at(ASOF))
 
 
 def test_a_store_of_other_prices(counting, synthetic, tmp_path):
@@ -277,11 +279,11 @@ def test_a_store_of_another_configuration(synthetic, tmp_path):
 
 def test_parameters_of_numpy_are_described_in_plain_values(synthetic, tmp_path):
     model = tiny_lstm().set_params(seeds=np.arange(1))
-    walk = WalkForward(model, store=ModelStore(tmp_path))
-    walk.train(synthetic, "2016-01-04", "2016-02-01", progress=False)
+    walk_forward = WalkForward(model, store=ModelStore(tmp_path))
+    walk_forward.train(synthetic, "2016-01-04", "2016-02-01", progress=False)
     plain = WalkForward(tiny_lstm().set_params(seeds=(0,)), store=ModelStore(tmp_path))
     known = synthetic.asof(ASOF)
-    pd.testing.assert_series_equal(plain.predict(known), walk.predict(known), check_exact=True)
+    pd.testing.assert_series_equal(plain.predict(known), walk_forward.predict(known), check_exact=True)
 
 
 def test_a_damaged_vintage(synthetic, tmp_path):
@@ -296,11 +298,11 @@ def test_a_damaged_vintage(synthetic, tmp_path):
 
 
 def test_a_clone_starts_empty_and_finds_the_store(synthetic, tmp_path):
-    walk = WalkForward(HARVolatility(), store=ModelStore(tmp_path)).train(synthetic, *SPAN, progress=False)
-    copy = clone(walk)
+    walk_forward = WalkForward(HARVolatility(), store=ModelStore(tmp_path)).train(synthetic, *SPAN, progress=False)
+    copy = clone(walk_forward)
     assert "vintages_" not in copy.__dict__
     known = synthetic.asof(ASOF)
-    pd.testing.assert_series_equal(copy.predict(known), walk.predict(known), check_exact=True)
+    pd.testing.assert_series_equal(copy.predict(known), walk_forward.predict(known), check_exact=True)
 
 
 def test_a_progress_bar_on_request(synthetic, capsys):
@@ -313,8 +315,8 @@ def test_a_progress_bar_on_request(synthetic, capsys):
 
 
 def test_training_past_the_end_of_prices_trains_what_can_be(synthetic, counting):
-    walk = WalkForward(counting).train(synthetic, "2016-01-04", "2030-01-01", progress=False)
-    assert [str(date.date()) for date in sorted(walk.vintages_)] == ["2015-12-31", "2016-12-30"]
+    walk_forward = WalkForward(counting).train(synthetic, "2016-01-04", "2030-01-01", progress=False)
+    assert [str(date.date()) for date in sorted(walk_forward.vintages_)] == ["2015-12-31", "2016-12-30"]
 
 
 def test_training_from_past_the_end_of_prices(synthetic, counting):
@@ -338,7 +340,7 @@ def test_training_resumes_where_it_was_interrupted(counting, synthetic, tmp_path
     assert Counting.fits == 1
     undisturbed = WalkForward(counting).train(synthetic, *SPAN, progress=False)
     for date in store.vintages():
-        assert states_equal(resumed.at(date), undisturbed.at(date))
+        assert states_equal(resumed.vintage_at(date), undisturbed.vintage_at(date))
     assert not list((tmp_path / "models" / "parts").rglob("*.safetensors"))
 
 
@@ -348,9 +350,11 @@ def test_parts_of_other_prices_are_not_resumed_from(counting, synthetic, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         WalkForward(counting, store=store).train(poisoned(synthetic, SESSIONS[100]), *SPAN, progress=False)
     Counting.fits = Counting.fail_at = 0
-    walk = WalkForward(counting, store=store).train(synthetic, *SPAN, progress=False)
+    walk_forward = WalkForward(counting, store=store).train(synthetic, *SPAN, progress=False)
     assert Counting.fits == 3
-    assert states_equal(walk.at(ASOF), WalkForward(counting).train(synthetic, *SPAN, progress=False).at(ASOF))
+    assert states_equal(
+        walk_forward.vintage_at(ASOF), WalkForward(counting).train(synthetic, *SPAN, progress=False).vintage_at(ASOF)
+    )
 
 
 def test_an_ensemble_resumes_between_its_seeds(synthetic, tmp_path, monkeypatch):
@@ -374,7 +378,7 @@ def test_an_ensemble_resumes_between_its_seeds(synthetic, tmp_path, monkeypatch)
     resumed = WalkForward(tiny_lstm(), store=store).train(synthetic, *span, progress=False)
     assert len(calls) == 5
     for date in store.vintages():
-        assert states_equal(resumed.at(date), tiny_lstm().fit(synthetic.asof(date)))
+        assert states_equal(resumed.vintage_at(date), tiny_lstm().fit(synthetic.asof(date)))
 
 
 KILLED = """
@@ -405,11 +409,11 @@ def test_training_resumes_after_a_kill(synthetic, tmp_path):
     assert finished.returncode == -signal.SIGKILL, finished.stderr
     parts = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
     assert len(parts) == 2
-    walk = WalkForward(EWMAVolatility(calibrated=True), store=ModelStore(tmp_path))
-    walk.train(synthetic, *SPAN, progress=False)
+    walk_forward = WalkForward(EWMAVolatility(calibrated=True), store=ModelStore(tmp_path))
+    walk_forward.train(synthetic, *SPAN, progress=False)
     undisturbed = WalkForward(EWMAVolatility(calibrated=True)).train(synthetic, *SPAN, progress=False)
-    for date in walk.store.vintages():
-        assert states_equal(walk.at(date), undisturbed.at(date))
+    for date in walk_forward.store.vintages():
+        assert states_equal(walk_forward.vintage_at(date), undisturbed.vintage_at(date))
 
 
 def test_processes_in_parallel_give_the_same(synthetic, tmp_path):
@@ -418,7 +422,7 @@ def test_processes_in_parallel_give_the_same(synthetic, tmp_path):
     parallel = WalkForward(HARVolatility("lstm"), store=ModelStore(tmp_path))
     parallel.train(synthetic, *span, n_jobs=2, progress=False)
     for date in parallel.store.vintages():
-        assert states_equal(parallel.at(date), serial.at(date))
+        assert states_equal(parallel.vintage_at(date), serial.vintage_at(date))
 
 
 # -- components ------------------------------------------------------------------------------------
@@ -426,17 +430,19 @@ def test_processes_in_parallel_give_the_same(synthetic, tmp_path):
 
 def test_components_of_a_walk_are_those_of_its_vintages(synthetic, tmp_path):
     made = WalkForward(tiny_lstm(), store=ModelStore(tmp_path / "store")).train(synthetic, "2014-06-30", "2015-06-30")
-    found = WalkForward(tiny_lstm(), store=ModelStore(tmp_path / "store")).components()
+    found = WalkForward(tiny_lstm(), store=ModelStore(tmp_path / "store")).ensemble_members()
     assert list(found) == ["seed 0", "seed 1", "ensemble"]
     path = found["seed 1"].predict_path(synthetic, "2014-12-29", "2015-01-06", 21)
-    for vintage, sessions in made.spans(synthetic, "2014-12-29", "2015-01-06"):
-        expected = vintage.components()["seed 1"].predict_path(synthetic, sessions[0], sessions[-1], 21)
+    for vintage, sessions in made.iter_vintages(synthetic, "2014-12-29", "2015-01-06"):
+        expected = vintage.ensemble_members()["seed 1"].predict_path(synthetic, sessions[0], sessions[-1], 21)
         pd.testing.assert_frame_equal(path.loc[sessions], expected)
-    assert found["seed 1"].at(pd.Timestamp("2015-01-06")) is found["seed 1"].at(pd.Timestamp("2015-01-07"))
+    assert found["seed 1"].vintage_at(pd.Timestamp("2015-01-06")) is found["seed 1"].vintage_at(
+        pd.Timestamp("2015-01-07")
+    )
     with pytest.raises(ParameterError, match="seed 1 is trained with its walk"):
         found["seed 1"].train(synthetic, "2014-06-30", "2015-06-30")
 
 
-def test_walks_of_one_piece_or_none_have_no_components(walk):
-    assert walk.components() == {}
-    assert WalkForward(tiny_lstm()).components() == {}
+def test_walks_of_one_piece_or_none_have_no_components(walk_forward):
+    assert walk_forward.ensemble_members() == {}
+    assert WalkForward(tiny_lstm()).ensemble_members() == {}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volplugin.volatility.rolling import ew_mean, forward_mean, hold, rolling_mean
+from volplugin.volatility.rolling import ew_mean, ffill_limited, forward_mean, rolling_mean
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,8 @@ def test_forward_mean_is_pandas_shifted(values):
 
 def test_hold(values):
     table = np.array([[np.nan], [1.0], [np.nan], [np.nan], [np.nan], [2.0]])
-    np.testing.assert_array_equal(hold(table, 2).ravel(), [np.nan, 1, 1, 1, np.nan, 2])
-    np.testing.assert_array_equal(hold(values, 3), pd.DataFrame(values).ffill(limit=3))
+    np.testing.assert_array_equal(ffill_limited(table, 2).ravel(), [np.nan, 1, 1, 1, np.nan, 2])
+    np.testing.assert_array_equal(ffill_limited(values, 3), pd.DataFrame(values).ffill(limit=3))
 
 
 def test_arguments_are_left_alone(values):
@@ -90,7 +90,7 @@ def test_arguments_are_left_alone(values):
         lambda: rolling_mean(values, 5),
         lambda: ew_mean(values, 0.9, 5),
         lambda: forward_mean(values, 5),
-        lambda: hold(values, 5),
+        lambda: ffill_limited(values, 5),
     ):
         call()
         np.testing.assert_array_equal(values, before)

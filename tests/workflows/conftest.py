@@ -4,14 +4,14 @@ import pytest
 from synthetic import SESSIONS
 
 from volplugin import EWMAVolatility, HARVolatility, WalkForward
-from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility import VolatilityForecaster
 
 
 class Ensemble(WalkForward):
     """A walk that says it is made of two seeds, and of both together."""
 
-    def components(self):
+    def ensemble_members(self):
         return {"seed 0": EWMAVolatility(0.9), "seed 1": EWMAVolatility(0.96), "ensemble": EWMAVolatility(0.93)}
 
 
@@ -21,13 +21,13 @@ def span():
 
 
 @pytest.fixture(scope="session")
-def walk(synthetic, span):
+def walk_forward(synthetic, span):
     return Ensemble(HARVolatility("market")).train(synthetic, *span, progress=False)
 
 
 @pytest.fixture
-def archive(tmp_path):
-    return ForecastArchive(tmp_path / "forecasts")
+def cache(tmp_path):
+    return ForecastCache(tmp_path / "forecasts")
 
 
 @pytest.fixture

@@ -63,8 +63,8 @@ def test_missing_bars_and_prices_that_stand_still(panel):
 def test_weight_without_a_forecast(panel):
     close = panel.close.copy()
     close.iloc[:-10, 3] = np.nan
-    book = pd.Series({"A": 0.5, "D": 0.5})
-    covered = states(PricePanel(close=close), weights=book)["coverage"]
+    portfolio = pd.Series({"A": 0.5, "D": 0.5})
+    covered = states(PricePanel(close=close), weights=portfolio)["coverage"]
     assert (covered.state, covered.found) == ("FAIL", "50% of weight with a forecast, without: D")
 
 

@@ -11,7 +11,7 @@ def test_weights_by_symbol(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "output"),
     [
         ("", "expected columns symbol, weight"),
         ("ticker,weight\nA,1\n", "expected columns symbol, weight"),
@@ -25,9 +25,9 @@ def test_weights_by_symbol(tmp_path):
         ("symbol,weight\nA,1,2,3\nB\n", "w.csv"),
     ],
 )
-def test_what_is_no_book_is_named(tmp_path, text, said):
+def test_what_is_no_portfolio_is_named(tmp_path, text, output):
     (tmp_path / "w.csv").write_text(text)
-    with pytest.raises(WeightsError, match=said):
+    with pytest.raises(WeightsError, match=output):
         read_weights(tmp_path / "w.csv", ["A", "B"])
 
 

@@ -105,7 +105,7 @@ class ForecastCovariance(BaseCovariance):
         LookAheadError
             If the panel ends before the last date of `X`.
         """
-        self._sessions = self.model.session_forecaster()
+        self._sessions = self.model.backtest_forecaster()
         return self._forecast(X)
 
     def partial_fit(self, X: pd.DataFrame, y: Any = None) -> Self:

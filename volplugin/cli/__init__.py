@@ -16,7 +16,7 @@ from volplugin.cli.demo import demo
 from volplugin.cli.evaluate import evaluate
 from volplugin.cli.forecast import forecast
 from volplugin.cli.ingest import ingest
-from volplugin.cli.logging import NORMAL, QUIET, VERBOSE, tell
+from volplugin.cli.logging import NORMAL, QUIET, VERBOSE, configure_logging
 from volplugin.cli.monitor import monitor
 from volplugin.cli.pretrain import pretrain
 from volplugin.cli.report import report
@@ -56,7 +56,7 @@ def main(verbose: bool, quiet: bool) -> None:
     Volatilities are annual wherever this program takes or prints them. Bundles live under $ZIPLINE_ROOT
     (~/.zipline if it is not set). Every command takes its options from a TOML file too: --config FILE.
     """  # noqa: D301 - click reads the backslash
-    tell(VERBOSE if verbose else QUIET if quiet else NORMAL)
+    configure_logging(VERBOSE if verbose else QUIET if quiet else NORMAL)
 
 
 for command in (

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from volplugin.cli.logging import say
+from volplugin.cli.logging import log
 from volplugin.cli.options import (
     DATE,
     bundle_option,
@@ -84,7 +84,7 @@ def audit(
             parameters={"store": store, **_parameters(given)},
             **settings,
         )
-        report = audit_strategy(wanted, trained_on=[read_prices(name) for name in trained_on], say=say)
+        report = audit_strategy(wanted, trained_on=[read_prices(name) for name in trained_on], log=log)
     except (VolpluginError, OSError) as error:
         raise NoVerdict(f"{type(error).__name__}: {error}") from error
     click.echo(audit_text(report))

@@ -8,7 +8,7 @@ import click
 import pandas as pd
 
 from volplugin.cli.config import record
-from volplugin.cli.logging import say
+from volplugin.cli.logging import log
 from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option, start_option, vintages_option
 
 
@@ -74,6 +74,6 @@ def backtest(
         capital=capital,
         jobs=jobs,
     )
-    report = work.backtest(job, training=training, judging=judging, say=say)
+    report = work.backtest(job, training=training, judging=judging, log=log)
     record(out)
     click.echo(f"report: {report}")

@@ -79,7 +79,7 @@ def options_of(
     ConfigurationError
         For a key that no command has, with the nearest one.
     """
-    everyone = {option for each in commands.values() for option in each}
+    known_options = {option for each in commands.values() for option in each}
     taken: dict[str, Any] = {}
     for name, value in configuration.items():
         if isinstance(value, dict):
@@ -87,7 +87,7 @@ def options_of(
             for key in value:
                 _check(_plain(key), commands[name], f"option of {name}")
         else:
-            _check(_plain(name), everyone, "option of any command")
+            _check(_plain(name), known_options, "option of any command")
             if _plain(name) in options:
                 taken[_plain(name)] = value
     return taken | {_plain(key): value for key, value in configuration.get(command, {}).items()}

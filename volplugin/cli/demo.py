@@ -9,7 +9,7 @@ import click
 import pandas as pd
 
 from volplugin.cli.config import record
-from volplugin.cli.logging import say
+from volplugin.cli.logging import log
 from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option
 
 
@@ -33,7 +33,7 @@ def demo(out: str, training: bool, jobs: int) -> None:
     from volplugin.workflows import backtest as work
 
     began = time.perf_counter()
-    say("ingesting bundle dow30 (30 stocks, 1999 to 2021)")
+    log("ingesting bundle dow30 (30 stocks, 1999 to 2021)")
     register_dow30()
     ingest_bundle("dow30")
     job = work.Backtest(
@@ -47,6 +47,6 @@ def demo(out: str, training: bool, jobs: int) -> None:
         compare=("rolling",),
         jobs=jobs,
     )
-    report = work.backtest(job, say=say)
+    report = work.backtest(job, log=log)
     record(out)
     click.echo(f"report: {report} ({time.perf_counter() - began:.0f} s in all)")

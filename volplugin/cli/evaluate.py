@@ -8,7 +8,7 @@ import click
 import pandas as pd
 
 from volplugin.cli.config import record
-from volplugin.cli.logging import say
+from volplugin.cli.logging import log
 from volplugin.cli.options import (
     address_option,
     backend_option,
@@ -59,35 +59,37 @@ def evaluate(
     are kept in OUT/forecasts as they are made: an interrupted or repeated run makes only those it lacks.
     """
     from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.evaluation.volatility import judge_forecasts
+    from volplugin.evaluation.volatility import evaluate_volatility_forecasts
     from volplugin.report.evaluation_files import write_evaluation
-    from volplugin.report.evaluation_text import judgement_text, risk_model_table
-    from volplugin.storage.forecast_cache import ForecastArchive
+    from volplugin.report.evaluation_text import evaluation_text, risk_model_table
+    from volplugin.storage.forecast_cache import ForecastCache
     from volplugin.volatility.pretrained import require_trained
     from volplugin.workflows import backtest as work
-    from volplugin.workflows.evaluate_portfolio import forecast_books
+    from volplugin.workflows.evaluate_portfolio import forecast_portfolios
     from volplugin.workflows.evaluate_volatility import forecast_volatility, known_before, model_names
 
     names, days = model_names(models), horizons_of(horizons)
     panel = read_bundle(bundle)
     last = end_of(bundle, start, end)
-    kept = ForecastArchive(None if out is None else Path(out) / "forecasts")
+    kept = ForecastCache(None if out is None else Path(out) / "forecasts")
     with working(backend, address, panel):
-        walk = work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start)
+        walk_forward = work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start)
         made = forecast_volatility(
-            panel, walk, start, last, models=names, horizons=days, jobs=jobs, archive=kept, say=say
+            panel, walk_forward, start, last, models=names, horizons=days, jobs=jobs, cache=kept, log=log
         )
-        ours = forecast_books(panel, walk, start, last, volatilities=made.table, jobs=jobs, archive=kept, say=say)
-    judged = judge_forecasts(
+        ours = forecast_portfolios(
+            panel, walk_forward, start, last, volatilities=made.table, jobs=jobs, cache=kept, log=log
+        )
+    evaluated = evaluate_volatility_forecasts(
         made.table,
         panel,
         components=made.components,
         parents=made.parents,
-        books=ours.by_volatility,
+        portfolios=ours.by_volatility,
         calibrated_through=known_before(start),
     )
-    text = f"{judgement_text(judged)}\n\n\n{risk_model_table(ours.books)}"
+    text = f"{evaluation_text(evaluated)}\n\n\n{risk_model_table(ours.portfolios)}"
     click.echo(text)
     if out is not None:
         record(out)
-        click.echo(f"\nwritten: {write_evaluation(judged, ours.books, text, out)}")
+        click.echo(f"\nwritten: {write_evaluation(evaluated, ours.portfolios, text, out)}")

@@ -26,12 +26,16 @@ def forecast(
     from volplugin.risk.defaults import default_correlation
     from volplugin.risk.model import RiskModel
     from volplugin.volatility.pretrained import require_trained
-    from volplugin.workflows import book_today, read_weights
-    from volplugin.workflows.portfolio_risk import book_text
+    from volplugin.workflows import portfolio_today, read_weights
+    from volplugin.workflows.portfolio_risk import portfolio_text
 
     panel = read_bundle(bundle)
     panel = panel.asof(end_of(bundle, panel.sessions[0], asof))
     held = None if weights is None else read_weights(weights, panel.assets)
     model = RiskModel(require_trained(store, panel.last_session), default_correlation())
-    book = book_today(model, panel, held, horizon)
-    click.echo(json.dumps(book.as_dict() | {"configuration": settings()}, indent=2) if as_json else book_text(book))
+    portfolio = portfolio_today(model, panel, held, horizon)
+    click.echo(
+        json.dumps(portfolio.as_dict() | {"configuration": settings()}, indent=2)
+        if as_json
+        else portfolio_text(portfolio)
+    )

@@ -22,7 +22,7 @@ class OnStandardError(logging.Handler):
         click.echo(f"[{clock}] {record.getMessage()}", err=True)
 
 
-def tell(level: int) -> None:
+def configure_logging(level: int) -> None:
     """Write what the package logs from a level on; progress bars, which terminals alone get, from `NORMAL` on."""
     if level > NORMAL:
         os.environ["TQDM_DISABLE"] = "1"
@@ -32,6 +32,6 @@ def tell(level: int) -> None:
     logger.setLevel(level)
 
 
-def say(what: str) -> None:
+def log(what: str) -> None:
     """Tell of progress."""
     logger.info(what)

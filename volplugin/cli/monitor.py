@@ -59,8 +59,12 @@ def monitor(
     now = pd.Timestamp.now().normalize() if today is None else today
     checks = check_health(model, panel, now, held, Limits(**limits), calendar)
     failed = [check for check in checks if check.state == "FAIL"]
-    facts = {"asof": str(panel.last_session.date()), "ok": not failed, "checks": [check.as_dict() for check in checks]}
-    click.echo(json.dumps(facts | {"configuration": settings()}, indent=2) if as_json else health_text(checks))
+    metadata = {
+        "asof": str(panel.last_session.date()),
+        "ok": not failed,
+        "checks": [check.as_dict() for check in checks],
+    }
+    click.echo(json.dumps(metadata | {"configuration": settings()}, indent=2) if as_json else health_text(checks))
     if failed:
         click.echo(f"{failed[0].name}: {failed[0].found} ({failed[0].limit})", err=True)
         click.get_current_context().exit(FAILED)

@@ -64,16 +64,16 @@ def pretrain(
     from volplugin.workflows.pretrain import pretrain as train
     from volplugin.workflows.pretrain import step_choices
 
-    panel = PricePanel.beside([read_prices(name) for name in panels])
+    panel = PricePanel.concat([read_prices(name) for name in panels])
     if market is not None:
         panel = panel.with_market(read_prices(market))
     panel = panel if end is None else panel.asof(end)
     forecaster = backbone(seeds, step_choices(steps) if early_stopping else steps, closes)
     cost = Cost()
     with working(backend, address, panel):
-        walk = train(panel, store, first, forecaster=forecaster, n_jobs=jobs)
-    assert walk.store is not None
-    dates = walk.store.vintages()
+        walk_forward = train(panel, store, first, forecaster=forecaster, n_jobs=jobs)
+    assert walk_forward.store is not None
+    dates = walk_forward.store.vintages()
     size = sum(file.stat().st_size for file in Path(store).rglob("*.safetensors")) / 1e6
     click.echo(
         f"{len(dates)} vintages of {panel!r} in {store}, trained through {dates[0].date()} to {dates[-1].date()}, "

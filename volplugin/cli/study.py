@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from volplugin.cli.config import record
-from volplugin.cli.logging import say
+from volplugin.cli.logging import log
 from volplugin.cli.options import address_option, backend_option, bundle_option, jobs_option, working
 
 
@@ -55,13 +55,13 @@ def study(
 
     # Looked up when used: closes from files need no zipline.
     panel = volplugin.read_bundle(bundle) if closes is None else volplugin.PricePanel.from_csv(closes)
-    books = {} if weights is None else {f"weights of {Path(weights).name}": read_weights(weights)}
-    sample = common_sample(panel, SeedSettings(epochs=epochs, seed=seed), books)
+    portfolios = {} if weights is None else {f"weights of {Path(weights).name}": read_weights(weights)}
+    sample = common_sample(panel, SeedSettings(epochs=epochs, seed=seed), portfolios)
     store = store or ("models" if closes is None else str(Path(out) / "models"))
     with working(backend, address, sample.panel):
-        say(f"training what {store} lacks of the causal model")
+        log(f"training what {store} lacks of the causal model")
         causal = causal_model(sample, store, n_jobs=jobs)
-        result = run_study(sample, causal, Path(out) / "stocks", n_jobs=jobs, say=say)
+        result = run_study(sample, causal, Path(out) / "stocks", n_jobs=jobs, log=log)
     page = write_study(result, out)
     record(out)
     click.echo(f"{study_text(result)}\n\nreport: {page}")

@@ -48,8 +48,8 @@ def train(
     panel = read_bundle(bundle)
     began = time.perf_counter()
     with working(backend, address, panel):
-        walk = work.train(panel, store, start, end or panel.last_session, jobs=jobs)
-    used = work.vintages(walk, start, end or panel.last_session)
+        walk_forward = work.train(panel, store, start, end or panel.last_session, jobs=jobs)
+    used = work.vintages(walk_forward, start, end or panel.last_session)
     click.echo(
         f"{len(used)} models in {store}, trained through {used[0]['trained_through']} to {used[-1]['trained_through']}"
         f" ({time.perf_counter() - began:.0f} s)"

@@ -23,15 +23,15 @@ def vintages(
 
     Those that come with the package are listed, and never deleted.
     """
-    from volplugin.volatility.pretrained import PRETRAINED, load_walk
+    from volplugin.volatility.pretrained import PRETRAINED, load_walk_forward
     from volplugin.workflows.vintages import losses_of, stored, vintage_table
 
     if store == PRETRAINED and (keep or before is not None):
         raise ParameterError("the pretrained vintages come with the package; name your own folder with --store")
-    walk = load_walk(store)
-    assert walk.store is not None
-    found = stored(walk.store)
-    known = None if losses is None else losses_of(walk, losses)
+    walk_forward = load_walk_forward(store)
+    assert walk_forward.store is not None
+    found = stored(walk_forward.store)
+    known = None if losses is None else losses_of(walk_forward, losses)
     click.echo(vintage_table(found, known))
     old = [] if keep is None else found[:-keep]
     old += [] if before is None else [vintage for vintage in found if vintage.date < before and vintage not in old]
@@ -44,5 +44,5 @@ def vintages(
     if dry_run or not (yes or click.confirm("go on?")):
         return
     for vintage in old:
-        walk.store.remove(vintage.date)
+        walk_forward.store.remove(vintage.date)
     click.echo(f"deleted {len(old)}, {sum(vintage.bytes for vintage in old) / 1e6:.1f} MB")

@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
-from volplugin.correlation.repair import SMALLEST_EIGENVALUE, average, nearest_correlation, shrink_scarce
+from volplugin.correlation.repair import SMALLEST_EIGENVALUE, average, nearest_correlation, shrink_by_observations
 from volplugin.errors import ParameterError
 
 VIEWS = ("risk", "structure")
@@ -65,24 +65,24 @@ class CorrelationEstimator(BaseEstimator, ABC):
         # In one memory order: that of pandas' results varies, and with it the last bit of sums.
         known = np.ascontiguousarray(z.tail(self.lookback).to_numpy(dtype=float))
         moments = self._estimate(known)
-        matrix, chosen = shrink_scarce(moments), dict(moments.chosen)
+        matrix, estimated_params = shrink_by_observations(moments), dict(moments.estimated_params)
         if view == "risk":
             matrix, moved = self._adjust(matrix, known)
-            chosen |= moved
+            estimated_params |= moved
         matrix, repair, eigenvalues = nearest_correlation(matrix)
-        facts = {
+        metadata = {
             "condition_number": float(eigenvalues[-1] / max(eigenvalues[0], SMALLEST_EIGENVALUE)),
             "psd_repair": repair,
             "average_correlation": average(matrix),
             "observations": float(moments.observations.min()),
-            "scarce": _scarce(moments.observations, z.columns),
-            "chosen": chosen,
+            "scarce": _low_observations(moments.observations, z.columns),
+            "chosen": estimated_params,
             "fallbacks": dict(moments.fallbacks),
         }
-        return pd.DataFrame(matrix, index=z.columns, columns=z.columns), facts
+        return pd.DataFrame(matrix, index=z.columns, columns=z.columns), metadata
 
 
-def _scarce(observations: np.ndarray, assets: pd.Index) -> dict[Any, float]:
+def _low_observations(observations: np.ndarray, assets: pd.Index) -> dict[Any, float]:
     own = np.diagonal(observations)
     return {assets[place]: float(own[place]) for place in np.flatnonzero(own < own.max() / 2)}
 

@@ -88,7 +88,7 @@ class DCCCorrelation(CorrelationEstimator):
         target, known = complete(moments), to_unit_variance(z[-self.window :])
         a, b = most_likely(known, target) if self.a is None or self.b is None else (self.a, self.b)
         matrix = to_unit_diagonal(conditional(known, target, a, b))
-        return moments._replace(correlation=matrix, chosen={**moments.chosen, "a": a, "b": b})
+        return moments._replace(correlation=matrix, estimated_params={**moments.estimated_params, "a": a, "b": b})
 
 
 def conditional(z: np.ndarray, target: np.ndarray, a: float, b: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from volplugin.correlation.base import CorrelationEstimator, WindowedCorrelation
 from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
-from volplugin.correlation.repair import towards_constant
+from volplugin.correlation.repair import shrink_to_constant
 from volplugin.errors import ParameterError
 
 HALF_LIVES = 6
@@ -49,7 +49,7 @@ class EWMACorrelation(CorrelationEstimator):
         moments = weighted_moments(z, session_weights(len(z), self.halflife))
         if self.shrinkage == 0:
             return moments
-        return moments._replace(correlation=towards_constant(moments.correlation, self.shrinkage))
+        return moments._replace(correlation=shrink_to_constant(moments.correlation, self.shrinkage))
 
 
 class RollingCorrelation(WindowedCorrelation):

@@ -56,7 +56,7 @@ class FactorCorrelation(WindowedCorrelation):
         matrix = common + (1 - share) * residual
         np.fill_diagonal(matrix, np.diagonal(common) + np.diagonal(residual))
         return moments._replace(
-            correlation=to_unit_diagonal(matrix), chosen={"factors": count, "residual_shrinkage": share}
+            correlation=to_unit_diagonal(matrix), estimated_params={"factors": count, "residual_shrinkage": share}
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from volplugin.correlation.base import WindowedCorrelation
 from volplugin.correlation.moments import PairMoments, joint_weights, session_weights, to_unit_variance
-from volplugin.correlation.repair import towards_constant
+from volplugin.correlation.repair import shrink_to_constant
 
 
 class LedoitWolfCorrelation(WindowedCorrelation):
@@ -33,7 +33,9 @@ class LedoitWolfCorrelation(WindowedCorrelation):
     def _estimate(self, z: np.ndarray) -> PairMoments:
         moments = self._moments(z)
         share = shrinkage_intensity(z, session_weights(len(z), self.halflife), moments)
-        return moments._replace(correlation=towards_constant(moments.correlation, share), chosen={"shrinkage": share})
+        return moments._replace(
+            correlation=shrink_to_constant(moments.correlation, share), estimated_params={"shrinkage": share}
+        )
 
 
 def shrinkage_intensity(z: np.ndarray, weights: np.ndarray, moments: PairMoments) -> float:

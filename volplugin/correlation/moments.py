@@ -18,7 +18,7 @@ class PairMoments(NamedTuple):
     """Shape (n_assets, n_assets); NaN where a pair was never seen together."""
     observations: np.ndarray
     """Effective number of joint observations (Kish), of the same shape."""
-    chosen: Mapping[str, Any] = NOTHING
+    estimated_params: Mapping[str, Any] = NOTHING
     """What the estimator chose from the data, by name."""
     fallbacks: Mapping[str, str] = NOTHING
     """What could not be done as intended, and what was done in its place."""

@@ -39,14 +39,14 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> float
     return float(np.average(correlation[off], weights=weights[off]))
 
 
-def towards_constant(correlation: np.ndarray, share: float) -> np.ndarray:
+def shrink_to_constant(correlation: np.ndarray, share: float) -> np.ndarray:
     """Mix a share of constant correlation (the average one) into a correlation matrix."""
     mixed = (1 - share) * correlation + share * average(correlation)
     np.fill_diagonal(mixed, 1.0)
     return mixed
 
 
-def shrink_scarce(moments: PairMoments) -> np.ndarray:
+def shrink_by_observations(moments: PairMoments) -> np.ndarray:
     """Pull pairs with fewer observations than the fullest towards the average correlation.
 
     A pair with n observations keeps ``n / (n + SCARCE)`` of its own estimate relative to the fullest pair,

@@ -19,7 +19,7 @@ PRICES = ("open", "high", "low", "close")
 FIELDS = (*PRICES, "volume")
 SMALLEST, LARGEST = 1e-100, 1e100
 """Prices between which every ratio of two is a number."""
-LONGEST_HALT = 10
+MAX_GAP_SESSIONS = 10
 """Sessions without a bar after which an asset counts as gone; its last forecast stands until then."""
 
 
@@ -98,7 +98,7 @@ class PricePanel:
         return cls(**read_parquet_frames(Path(path)))
 
     @classmethod
-    def beside(cls, panels: Iterable[PricePanel]) -> PricePanel:
+    def concat(cls, panels: Iterable[PricePanel]) -> PricePanel:
         """Put panels of different assets side by side, on the sessions of all of them.
 
         Raises
@@ -185,7 +185,7 @@ class PricePanel:
     def returns(self) -> pd.DataFrame:
         """Daily log returns over consecutive bars of each asset; NaN where a bar is missing.
 
-        After a halt of at most `LONGEST_HALT` sessions the return spans the gap and stands on the
+        After a halt of at most `MAX_GAP_SESSIONS` sessions the return spans the gap and stands on the
         session that trading resumed.
         """
         return self._handed_on("returns", lambda: np.log(self.close / self._previous_close))
@@ -211,14 +211,14 @@ class PricePanel:
 
     @cached_property
     def _previous_close(self) -> pd.DataFrame:
-        return self._handed_on("_previous_close", lambda: self.close.ffill(limit=LONGEST_HALT).shift(1))
+        return self._handed_on("_previous_close", lambda: self.close.ffill(limit=MAX_GAP_SESSIONS).shift(1))
 
     def _daily_variance(self) -> pd.DataFrame:
         frames = {field: self._frames[field].to_numpy() for field in PRICES if field in self._frames}
         values = daily_variance(self._previous_close.to_numpy(), **frames)
         return pd.DataFrame(values, index=self.sessions, columns=self.assets)
 
-    def last(self, name: str, count: int) -> np.ndarray:
+    def tail_values(self, name: str, count: int) -> np.ndarray:
         """Return the last rows of a field or of what is derived, without deriving or copying those before.
 
         Parameters
@@ -234,7 +234,7 @@ class PricePanel:
             A copy in C order, so that sums over it are the same to the last bit wherever it came from.
         """
         cut, begin = self._frames, len(self.sessions) - count
-        if name in self.__dict__ or not isinstance(cut, _Cut) or (name in DERIVED and begin <= LONGEST_HALT):
+        if name in self.__dict__ or not isinstance(cut, _Cut) or (name in DERIVED and begin <= MAX_GAP_SESSIONS):
             frame, rows, columns = getattr(self, name), slice(max(begin, 0), None), None
         elif name not in DERIVED or name in cut.panel.__dict__:
             frame, rows, columns = (
@@ -243,7 +243,7 @@ class PricePanel:
                 cut.columns,
             )
         else:
-            return getattr(self.tail(count + LONGEST_HALT + 1), name).to_numpy()[-count:].copy()
+            return getattr(self.tail(count + MAX_GAP_SESSIONS + 1), name).to_numpy()[-count:].copy()
         values = frame.to_numpy()[rows]
         return values.copy() if columns is None else values.take(columns, axis=1)
 
@@ -257,7 +257,7 @@ class PricePanel:
             return derive().copy()
         frame = self._frames.of(self._frames.panel.__dict__[name])
         if self._frames.rows.start > 0:
-            frame.iloc[: LONGEST_HALT + 1] = getattr(self._frames.head, name).to_numpy()
+            frame.iloc[: MAX_GAP_SESSIONS + 1] = getattr(self._frames.head, name).to_numpy()
         return frame
 
     # -- the gate, and cuts -----------------------------------------------------------------
@@ -308,16 +308,16 @@ class PricePanel:
         """Return the same panel with another reference universe for market-wide inputs."""
         return self._view(self._frames, market.asof(self.last_session))
 
-    def closes(self) -> PricePanel:
+    def close_only(self) -> PricePanel:
         """Return the closes alone, of the assets and of their market."""
-        market = None if self._market is None else self._market.closes()
+        market = None if self._market is None else self._market.close_only()
         panel = self._view({"close": self.close}, market)
         for name in ("returns", "_previous_close"):
             if name in self.__dict__:
                 panel.__dict__[name] = self.__dict__[name]
         return panel
 
-    def whole(self) -> PricePanel:
+    def with_market_assets(self) -> PricePanel:
         """Return the assets and their market in one panel: what correlations are estimated on."""
         if self._market is None:
             return self
@@ -398,7 +398,7 @@ class _Cut(Mapping[str, pd.DataFrame]):
     @cached_property
     def head(self) -> PricePanel:
         """The first rows, as a panel that knows nothing of those before."""
-        rows = slice(self.rows.start, min(self.rows.stop, self.rows.start + LONGEST_HALT + 1))
+        rows = slice(self.rows.start, min(self.rows.stop, self.rows.start + MAX_GAP_SESSIONS + 1))
         return PricePanel._view(dict(_Cut(self.panel, rows, self.columns)), None)
 
     def of(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -528,5 +528,5 @@ def price_digest(panel: PricePanel) -> str:
         digest.update(part.sessions.to_numpy("datetime64[D]").astype(np.int64).tobytes())
         for field in FIELDS:
             there = field in part.fields
-            digest.update(part.last(field, len(part.sessions)).tobytes() if there else b"none")
+            digest.update(part.tail_values(field, len(part.sessions)).tobytes() if there else b"none")
     return digest.hexdigest()

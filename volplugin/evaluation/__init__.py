@@ -1,18 +1,19 @@
 """The judge: losses, tests and scorecards of volatility and portfolio-risk forecasts."""
 
+from volplugin._deprecated import former_names
 from volplugin.evaluation.calibration import (
     BiasStatistic,
     bias_statistic,
+    calibration_table,
     mrad,
     q_statistic,
     rolling_bias,
-    verdict_table,
 )
-from volplugin.evaluation.covariance.evaluate import judge_covariances
+from volplugin.evaluation.covariance.evaluate import evaluate_covariance_forecasts
 from volplugin.evaluation.covariance.path import CovariancePath
 from volplugin.evaluation.covariance.scores import CovarianceScores
-from volplugin.evaluation.equal_weight import EqualWeightBooks, equal_weight_books
-from volplugin.evaluation.forecasts import PortfolioForecasts, book_returns, forecast_table, portfolio_forecasts
+from volplugin.evaluation.equal_weight import EqualWeightPortfolios, equal_weight_portfolios
+from volplugin.evaluation.forecasts import PortfolioForecasts, forecast_table, portfolio_forecasts, portfolio_returns
 from volplugin.evaluation.hypothesis_tests import (
     Coverage,
     DieboldMariano,
@@ -27,9 +28,9 @@ from volplugin.evaluation.hypothesis_tests import (
 from volplugin.evaluation.losses import log_likelihood, mse, proxy_scale, qlike, range_variance, realized_variance
 from volplugin.evaluation.model_comparison import VolatilityScores, volatility_scorecard
 from volplugin.evaluation.panel_tests import LevelTest, level_test, pooled_mincer_zarnowitz
-from volplugin.evaluation.portfolio import book_scorecard, portfolio_scorecard, standing_bias
+from volplugin.evaluation.portfolio import compare_portfolio_forecasts, portfolio_scorecard, standing_bias
 from volplugin.evaluation.stress_periods import STRESS
-from volplugin.evaluation.volatility import VolatilityJudgement, judge_forecasts
+from volplugin.evaluation.volatility import VolatilityEvaluation, evaluate_volatility_forecasts
 
 __all__ = [
     "STRESS",
@@ -38,22 +39,22 @@ __all__ = [
     "CovarianceScores",
     "Coverage",
     "DieboldMariano",
-    "EqualWeightBooks",
+    "EqualWeightPortfolios",
     "LevelTest",
     "MincerZarnowitz",
     "PortfolioForecasts",
-    "VolatilityJudgement",
+    "VolatilityEvaluation",
     "VolatilityScores",
     "bias_statistic",
-    "book_returns",
-    "book_scorecard",
+    "portfolio_returns",
+    "compare_portfolio_forecasts",
     "coverage",
     "diebold_mariano",
-    "equal_weight_books",
+    "equal_weight_portfolios",
     "forecast_table",
     "hac_lags",
-    "judge_covariances",
-    "judge_forecasts",
+    "evaluate_covariance_forecasts",
+    "evaluate_volatility_forecasts",
     "level_test",
     "log_likelihood",
     "mincer_zarnowitz",
@@ -71,6 +72,8 @@ __all__ = [
     "rolling_bias",
     "standing_bias",
     "value_at_risk",
-    "verdict_table",
+    "calibration_table",
     "volatility_scorecard",
 ]
+
+__getattr__ = former_names(__name__)

@@ -10,10 +10,10 @@ import pandas as pd
 from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.forecasts import Standing, over_phases, stand
+from volplugin.evaluation.forecasts import ForecastsInForce, align_to_returns, combine_pvalues
 from volplugin.evaluation.hypothesis_tests import coverage, mincer_zarnowitz, value_at_risk
 from volplugin.evaluation.losses import qlike, realized_variance
-from volplugin.evaluation.model_comparison import ScoredSample
+from volplugin.evaluation.model_comparison import EvaluationSample
 from volplugin.evaluation.panel_tests import level_test
 from volplugin.units import annualize
 
@@ -106,7 +106,7 @@ SIZE = 0.05
 """P-value below which a test rejects."""
 
 
-def verdict_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> pd.DataFrame:
+def calibration_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> pd.DataFrame:
     """Judge forecasts of some series, each by itself.
 
     Parameters
@@ -126,10 +126,10 @@ def verdict_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int)
         realised over forecast variance averages one, HAC); ``mrad`` over 21 sessions and ``q`` (means over
         the phases); ``qlike`` of the forecasts; ``mz_intercept``, ``mz_slope``, ``mz_pvalue``; and for the
         quantiles of both methods at 1% and 5% ``exceeded_METHOD_TAIL`` (frequency), ``kupiec_METHOD_TAIL`` and
-        ``christoffersen_METHOD_TAIL`` (p-values, of several phases joined by `over_phases`). NaN where a series
+        ``christoffersen_METHOD_TAIL`` (p-values, of several phases joined by `combine_pvalues`). NaN where a series
         has fewer than 63 sessions, or a test too few.
     """
-    standing = stand(volatility, returns, horizon)
+    standing = align_to_returns(volatility, returns, horizon)
     outcome = realized_variance(returns.reindex(returns.index.union(volatility.index)), horizon)
     outcome = outcome.reindex(index=volatility.index, columns=volatility.columns)
     limits = {(method, tail): _exceeded(standing.standardized, method, tail) for method in METHODS for tail in TAILS}
@@ -147,7 +147,7 @@ def verdict_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int)
     return pd.DataFrame.from_dict(rows, orient="index", columns=_columns())
 
 
-def verdict_summary(table: pd.DataFrame) -> pd.Series:
+def calibration_summary(table: pd.DataFrame) -> pd.Series:
     """Put many series in one row: medians of what is measured, and the share of series that each test rejects at 5%.
 
     Returns
@@ -157,18 +157,18 @@ def verdict_summary(table: pd.DataFrame) -> pd.Series:
         ``outside_band`` (share with `bias` outside its Gaussian band), and for each p-value, under its name,
         the share below 0.05 among the series that have one.
     """
-    judged = table[table["sessions"] >= FEWEST]
-    row: dict[str, float] = {"series": float(len(judged))}
+    evaluated = table[table["sessions"] >= FEWEST]
+    row: dict[str, float] = {"series": float(len(evaluated))}
     for name in table.columns:
-        values = judged[name].dropna()
+        values = evaluated[name].dropna()
         if name in ("bias", "mrad", "q"):
             row[name] = float(values.median())
         elif name.startswith("exceeded"):
             row[name] = float(values.mean())
         elif name.startswith(("kupiec", "christoffersen")) or name.endswith("pvalue"):
             row[name.removesuffix("_pvalue")] = float((values < SIZE).mean()) if len(values) else float("nan")
-    outside = (judged["bias"] < judged["bias_lower"]) | (judged["bias"] > judged["bias_upper"])
-    row["outside_band"] = float(outside.mean()) if len(judged) else float("nan")
+    outside = (evaluated["bias"] < evaluated["bias_lower"]) | (evaluated["bias"] > evaluated["bias_upper"])
+    row["outside_band"] = float(outside.mean()) if len(evaluated) else float("nan")
     return pd.Series(row)
 
 
@@ -188,7 +188,7 @@ def _columns() -> list[str]:
     return [*level, "mz_intercept", "mz_slope", "mz_pvalue", *tails]
 
 
-def _level(standing: Standing, place: int) -> dict[str, float]:
+def _level(standing: ForecastsInForce, place: int) -> dict[str, float]:
     """Bias and Q of one series; each session counts once for the band, however many phases it is in."""
     z = standing.standardized[:, :, place]
     sessions = int(np.isfinite(z).any(axis=0).sum())
@@ -256,15 +256,15 @@ def _tail(exceeded: np.ndarray, method: str, tail: float) -> dict[str, float]:
     found = [coverage(phase > 0, tail) for phase in known]
     return {
         tail_name("exceeded", method, tail): float(np.mean(np.concatenate(known))),
-        tail_name("kupiec", method, tail): over_phases([one.kupiec_pvalue for one in found]),
-        tail_name("christoffersen", method, tail): over_phases([one.christoffersen_pvalue for one in found]),
+        tail_name("kupiec", method, tail): combine_pvalues([one.kupiec_pvalue for one in found]),
+        tail_name("christoffersen", method, tail): combine_pvalues([one.christoffersen_pvalue for one in found]),
     }
 
 
 DECILES = 10
 
 
-def by_forecast_decile(sample: ScoredSample) -> pd.DataFrame:
+def by_forecast_decile(sample: EvaluationSample) -> pd.DataFrame:
     """Stock-days sorted by the forecast of each model into ten groups of equal size.
 
     Returns

@@ -13,13 +13,13 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation.forecasts import PortfolioForecasts, book_returns
+from volplugin.evaluation.forecasts import PortfolioForecasts, portfolio_returns
 
-Books = dict[int, dict[str, PortfolioForecasts]]
+Portfolios = dict[int, dict[str, PortfolioForecasts]]
 """Forecasts of one book by horizon and model."""
 
 
-class EqualWeightBooks:
+class EqualWeightPortfolios:
     """Forecasts of the book by each model, ``w' D R D w``, from every origin whose correlation was taken in.
 
     Parameters
@@ -66,7 +66,7 @@ class EqualWeightBooks:
         self._variance[row] = np.where(held.any(axis=1)[:, None], variance, np.nan)
         self._weights[row][:, own[known]] = weights
 
-    def by_horizon(self) -> Books:
+    def by_horizon(self) -> Portfolios:
         """Return the forecasts, of one book for all models of a horizon.
 
         At each origin the book has the same weight in every asset with a correlation and a forecast of each model. Its
@@ -77,7 +77,7 @@ class EqualWeightBooks:
         InsufficientHistoryError
             If no origin has an asset that all models forecast.
         """
-        found: Books = {}
+        found: Portfolios = {}
         for place, horizon in enumerate(self._horizons):
             weights = self._weights[:, place]
             there = weights.any(axis=1)
@@ -85,8 +85,8 @@ class EqualWeightBooks:
                 raise InsufficientHistoryError(
                     f"horizon {horizon}: no session with a forecast of every model for some asset"
                 )
-            books = pd.DataFrame(weights[there], self._origins[there], self._panel.assets)
-            returns = book_returns(self._panel.returns, books)
+            portfolios = pd.DataFrame(weights[there], self._origins[there], self._panel.assets)
+            returns = portfolio_returns(self._panel.returns, portfolios)
             predicted = pd.DataFrame(np.sqrt(self._variance[:, place]), self._origins, self._models)
             found[horizon] = {
                 model: PortfolioForecasts(predicted[model].rename("predicted"), returns, horizon)
@@ -95,9 +95,9 @@ class EqualWeightBooks:
         return found
 
 
-def equal_weight_books(
+def equal_weight_portfolios(
     forecasts: pd.DataFrame, correlations: Iterable[tuple[pd.Timestamp, pd.DataFrame]], panel: PricePanel
-) -> Books:
+) -> Portfolios:
     """Forecast the equal-weight book by every model of a table, with one correlation for all.
 
     Parameters
@@ -118,7 +118,7 @@ def equal_weight_books(
     InsufficientHistoryError
         If no origin has an asset that all models forecast.
     """
-    books = EqualWeightBooks(forecasts, panel)
+    portfolios = EqualWeightPortfolios(forecasts, panel)
     for origin, correlation in correlations:
-        books.take(origin, correlation)
-    return books.by_horizon()
+        portfolios.take(origin, correlation)
+    return portfolios.by_horizon()

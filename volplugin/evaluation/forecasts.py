@@ -21,7 +21,7 @@ Step = Callable[[str], None]
 """Told what was just finished, for a progress bar."""
 
 
-class WalksVolatility(Protocol):
+class PredictsVolatilityPath(Protocol):
     """Anything with the `predict_path` of a volatility forecaster."""
 
     def predict_path(
@@ -30,7 +30,7 @@ class WalksVolatility(Protocol):
         """Forecasts, sessions x assets; each row made with data through its session."""
 
 
-class WalksCovariance(Protocol):
+class PredictsCovariancePath(Protocol):
     """Anything with the `forecast_path` of a risk model."""
 
     def forecast_path(
@@ -62,7 +62,7 @@ class PortfolioForecasts:
 
 
 def forecast_table(
-    models: Mapping[str, WalksVolatility],
+    models: Mapping[str, PredictsVolatilityPath],
     panel: PricePanel,
     start: str | pd.Timestamp,
     end: str | pd.Timestamp,
@@ -101,7 +101,7 @@ def forecast_table(
 
 
 def portfolio_forecasts(
-    model: WalksCovariance,
+    model: PredictsCovariancePath,
     panel: PricePanel,
     weights: pd.Series | None = None,
     start: str | pd.Timestamp | None = None,
@@ -138,15 +138,15 @@ def portfolio_forecasts(
         raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
     predicted, held = {}, {}
     for forecast in model.forecast_path(panel, origins, horizon):
-        book = weights if weights is not None else equal_weights(forecast.assets)
-        predicted[forecast.asof] = forecast.portfolio_volatility(book)
-        held[forecast.asof] = book
-    books = pd.DataFrame.from_dict(held, orient="index").reindex(columns=panel.assets).fillna(0.0)
-    returns = book_returns(panel.returns, books, kind)
+        portfolio = weights if weights is not None else equal_weights(forecast.assets)
+        predicted[forecast.asof] = forecast.portfolio_volatility(portfolio)
+        held[forecast.asof] = portfolio
+    portfolios = pd.DataFrame.from_dict(held, orient="index").reindex(columns=panel.assets).fillna(0.0)
+    returns = portfolio_returns(panel.returns, portfolios, kind)
     return PortfolioForecasts(pd.Series(predicted, name="predicted"), returns, horizon, kind)
 
 
-def book_returns(log_returns: pd.DataFrame, books: pd.DataFrame, kind: ReturnKind = "simple") -> pd.Series:
+def portfolio_returns(log_returns: pd.DataFrame, portfolios: pd.DataFrame, kind: ReturnKind = "simple") -> pd.Series:
     """Daily returns of books restored at each session's close; the last one stands from then on.
 
     Parameters
@@ -163,15 +163,15 @@ def book_returns(log_returns: pd.DataFrame, books: pd.DataFrame, kind: ReturnKin
     Series
         From the session after the first origin; NaN where an asset held has no return.
     """
-    missing = books.columns.difference(log_returns.columns)
+    missing = portfolios.columns.difference(log_returns.columns)
     if len(missing):
         raise AssetMismatchError(f"the book holds {missing[0]}, which the panel does not have")
     if kind not in ("simple", "log"):
         raise ParameterError(f"kind is {kind!r}; choose 'simple' or 'log'")
     sessions = log_returns.index
-    held = books.reindex(sessions).ffill().shift(1).loc[sessions > books.index[0]]
+    held = portfolios.reindex(sessions).ffill().shift(1).loc[sessions > portfolios.index[0]]
     weights = held.to_numpy()
-    earned = np.expm1(log_returns.loc[held.index, books.columns].to_numpy())
+    earned = np.expm1(log_returns.loc[held.index, portfolios.columns].to_numpy())
     # An asset that is not held may miss its return; one that is held makes the book's return unknown.
     total = np.where(weights == 0, 0.0, weights * earned).sum(axis=1)
     return pd.Series(np.log1p(total) if kind == "log" else total, index=held.index, name="returns")
@@ -184,7 +184,7 @@ def equal_weights(assets: Iterable[str]) -> pd.Series:
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class ForecastsInForce:
     """Returns and the forecasts that stood over them.
 
     Attributes
@@ -204,7 +204,7 @@ class Standing:
         return self.returns / self.volatility
 
 
-def stand(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> Standing:
+def align_to_returns(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> ForecastsInForce:
     """Lay forecasts over the returns of the `horizon` sessions after each.
 
     Parameters
@@ -233,10 +233,10 @@ def stand(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> Stan
         origin = phase + horizon * ((place - phase) // horizon)
         there = (origin >= phase) & (origin < count)
         stood[phase, there] = values[origin[there]]
-    return Standing(after.to_numpy(), stood)
+    return ForecastsInForce(after.to_numpy(), stood)
 
 
-def over_phases(pvalues: Sequence[float]) -> float:
+def combine_pvalues(pvalues: Sequence[float]) -> float:
     """Join the p-values of the same test on each phase: twice their median.
 
     A p-value whatever the dependence among the phases, hence a cautious one; of a single phase its own.

@@ -127,7 +127,7 @@ def _number(value: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredSample:
+class EvaluationSample:
     """Forecasts of one horizon and what came true, on the same stock-days for all models.
 
     Attributes
@@ -171,7 +171,7 @@ def scored_samples(
     panel: PricePanel,
     horizons: Iterable[int] | None = None,
     calibrated_through: str | pd.Timestamp = PROXY_CALIBRATION_END,
-) -> dict[int, ScoredSample]:
+) -> dict[int, EvaluationSample]:
     """Sample of each horizon.
 
     Parameters
@@ -200,7 +200,7 @@ def scored_samples(
 
 def _sample(
     forecasts: pd.DataFrame, panel: PricePanel, horizon: int, calibrated_through: str | pd.Timestamp
-) -> ScoredSample:
+) -> EvaluationSample:
     models = list(forecasts.columns.get_level_values("model").unique())
     variance = {model: forecasts[model][horizon].reindex(columns=panel.assets) ** 2 for model in models}
     outcome, smooth = (
@@ -217,7 +217,7 @@ def _sample(
         raise InsufficientHistoryError(
             f"horizon {horizon}: no stock-day has an outcome and a forecast of each of {', '.join(models)}"
         )
-    return ScoredSample(
+    return EvaluationSample(
         horizon,
         {model: frame.where(every) for model, frame in variance.items()},
         outcome.where(every),
@@ -267,7 +267,7 @@ def volatility_scorecard(
 
 
 def rank(
-    samples: Mapping[int, ScoredSample], benchmarks: Sequence[str] = BENCHMARKS, confidence_set: bool = True
+    samples: Mapping[int, EvaluationSample], benchmarks: Sequence[str] = BENCHMARKS, confidence_set: bool = True
 ) -> VolatilityScores:
     """Score the models of samples by horizon, as `volatility_scorecard` does."""
     models = list(next(iter(samples.values())).variance)
@@ -300,7 +300,7 @@ def rank(
     )
 
 
-def mean_scores(sample: ScoredSample, variance: pd.DataFrame) -> dict[str, float]:
+def mean_scores(sample: EvaluationSample, variance: pd.DataFrame) -> dict[str, float]:
     """Means over the stock-days of a sample, of one model's variance forecasts."""
     return {
         "qlike": mean_of(qlike(sample.outcome, variance)),
@@ -318,7 +318,7 @@ def compare(row: Mapping[str, float], base: Mapping[str, float], name: str) -> d
     }
 
 
-def _table(sample: ScoredSample, losses: pd.DataFrame, benchmarks: tuple[str, ...]) -> pd.DataFrame:
+def _table(sample: EvaluationSample, losses: pd.DataFrame, benchmarks: tuple[str, ...]) -> pd.DataFrame:
     """Scores of each model at one horizon, its distance from each benchmark, and whether it is right on average."""
     rows = {model: mean_scores(sample, f) for model, f in sample.variance.items()}
     for model, f in sample.variance.items():
@@ -346,7 +346,7 @@ SEED = "seed"
 def component_scores(
     components: pd.DataFrame,
     parents: Mapping[str, str],
-    samples: Mapping[int, ScoredSample],
+    samples: Mapping[int, EvaluationSample],
     scores: VolatilityScores,
 ) -> pd.DataFrame:
     """Score components on the stock-days that the models were scored on.
@@ -359,7 +359,7 @@ def component_scores(
         Daily volatility by origin; a model is here one component.
     parents : mapping of component to model
         What each is a component of.
-    samples : mapping of horizon to ScoredSample
+    samples : mapping of horizon to EvaluationSample
     scores : VolatilityScores
         Of the models on these samples.
 

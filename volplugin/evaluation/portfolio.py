@@ -20,7 +20,7 @@ from volplugin.units import annualize
 __all__ = [
     "BENCHMARKS",
     "VolatilityScores",
-    "book_scorecard",
+    "compare_portfolio_forecasts",
     "portfolio_scorecard",
     "standing_bias",
     "volatility_scorecard",
@@ -84,7 +84,7 @@ def portfolio_scorecard(predicted: pd.Series, returns: pd.Series, target: float 
     return _clean(card)
 
 
-def standing_bias(predicted: pd.Series, book_returns: pd.Series, horizon: int) -> dict[str, Any]:
+def standing_bias(predicted: pd.Series, portfolio_returns: pd.Series, horizon: int) -> dict[str, Any]:
     """Judge forecasts of several sessions by the daily returns over which each of them stood.
 
     Every session is an origin. Returns of sessions ``t+1 .. t+horizon`` are divided by the forecast
@@ -110,11 +110,11 @@ def standing_bias(predicted: pd.Series, book_returns: pd.Series, horizon: int) -
     InsufficientHistoryError
         If no origin has an outcome.
     """
-    outcome = _outcome(predicted, book_returns, horizon)
+    outcome = _outcome(predicted, portfolio_returns, horizon)
     origins = outcome.index
     if len(origins) < 2:
         raise InsufficientHistoryError(f"{len(origins)} origins have a forecast and the {horizon} returns after it")
-    daily = _on_origins(predicted, book_returns)
+    daily = _on_origins(predicted, portfolio_returns)
     ahead = np.column_stack([daily.shift(-k).reindex(origins) for k in range(1, horizon + 1)])
     pooled = (ahead / predicted[origins].to_numpy()[:, None]).ravel()
     return _clean(
@@ -131,7 +131,9 @@ def standing_bias(predicted: pd.Series, book_returns: pd.Series, horizon: int) -
     )
 
 
-def book_scorecard(books: Mapping[str, PortfolioForecasts], benchmark: str = "EWMA94") -> pd.DataFrame:
+def compare_portfolio_forecasts(
+    portfolios: Mapping[str, PortfolioForecasts], benchmark: str = "EWMA94"
+) -> pd.DataFrame:
     """Risk models side by side on one book, over the origins that all of them have.
 
     Parameters
@@ -148,10 +150,10 @@ def book_scorecard(books: Mapping[str, PortfolioForecasts], benchmark: str = "EW
         (annual), ``origins`` and, with the benchmark, ``below_NAME`` (percent by which QLIKE is lower)
         and ``dm_NAME`` (Diebold-Mariano t, negative where better).
     """
-    losses = pd.DataFrame({name: _book_loss(book) for name, book in books.items()}).dropna()
+    losses = pd.DataFrame({name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}).dropna()
     rows = {}
-    for name, book in books.items():
-        score = standing_bias(book.predicted.reindex(losses.index), book.returns, book.horizon)
+    for name, portfolio in portfolios.items():
+        score = standing_bias(portfolio.predicted.reindex(losses.index), portfolio.returns, portfolio.horizon)
         bias = score.pop("bias_statistic")
         rows[name] = {
             "qlike": score["qlike"],
@@ -160,16 +162,16 @@ def book_scorecard(books: Mapping[str, PortfolioForecasts], benchmark: str = "EW
             "bias_upper": bias["upper"],
             **{key: score[key] for key in ("mean_predicted_vol", "realized_vol", "origins")},
         }
-        if benchmark in books:
-            against = diebold_mariano(losses[name], losses[benchmark], book.horizon)
+        if benchmark in portfolios:
+            against = diebold_mariano(losses[name], losses[benchmark], portfolio.horizon)
             rows[name][f"below_{benchmark}"] = 100 * (1 - losses[name].mean() / losses[benchmark].mean())
             rows[name][f"dm_{benchmark}"] = np.nan if name == benchmark else against.statistic
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 
-def _book_loss(book: PortfolioForecasts) -> pd.Series:
-    outcome = _outcome(book.predicted, book.returns, book.horizon)
-    return qlike(outcome, book.predicted[outcome.index] ** 2)
+def _portfolio_loss(portfolio: PortfolioForecasts) -> pd.Series:
+    outcome = _outcome(portfolio.predicted, portfolio.returns, portfolio.horizon)
+    return qlike(outcome, portfolio.predicted[outcome.index] ** 2)
 
 
 def _outcome(predicted: pd.Series, returns: pd.Series, horizon: int) -> pd.Series:

@@ -10,13 +10,13 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation.calibration import by_forecast_decile, verdict_summary, verdict_table
-from volplugin.evaluation.equal_weight import Books
+from volplugin.evaluation.calibration import by_forecast_decile, calibration_summary, calibration_table
+from volplugin.evaluation.equal_weight import Portfolios
 from volplugin.evaluation.hypothesis_tests import diebold_mariano
 from volplugin.evaluation.losses import PROXY_CALIBRATION_END, qlike, realized_variance
 from volplugin.evaluation.model_comparison import (
     BENCHMARKS,
-    ScoredSample,
+    EvaluationSample,
     VolatilityScores,
     component_scores,
     nested,
@@ -27,7 +27,7 @@ from volplugin.evaluation.model_comparison import (
 
 
 @dataclass(frozen=True, eq=False)
-class VolatilityJudgement:
+class VolatilityEvaluation:
     """Everything that is said of volatility forecasts.
 
     Attributes
@@ -36,9 +36,9 @@ class VolatilityJudgement:
         The models side by side.
     stocks : DataFrame, index (horizon, model)
         Calibration stock by stock: medians, and the share of stocks that each test rejects at 5%
-        (`verdicts.verdict_summary`).
+        (`verdicts.calibration_summary`).
     book : DataFrame, index (horizon, model)
-        Calibration of the equal-weight book (`verdicts.verdict_table`), and ``dm_NAME``, the Diebold-Mariano t
+        Calibration of the equal-weight book (`verdicts.calibration_table`), and ``dm_NAME``, the Diebold-Mariano t
         of its QLIKE against the first model's; empty where no books were given.
     deciles : DataFrame, index (horizon, model, decile)
         Realised against forecast volatility by size of forecast.
@@ -50,7 +50,7 @@ class VolatilityJudgement:
 
     scores: VolatilityScores
     stocks: pd.DataFrame
-    book: pd.DataFrame
+    portfolio: pd.DataFrame
     deciles: pd.DataFrame
     components: pd.DataFrame
     seeds: pd.DataFrame
@@ -58,23 +58,23 @@ class VolatilityJudgement:
     def as_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON."""
         return self.scores.as_dict() | {
-            "calibration": {"stocks": nested(self.stocks), "book": nested(self.book)},
+            "calibration": {"stocks": nested(self.stocks), "book": nested(self.portfolio)},
             "forecast_deciles": nested(self.deciles),
             "components": nested(self.components),
             "seeds": nested(self.seeds),
         }
 
 
-def judge_forecasts(
+def evaluate_volatility_forecasts(
     forecasts: pd.DataFrame,
     panel: PricePanel,
     *,
     components: pd.DataFrame | None = None,
     parents: Mapping[str, str] | None = None,
-    books: Books | None = None,
+    portfolios: Portfolios | None = None,
     benchmarks: Sequence[str] = BENCHMARKS,
     calibrated_through: str | pd.Timestamp = PROXY_CALIBRATION_END,
-) -> VolatilityJudgement:
+) -> VolatilityEvaluation:
     """Judge volatility forecasts on the stock-days that all models have.
 
     Parameters
@@ -100,37 +100,37 @@ def judge_forecasts(
     pieces = pd.DataFrame()
     if components is not None and parents:
         pieces = component_scores(components, parents, samples, scores)
-    return VolatilityJudgement(
+    return VolatilityEvaluation(
         scores,
         pd.concat({h: _stocks(sample) for h, sample in samples.items()}, names=["horizon", "model"]),
-        _books({horizon: books[horizon] for horizon in samples} if books else {}),
+        _portfolios({horizon: portfolios[horizon] for horizon in samples} if portfolios else {}),
         pd.concat({h: by_forecast_decile(sample) for h, sample in samples.items()}, names=["horizon"]),
         pieces,
         seed_spread(pieces) if len(pieces) else pd.DataFrame(),
     )
 
 
-def _stocks(sample: ScoredSample) -> pd.DataFrame:
+def _stocks(sample: EvaluationSample) -> pd.DataFrame:
     tables = {
-        model: verdict_table(variance**0.5, sample.returns, sample.horizon)
+        model: calibration_table(variance**0.5, sample.returns, sample.horizon)
         for model, variance in sample.variance.items()
     }
-    return pd.DataFrame({model: verdict_summary(table) for model, table in tables.items()}).T
+    return pd.DataFrame({model: calibration_summary(table) for model, table in tables.items()}).T
 
 
-def _books(books: Books) -> pd.DataFrame:
+def _portfolios(portfolios: Portfolios) -> pd.DataFrame:
     """Calibration of the equal-weight book by horizon and model, over the origins with a complete outcome."""
-    if not books:
+    if not portfolios:
         return pd.DataFrame()
     tables = {}
-    for horizon, models in books.items():
-        predicted = pd.DataFrame({model: book.predicted for model, book in models.items()})
-        returns = pd.DataFrame({model: book.returns for model, book in models.items()})
+    for horizon, models in portfolios.items():
+        predicted = pd.DataFrame({model: portfolio.predicted for model, portfolio in models.items()})
+        returns = pd.DataFrame({model: portfolio.returns for model, portfolio in models.items()})
         outcome = realized_variance(returns.reindex(predicted.index.union(returns.index)), horizon)
         outcome = outcome.reindex(predicted.index)
         predicted = predicted.where(outcome.notna())
         losses = qlike(outcome, predicted**2)
-        tables[horizon] = verdict_table(predicted, returns, horizon)
+        tables[horizon] = calibration_table(predicted, returns, horizon)
         first = predicted.columns[0]
         tables[horizon][f"dm_{first}"] = [_statistic(losses[model], losses[first], horizon) for model in predicted]
     return pd.concat(tables, names=["horizon", "model"])

@@ -149,7 +149,9 @@ def _closed_form(forecast: CovarianceForecast) -> np.ndarray:
     rho = forecast.correlation.to_numpy()
     eigenvalues = np.linalg.eigvalsh(rho)
     if eigenvalues[0] <= SINGULAR * eigenvalues[-1]:
-        raise AllocationError(f"{_no_book(forecast)}: the correlation is singular; pass long_only=True, or shrink it")
+        raise AllocationError(
+            f"{_no_portfolio(forecast)}: the correlation is singular; pass long_only=True, or shrink it"
+        )
     inverse = 1 / forecast.volatility.to_numpy()
     weights = inverse * np.linalg.solve(rho, inverse)
     return weights / weights.sum()
@@ -166,7 +168,7 @@ def _long_only(forecast: CovarianceForecast) -> np.ndarray:
     try:
         solution, _ = nnls(np.vstack([root, np.ones(len(root))]), np.append(np.zeros(len(root)), 1.0))
     except RuntimeError as error:
-        raise AllocationError(f"{_no_book(forecast)}: {error}; ask for fewer assets") from error
+        raise AllocationError(f"{_no_portfolio(forecast)}: {error}; ask for fewer assets") from error
     return solution / solution.sum()
 
 
@@ -188,7 +190,9 @@ def _bounded(forecast: CovarianceForecast, lower: float, upper: float) -> np.nda
     for bound in (lower, upper):
         weights[np.abs(weights - bound) < SMALLEST_WEIGHT] = bound
     if not (solution.success and abs(weights.sum() - 1) < 1e-8):
-        raise AllocationError(f"{_no_book(forecast)}: {solution.message}; loosen the bounds, or ask for fewer assets")
+        raise AllocationError(
+            f"{_no_portfolio(forecast)}: {solution.message}; loosen the bounds, or ask for fewer assets"
+        )
     return weights
 
 
@@ -198,7 +202,7 @@ def _relative(forecast: CovarianceForecast) -> np.ndarray:
     return sigma / sigma.mean()
 
 
-def _no_book(forecast: CovarianceForecast) -> str:
+def _no_portfolio(forecast: CovarianceForecast) -> str:
     return f"no minimum-variance book at {forecast.asof.date()}"
 
 

@@ -1,7 +1,7 @@
 """Which sessions a position earns, and the forecast of those.
 
 An order placed at the close of t is filled at the close of t+1 and earns from t+2 on. A forecast made at t
-for the sessions t+1 to t+h is therefore a session early; see `holding_horizon` and `beyond_fill`.
+for the sessions t+1 to t+h is therefore a session early; see `holding_horizon` and `forward_forecast`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def holding_horizon(sessions: int, lag: int = 1) -> int:
     return lag + sessions
 
 
-def beyond_fill(near: CovarianceForecast, far: CovarianceForecast) -> CovarianceForecast:
+def forward_forecast(near: CovarianceForecast, far: CovarianceForecast) -> CovarianceForecast:
     """Forecast of the sessions after the near horizon, up to the far one.
 
     Total variance adds up over sessions, so that with horizons n and f each asset's variance beyond the fill is

@@ -140,12 +140,12 @@ class VolatilityTarget:
         AssetMismatchError
             If an asset has two weights, or one that is not a finite number.
         """
-        book = pd.Series(weights, dtype=float)
-        forecast.align(book)
+        portfolio = pd.Series(weights, dtype=float)
+        forecast.align(portfolio)
         held = None if current is None else _held(current)
-        composition = _composition(book)
+        composition = _composition(portfolio)
         if composition is None:
-            return book if held is None else self._within_turnover(book, held, forecast)
+            return portfolio if held is None else self._within_turnover(portfolio, held, forecast)
         wanted = self._leverage(composition, forecast, track_record)
         if held is None:
             return composition * wanted
@@ -153,10 +153,10 @@ class VolatilityTarget:
         edge = float(np.clip(gross, wanted * (1 - self.band), wanted * (1 + self.band)))
         scaled = composition * self._bounded(edge, composition, forecast)
         if self._is_close(scaled, held, forecast):
-            return held.reindex(book.index, fill_value=0.0)
+            return held.reindex(portfolio.index, fill_value=0.0)
         return self._within_turnover(scaled, held, forecast)
 
-    def strays(
+    def needs_rebalance(
         self,
         weights: Weights,
         forecast: CovarianceForecast,
@@ -170,9 +170,9 @@ class VolatilityTarget:
         """
         if math.isinf(self.guard):
             return False
-        book, held = pd.Series(weights, dtype=float), _held(current)
-        forecast.align(book)
-        composition, gross = _composition(book), float(held.abs().sum())
+        portfolio, held = pd.Series(weights, dtype=float), _held(current)
+        forecast.align(portfolio)
+        composition, gross = _composition(portfolio), float(held.abs().sum())
         if composition is None or gross == 0:
             return False
         wanted = self._leverage(composition, forecast, track_record)
@@ -202,10 +202,14 @@ class VolatilityTarget:
             uses.append(self.shock.volatility_of(known, forecast, self.periods) / self.shock.limit)
         return min(self.max_leverage, 1 / max(uses)) if max(uses) > 0 else self.max_leverage
 
-    def _fraction_within(self, book: pd.Series, forecast: CovarianceForecast) -> float:
+    def _fraction_within(self, portfolio: pd.Series, forecast: CovarianceForecast) -> float:
         """Factor that brings a book within every limit; one if it is."""
-        composition = _composition(book)
-        return 1.0 if composition is None else min(1.0, self._largest(composition, forecast) / float(book.abs().sum()))
+        composition = _composition(portfolio)
+        return (
+            1.0
+            if composition is None
+            else min(1.0, self._largest(composition, forecast) / float(portfolio.abs().sum()))
+        )
 
     def _is_close(self, scaled: pd.Series, held: pd.Series, forecast: CovarianceForecast) -> bool:
         """Whether what is held is inside the band and the drift, and within the limits: nothing to trade."""
@@ -239,13 +243,13 @@ class VolatilityTarget:
             raise ParameterError(f"{name} is {getattr(self, name)}; pass {what}")
 
 
-def _composition(book: pd.Series) -> pd.Series | None:
+def _composition(portfolio: pd.Series) -> pd.Series | None:
     """Weights of absolute sum one, or None for an empty book."""
-    largest = float(book.abs().max()) if len(book) else 0.0
+    largest = float(portfolio.abs().max()) if len(portfolio) else 0.0
     if largest == 0:
         return None
     # In two steps, as the sum of very large weights is not a number to divide by.
-    composition = book / largest
+    composition = portfolio / largest
     return composition / composition.abs().sum()
 
 

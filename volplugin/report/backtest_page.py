@@ -63,7 +63,7 @@ class Section:
 
     id: str
     title: str
-    said: Sequence[str] = ()
+    sentences: Sequence[str] = ()
     parts: Sequence[Part] = ()
     missing: Sequence[str] = ()
 
@@ -158,9 +158,9 @@ def picture(result: BacktestResult, name: str, **keywords: Any) -> Picture | Mis
         wide, narrow = (wide[0], height), (narrow[0], height)
     ends = keywords.values() or result.perf.index[[0, -1]]
     span = " to ".join(str(date.date()) for date in ends)
-    said = "_".join([name, *(str(value.date()) for value in keywords.values())])
+    sentences = "_".join([name, *(str(value.date()) for value in keywords.values())])
     plot = partial(spec.plot, result, **keywords)
-    return Picture(said, plot, spec.caption, f"Plot, {spec.what.lower()}, {span}. {spec.caption}", wide, narrow)
+    return Picture(sentences, plot, spec.caption, f"Plot, {spec.what.lower()}, {span}. {spec.caption}", wide, narrow)
 
 
 def _windows(result: BacktestResult) -> None:
@@ -300,7 +300,7 @@ SPECS = {
     ),
     "book_forecast": Spec(
         "Forecasts of the unlevered book",
-        plots.plot_book_forecast,
+        plots.plot_portfolio_forecast,
         "Forecasts of the unlevered book, and what the sessions they cover then brought, both drawn at "
         "the date of the forecast: a gap between the lines is a forecast error.",
         partial(_kept, "forecasts of the equal-weight book (volplugin backtest --judge makes them)", "books"),
@@ -324,7 +324,7 @@ def sections(result: BacktestResult) -> list[Section]:
             "odds", "Were the odds right?", summary.odds(result),
             [*drawn("exceedances"), [*drawn("pit"), tables.exceedances(result)]],
         ),
-        _section("target", aim, summary.book(result), drawn("target", "leverage", "turnover")),
+        _section("target", aim, summary.portfolio(result), drawn("target", "leverage", "turnover")),
         _section(
             "sources", "Where did the risk come from?", summary.sources(result),
             [*drawn("risk_contributions", "contribution_dates"), _correlations(result)],
@@ -338,7 +338,7 @@ def sections(result: BacktestResult) -> list[Section]:
             "models", "Which model forecasts best?", summary.models(result),
             [
                 *drawn("forecast_scores"), tables.models(result), tables.model_stress(result),
-                *drawn("book_forecast"), tables.books(result),
+                *drawn("book_forecast"), tables.portfolios(result),
             ],
         ),
         Section("believing", "What to know before believing it", parts=[Points(summary.notes(result))]),
@@ -357,7 +357,7 @@ def _correlations(result: BacktestResult) -> list[Given]:
 Given: TypeAlias = Picture | Table | Missing | None
 
 
-def _section(id_: str, title: str, said: Sequence[str], given: Iterable[Given | list[Given]]) -> Section:
+def _section(id_: str, title: str, sentences: Sequence[str], given: Iterable[Given | list[Given]]) -> Section:
     """Section of what there is, with a line on each part that is missing."""
     parts: list[Part] = []
     missing: list[str] = []
@@ -366,7 +366,7 @@ def _section(id_: str, title: str, said: Sequence[str], given: Iterable[Given | 
         missing += [f"{part.what}: left out, as {part.why}." for part in found if isinstance(part, Missing)]
         there = [part for part in found if not isinstance(part, Missing) and _rows(part)]
         parts += [Pair(there)] if len(there) > 1 else there
-    return Section(id_, title, said, parts, missing)
+    return Section(id_, title, sentences, parts, missing)
 
 
 def _rows(part: Picture | Table) -> bool:

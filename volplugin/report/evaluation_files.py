@@ -12,8 +12,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from volplugin.evaluation import PortfolioForecasts, book_scorecard
-from volplugin.evaluation.volatility import VolatilityJudgement
+from volplugin.evaluation import PortfolioForecasts, compare_portfolio_forecasts
+from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report.plots import evaluation as plots
 from volplugin.report.plots.axes import new_figure
 from volplugin.report.theme import style
@@ -24,7 +24,10 @@ TALL = 0.34
 
 
 def write_evaluation(
-    judged: VolatilityJudgement, books: Mapping[str, PortfolioForecasts], text: str, out: str | os.PathLike[str]
+    evaluated: VolatilityEvaluation,
+    portfolios: Mapping[str, PortfolioForecasts],
+    text: str,
+    out: str | os.PathLike[str],
 ) -> Path:
     """Write ``evaluation.json``, ``evaluation.txt`` and ``plots/*.png``, each file whole or not at all.
 
@@ -34,32 +37,32 @@ def write_evaluation(
         Of the JSON file.
     """
     folder = Path(out)
-    for name, image in pictures(judged):
+    for name, image in pictures(evaluated):
         write_atomically(folder / "plots" / f"{name}.png", image)
     write_atomically(folder / "evaluation.txt", f"{text}\n".encode())
     numbers = {
-        "volatility": judged.as_dict(),
-        "book": json.loads(book_scorecard(books).to_json(orient="index")),
+        "volatility": evaluated.as_dict(),
+        "book": json.loads(compare_portfolio_forecasts(portfolios).to_json(orient="index")),
     }
     return write_atomically(
         folder / "evaluation.json", (json.dumps(numbers, indent=2, allow_nan=False) + "\n").encode()
     )
 
 
-def pictures(judged: VolatilityJudgement) -> Iterator[tuple[str, bytes]]:
+def pictures(evaluated: VolatilityEvaluation) -> Iterator[tuple[str, bytes]]:
     """Name and PNG of every plot that the judgement has numbers for."""
     with matplotlib.rc_context(style()):
-        rows = len(judged.scores.models)
+        rows = len(evaluated.scores.models)
         if rows > 1:
-            yield "reductions", _png(plots.plot_reductions(judged, _axes(1.6 + TALL * rows)))
-            for horizon in judged.scores.horizons:
-                yield f"years_{horizon}", _png(plots.plot_years(judged, _axes(), horizon=horizon))
-                if len(judged.scores.by_stress.columns):
-                    yield f"stress_{horizon}", _png(plots.plot_stress(judged, _axes(), horizon=horizon))
-        for horizon in judged.scores.horizons:
-            yield f"calibration_{horizon}", _png(plots.plot_deciles(judged, _axes(), horizon=horizon))
-        if not judged.components.empty:
-            yield "seeds", _png(plots.plot_seeds(judged, _axes(1.9 + TALL * len(judged.scores.horizons))))
+            yield "reductions", _png(plots.plot_reductions(evaluated, _axes(1.6 + TALL * rows)))
+            for horizon in evaluated.scores.horizons:
+                yield f"years_{horizon}", _png(plots.plot_years(evaluated, _axes(), horizon=horizon))
+                if len(evaluated.scores.by_stress.columns):
+                    yield f"stress_{horizon}", _png(plots.plot_stress(evaluated, _axes(), horizon=horizon))
+        for horizon in evaluated.scores.horizons:
+            yield f"calibration_{horizon}", _png(plots.plot_deciles(evaluated, _axes(), horizon=horizon))
+        if not evaluated.components.empty:
+            yield "seeds", _png(plots.plot_seeds(evaluated, _axes(1.9 + TALL * len(evaluated.scores.horizons))))
 
 
 def _axes(height: float = 4.4) -> Axes:

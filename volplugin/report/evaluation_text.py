@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from volplugin.evaluation import PortfolioForecasts, book_scorecard
+from volplugin.evaluation import PortfolioForecasts, compare_portfolio_forecasts
 from volplugin.evaluation.calibration import METHODS, TAILS, tail_name
-from volplugin.evaluation.volatility import VolatilityJudgement
+from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report.format import (
     IN_SET,
     WIDTH,
@@ -46,19 +46,19 @@ LEGEND = (
 )
 
 
-def judgement_text(judged: VolatilityJudgement) -> str:
+def evaluation_text(evaluated: VolatilityEvaluation) -> str:
     """Everything that is said of volatility forecasts, as plain text."""
-    sections = [_summary(judged)]
+    sections = [_summary(evaluated)]
     for title, table in SECTIONS:
-        blocks = [block for horizon in judged.scores.horizons if (block := table(judged, horizon))]
+        blocks = [block for horizon in evaluated.scores.horizons if (block := table(evaluated, horizon))]
         if blocks:
             sections.append("\n\n".join([f"{title}\n{'=' * len(title)}", *blocks]))
-    return "\n\n\n".join([*sections, _legend(judged)])
+    return "\n\n\n".join([*sections, _legend(evaluated)])
 
 
-def _summary(judged: VolatilityJudgement) -> str:
+def _summary(evaluated: VolatilityEvaluation) -> str:
     """Span, and for each horizon the best model, its lead, and who cannot be told from it."""
-    scores = judged.scores
+    scores = evaluated.scores
     first, last = (str(scores.losses.index[end].date()) for end in (0, -1))
     lines = [
         f"Single-stock volatility, {first} to {last}, every session an origin; all models on the same stock-days,",
@@ -68,12 +68,12 @@ def _summary(judged: VolatilityJudgement) -> str:
     for horizon in scores.horizons:
         table = scores.table.loc[horizon]
         best = str(table["qlike"].idxmin())
-        said = [f"{ahead(horizon) + ':':20}{best} has the lowest QLIKE, {table.loc[best, 'qlike']:.4f}"]
-        said += [
+        sentences = [f"{ahead(horizon) + ':':20}{best} has the lowest QLIKE, {table.loc[best, 'qlike']:.4f}"]
+        sentences += [
             f"{table.loc[best, f'below_{name}']:.1f}% below {name} (t {table.loc[best, f'dm_{name}']:.1f})"
             for name in [name for name in scores.benchmarks if name != best][:2]
         ]
-        lines.append(", ".join(said))
+        lines.append(", ".join(sentences))
         if "mcs_pvalue" in table:
             inside = ", ".join(str(name) for name in table.index[table["mcs_pvalue"] >= IN_SET])
             lines += textwrap.wrap(
@@ -82,19 +82,19 @@ def _summary(judged: VolatilityJudgement) -> str:
     return "\n".join(lines)
 
 
-def _legend(judged: VolatilityJudgement) -> str:
-    said = list(LEGEND)
-    if len(judged.scores.by_stress.columns):
-        periods = judged.scores.as_dict()["stress_periods"].items()
-        said.append("Stress: " + "; ".join(f"{name}, {begin} to {end}" for name, (begin, end) in periods) + ".")
-    lines = (textwrap.fill(one, WIDTH, initial_indent="  ", subsequent_indent="    ") for one in said)
+def _legend(evaluated: VolatilityEvaluation) -> str:
+    sentences = list(LEGEND)
+    if len(evaluated.scores.by_stress.columns):
+        periods = evaluated.scores.as_dict()["stress_periods"].items()
+        sentences.append("Stress: " + "; ".join(f"{name}, {begin} to {end}" for name, (begin, end) in periods) + ".")
+    lines = (textwrap.fill(one, WIDTH, initial_indent="  ", subsequent_indent="    ") for one in sentences)
     return "\n".join(["How to read this", *lines])
 
 
-def scores_table(judged: VolatilityJudgement, horizon: int) -> str:
+def scores_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     """Losses of each model and its components, how far they are below the benchmarks', and the confidence set."""
-    scores = judged.scores
-    rows = _with_components(judged, horizon)
+    scores = evaluated.scores
+    rows = _with_components(evaluated, horizon)
     groups = [
         Group(
             "",
@@ -118,9 +118,9 @@ def scores_table(judged: VolatilityJudgement, horizon: int) -> str:
     return f"{title}{f'; {left:,} left out, without a forecast of each' if left else ''}\n{grid(_names(rows), groups)}"
 
 
-def tests_table(judged: VolatilityJudgement, horizon: int) -> str:
+def tests_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     """Is a model better than the benchmarks, and is it right over all stock-days."""
-    scores = judged.scores
+    scores = evaluated.scores
     rows = scores.table.loc[horizon]
     groups = [
         Group(
@@ -143,9 +143,9 @@ def tests_table(judged: VolatilityJudgement, horizon: int) -> str:
     return f"{ahead(horizon)}\n{grid(_names(rows), groups)}"
 
 
-def stocks_table(judged: VolatilityJudgement, horizon: int) -> str:
+def stocks_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     """Calibration of single stocks: medians, and the share of stocks that each test rejects."""
-    rows = judged.stocks.loc[horizon]
+    rows = evaluated.stocks.loc[horizon]
     if not rows["series"].gt(0).any():
         return ""
     groups = [
@@ -158,11 +158,11 @@ def stocks_table(judged: VolatilityJudgement, horizon: int) -> str:
     )
 
 
-def book_table(judged: VolatilityJudgement, horizon: int) -> str:
+def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     """Calibration of the equal-weight book: statistics and p-values."""
-    if judged.book.empty or not judged.book.loc[horizon]["bias"].notna().any():
+    if evaluated.portfolio.empty or not evaluated.portfolio.loc[horizon]["bias"].notna().any():
         return ""
-    rows = judged.book.loc[horizon]
+    rows = evaluated.portfolio.loc[horizon]
     band = rows[["bias_lower", "bias_upper"]].iloc[0]
     groups = [
         Group("", _columns(rows, {"qlike": fixed(4), "bias": fixed(3), "mrad": fixed(3), "q": fixed(2)})),
@@ -175,29 +175,29 @@ def book_table(judged: VolatilityJudgement, horizon: int) -> str:
     first = str(rows.index[0])
     below = rows["qlike"] < rows.loc[first, "qlike"]
     rivals = [f"{name} (t {shown(t, fixed(1))})" for name, t in rows.loc[below, f"dm_{first}"].items()]
-    said = f"\nQLIKE below that of {first}: {', '.join(rivals) or 'none'}" if len(rows) > 1 else ""
-    return f"{title}; p-values\n{grid(_names(rows), groups)}{said}"
+    sentences = f"\nQLIKE below that of {first}: {', '.join(rivals) or 'none'}" if len(rows) > 1 else ""
+    return f"{title}; p-values\n{grid(_names(rows), groups)}{sentences}"
 
 
-def years_table(judged: VolatilityJudgement, horizon: int) -> str:
+def years_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     """Losses of the origins of each calendar year."""
-    return _parts(judged, horizon, judged.scores.by_year)
+    return _parts(evaluated, horizon, evaluated.scores.by_year)
 
 
-def stress_table(judged: VolatilityJudgement, horizon: int) -> str:
+def stress_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     """Losses of the origins of each stress period."""
-    return _parts(judged, horizon, judged.scores.by_stress)
+    return _parts(evaluated, horizon, evaluated.scores.by_stress)
 
 
-def _parts(judged: VolatilityJudgement, horizon: int, losses: pd.DataFrame) -> str:
+def _parts(evaluated: VolatilityEvaluation, horizon: int, losses: pd.DataFrame) -> str:
     """Losses of parts of the span: relative to the first benchmark where there is one."""
     if losses.columns.empty:
         return ""
     rows, title = losses.loc[horizon], f"{ahead(horizon)}: QLIKE"
     columns: dict[str, list[str]] = {str(part): cells(rows[part], fixed(3)) for part in rows}
     names = _names(rows)
-    if judged.scores.benchmarks:
-        base = judged.scores.benchmarks[0]
+    if evaluated.scores.benchmarks:
+        base = evaluated.scores.benchmarks[0]
         gains = 100 * (1 - rows.drop(index=base) / rows.loc[base])
         first = {str(part): cells(rows.loc[[base], part], fixed(3)) for part in rows}
         columns = {str(part): first[str(part)] + cells(gains[part], with_sign(1)) for part in rows}
@@ -206,11 +206,11 @@ def _parts(judged: VolatilityJudgement, horizon: int, losses: pd.DataFrame) -> s
     return f"{title}\n{grid(names, [Group('', columns)])}"
 
 
-def components_table(judged: VolatilityJudgement, horizon: int) -> str:
+def components_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     """Components against the whole, and the spread of the seeds."""
-    if judged.components.empty:
+    if evaluated.components.empty:
         return ""
-    rows = judged.components.loc[horizon]
+    rows = evaluated.components.loc[horizon]
     groups = [
         Group("", {"QLIKE": cells(rows["qlike"], fixed(4)), "on range": cells(rows["qlike_range"], fixed(4))}),
         Group(
@@ -219,21 +219,21 @@ def components_table(judged: VolatilityJudgement, horizon: int) -> str:
         ),
     ]
     lines = [ahead(horizon), grid(_names(rows), groups)]
-    if not judged.seeds.empty:
+    if not evaluated.seeds.empty:
         lines += [
             f"{model}: QLIKE of {int(row['seeds'])} seeds from {row['min']:.4f} to {row['max']:.4f}, "
             f"a range of {row['range']:.4f} and a standard deviation of {shown(row['std'], fixed(4))}"
-            for model, row in judged.seeds.loc[horizon].iterrows()
+            for model, row in evaluated.seeds.loc[horizon].iterrows()
         ]
     return "\n".join(lines)
 
 
-def _with_components(judged: VolatilityJudgement, horizon: int) -> pd.DataFrame:
+def _with_components(evaluated: VolatilityEvaluation, horizon: int) -> pd.DataFrame:
     """Rows of the models, each followed by those of its components."""
-    table = judged.scores.table.loc[horizon]
-    if judged.components.empty:
+    table = evaluated.scores.table.loc[horizon]
+    if evaluated.components.empty:
         return table
-    parts = judged.components.loc[horizon]
+    parts = evaluated.components.loc[horizon]
     order = [name for model in table.index for name in (model, *parts.index[parts["model"] == model])]
     return pd.concat([table, parts.reindex(columns=table.columns.intersection(parts.columns))]).loc[order]
 
@@ -259,9 +259,9 @@ def _names(rows: pd.DataFrame) -> list[str]:
     return [str(name) for name in rows.index]
 
 
-def risk_model_table(books: Mapping[str, PortfolioForecasts]) -> str:
+def risk_model_table(portfolios: Mapping[str, PortfolioForecasts]) -> str:
     """Risk models side by side on the equal-weight book."""
-    table, horizon = book_scorecard(books), next(iter(books.values())).horizon
+    table, horizon = compare_portfolio_forecasts(portfolios), next(iter(portfolios.values())).horizon
     shown = pd.DataFrame({"QLIKE": table["qlike"].map("{:.4f}".format)})
     for column in [name for name in table if name.startswith("below_")]:
         shown[column.replace("_", " ")] = table[column].map("{:.1f}%".format)
@@ -284,7 +284,7 @@ SECTIONS = (
     ("SCORES: lower QLIKE and MSE, higher log-likelihood are better", scores_table),
     ("TESTS: is one better, is it right", tests_table),
     ("CALIBRATION, stock by stock", stocks_table),
-    ("CALIBRATION of the equal-weight book: volatilities of each model, one correlation", book_table),
+    ("CALIBRATION of the equal-weight book: volatilities of each model, one correlation", portfolio_table),
     ("YEARS of origins", years_table),
     ("STRESS periods, by origin", stress_table),
     ("COMPONENTS: each seed alone against the whole", components_table),

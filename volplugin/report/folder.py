@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.errors import ParameterError, ResultFolderError
-from volplugin.evaluation import PortfolioForecasts, VolatilityScores, book_scorecard
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_portfolio_forecasts
 from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
 from volplugin.storage.atomic import write_atomically
@@ -56,8 +56,8 @@ def scorecard(result: BacktestResult) -> dict[str, Any]:
     card["comparisons"] = {name: dict(run.scorecard) for name, run in result.comparisons.items()}
     if result.volatility is not None:
         card["volatility"] = result.volatility.as_dict()
-    if result.books:
-        table = book_scorecard(result.books)
+    if result.portfolios:
+        table = compare_portfolio_forecasts(result.portfolios)
         card["book"] = json.loads(table.to_json(orient="index"))
     return card
 
@@ -69,7 +69,7 @@ def arrays(result: BacktestResult) -> NamedArrays:
         yield f"comparison/{place}/sessions", days(run.perf.index)
         for column in ("returns", "predicted_vol"):
             yield f"comparison/{place}/{column}", run.perf[column].to_numpy(dtype=float)
-    yield from _books(result)
+    yield from _portfolios(result)
     yield "correlation/dates", days(pd.DatetimeIndex(list(result.correlations)))
     for place, rho in enumerate(result.correlations.values()):
         yield f"correlation/{place}/assets", texts(rho.index)
@@ -97,13 +97,13 @@ def _perf_arrays(result: BacktestResult) -> NamedArrays:
         yield "contributions/values", parts.reindex(perf.index).to_numpy(dtype=np.float32)
 
 
-def _books(result: BacktestResult) -> NamedArrays:
-    yield "book/names", texts(list(result.books))
-    for place, book in enumerate(result.books.values()):
-        yield f"book/{place}/horizon", np.array(book.horizon)
-        yield f"book/{place}/kind", np.array(book.kind)
+def _portfolios(result: BacktestResult) -> NamedArrays:
+    yield "book/names", texts(list(result.portfolios))
+    for place, portfolio in enumerate(result.portfolios.values()):
+        yield f"book/{place}/horizon", np.array(portfolio.horizon)
+        yield f"book/{place}/kind", np.array(portfolio.kind)
         for name in ("predicted", "returns"):
-            line: pd.Series = getattr(book, name)
+            line: pd.Series = getattr(portfolio, name)
             yield f"book/{place}/{name}/sessions", days(line.index)
             yield f"book/{place}/{name}/values", line.to_numpy(dtype=float)
 
@@ -170,13 +170,13 @@ def _scorecard(file: Path) -> dict[str, Any]:
 
 
 def _arrays(path: Path, card: Mapping[str, Any]) -> StoredArrays:
-    file, facts = path / HISTORY, card["history"]
+    file, metadata = path / HISTORY, card["history"]
     if not file.is_file():
         raise ResultFolderError(f"{path}: {HISTORY} is missing beside {SCORECARD}; {AGAIN}")
-    if facts["format"] > FORMAT:
+    if metadata["format"] > FORMAT:
         raise ResultFolderError(f"{file}: written by a newer volplugin; upgrade this one")
     content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != facts["sha256"]:
+    if hashlib.sha256(content).hexdigest() != metadata["sha256"]:
         raise ResultFolderError(f"{file}: damaged, or of another run than {SCORECARD}; {AGAIN}")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as members:
@@ -197,7 +197,7 @@ def _of_history(card: Mapping[str, Any], arrays: StoredArrays) -> BacktestResult
             name: Comparison(_columns(arrays, f"comparison/{place}"), one)
             for place, (name, one) in enumerate(compared.items())
         },
-        books={str(name): _book(arrays, f"book/{place}") for place, name in enumerate(arrays["book/names"])},
+        portfolios={str(name): _portfolio(arrays, f"book/{place}") for place, name in enumerate(arrays["book/names"])},
         correlations={
             pd.Timestamp(date): _matrix(arrays, f"correlation/{place}")
             for place, date in enumerate(arrays["correlation/dates"])
@@ -240,7 +240,7 @@ def _columns(arrays: StoredArrays, place: str) -> pd.DataFrame:
     return pd.DataFrame(columns, index=dates(arrays[f"{place}/sessions"]))
 
 
-def _book(arrays: StoredArrays, place: str) -> PortfolioForecasts:
+def _portfolio(arrays: StoredArrays, place: str) -> PortfolioForecasts:
     predicted, returns = (
         pd.Series(arrays[f"{place}/{name}/values"], dates(arrays[f"{place}/{name}/sessions"]), name=name)
         for name in ("predicted", "returns")
@@ -254,24 +254,24 @@ def _matrix(arrays: StoredArrays, place: str) -> pd.DataFrame:
     return pd.DataFrame(arrays[f"{place}/values"].astype(float), index=assets, columns=assets)
 
 
-def scores_of(facts: Mapping[str, Any], arrays: StoredArrays) -> VolatilityScores:
+def scores_of(metadata: Mapping[str, Any], arrays: StoredArrays) -> VolatilityScores:
     """Scores of the volatility models from their JSON and, where it was kept, the history of their losses."""
     rows: dict[tuple[int, str], dict[str, Any]] = {
-        (int(horizon), model): row for horizon, models in facts["scores"].items() for model, row in models.items()
+        (int(horizon), model): row for horizon, models in metadata["scores"].items() for model, row in models.items()
     }
     kinds = ("qlike_by_year", "qlike_by_stress", "qlike_by_stock", "bias_by_stock")
     single = {key: {name: cell for name, cell in row.items() if name not in kinds} for key, row in rows.items()}
     years, stress, stocks, biases = (
         _frame({key: row[kind] for key, row in rows.items() if kind in row}) for kind in kinds
     )
-    left = facts["stock_days_left_out"]
+    left = metadata["stock_days_left_out"]
     return VolatilityScores(
         _frame(single),
         years.rename(columns=int),
         stress,
-        _losses(facts, rows, arrays),
+        _losses(metadata, rows, arrays),
         pd.Series({int(horizon): count for horizon, count in left.items()}, name="left_out").rename_axis("horizon"),
-        tuple(facts["benchmarks"]),
+        tuple(metadata["benchmarks"]),
         stocks,
         biases,
     )
@@ -284,11 +284,11 @@ def _frame(rows: Mapping[tuple[int, str], Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=index).astype(float)
 
 
-def _losses(facts: Mapping[str, Any], rows: Mapping[tuple[int, str], Any], arrays: StoredArrays) -> pd.DataFrame:
+def _losses(metadata: Mapping[str, Any], rows: Mapping[tuple[int, str], Any], arrays: StoredArrays) -> pd.DataFrame:
     """Losses by origin; where they were not kept, NaN at the first and the last origin."""
     names = ["model", "horizon"]
     if "losses/values" not in arrays:
-        ends = dates(np.array([facts["first_origin"], facts["last_origin"]], dtype="datetime64[D]"))
+        ends = dates(np.array([metadata["first_origin"], metadata["last_origin"]], dtype="datetime64[D]"))
         return pd.DataFrame(np.nan, ends, pd.MultiIndex.from_tuples([(m, h) for h, m in rows], names=names))
     columns = pd.MultiIndex.from_arrays(
         [arrays["losses/models"].tolist(), arrays["losses/horizons"].tolist()], names=names

@@ -125,7 +125,7 @@ class BacktestResult:
     target: float | None = None
     volatility: VolatilityScores | None = None
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
-    books: Mapping[str, PortfolioForecasts] = field(default_factory=dict)
+    portfolios: Mapping[str, PortfolioForecasts] = field(default_factory=dict)
     correlations: Mapping[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

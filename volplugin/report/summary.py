@@ -99,7 +99,7 @@ def tiles(result: BacktestResult) -> list[Tile]:
 
 def notes(result: BacktestResult) -> list[str]:
     """State the assumptions a reader has to know."""
-    said = [
+    sentences = [
         "Timing: a forecast uses completed sessions only. Predicted volatility of a session was made at "
         "the close before it, for the book that was held through it, not for the book that was ordered.",
         "Units: volatilities on this page are annual, daily ones times the square root of 252. QLIKE and its "
@@ -108,21 +108,21 @@ def notes(result: BacktestResult) -> list[str]:
         "them a little more often than one time in twenty.",
     ]
     if "gross_leverage" in result.perf and float(result.perf["gross_leverage"].max()) > 1.0:
-        said.append("Leverage above 1 was free of interest: zipline charges no borrowing cost.")
+        sentences.append("Leverage above 1 was free of interest: zipline charges no borrowing cost.")
     if "unmodelled_weight" in result.perf:
         count = int((result.perf["unmodelled_weight"] > 0).sum())
         if count:
-            said.append(
+            sentences.append(
                 f"On {count:,} sessions the book held stocks without a forecast; predicted volatility leaves them out."
             )
     if result.details.bundle == "dow30":
-        said += [
+        sentences += [
             "The universe is the Dow Jones Industrial Average as of late 2024, chosen with hindsight: "
             "the run is good for judging risk forecasts, not for claiming returns.",
             "The model's defaults were chosen on studies that include 2006 to 2021. Each forecast is "
             "out of sample for its own parameters, but not for that choice.",
         ]
-    return said
+    return sentences
 
 
 def _level(result: BacktestResult) -> str:
@@ -180,20 +180,20 @@ def years(result: BacktestResult) -> list[str]:
     over, under = (
         sum(not bias["within"] and (bias["value"] > 1) is above for bias in biases) for above in (False, True)
     )
-    said = [
+    sentences = [
         f"Of {len(biases)} calendar years, risk was over-predicted in {over}, under-predicted in {under}, and right "
         f"but for chance in {len(biases) - over - under}."
     ]
     for name, other in result.comparisons.items():
         card = other.scorecard
         vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} came true"
-        said.append(f"With {name} instead: {vols}, bias statistic {number(card['bias_statistic']['value'], 2)}.")
-    return said
+        sentences.append(f"With {name} instead: {vols}, bias statistic {number(card['bias_statistic']['value'], 2)}.")
+    return sentences
 
 
 def odds(result: BacktestResult) -> list[str]:
     """Say whether losses beyond value at risk were as many as they should, and whether the distribution was right."""
-    said = []
+    sentences = []
     for level, found in result.scorecard["exceedances"].get("gaussian", {}).items():
         right = found["kupiec_pvalue"] >= SIZE
         number_of = (
@@ -202,31 +202,31 @@ def odds(result: BacktestResult) -> list[str]:
         verdict = "their number may be chance" if right else "their number is hardly chance"
         apart = found["christoffersen_pvalue"] >= SIZE
         order = "" if not right else (", and they do not cluster" if apart else ", but they cluster")
-        said.append(f"{number_of}: {verdict} (Kupiec p {pvalue(found['kupiec_pvalue'])}){order}.")
+        sentences.append(f"{number_of}: {verdict} (Kupiec p {pvalue(found['kupiec_pvalue'])}){order}.")
     try:
         found = pit_histogram(result.perf)
     except VolpluginError:
-        return said
+        return sentences
     flat = "may be that of right forecasts" if found.pvalue >= SIZE else "is not that of a normal law"
-    return [*said, f"The whole distribution {flat} (Pearson's test, p {pvalue(found.pvalue)})."]
+    return [*sentences, f"The whole distribution {flat} (Pearson's test, p {pvalue(found.pvalue)})."]
 
 
-def book(result: BacktestResult) -> list[str]:
+def portfolio(result: BacktestResult) -> list[str]:
     """Say how much was held and traded."""
-    said = []
+    sentences = []
     if "gross_leverage" in result.perf:
         leverage = result.perf["gross_leverage"]
-        said.append(f"Gross leverage was {leverage.mean():.2f} on average and {leverage.max():.2f} at most.")
+        sentences.append(f"Gross leverage was {leverage.mean():.2f} on average and {leverage.max():.2f} at most.")
     try:
         yearly = TRADING_DAYS * turnover(result.perf).mean()
     except VolpluginError:
-        return said
-    return [*said, f"A year's trades, bought and sold, came to {percent(yearly, 0)} of the portfolio's value."]
+        return sentences
+    return [*sentences, f"A year's trades, bought and sold, came to {percent(yearly, 0)} of the portfolio's value."]
 
 
 def sources(result: BacktestResult) -> list[str]:
     """Say who contributed most, and how correlation changed."""
-    said = []
+    sentences = []
     dates = chosen_dates(result)
     if dates:
         share = contribution_shares(result)
@@ -234,14 +234,14 @@ def sources(result: BacktestResult) -> list[str]:
             f"{share[name].idxmax()} with {share[name].max():.0f}% ({name}, {date.date()})"
             for name, date in dates.items()
         ]
-        said.append(f"The largest part of the risk came from {', '.join(told)}.")
+        sentences.append(f"The largest part of the risk came from {', '.join(told)}.")
     if len(result.correlations) > 1:
         (first, then), *_, (last, now) = sorted(result.correlations.items(), key=lambda pair: pair[0])
-        said.append(
+        sentences.append(
             f"The average forecast correlation was {average_correlation(then):.2f} on {first.date()} and "
             f"{average_correlation(now):.2f} on {last.date()}."
         )
-    return said
+    return sentences
 
 
 def stocks(result: BacktestResult) -> list[str]:
@@ -265,7 +265,7 @@ def models(result: BacktestResult) -> list[str]:
     if scores is None:
         return []
     own = scores.models[0]
-    said = []
+    sentences = []
     for horizon in scores.horizons:
         table = scores.table.loc[horizon]
         rivals = [_against(table.loc[own], name) for name in scores.benchmarks if name != own]
@@ -276,8 +276,8 @@ def models(result: BacktestResult) -> list[str]:
             alone = " alone" if len(best) == 1 else ""
             parts.append(f"the 90% confidence set of the best holds {' and '.join(map(str, best))}{alone}")
         if parts:
-            said.append(f"{ahead[:1].upper()}{ahead[1:]}, {'; '.join(parts)}.")
-    return said
+            sentences.append(f"{ahead[:1].upper()}{ahead[1:]}, {'; '.join(parts)}.")
+    return sentences
 
 
 def _against(row: pd.Series, name: str) -> str:

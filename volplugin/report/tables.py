@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from volplugin.evaluation.portfolio import book_scorecard
+from volplugin.evaluation.portfolio import compare_portfolio_forecasts
 from volplugin.evaluation.stress_periods import STRESS
 from volplugin.report.format import Table, count, marked, number, percent, pvalue, signed
 from volplugin.report.measures import stock_errors, stress_periods
 from volplugin.report.result import BacktestResult
+
+__all__ = [
+    "Table",
+    "details",
+    "exceedances",
+    "model_stress",
+    "models",
+    "portfolios",
+    "runs",
+    "stocks",
+    "stress",
+    "vintages",
+    "years",
+]
 
 METHODS = {"gaussian": "Gaussian quantile", "historical": "historical quantile"}
 ARROWS = "▲ above the 95% band: risk was under-predicted; ▼ below it: over-predicted."
@@ -183,11 +197,11 @@ def models(result: BacktestResult) -> Table | None:
     return Table("Volatility models, stock by stock", columns, rows, note)
 
 
-def books(result: BacktestResult) -> Table | None:
+def portfolios(result: BacktestResult) -> Table | None:
     """Risk models on the unlevered book."""
-    if not result.books:
+    if not result.portfolios:
         return None
-    scores = book_scorecard(result.books)
+    scores = compare_portfolio_forecasts(result.portfolios)
     below = "below_EWMA94" in scores
     columns = ["", "QLIKE", *(["below EWMA94", "t"] if below else []), "bias", "predicted", "realised"]
     rows = []
@@ -198,7 +212,7 @@ def books(result: BacktestResult) -> Table | None:
             against = ["–" if same else signed(row["below_EWMA94"]), number(row["dm_EWMA94"], 1)]
         vols = (percent(row["mean_predicted_vol"]), percent(row["realized_vol"]))
         rows.append([str(name), number(row["qlike"], 3), *against, f"{row['bias']:.2f}", *vols])
-    horizon = next(iter(result.books.values())).horizon
+    horizon = next(iter(result.portfolios.values())).horizon
     note = (
         f"Equal weight, no leverage; forecasts of {horizon} sessions from each of "
         f"{int(scores['origins'].iloc[0]):,} sessions. Bias: daily returns over the standing forecast."

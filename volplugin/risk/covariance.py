@@ -16,23 +16,23 @@ from volplugin.units import annualize
 
 
 @dataclass(frozen=True)
-class Later:
+class Deferred:
     """A fact that is worked out when it is first read."""
 
     find: Callable[[], Any]
 
 
-class Facts(Mapping[str, Any]):
+class ForecastDiagnostics(Mapping[str, Any]):
     """A mapping that cannot be changed, in which a `Later` stands for what it finds.
 
     Copies and pickles hold what was found.
     """
 
     def __init__(self, known: Mapping[str, Any]) -> None:
-        self._known: dict[str, Any] = dict(known._known if isinstance(known, Facts) else known)
+        self._known: dict[str, Any] = dict(known._known if isinstance(known, ForecastDiagnostics) else known)
 
     def __getitem__(self, name: str) -> Any:
-        if isinstance(self._known[name], Later):
+        if isinstance(self._known[name], Deferred):
             self._known[name] = self._known[name].find()
         return self._known[name]
 
@@ -52,7 +52,7 @@ class Facts(Mapping[str, Any]):
         return repr(dict(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Facts, (dict(self),)
+        return ForecastDiagnostics, (dict(self),)
 
 
 Weights: TypeAlias = pd.Series | Mapping[Any, float]
@@ -104,7 +104,7 @@ class CovarianceForecast:
         rho = self.correlation.to_numpy(dtype=float, copy=True)
         _check_correlation(rho, self.asof)
         self._keep(values, rho, names)
-        object.__setattr__(self, "diagnostics", Facts(self.diagnostics))
+        object.__setattr__(self, "diagnostics", ForecastDiagnostics(self.diagnostics))
 
     @property
     def assets(self) -> pd.Index:

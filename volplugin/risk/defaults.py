@@ -22,7 +22,7 @@ from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.volatility import EWMAVolatility, GARCHVolatility, HARVolatility, RollingVolatility, VolatilityForecaster
 from volplugin.volatility.lstm import LSTMVolatility
-from volplugin.volatility.pretrained import PRETRAINED, PretrainedVolatility, load_walk
+from volplugin.volatility.pretrained import PRETRAINED, PretrainedVolatility, load_walk_forward
 from volplugin.volatility.walk_forward import RefitSchedule, WalkForward
 
 CORRELATIONS: dict[str, type[CorrelationEstimator]] = {
@@ -79,11 +79,11 @@ def default_risk_model(store: str | Path | None = None) -> RiskModel:
     store : str or Path, optional
         Folder of vintages trained on one's own prices, each used from its date on; "pretrained" for those shipped.
     """
-    volatility = load_walk(PRETRAINED if store is None else store)
+    volatility = load_walk_forward(PRETRAINED if store is None else store)
     return RiskModel(volatility=volatility, correlation=default_correlation())
 
 
-def default_walk(store: str | Path | None = None) -> WalkForward:
+def default_walk_forward(store: str | Path | None = None) -> WalkForward:
     """Our best volatility forecaster on yearly vintages, to be trained into `store`."""
     return WalkForward(
         default_volatility(),
@@ -106,7 +106,7 @@ def volatility_named(name: str) -> VolatilityForecaster:
     if name not in VOLATILITIES:
         raise ParameterError(f"model is {name!r}; pass one of {', '.join(VOLATILITIES)}")
     model = clone(VOLATILITIES[name])
-    return WalkForward(model) if model.learns and not isinstance(model, WalkForward) else model
+    return WalkForward(model) if model.requires_fit and not isinstance(model, WalkForward) else model
 
 
 def ewma_covariance(decay: float = 0.94) -> RiskModel:

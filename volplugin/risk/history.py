@@ -161,12 +161,12 @@ def risk_history(
     InsufficientHistoryError
         If no session lies between the dates, or the first origin lies before the first book.
     """
-    books, contributions = {}, {}
+    portfolios, contributions = {}, {}
     for forecast in forecast_history(model, panel, start, end, horizon, every=every):
-        book = _book(weights, forecast, panel)
-        books[forecast.asof] = book
-        contributions[forecast.asof] = annualize(forecast.risk_contributions(book), periods)
-    parts = {"contribution": contributions, "weight": books}
+        portfolio = _portfolio(weights, forecast, panel)
+        portfolios[forecast.asof] = portfolio
+        contributions[forecast.asof] = annualize(forecast.risk_contributions(portfolio), periods)
+    parts = {"contribution": contributions, "weight": portfolios}
     tables = {name: _by_session(rows, panel.assets).fillna(0.0) for name, rows in parts.items()}
     total = tables["contribution"].sum(axis=1).to_frame("predicted_vol")
     return pd.concat({"book": total, **tables}, axis=1, names=["what", "asset"])
@@ -190,24 +190,24 @@ def write_parquet(history: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     return write_atomically(path, content.getvalue())
 
 
-def _book(weights: Weights | pd.DataFrame | None, forecast: CovarianceForecast, panel: PricePanel) -> pd.Series:
+def _portfolio(weights: Weights | pd.DataFrame | None, forecast: CovarianceForecast, panel: PricePanel) -> pd.Series:
     if weights is None:
         return pd.Series(1 / len(forecast.assets), index=forecast.assets)
     if isinstance(weights, pd.DataFrame):
         weights = _standing(weights, forecast.asof)
-    book = pd.Series(weights, dtype=float)
-    strange = book.index.difference(panel.assets)
+    portfolio = pd.Series(weights, dtype=float)
+    strange = portfolio.index.difference(panel.assets)
     if len(strange):
         raise AssetMismatchError(f"the book holds {strange[0]}, which {panel!r} does not have")
-    return book
+    return portfolio
 
 
-def _standing(books: pd.DataFrame, asof: pd.Timestamp) -> pd.Series:
+def _standing(portfolios: pd.DataFrame, asof: pd.Timestamp) -> pd.Series:
     """Return the newest book decided by a date; an asset without a weight in it is not held."""
-    decided = books.index[books.index <= asof]
+    decided = portfolios.index[portfolios.index <= asof]
     if decided.empty:
-        raise InsufficientHistoryError(f"no book by {asof.date()}: the first is of {books.index.min().date()}")
-    return books.loc[decided.max()].fillna(0.0)
+        raise InsufficientHistoryError(f"no book by {asof.date()}: the first is of {portfolios.index.min().date()}")
+    return portfolios.loc[decided.max()].fillna(0.0)
 
 
 def _by_session(rows: dict[pd.Timestamp, pd.Series], assets: pd.Index) -> pd.DataFrame:

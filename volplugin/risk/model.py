@@ -10,16 +10,16 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from volplugin.correlation.base import CorrelationEstimator
-from volplugin.data.panel import LONGEST_HALT, PricePanel, as_moment
+from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.risk.adjustments import PastBooks, PastForecasts, calibrate, past_rows
-from volplugin.risk.adjustments.base import Calibrations
-from volplugin.risk.covariance import CovarianceForecast, Later
+from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, past_rows
+from volplugin.risk.adjustments.base import CovarianceAdjustments
+from volplugin.risk.covariance import CovarianceForecast, Deferred
 from volplugin.risk.volatility_history import PastVolatility
-from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.base import VolatilityForecaster
 
-CLIP = 4.2
+MAX_STANDARDIZED_RETURN = 4.2
 """Largest devolatilised return, in standard deviations, that a correlation hears."""
 
 SHORT_HISTORY = 252
@@ -50,7 +50,7 @@ class RiskModel(BaseEstimator):
         volatility: VolatilityForecaster,
         correlation: CorrelationEstimator,
         devolatilise: bool = True,
-        calibration: Calibrations = None,
+        calibration: CovarianceAdjustments = None,
     ) -> None:
         self.volatility = volatility
         self.correlation = correlation
@@ -68,7 +68,7 @@ class RiskModel(BaseEstimator):
         return past_rows(self.calibration, self.correlation.lookback)
 
     @property
-    def in_words(self) -> str:
+    def description(self) -> str:
         """What it is composed of, such as "LSTMVolatility + RollingCorrelation()"."""
         forecaster: Any = getattr(self.volatility, "forecaster", self.volatility)
         return f"{forecaster.vintage['model']} + {self.correlation!r}"
@@ -102,7 +102,7 @@ class RiskModel(BaseEstimator):
         MissingVintageError, LookAheadError, NotFittedError
             If no trained model may answer at this date.
         """
-        return SessionForecaster(self).forecast(panel, horizon, view, assets)
+        return BacktestForecaster(self).forecast(panel, horizon, view, assets)
 
     def forecast_path(
         self, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int = 21, view: str = "risk"
@@ -124,46 +124,46 @@ class RiskModel(BaseEstimator):
             raise ParameterError(f"{strange[0].date()} is no session of {panel!r}; leave it out")
         if not (wanted.is_monotonic_increasing and wanted.is_unique):
             raise ParameterError("the sessions of a path do not increase; sort them, each once")
-        ahead = SessionForecaster(self)
-        for _, span in self.volatility.spans(panel, wanted[0], wanted[-1]):
-            ahead.foresee(panel, span[0], span[-1], horizon)
+        ahead = BacktestForecaster(self)
+        for _, span in self.volatility.iter_vintages(panel, wanted[0], wanted[-1]):
+            ahead.precompute(panel, span[0], span[-1], horizon)
             for session in wanted[wanted.slice_indexer(span[0], span[-1])]:
                 yield ahead.forecast(panel.asof(session), horizon, view)
 
-    def session_forecaster(self, archive: ForecastArchive | None = None) -> SessionForecaster:
+    def backtest_forecaster(self, cache: ForecastCache | None = None) -> BacktestForecaster:
         """Return a forecaster for a run over increasing sessions, as a backtest makes.
 
         Parameters
         ----------
-        archive : ForecastArchive, optional
+        archive : ForecastCache, optional
             Where the volatilities that it foresees are kept, and found again in the next run on the same prices.
         """
-        return SessionForecaster(self, archive)
+        return BacktestForecaster(self, cache)
 
 
-class SessionForecaster:
+class BacktestForecaster:
     """Forecasts over increasing sessions, remembering past volatility forecasts between them.
 
     What is remembered is keyed by session, and was made from data up to that session: asked again about an
     earlier one, it answers as it did then. A new vintage, or another universe, starts the memory anew.
     """
 
-    def __init__(self, model: RiskModel, archive: ForecastArchive | None = None) -> None:
+    def __init__(self, model: RiskModel, cache: ForecastCache | None = None) -> None:
         self.model = model
-        self._past = PastVolatility(archive)
-        self._books = PastBooks()
+        self._past = PastVolatility(cache)
+        self._portfolios = PastPortfolios()
         self._answering: tuple[pd.Timestamp, pd.Timestamp, VolatilityForecaster] | None = None
 
-    def foresee(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizon: int) -> None:
+    def precompute(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizon: int) -> None:
         """Make the volatility forecasts of all sessions between two dates in one go, one vintage's at most.
 
         Each row is made with what was known on its date, so that nothing is foreseen but the work.
         """
         known = panel.asof(end)
         rows = int(len(known.sessions) - known.sessions.searchsorted(start)) + self.model.past_rows
-        everyone = known.tail(rows + self.model.volatility.lookback).whole()
-        self._answering = start, end, self.model.volatility.at(start)
-        self._past.of(self._answering[2], everyone, rows + 1, horizon)
+        universe_panel = known.tail(rows + self.model.volatility.lookback).with_market_assets()
+        self._answering = start, end, self.model.volatility.vintage_at(start)
+        self._past.of(self._answering[2], universe_panel, rows + 1, horizon)
 
     def forecast(
         self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None
@@ -173,31 +173,33 @@ class SessionForecaster:
             panel = panel.select(assets)
         lookback = self.model.lookback
         window = panel.tail(lookback)
-        everyone = window.whole()
-        volatility = self._at(everyone.last_session)
+        universe_panel = window.with_market_assets()
+        volatility = self._at(universe_panel.last_session)
         rows = self.model.past_rows
-        past = self._past.of(volatility, everyone, rows + 1, horizon)
-        sigma = pd.Series(past[horizon].to_numpy()[-1].copy(), everyone.assets, name="volatility")
+        past = self._past.of(volatility, universe_panel, rows + 1, horizon)
+        sigma = pd.Series(past[horizon].to_numpy()[-1].copy(), universe_panel.assets, name="volatility")
         names, excluded = _split(window, sigma, demanded=assets is not None)
-        returns = pd.DataFrame(everyone.last("returns", rows), everyone.sessions[-rows:], everyone.assets)
+        returns = pd.DataFrame(
+            universe_panel.tail_values("returns", rows), universe_panel.sessions[-rows:], universe_panel.assets
+        )
         z = _devolatilised(returns, past[1]) if self.model.devolatilise else returns
         live = np.isfinite(sigma.to_numpy())
         sigma, seen = (sigma, z) if live.all() else (sigma[live], z.loc[:, live])
-        rho, facts = self.model.correlation.diagnose(seen, view)
-        self._books.keep(volatility, everyone.assets)
+        rho, metadata = self.model.correlation.diagnose(seen, view)
+        self._portfolios.keep(volatility, universe_panel.assets)
         known = PastForecasts(
-            horizon, returns, past[horizon], z, window.market.assets, self.model.correlation, self._books
+            horizon, returns, past[horizon], z, window.market.assets, self.model.correlation, self._portfolios
         )
-        calibrated, rho, done = calibrate(self.model.calibration, sigma, rho, view, known)
+        calibrated, rho, done = apply_adjustments(self.model.calibration, sigma, rho, view, known)
         diagnostics = (
-            facts
+            metadata
             | done
             | {
                 "model": volatility.vintage,
-                "data_fingerprint": Later(lambda: panel.tail(lookback).whole().fingerprint()),
+                "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
                 "excluded": excluded,
-                "short_history": Later(lambda: _short(panel.tail(lookback), names)),
-                "fallbacks": volatility.fallbacks(everyone) | facts["fallbacks"],
+                "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
+                "fallbacks": volatility.fallbacks(universe_panel) | metadata["fallbacks"],
                 "view": view,
             }
         )
@@ -209,7 +211,7 @@ class SessionForecaster:
         """Return the model that answers at a session, without looking for newer ones where it was foreseen."""
         if self._answering is not None and self._answering[0] <= session <= self._answering[1]:
             return self._answering[2]
-        return self.model.volatility.at(session)
+        return self.model.volatility.vintage_at(session)
 
 
 def _devolatilised(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
@@ -217,7 +219,11 @@ def _devolatilised(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
     values, before = returns.to_numpy(), np.full(returns.shape, np.nan)
     reach = min(len(values), len(sigma) - 1)
     before[len(values) - reach :] = sigma.to_numpy()[len(sigma) - 1 - reach : -1]
-    return pd.DataFrame(np.clip(values / before, -CLIP, CLIP), index=returns.index, columns=returns.columns)
+    return pd.DataFrame(
+        np.clip(values / before, -MAX_STANDARDIZED_RETURN, MAX_STANDARDIZED_RETURN),
+        index=returns.index,
+        columns=returns.columns,
+    )
 
 
 def _split(window: PricePanel, sigma: pd.Series, demanded: bool) -> tuple[list[Any], dict[Any, str]]:
@@ -238,7 +244,7 @@ def _reason(window: PricePanel, asset: Any) -> str:
     bars = window.close[asset].notna().to_numpy()
     if not bars.any():
         return "no bars up to this session"
-    if not bars[-LONGEST_HALT - 1 :].any():
+    if not bars[-MAX_GAP_SESSIONS - 1 :].any():
         return f"no bar since {window.sessions[bars][-1].date()}"
     return f"only {int(bars.sum())} bars of history"
 

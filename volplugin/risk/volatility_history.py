@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel, price_digest
-from volplugin.storage.forecast_cache import Arrays, ForecastArchive, forecast_key, frame_of, label_arrays
-from volplugin.volatility.base import Follower, VolatilityForecaster
+from volplugin.storage.forecast_cache import Arrays, ForecastCache, forecast_key, frame_of, label_arrays
+from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster
 
 Paths = dict[int, pd.DataFrame]
 
@@ -21,14 +21,14 @@ class PastVolatility:
 
     Parameters
     ----------
-    archive : ForecastArchive, optional
+    archive : ForecastCache, optional
         Where forecasts of many sessions, made in one go, are kept under a digest of all that they were made of:
         the prices to the last bit, what the model learned, and the code.
     """
 
-    def __init__(self, archive: ForecastArchive | None = None) -> None:
-        self._archive = archive or ForecastArchive()
-        self._follower: Follower | None = None
+    def __init__(self, cache: ForecastCache | None = None) -> None:
+        self._cache = cache or ForecastCache()
+        self._online_predictor: OnlinePredictor | None = None
         self._known = _Record({}, pd.DatetimeIndex([]), pd.Index([]))
 
     def of(self, model: VolatilityForecaster, panel: PricePanel, rows: int, horizon: int) -> Paths:
@@ -36,30 +36,32 @@ class PastVolatility:
         sessions = panel.sessions[-rows:]
         known = self._known
         if (
-            self._follower is None
-            or model is not self._follower.model
+            self._online_predictor is None
+            or model is not self._online_predictor.model
             or not {1, horizon} <= known.values.keys()
             or not known.assets.equals(panel.assets)
         ):
-            self._follower = model.follower()
-            paths = self._afresh(self._follower, panel, sessions, sorted({1, horizon}))
+            self._online_predictor = model.online_predictor()
+            paths = self._afresh(self._online_predictor, panel, sessions, sorted({1, horizon}))
             self._known = known = _Record.of(paths)
         unknown = known.lacks(sessions)
         if len(unknown):
-            known.add(self._follower.replay(panel, unknown[0], sessions[-1], tuple(known.values)))
+            known.add(self._online_predictor.predict_in_sample(panel, unknown[0], sessions[-1], tuple(known.values)))
         return known.rows(sessions)
 
-    def _afresh(self, follower: Follower, panel: PricePanel, sessions: pd.DatetimeIndex, horizons: list[int]) -> Paths:
+    def _afresh(
+        self, online_predictor: OnlinePredictor, panel: PricePanel, sessions: pd.DatetimeIndex, horizons: list[int]
+    ) -> Paths:
         """Replay all of the sessions, or find them kept."""
-        model = follower.model
-        if self._archive.path is None or not model.learns:
-            return follower.replay(panel, sessions[0], sessions[-1], horizons)
-        facts = _facts(model) | {"sessions": [str(sessions[0]), len(sessions)], "horizons": horizons}
-        key = forecast_key(facts, price_digest(panel))
-        found = _paths_of(self._archive.load(key, key), horizons, sessions, panel.assets)
+        model = online_predictor.model
+        if self._cache.path is None or not model.requires_fit:
+            return online_predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
+        metadata = _metadata(model) | {"sessions": [str(sessions[0]), len(sessions)], "horizons": horizons}
+        key = forecast_key(metadata, price_digest(panel))
+        found = _paths_of(self._cache.load(key, key), horizons, sessions, panel.assets)
         if found is None:
-            found = follower.replay(panel, sessions[0], sessions[-1], horizons)
-            self._archive.keep(key, key, _arrays_of(found))
+            found = online_predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
+            self._cache.keep(key, key, _arrays_of(found))
         return found
 
 
@@ -116,7 +118,7 @@ def _written(kept: np.ndarray, begin: int, fresh: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _facts(model: VolatilityForecaster) -> dict[str, Any]:
+def _metadata(model: VolatilityForecaster) -> dict[str, Any]:
     """Describe a fitted model by everything that its forecasts depend on."""
     digest = hashlib.sha256()
     for name, array in sorted(model.get_state().items()):

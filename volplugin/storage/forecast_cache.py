@@ -35,7 +35,7 @@ APART = ("_bundles", "_gallery", "adapters", "cli", "evaluation", "portfolio", "
 Arrays = dict[str, np.ndarray]
 
 
-class ForecastArchive:
+class ForecastCache:
     """Named arrays, each kept under a key.
 
     Parameters
@@ -91,8 +91,8 @@ class ForecastArchive:
         assert self.path is not None
         found = [(file, file.stat()) for file in self.path.glob("*.npz")]
         total = 0
-        for file, facts in sorted(found, key=lambda pair: pair[1].st_mtime_ns, reverse=True):
-            total += facts.st_size
+        for file, metadata in sorted(found, key=lambda pair: pair[1].st_mtime_ns, reverse=True):
+            total += metadata.st_size
             if total > limit:
                 file.unlink(missing_ok=True)
 
@@ -122,7 +122,7 @@ def frame_of(arrays: Arrays, sessions: pd.DatetimeIndex, assets: pd.Index) -> pd
     return pd.DataFrame(arrays["values"], index=sessions, columns=assets)
 
 
-def forecast_key(facts: Mapping[str, Any], prices: str) -> str:
+def forecast_key(metadata: Mapping[str, Any], prices: str) -> str:
     """Digest of what a forecast depends on: facts of model and dates, prices, this code and its libraries.
 
     Parameters
@@ -134,7 +134,7 @@ def forecast_key(facts: Mapping[str, Any], prices: str) -> str:
     """
     everything = {
         "format": FORMAT,
-        "facts": facts,
+        "facts": metadata,
         "prices": prices,
         "code": code_digest(),
         "packages": package_versions(),

@@ -31,12 +31,12 @@ def read_bytes(file: Path, root: Path, limit: int) -> bytes:
         real = file.resolve(strict=True)
         if not real.is_relative_to(root.resolve()):
             raise StoreCorruptError(f"{file} is a link to {real}, outside the store; put the file itself there")
-        facts = real.stat()
-        if not stat.S_ISREG(facts.st_mode):
+        metadata = real.stat()
+        if not stat.S_ISREG(metadata.st_mode):
             raise StoreCorruptError(f"{file} is no file; delete it and train again")
-        if facts.st_size > limit:
+        if metadata.st_size > limit:
             raise StoreCorruptError(
-                f"{file} has {facts.st_size} bytes, more than the {limit} that such a file may have; "
+                f"{file} has {metadata.st_size} bytes, more than the {limit} that such a file may have; "
                 "delete it and train again"
             )
         with real.open("rb") as stream:
@@ -56,17 +56,17 @@ def read_json(file: Path, root: Path) -> dict[str, Any]:
     """
     content = read_bytes(file, root, JSON_LIMIT)
     try:
-        facts = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
+        metadata = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise StoreCorruptError(f"{file} is not JSON: {error}; delete it and train again") from error
-    if not isinstance(facts, dict):
+    if not isinstance(metadata, dict):
         raise StoreCorruptError(f"{file} holds no JSON object; delete it and train again")
-    return facts
+    return metadata
 
 
-def json_bytes(facts: Any) -> bytes:
+def json_bytes(metadata: Any) -> bytes:
     """Return facts as they are written, and as the checksum is taken of them."""
-    return (json.dumps(facts, indent=2, sort_keys=True) + "\n").encode()
+    return (json.dumps(metadata, indent=2, sort_keys=True) + "\n").encode()
 
 
 def _refuse(name: str) -> None:
@@ -74,10 +74,10 @@ def _refuse(name: str) -> None:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    facts = dict(pairs)
-    if len(facts) < len(pairs):
+    metadata = dict(pairs)
+    if len(metadata) < len(pairs):
         raise ValueError("a name is said twice")
-    return facts
+    return metadata
 
 
 FORMAT = 2
@@ -103,21 +103,21 @@ def read_manifest(file: Path, root: Path) -> Manifest:
     StoreCorruptError
         Naming the field that is missing, unknown or not what it should be.
     """
-    facts = read_json(file, root)
-    check_format(facts, file)
+    metadata = read_json(file, root)
+    check_format(metadata, file)
     names = {field.name for field in fields(Manifest)}
-    if facts.keys() != names:
-        wrong = [f"lacks {name}" for name in sorted(names - facts.keys())]
-        wrong += [f"adds {name}" for name in sorted(facts.keys() - names)]
+    if metadata.keys() != names:
+        wrong = [f"lacks {name}" for name in sorted(names - metadata.keys())]
+        wrong += [f"adds {name}" for name in sorted(metadata.keys() - names)]
         raise StoreCorruptError(f"{file} {', '.join(wrong)}; delete the vintage's folder and train again")
     for name, (check, should) in FIELDS.items():
-        if not check(facts[name]):
+        if not check(metadata[name]):
             raise StoreCorruptError(f"{file}: {name} is not {should}; delete the vintage's folder and train again")
-    if facts["trained_through"] != file.parent.name:
+    if metadata["trained_through"] != file.parent.name:
         raise StoreCorruptError(
-            f"{file} says trained through {facts['trained_through']}; its folder says {file.parent.name}"
+            f"{file} says trained through {metadata['trained_through']}; its folder says {file.parent.name}"
         )
-    return Manifest(**facts)
+    return Manifest(**metadata)
 
 
 def read_configuration(file: Path, root: Path) -> dict[str, Any]:
@@ -128,22 +128,22 @@ def read_configuration(file: Path, root: Path) -> dict[str, Any]:
     StoreCorruptError
         If it is of another format, or forecaster, parameters or schedule are not such.
     """
-    facts = read_json(file, root)
-    check_format(facts, file)
+    metadata = read_json(file, root)
+    check_format(metadata, file)
     for name, kind in (("forecaster", str), ("parameters", dict), ("schedule", str)):
-        if not isinstance(facts.get(name, kind()), kind):
-            raise StoreCorruptError(f"{file}: {name} is {facts[name]!r}; use another folder for --store")
-    return facts
+        if not isinstance(metadata.get(name, kind()), kind):
+            raise StoreCorruptError(f"{file}: {name} is {metadata[name]!r}; use another folder for --store")
+    return metadata
 
 
-def check_format(facts: Mapping[str, Any], file: Path) -> None:
+def check_format(metadata: Mapping[str, Any], file: Path) -> None:
     """Refuse files of another version of this format.
 
     Raises
     ------
     StoreCorruptError
     """
-    found = facts.get("format")
+    found = metadata.get("format")
     if type(found) is not int or found != FORMAT:
         raise StoreCorruptError(
             f"{file} is of format {found!r}, and this version of volplugin reads format {FORMAT}; "
@@ -151,9 +151,9 @@ def check_format(facts: Mapping[str, Any], file: Path) -> None:
         )
 
 
-def vintage_checksum(tensors: bytes, facts: Mapping[str, Any]) -> str:
+def vintage_checksum(tensors: bytes, metadata: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a vintage: of its tensors, and of every fact that is not this number."""
-    rest = {name: fact for name, fact in facts.items() if name != "checksum"}
+    rest = {name: fact for name, fact in metadata.items() if name != "checksum"}
     return hashlib.sha256(tensors + json_bytes(rest)).hexdigest()
 
 

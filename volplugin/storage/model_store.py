@@ -53,8 +53,8 @@ class ModelStore:
         found: list[int] = []
         for part in (self.path / "store.json", self.path / "vintages"):
             with self._readable(), suppress(FileNotFoundError):
-                facts = part.stat()
-                found += [facts.st_mtime_ns, facts.st_ino, facts.st_size]
+                metadata = part.stat()
+                found += [metadata.st_mtime_ns, metadata.st_ino, metadata.st_size]
         return tuple(found)
 
     # -- configuration ----------------------------------------------------------------------
@@ -123,15 +123,15 @@ class ModelStore:
     def save(self, date: pd.Timestamp, state: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
         """Write a finished vintage in one rename, and drop the parts that it was made of."""
         tensors = to_bytes(state)
-        facts = {"format": FORMAT, "trained_through": _name(date), **manifest}
-        facts["checksum"] = vintage_checksum(tensors, facts)
+        metadata = {"format": FORMAT, "trained_through": _name(date), **manifest}
+        metadata["checksum"] = vintage_checksum(tensors, metadata)
         folder = self.path / "vintages"
         staging = folder / temporary_name(_name(date))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             remove_leftovers(folder)
             write_atomically(staging / TENSORS, tensors)
-            write_atomically(staging / MANIFEST, json_bytes(facts))
+            write_atomically(staging / MANIFEST, json_bytes(metadata))
             _publish(staging, folder / _name(date))
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -214,10 +214,10 @@ class ModelStore:
         """Return a kept piece, or None if there is none trained on data of that fingerprint."""
         file = self._part(date, part)
         try:
-            state, facts = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
+            state, metadata = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
         except StoreCorruptError:
             return None
-        return state if facts.get("fingerprint") == fingerprint else None
+        return state if metadata.get("fingerprint") == fingerprint else None
 
     def drop_parts(self, date: pd.Timestamp) -> None:
         """Delete the kept pieces of a finished vintage, those too that a killed run left behind."""
@@ -229,7 +229,7 @@ class ModelStore:
     # -- carried state ----------------------------------------------------------------------
 
     def save_carried(self, date: pd.Timestamp, state: Mapping[str, np.ndarray]) -> None:
-        """Keep what a vintage carries from session to session (`Follower.get_state`), in place of what was kept.
+        """Keep what a vintage carries from session to session (`OnlinePredictor.get_state`), in place of what was kept.
 
         Raises
         ------
@@ -249,8 +249,8 @@ class ModelStore:
         file = self._carried(date)
         if not file.exists():
             return None
-        state, facts = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
-        return state if facts.get("vintage") == self._manifest_of(date).checksum else None
+        state, metadata = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
+        return state if metadata.get("vintage") == self._manifest_of(date).checksum else None
 
     def _carried(self, date: pd.Timestamp) -> Path:
         return self.path / "carried" / f"{_name(date)}.safetensors"
@@ -297,8 +297,8 @@ def _date(folder: Path) -> pd.Timestamp:
 
 
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    def flat(facts: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in facts.items() if key != "parameters"} | facts.get("parameters", {})
+    def flat(metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in metadata.items() if key != "parameters"} | metadata.get("parameters", {})
 
     old, new = flat(found), flat(wanted)
     keys = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))

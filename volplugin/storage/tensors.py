@@ -20,13 +20,13 @@ DTYPES = frozenset({"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL"
 """What learned numbers may be kept as."""
 
 
-def to_bytes(state: Mapping[str, np.ndarray], facts: Mapping[str, str] | None = None) -> bytes:
+def to_bytes(state: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
     """Serialise arrays; with facts, those and a checksum of arrays and facts go into the header."""
     arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
-    if facts is None:
+    if metadata is None:
         return save(arrays)
     # Under one name, for safetensors writes several in any order.
-    return save(arrays, {"facts": json.dumps({**facts, "checksum": checksum(arrays, facts)}, sort_keys=True)})
+    return save(arrays, {"facts": json.dumps({**metadata, "checksum": checksum(arrays, metadata)}, sort_keys=True)})
 
 
 def from_bytes(content: bytes, file: Path) -> dict[str, np.ndarray]:
@@ -64,18 +64,18 @@ def with_facts(content: bytes, file: Path) -> tuple[dict[str, np.ndarray], dict[
     """
     state = from_bytes(content, file)
     try:
-        facts = dict(json.loads((_header(content).get("__metadata__") or {}).get("facts", "{}")))
+        metadata = dict(json.loads((_header(content).get("__metadata__") or {}).get("facts", "{}")))
     except (ValueError, TypeError, RecursionError):
-        facts = {}
-    said = facts.pop("checksum", None)
-    if said != checksum(state, facts):
+        metadata = {}
+    said = metadata.pop("checksum", None)
+    if said != checksum(state, metadata):
         raise StoreCorruptError(f"{file} is not what was written (truncated or altered); delete it")
-    return state, facts
+    return state, metadata
 
 
-def checksum(state: Mapping[str, np.ndarray], facts: Mapping[str, str]) -> str:
+def checksum(state: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
     """Return the SHA-256 of arrays with their names, types and shapes, and of facts."""
-    digest = hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
     for name in sorted(state):
         array = np.ascontiguousarray(state[name])
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode() + array.tobytes())
@@ -89,8 +89,8 @@ def _check_header(content: bytes, file: Path) -> None:
     try:
         header = _header(content)
         entries = {name: entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
-        facts = header.get("__metadata__") or {}
-        sound = all(isinstance(text, str) for text in facts.values())
+        metadata = header.get("__metadata__") or {}
+        sound = all(isinstance(text, str) for text in metadata.values())
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise StoreCorruptError(f"{file} is not a safetensors file: {error}; delete it and train again") from error
     if not sound:

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
-from volplugin.data.panel import LONGEST_HALT, PricePanel, as_moment
+from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError, ParameterError
-from volplugin.volatility.rolling import hold
-from volplugin.volatility.term_structure import KNOTS, interpolate_variance
+from volplugin.volatility.rolling import ffill_limited
+from volplugin.volatility.term_structure import FITTED_HORIZONS, interpolate_variance
 
 State = dict[str, np.ndarray]
 
-REACH = 2 * LONGEST_HALT + 1
+CONTEXT_SESSIONS = 2 * MAX_GAP_SESSIONS + 1
 """Sessions before a window that it may still touch: a return across a halt, and a forecast held over one."""
 
 
@@ -36,7 +36,7 @@ class VolatilityForecaster(BaseEstimator):
     universe_: list[str]
     data_fingerprint_: str
 
-    circumstances: ClassVar[tuple[str, ...]] = ()
+    runtime_params: ClassVar[tuple[str, ...]] = ()
     """Parameters that say where it is fitted rather than what: models that differ in these alone share a store."""
 
     @property
@@ -45,14 +45,14 @@ class VolatilityForecaster(BaseEstimator):
         raise NotImplementedError
 
     @property
-    def learns(self) -> bool:
+    def requires_fit(self) -> bool:
         """Whether there are learned numbers, so that `fit` must come first."""
         return True
 
     @property
-    def knots(self) -> tuple[int, ...]:
+    def fitted_horizons(self) -> tuple[int, ...]:
         """Horizons in sessions that are fitted for; others are interpolated."""
-        return KNOTS
+        return FITTED_HORIZONS
 
     # -- what users call --------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ class VolatilityForecaster(BaseEstimator):
         -------
         Series of shape (n_assets,)
             Daily volatility by asset; NaN for an asset with too little history, or without a bar in
-            the last `LONGEST_HALT` sessions.
+            the last `MAX_GAP_SESSIONS` sessions.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class VolatilityForecaster(BaseEstimator):
         """
         panel = panel if market is None else panel.with_market(market)
         _check_horizon(horizon)
-        self.check_answers(panel.last_session)
+        self.check_no_lookahead(panel.last_session)
         return self._predict(panel.tail(self.lookback), horizon).reindex(panel.assets).rename("volatility")
 
     def predict_path(
@@ -116,10 +116,10 @@ class VolatilityForecaster(BaseEstimator):
         _check_horizon(horizon)
         begin = int(panel.sessions.searchsorted(as_moment(start)))
         if begin < len(panel.sessions):
-            self.check_answers(pd.Timestamp(panel.sessions[begin]))
-        return self.replay(panel, start, end, (horizon,))[horizon]
+            self.check_no_lookahead(pd.Timestamp(panel.sessions[begin]))
+        return self.predict_in_sample(panel, start, end, (horizon,))[horizon]
 
-    def replay(
+    def predict_in_sample(
         self,
         panel: PricePanel,
         start: str | pd.Timestamp,
@@ -144,10 +144,10 @@ class VolatilityForecaster(BaseEstimator):
         paths = self._predict_paths(known.tail(stop - first), tuple(horizons), begin - first)
         return {horizon: path.iloc[begin - first :].reindex(columns=panel.assets) for horizon, path in paths.items()}
 
-    def check_answers(self, asof: pd.Timestamp) -> None:
+    def check_no_lookahead(self, asof: pd.Timestamp) -> None:
         """Refuse to answer unfitted, or at a date before the end of training."""
         self._check_parameters()
-        if not self.learns:
+        if not self.requires_fit:
             return
         if not hasattr(self, "trained_through_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit(panel.asof(date)) first")
@@ -157,19 +157,19 @@ class VolatilityForecaster(BaseEstimator):
                 f"{asof.date()}, which would use the future; fit on panel.asof('{asof.date()}') or use WalkForward"
             )
 
-    def parts(self) -> list[VolatilityForecaster]:
+    def members(self) -> list[VolatilityForecaster]:
         """Pieces of this model that can be fitted apart, and in parallel: itself, unless it is an ensemble."""
         return [clone(self)]
 
-    def fit_part(self, panel: PricePanel) -> State:
+    def fit_member(self, panel: PricePanel) -> State:
         """Fit one of the `parts`, and return what `join` needs of it."""
         return self.fit(panel).get_state()
 
-    def join(self, states: list[State], panel: PricePanel) -> Self:
+    def combine(self, states: list[State], panel: PricePanel) -> Self:
         """Become the model whose parts, fitted on `panel`, have these states."""
         self._describe(panel)
         self.trained_through_ = panel.last_session
-        self._join(states, panel)
+        self._combine(states, panel)
         return self
 
     def restore(
@@ -184,25 +184,25 @@ class VolatilityForecaster(BaseEstimator):
     def _describe(self, panel: PricePanel) -> None:
         self.assets_, self.universe_ = list(panel.assets), list(panel.market.assets)
 
-    def _join(self, states: list[State], panel: PricePanel) -> None:
+    def _combine(self, states: list[State], panel: PricePanel) -> None:
         self.set_state(states[0])
 
-    def at(self, asof: pd.Timestamp) -> VolatilityForecaster:
+    def vintage_at(self, asof: pd.Timestamp) -> VolatilityForecaster:
         """Return the model that answers at `asof`: this one, unless vintages stand behind it."""
-        self.check_answers(asof)
+        self.check_no_lookahead(asof)
         return self
 
-    def spans(
+    def iter_vintages(
         self, panel: PricePanel, start: str | pd.Timestamp, end: str | pd.Timestamp
     ) -> Iterator[tuple[VolatilityForecaster, pd.DatetimeIndex]]:
         """Return each model that answers between two dates with its sessions, in order: this one, with all."""
         sessions = panel.sessions[panel.sessions.slice_indexer(as_moment(start), as_moment(end))]
         if len(sessions):
-            yield self.at(pd.Timestamp(sessions[0])), sessions
+            yield self.vintage_at(pd.Timestamp(sessions[0])), sessions
 
-    def follower(self) -> Follower:
+    def online_predictor(self) -> OnlinePredictor:
         """Return what forecasts session after session, carrying over what it can."""
-        return Follower(self)
+        return OnlinePredictor(self)
 
     def fine_tuned(self, panel: PricePanel) -> VolatilityForecaster:
         """Return this fitted model tuned to the assets of a panel, through its last session.
@@ -214,7 +214,7 @@ class VolatilityForecaster(BaseEstimator):
         """
         raise ParameterError(f"{type(self).__name__} cannot be tuned to a panel; fit it")
 
-    def components(self) -> dict[str, VolatilityForecaster]:
+    def ensemble_members(self) -> dict[str, VolatilityForecaster]:
         """Return what a fitted ensemble is made of, each ready to predict, by name; nothing for other models."""
         return {}
 
@@ -226,7 +226,7 @@ class VolatilityForecaster(BaseEstimator):
     def vintage(self) -> dict[str, str]:
         """What the learned numbers are: the model, and the last session it was trained on."""
         named = {"model": type(self).__name__}
-        if self.learns and hasattr(self, "trained_through_"):
+        if self.requires_fit and hasattr(self, "trained_through_"):
             named["trained_through"] = str(self.trained_through_.date())
         return named
 
@@ -262,12 +262,12 @@ class VolatilityForecaster(BaseEstimator):
 
     # -- shared by implementations ----------------------------------------------------------
 
-    def _from_knots(
+    def _from_fitted_horizons(
         self, variance: np.ndarray, panel: PricePanel, horizons: tuple[int, ...]
     ) -> dict[int, pd.DataFrame]:
         """Volatility at any horizons from the variance at those fitted for, the last axis of the array."""
         return {
-            horizon: self._volatility_frame(interpolate_variance(variance, self.knots, horizon), panel)
+            horizon: self._volatility_frame(interpolate_variance(variance, self.fitted_horizons, horizon), panel)
             for horizon in horizons
         }
 
@@ -275,20 +275,22 @@ class VolatilityForecaster(BaseEstimator):
     def _volatility_frame(variance: np.ndarray, panel: PricePanel) -> pd.DataFrame:
         """Volatility from variance, that of the last bar held over halts, on the panel's labels."""
         at_bars = np.where(panel.close.notna().to_numpy(), variance, np.nan)
-        return pd.DataFrame(np.sqrt(hold(at_bars, LONGEST_HALT)), index=panel.sessions, columns=panel.assets)
+        return pd.DataFrame(
+            np.sqrt(ffill_limited(at_bars, MAX_GAP_SESSIONS)), index=panel.sessions, columns=panel.assets
+        )
 
 
-class Follower:
+class OnlinePredictor:
     """Forecasts session after session by one model; this one starts afresh each time."""
 
     def __init__(self, model: VolatilityForecaster) -> None:
         self.model = model
 
-    def replay(
+    def predict_in_sample(
         self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
         """Forecast as the model's `replay` does."""
-        return self.model.replay(panel, start, end, horizons)
+        return self.model.predict_in_sample(panel, start, end, horizons)
 
     def get_state(self) -> State:
         """Return what is carried from session to session, by name: what a store saves; nothing here."""

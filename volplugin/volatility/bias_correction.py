@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from volplugin.data.panel import PricePanel
-from volplugin.volatility.features import level_bounds, within_levels
+from volplugin.volatility.features import clip_levels, level_bounds
 from volplugin.volatility.regression import forecast_ratio, log_moments, mean_ratio, solve
 from volplugin.volatility.rolling import forward_mean
 
@@ -97,7 +97,7 @@ def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, names: tuple[str, ...], ho
     cuts = range(begin, len(x), REFIT)
     refits = [_refits(x, y[..., knot], cuts, horizon) for knot, horizon in enumerate(horizons)]
     for cut, *tables in zip(cuts, *refits, strict=True):
-        ahead = within_levels(x[cut : cut + REFIT], names, level_bounds(x[:cut], names))
+        ahead = clip_levels(x[cut : cut + REFIT], names, level_bounds(x[:cut], names))
         for knot, table in enumerate(tables):
             if table is not None:
                 forecasts[cut : cut + REFIT, :, knot] = forecast_ratio(table, ahead)

@@ -12,7 +12,7 @@ from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.volatility.base import State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, rescale
-from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 Paths = dict[int, pd.DataFrame]
 
@@ -32,9 +32,9 @@ class CombinedVolatility(VolatilityForecaster):
         return max(member.lookback for member in self.forecasters)
 
     @property
-    def learns(self) -> bool:
+    def requires_fit(self) -> bool:
         """Whether any member learns."""
-        return any(member.learns for member in self.forecasters)
+        return any(member.requires_fit for member in self.forecasters)
 
     def _check_parameters(self) -> None:
         if len(self.forecasters) == 0 or not all(isinstance(one, VolatilityForecaster) for one in self.forecasters):
@@ -69,18 +69,18 @@ class CombinedVolatility(VolatilityForecaster):
 class JointVolatility(CombinedVolatility):
     """Members that are all fitted, apart and in parallel where they can be."""
 
-    def parts(self) -> list[VolatilityForecaster]:
+    def members(self) -> list[VolatilityForecaster]:
         """Return the pieces of every member that can be fitted apart."""
-        return [part for member in self.forecasters for part in member.parts()]
+        return [part for member in self.forecasters for part in member.members()]
 
     def _fit(self, panel: PricePanel) -> None:
         self.forecasters_ = [clone(member).fit(panel) for member in self.forecasters]
         self._finish(panel)
 
-    def _join(self, states: list[State], panel: PricePanel) -> None:
+    def _combine(self, states: list[State], panel: PricePanel) -> None:
         rest = iter(states)
         self.forecasters_ = [
-            clone(member).join([next(rest) for _ in member.parts()], panel) for member in self.forecasters
+            clone(member).combine([next(rest) for _ in member.members()], panel) for member in self.forecasters
         ]
         self._finish(panel)
 
@@ -119,9 +119,9 @@ class GeometricBlend(JointVolatility):
         self.rescale = rescale
 
     @property
-    def learns(self) -> bool:
+    def requires_fit(self) -> bool:
         """Whether any member learns, or the factor by horizon is learned."""
-        return self.rescale or super().learns
+        return self.rescale or super().requires_fit
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -138,9 +138,12 @@ class GeometricBlend(JointVolatility):
     def _finish(self, panel: PricePanel) -> None:
         if not self.rescale:
             return
-        paths = [member.replay(panel, panel.sessions[0], panel.last_session, KNOTS) for member in self._members]
-        forecast = np.stack([np.exp(2 * self._log_mean(paths, horizon)) for horizon in KNOTS], axis=-1)
-        self.factor_ = rescale(forward_variance(panel, KNOTS, close_to_close_ratio(panel)), forecast)
+        paths = [
+            member.predict_in_sample(panel, panel.sessions[0], panel.last_session, FITTED_HORIZONS)
+            for member in self._members
+        ]
+        forecast = np.stack([np.exp(2 * self._log_mean(paths, horizon)) for horizon in FITTED_HORIZONS], axis=-1)
+        self.factor_ = rescale(forward_variance(panel, FITTED_HORIZONS, close_to_close_ratio(panel)), forecast)
 
     # -- forecasting ------------------------------------------------------------------------
 
@@ -155,7 +158,7 @@ class GeometricBlend(JointVolatility):
 
     def _scale(self, horizon: int) -> float:
         """Return the factor of the volatility at a horizon."""
-        return float(np.sqrt(np.interp(horizon, KNOTS, self.factor_))) if self.rescale else 1.0
+        return float(np.sqrt(np.interp(horizon, FITTED_HORIZONS, self.factor_))) if self.rescale else 1.0
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Name what the members name, each by its class."""
@@ -243,7 +246,7 @@ class FallbackChain(CombinedVolatility):
     def get_state(self) -> State:
         """Return the learned numbers of each fitted member, and which members are fitted."""
         fitted = np.array([_answers(member) for member in self._members], dtype=np.uint8)
-        return super().get_state() | ({"fitted": fitted} if self.learns else {})
+        return super().get_state() | ({"fitted": fitted} if self.requires_fit else {})
 
     def set_state(self, state: State) -> None:
         """Take them back."""
@@ -254,7 +257,7 @@ class FallbackChain(CombinedVolatility):
 
 
 def _answers(member: VolatilityForecaster) -> bool:
-    return not member.learns or hasattr(member, "trained_through_")
+    return not member.requires_fit or hasattr(member, "trained_through_")
 
 
 def _served(wanted: list[str], member: VolatilityForecaster, panel: PricePanel) -> list[str]:

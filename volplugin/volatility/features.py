@@ -2,7 +2,7 @@
 
 Every input is relative to the asset's own slow variance level b, or a level on a fixed log scale, so no
 scaler is fitted, none can leak, and an asset never seen in training is served like any other. Each row
-is a function of the `INPUT_LOOKBACK` sessions up to it.
+is a function of the `FEATURE_LOOKBACK` sessions up to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from volplugin.data.panel import PricePanel
-from volplugin.volatility.base import REACH
+from volplugin.volatility.base import CONTEXT_SESSIONS
 from volplugin.volatility.rolling import ew_mean, rolling_mean
 
 BASE_SPAN = 500
@@ -31,8 +31,8 @@ RANGES = (1, 5, 22)
 CENTRE = 8.5
 """Minus the log of a typical daily variance, (1.4%)^2: centres the level inputs."""
 
-CLIP = 6.0
-INPUT_LOOKBACK = BASE_WINDOW + REACH
+MAX_FEATURE = 6.0
+FEATURE_LOOKBACK = BASE_WINDOW + CONTEXT_SESSIONS
 
 OWN = ("variance_1", "variance_5", "variance_22", "return", "absolute_return", "overnight", "volume", "level")
 MARKET = ("market_1", "market_5", "market_22", "market_return", "market_level")
@@ -62,7 +62,7 @@ NO_REFERENCE = (
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Features:
     """Inputs of every asset and session.
 
     Attributes
@@ -91,7 +91,7 @@ class Inputs:
         x = self.values
         if names != self.names:
             x = x[..., [self.names.index(name) for name in names]]
-        return x if bounds is None else within_levels(x, names, bounds)
+        return x if bounds is None else clip_levels(x, names, bounds)
 
 
 def level_bounds(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
@@ -100,7 +100,7 @@ def level_bounds(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     A level beyond those of training would be extrapolated along a slope that a few calm years gave, and end in
     forecasts of nothing in the midst of a crash. The other inputs are relative, and bounded as they are.
     """
-    bounds = np.array([[-CLIP] * len(LEVELS), [CLIP] * len(LEVELS)])
+    bounds = np.array([[-MAX_FEATURE] * len(LEVELS), [MAX_FEATURE] * len(LEVELS)])
     for column, name in enumerate(LEVELS):
         values = x[..., names.index(name)] if name in names else np.empty(0)
         values = values[np.isfinite(values)]
@@ -109,7 +109,7 @@ def level_bounds(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     return bounds
 
 
-def within_levels(x: np.ndarray, names: tuple[str, ...], bounds: np.ndarray) -> np.ndarray:
+def clip_levels(x: np.ndarray, names: tuple[str, ...], bounds: np.ndarray) -> np.ndarray:
     """Return a table of inputs with its levels moved within bounds."""
     x = x.copy()
     for column, name in enumerate(LEVELS):
@@ -136,14 +136,14 @@ def reference(panel: PricePanel, universe: list[str]) -> PricePanel | None:
     return None if panel.market is panel else panel.market
 
 
-def build_inputs(
+def build_features(
     panel: PricePanel,
     market: PricePanel | None,
     first: int = 0,
     *,
     names: tuple[str, ...] | None = None,
     dtype: DTypeLike = float,
-) -> Inputs:
+) -> Features:
     """All inputs of the sessions of a panel from row `first` on.
 
     Parameters
@@ -161,16 +161,16 @@ def build_inputs(
     """
     own = _relative(panel, first)
     names = names or (*OWN, *LEVERAGE, *(() if market is None else MARKET))
-    unusable = ~(np.isfinite(own.base) & np.isfinite(panel.last("close", len(own.base))))
+    unusable = ~(np.isfinite(own.base) & np.isfinite(panel.tail_values("close", len(own.base))))
     values = np.empty((*own.base.shape, len(names)), dtype)
     # Column by column into its place: all of them side by side would be several times the table.
     for name, column in _columns(panel, market, own, first):
         if name in names:
             values[..., names.index(name)] = column
     np.copyto(values, 0.0, where=~np.isfinite(values))
-    np.clip(values, -CLIP, CLIP, out=values)
+    np.clip(values, -MAX_FEATURE, MAX_FEATURE, out=values)
     values[unusable] = np.nan
-    return Inputs(values, names, own.base)
+    return Features(values, names, own.base)
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _relative(panel: PricePanel, first: int) -> _Relative:
 def _up_to(panel: PricePanel, name: str, window: int, first: int) -> tuple[np.ndarray, int]:
     """Give the rows that windows ending at row `first` or later see, and the place of that row among them."""
     seen = max(0, first + 1 - window)
-    return panel.last(name, len(panel.sessions) - seen), first - seen
+    return panel.tail_values(name, len(panel.sessions) - seen), first - seen
 
 
 def _columns(
@@ -201,12 +201,12 @@ def _columns(
     """Give inputs by name, one after the other, each of shape (n_sessions - first, n_assets) or one column for all."""
     yield from zip(HAR, own.ratios, strict=True)
     scale, rows = np.sqrt(own.base), len(own.base)
-    returns = panel.last("returns", rows) / scale
+    returns = panel.tail_values("returns", rows) / scale
     yield "return", returns
     yield "absolute_return", np.abs(returns)
     yield "negative_return", np.minimum(returns, 0.0)
     missing = np.full_like(returns, np.nan)
-    yield "overnight", panel.last("overnight", rows) / scale if panel.has_ranges else missing
+    yield "overnight", panel.tail_values("overnight", rows) / scale if panel.has_ranges else missing
     yield "volume", _relative_volume(*_up_to(panel, "volume", QUARTER, first)) if panel.has_volume else missing
     yield "level", own.level + CENTRE
     if market is not None:
@@ -226,7 +226,7 @@ def _market_inputs(panel: PricePanel, market: PricePanel, own: _Relative, first:
     begin = int(rows.min(where=there, initial=len(market.sessions) - 1))
     theirs = own if market is panel else _relative(market, begin)
     base = _cross_mean(theirs.base)
-    returned = _cross_mean(market.last("returns", len(base))) / np.sqrt(base)
+    returned = _cross_mean(market.tail_values("returns", len(base))) / np.sqrt(base)
     means = [*(_cross_mean(ratio) for ratio in theirs.ratios), returned, np.log(base) + CENTRE]
     return [np.where(there, mean[np.where(there, rows - begin, 0)], np.nan) for mean in means]
 

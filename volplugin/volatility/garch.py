@@ -12,7 +12,7 @@ from scipy.signal import lfilter
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
-from volplugin.volatility.base import REACH, State, VolatilityForecaster
+from volplugin.volatility.base import CONTEXT_SESSIONS, State, VolatilityForecaster
 from volplugin.volatility.moving_average import MINIMUM, positive
 from volplugin.volatility.rolling import rolling_mean
 
@@ -93,7 +93,7 @@ class GARCHVolatility(VolatilityForecaster):
     @property
     def lookback(self) -> int:
         """Sessions up to `asof` that a forecast depends on."""
-        return WINDOW + REACH
+        return WINDOW + CONTEXT_SESSIONS
 
     @property
     def parameters_(self) -> pd.DataFrame:

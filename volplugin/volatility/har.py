@@ -10,20 +10,20 @@ from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.volatility.base import State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
 from volplugin.volatility.features import (
+    FEATURE_LOOKBACK,
     HAR,
-    INPUT_LOOKBACK,
     LEVERAGE,
     MARKET,
     NO_REFERENCE,
     OWN,
-    build_inputs,
+    build_features,
+    clip_levels,
     level_bounds,
     reference,
-    within_levels,
     without_market,
 )
 from volplugin.volatility.regression import regress_logs
-from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 TERMS = {"har": HAR, "market": (*HAR, *LEVERAGE, *MARKET), "lstm": (*OWN, *MARKET)}
 """Regressors by name: the classic three, with market and leverage terms, or all that the LSTM sees."""
@@ -56,7 +56,7 @@ class HARVolatility(VolatilityForecaster):
     @property
     def lookback(self) -> int:
         """Sessions up to `asof` that a forecast depends on."""
-        return INPUT_LOOKBACK
+        return FEATURE_LOOKBACK
 
     def _check_parameters(self) -> None:
         if self.terms not in TERMS:
@@ -66,13 +66,13 @@ class HARVolatility(VolatilityForecaster):
         names = TERMS[self.terms]
         x, base = self._regressors(panel, names)
         self.bounds_ = level_bounds(x, names)
-        y = forward_variance(panel, KNOTS, close_to_close_ratio(panel)) / base[..., None]
+        y = forward_variance(panel, FITTED_HORIZONS, close_to_close_ratio(panel)) / base[..., None]
         every = regress_logs(x, y)
         alone = regress_logs(x[..., [name not in MARKET for name in names]], y)
         if every is None or alone is None:
             raise InsufficientHistoryError(f"{panel!r} holds too few sessions to regress on; HAR needs about 200")
-        self.pooled_, self.alone_ = every, alone
-        self.missing_ = out_of_sample_ratio(x, y, names, KNOTS)
+        self.pooled_, self.no_market_coef_ = every, alone
+        self.missing_ = out_of_sample_ratio(x, y, names, FITTED_HORIZONS)
         labels = [] if self.pooled else [str(asset) for asset in panel.assets]
         own = {label: regress_logs(x[:, [i]], y[:, [i]]) for i, label in enumerate(labels)}
         self.own_ = {label: fit for label, fit in own.items() if fit is not None}
@@ -80,13 +80,13 @@ class HARVolatility(VolatilityForecaster):
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
         names, tables = TERMS[self.terms], [self.own_.get(str(asset), self.pooled_) for asset in panel.assets]
         if self.fallbacks(panel):
-            names, tables = without_market(names), [self.alone_] * len(panel.assets)
+            names, tables = without_market(names), [self.no_market_coef_] * len(panel.assets)
         x, base = self._regressors(panel, names)
-        x = within_levels(x, names, self.bounds_)
+        x = clip_levels(x, names, self.bounds_)
         table = np.stack(tables)
         log_variance = np.einsum("tai,aik->tak", x, table[:, 1:-1]) + table[:, 0]
         ratio = np.exp(log_variance) * table[:, -1] * self.missing_
-        return self._from_knots(ratio * base[..., None], panel, horizons)
+        return self._from_fitted_horizons(ratio * base[..., None], panel, horizons)
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Name the model without market terms, where the panel lacks the reference universe."""
@@ -96,16 +96,21 @@ class HARVolatility(VolatilityForecaster):
 
     def _regressors(self, panel: PricePanel, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
         market = None if set(names).isdisjoint(MARKET) else reference(panel, self.universe_)
-        inputs = build_inputs(panel, market)
+        inputs = build_features(panel, market)
         return inputs.take(names), inputs.base
 
     def get_state(self) -> State:
         """Return coefficients: rows are intercept, slopes and rescale factor; columns are the horizons."""
-        shared = {"pooled": self.pooled_, "alone": self.alone_, "missing": self.missing_, "bounds": self.bounds_}
+        shared = {
+            "pooled": self.pooled_,
+            "alone": self.no_market_coef_,
+            "missing": self.missing_,
+            "bounds": self.bounds_,
+        }
         return shared | {f"own/{asset}": table for asset, table in self.own_.items()}
 
     def set_state(self, state: State) -> None:
         """Take the coefficients back."""
-        self.pooled_, self.alone_ = state["pooled"], state["alone"]
+        self.pooled_, self.no_market_coef_ = state["pooled"], state["alone"]
         self.missing_, self.bounds_ = state["missing"], state["bounds"]
         self.own_ = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}

@@ -9,10 +9,10 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
-from volplugin.volatility.base import REACH, State, VolatilityForecaster
+from volplugin.volatility.base import CONTEXT_SESSIONS, State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, rescale
 from volplugin.volatility.rolling import ew_mean, rolling_mean
-from volplugin.volatility.term_structure import KNOTS, interpolate_variance
+from volplugin.volatility.term_structure import FITTED_HORIZONS, interpolate_variance
 
 MINIMUM = 20
 """Returns an asset needs for a moving average."""
@@ -36,10 +36,10 @@ class RollingVolatility(VolatilityForecaster):
     @property
     def lookback(self) -> int:
         """Sessions up to `asof` that a forecast depends on."""
-        return self.window + REACH
+        return self.window + CONTEXT_SESSIONS
 
     @property
-    def learns(self) -> bool:
+    def requires_fit(self) -> bool:
         """Nothing is learned."""
         return False
 
@@ -75,10 +75,10 @@ class EWMAVolatility(VolatilityForecaster):
     @property
     def lookback(self) -> int:
         """Sessions up to `asof` that a forecast depends on."""
-        return self._window + REACH
+        return self._window + CONTEXT_SESSIONS
 
     @property
-    def learns(self) -> bool:
+    def requires_fit(self) -> bool:
         """Only the calibrated variant learns, one factor a horizon."""
         return self.calibrated
 
@@ -92,13 +92,13 @@ class EWMAVolatility(VolatilityForecaster):
 
     def _fit(self, panel: PricePanel) -> None:
         if self.calibrated:
-            target = forward_variance(panel, KNOTS, close_to_close_ratio(panel))
+            target = forward_variance(panel, FITTED_HORIZONS, close_to_close_ratio(panel))
             self.factor_ = rescale(target, self._variance(panel)[..., None])
 
     def _predict_path(self, panel: PricePanel, horizon: int, first: int) -> pd.DataFrame:
         variance = self._variance(panel)
         if self.calibrated:
-            variance = interpolate_variance(variance[..., None] * self.factor_, KNOTS, horizon)
+            variance = interpolate_variance(variance[..., None] * self.factor_, FITTED_HORIZONS, horizon)
         return self._volatility_frame(variance, panel)
 
     def _variance(self, panel: PricePanel) -> np.ndarray:

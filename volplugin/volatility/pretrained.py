@@ -13,7 +13,7 @@ from volplugin.errors import MissingVintageError
 from volplugin.storage import ModelStore
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
 from volplugin.volatility.lstm import LSTMVolatility
-from volplugin.volatility.registry import stored_walk
+from volplugin.volatility.registry import stored_walk_forward
 from volplugin.volatility.walk_forward import WalkForward
 
 SHIPPED = Path(__file__).parents[1] / "_pretrained"
@@ -21,7 +21,7 @@ PRETRAINED = "pretrained"
 """Stands for the folder of the shipped vintages, where a store is asked for."""
 
 
-def load_walk(store: str | Path) -> WalkForward:
+def load_walk_forward(store: str | Path) -> WalkForward:
     """Return the walk whose vintages a folder holds, with the forecaster that wrote them; the shipped one by its name.
 
     Raises
@@ -31,7 +31,7 @@ def load_walk(store: str | Path) -> WalkForward:
     StoreCorruptError
         If its description names an unknown forecaster, parameter or schedule.
     """
-    return PretrainedVolatility() if str(store) == PRETRAINED else stored_walk(store)
+    return PretrainedVolatility() if str(store) == PRETRAINED else stored_walk_forward(store)
 
 
 def require_trained(store: str | Path, start: pd.Timestamp) -> WalkForward:
@@ -46,9 +46,9 @@ def require_trained(store: str | Path, start: pd.Timestamp) -> WalkForward:
         raise MissingVintageError(
             f"{store} holds no trained models; train them: volplugin train --start {start.date()} --store {store}"
         )
-    walk = load_walk(store)
-    walk.at(start)
-    return walk
+    walk_forward = load_walk_forward(store)
+    walk_forward.vintage_at(start)
+    return walk_forward
 
 
 def backbone(seeds: int = 3, steps: int | Sequence[int] = 600, closes: bool = True) -> VolatilityForecaster:
@@ -89,8 +89,8 @@ class PretrainedVolatility(WalkForward):
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = path
-        walk = stored_walk(SHIPPED if path is None else path)
-        super().__init__(walk.forecaster, walk.schedule, walk.store)
+        walk_forward = stored_walk_forward(SHIPPED if path is None else path)
+        super().__init__(walk_forward.forecaster, walk_forward.schedule, walk_forward.store)
 
     def train(self, *arguments: Any, **settings: Any) -> Self:
         """Train nothing: all vintages that there are were trained before."""
@@ -107,7 +107,7 @@ class PretrainedVolatility(WalkForward):
         return self.__dict__.setdefault("tuned_", {})
 
     def _shipped(self, asof: pd.Timestamp) -> list[pd.Timestamp]:
-        self.at(asof)  # refuses dates before the first
+        self.vintage_at(asof)  # refuses dates before the first
         return [date for date in super()._known() if date <= asof]
 
     def _known(self) -> set[pd.Timestamp]:

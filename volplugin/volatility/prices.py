@@ -8,7 +8,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from volplugin.data.panel import PricePanel
-from volplugin.volatility.base import Follower, State, VolatilityForecaster
+from volplugin.volatility.base import OnlinePredictor, State, VolatilityForecaster
 from volplugin.volatility.combination import JointVolatility, Paths
 
 CLOSES_ANSWER = "the panel has closes only: the model that was trained on closes answers"
@@ -45,9 +45,9 @@ class RangesOrCloses(JointVolatility):
         """What the learned numbers are, named after the members."""
         return super().vintage | {"model": " or ".join(dict.fromkeys(type(one).__name__ for one in self.forecasters))}
 
-    def follower(self) -> Follower:
+    def online_predictor(self) -> OnlinePredictor:
         """Return what follows with the member that the first panel asks for."""
-        return _MemberFollower(self)
+        return _MemberOnlinePredictor(self)
 
     def fine_tuned(self, panel: PricePanel) -> RangesOrCloses:
         """Return this fitted model with the member that answers for a panel tuned to its assets."""
@@ -59,9 +59,9 @@ class RangesOrCloses(JointVolatility):
         model.forecasters_ = [member.fine_tuned(panel) if member is here else member for member in self._members]
         return model
 
-    def components(self) -> dict[str, VolatilityForecaster]:
+    def ensemble_members(self) -> dict[str, VolatilityForecaster]:
         """Return those of the forecaster for ranges."""
-        return self._members[0].components()
+        return self._members[0].ensemble_members()
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Name the closes, and what the member that answers names."""
@@ -69,33 +69,33 @@ class RangesOrCloses(JointVolatility):
         return lacking | self.answering(panel).fallbacks(panel)
 
 
-class _MemberFollower(Follower):
+class _MemberOnlinePredictor(OnlinePredictor):
     """Follows one member as long as the panels keep to its kind of prices."""
 
     def __init__(self, model: RangesOrCloses) -> None:
         super().__init__(model)
         self._model = model
-        self._followers = [member.follower() for member in model._members]
+        self._online_predictors = [member.online_predictor() for member in model._members]
 
-    def replay(
+    def predict_in_sample(
         self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
         """Forecast as the model's `replay` does."""
-        follower = self._followers[0 if panel.has_ranges else 1]
-        return follower.replay(panel, start, end, horizons)
+        online_predictor = self._online_predictors[0 if panel.has_ranges else 1]
+        return online_predictor.predict_in_sample(panel, start, end, horizons)
 
     def get_state(self) -> State:
         """Return what is carried for panels with ranges, and for those of closes."""
         return {
             f"{place}/{name}": array
-            for place, follower in enumerate(self._followers)
-            for name, array in follower.get_state().items()
+            for place, online_predictor in enumerate(self._online_predictors)
+            for name, array in online_predictor.get_state().items()
         }
 
     def set_state(self, state: State) -> None:
         """Take it back."""
-        for place, follower in enumerate(self._followers):
+        for place, online_predictor in enumerate(self._online_predictors):
             prefix = f"{place}/"
-            follower.set_state(
+            online_predictor.set_state(
                 {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
             )

@@ -36,7 +36,7 @@ FORECASTERS: dict[str, type[VolatilityForecaster]] = {
 """Forecasters that a store may hold, by class name."""
 
 
-def stored_walk(store: str | Path) -> WalkForward:
+def stored_walk_forward(store: str | Path) -> WalkForward:
     """Return the walk whose vintages a folder holds, with the forecaster that wrote them.
 
     Raises
@@ -47,26 +47,26 @@ def stored_walk(store: str | Path) -> WalkForward:
         If its description names an unknown forecaster, parameter or schedule.
     """
     folder = ModelStore(store)
-    facts = folder.configuration
-    if facts is None:
+    metadata = folder.configuration
+    if metadata is None:
         raise MissingVintageError(
             f"{folder.path} holds no trained models; train them: volplugin train --store {folder.path}"
         )
-    return _build(facts, folder)
+    return _build(metadata, folder)
 
 
-def _build(facts: dict[str, Any], folder: ModelStore) -> WalkForward:
+def _build(metadata: dict[str, Any], folder: ModelStore) -> WalkForward:
     try:
-        schedule = RefitSchedule(facts.get("schedule", "yearly"))
-        return WalkForward(_described(facts), schedule=schedule, store=folder)
+        schedule = RefitSchedule(metadata.get("schedule", "yearly"))
+        return WalkForward(_described(metadata), schedule=schedule, store=folder)
     except (KeyError, TypeError, AttributeError, ParameterError) as error:
         raise StoreCorruptError(f"{folder.path}/store.json describes no forecaster known here: {error}") from error
 
 
-def _described(facts: dict[str, Any]) -> VolatilityForecaster:
+def _described(metadata: dict[str, Any]) -> VolatilityForecaster:
     """Return the forecaster of a description that `walkforward.describe` wrote."""
-    parameters = {name: _value(value) for name, value in facts["parameters"].items()}
-    return FORECASTERS[facts["forecaster"]](**parameters)
+    parameters = {name: _value(value) for name, value in metadata["parameters"].items()}
+    return FORECASTERS[metadata["forecaster"]](**parameters)
 
 
 def _value(value: Any) -> Any:

@@ -57,7 +57,7 @@ def forward_mean(values: np.ndarray, horizon: int) -> np.ndarray:
     return ahead
 
 
-def hold(values: np.ndarray, limit: int) -> np.ndarray:
+def ffill_limited(values: np.ndarray, limit: int) -> np.ndarray:
     """Carry the last value over at most `limit` missing rows."""
     rows = np.arange(len(values))[:, None]
     last = np.maximum.accumulate(np.where(np.isfinite(values), rows, -1), axis=0)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-KNOTS = (1, 5, 21)
+FITTED_HORIZONS = (1, 5, 21)
 """Horizons in sessions that models are fitted for; others are interpolated."""
 
 SMALLEST_SHARE = 0.05
 """Least share of the longest knot's daily variance that any further day is given."""
 
 
-def interpolate_variance(variance: np.ndarray, knots: Sequence[int], horizon: int) -> np.ndarray:
+def interpolate_variance(variance: np.ndarray, fitted_horizons: Sequence[int], horizon: int) -> np.ndarray:
     """Mean daily variance at `horizon` by linear interpolation of *total* variance between knots.
 
     Total variance ``h * v_h`` grows by a constant daily amount between two knots, and beyond the last one
@@ -21,16 +21,16 @@ def interpolate_variance(variance: np.ndarray, knots: Sequence[int], horizon: in
 
     Parameters
     ----------
-    variance : ndarray of shape (..., n_knots)
+    variance : ndarray of shape (..., n_fitted_horizons)
         Mean daily variance at each knot.
     knots : sequence of int
         Increasing horizons in sessions.
     horizon : int
         Sessions wanted.
     """
-    if horizon in knots:
-        return variance[..., list(knots).index(horizon)]
-    days = np.asarray(knots, dtype=float)
+    if horizon in fitted_horizons:
+        return variance[..., list(fitted_horizons).index(horizon)]
+    days = np.asarray(fitted_horizons, dtype=float)
     total = np.concatenate([np.zeros((*variance.shape[:-1], 1)), variance * days], axis=-1)
     ends = np.concatenate([[0.0], days])
     daily = np.diff(total, axis=-1) / np.diff(ends)

@@ -101,9 +101,9 @@ class WalkForward(VolatilityForecaster):
         return self.forecaster.lookback
 
     @property
-    def learns(self) -> bool:
+    def requires_fit(self) -> bool:
         """Whether vintages are needed at all."""
-        return self.forecaster.learns
+        return self.forecaster.requires_fit
 
     @property
     def configuration(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class WalkForward(VolatilityForecaster):
         StoreConfigurationError
             If the store's vintages are of another configuration, or were trained on other prices.
         """
-        if not self.learns:
+        if not self.requires_fit:
             return self
         return self.train_through(panel, self._dates(panel, start, end), n_jobs=n_jobs, progress=progress)
 
@@ -169,7 +169,7 @@ class WalkForward(VolatilityForecaster):
                 self.store.drop_parts(date)
         states = self._fit_parts(panel, {date: wanted[date] for date in missing}, n_jobs, progress)
         joined = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_join)(self.forecaster, states[date], panel, date) for date in missing
+            delayed(_combine)(self.forecaster, states[date], panel, date) for date in missing
         )
         shown = tqdm(joined, desc="joining", unit="vintage", total=len(missing), disable=None if progress else True)
         for date, fitted in zip(missing, shown, strict=True):
@@ -180,13 +180,13 @@ class WalkForward(VolatilityForecaster):
         self, panel: PricePanel, wanted: dict[pd.Timestamp, str], n_jobs: int | None, progress: bool
     ) -> dict[pd.Timestamp, list[State]]:
         """Fit every piece of the wanted vintages that is not kept already, keeping each as it finishes."""
-        parts = self.forecaster.parts()
+        parts = self.forecaster.members()
         keys = [(date, part) for date in wanted for part in range(len(parts))]
         found = {(date, part): self._kept(date, part, wanted[date]) for date, part in keys}
         # The longest first, so that no process is left with one at the end.
         tasks = sorted((key for key, state in found.items() if state is None), reverse=True)
         fits = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
-            delayed(_fit_part)(parts[part], panel, date, part) for date, part in tasks
+            delayed(_fit_member)(parts[part], panel, date, part) for date, part in tasks
         )
         hidden = None if progress else True
         with tqdm(total=len(found), desc="training", unit="fit", disable=hidden) as bar:
@@ -224,18 +224,18 @@ class WalkForward(VolatilityForecaster):
         fitted.data_fingerprint_ = fingerprint
         self._fitted[date] = fitted
         if self.store is not None:
-            facts = {"fingerprint": fingerprint, "assets": fitted.assets_, "universe": fitted.universe_}
-            self.store.save(date, fitted.get_state(), facts)
+            metadata = {"fingerprint": fingerprint, "assets": fitted.assets_, "universe": fitted.universe_}
+            self.store.save(date, fitted.get_state(), metadata)
 
     # -- answering --------------------------------------------------------------------------
 
-    def components(self) -> dict[str, VolatilityForecaster]:
+    def ensemble_members(self) -> dict[str, VolatilityForecaster]:
         """Return what the vintages are made of, by name: walks that answer with one component of each vintage."""
-        known = self._known() if self.learns else set()
-        names = self._vintage(max(known)).components() if known else {}
-        return {name: ComponentWalk(self, name) for name in names}
+        known = self._known() if self.requires_fit else set()
+        names = self._vintage(max(known)).ensemble_members() if known else {}
+        return {name: WalkForwardMember(self, name) for name in names}
 
-    def at(self, asof: pd.Timestamp) -> VolatilityForecaster:
+    def vintage_at(self, asof: pd.Timestamp) -> VolatilityForecaster:
         """Return the vintage that answers at `asof`: the newest with ``trained_through <= asof``.
 
         Raises
@@ -245,7 +245,7 @@ class WalkForward(VolatilityForecaster):
         StoreConfigurationError
             If the store was written by another configuration.
         """
-        if not self.learns:
+        if not self.requires_fit:
             return self.forecaster
         known = [date for date in self._known() if date <= asof]
         if not known:
@@ -295,26 +295,26 @@ class WalkForward(VolatilityForecaster):
         panel = panel if market is None else panel.with_market(market)
         pieces = [
             vintage.predict_path(panel, sessions[0], sessions[-1], horizon)
-            for vintage, sessions in self.spans(panel, start, end)
+            for vintage, sessions in self.iter_vintages(panel, start, end)
         ]
         if not pieces:
             raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
         return pd.concat(pieces)
 
-    def spans(
+    def iter_vintages(
         self, panel: PricePanel, start: str | pd.Timestamp, end: str | pd.Timestamp
     ) -> Iterator[tuple[VolatilityForecaster, pd.DatetimeIndex]]:
         """Return each vintage that answers between two dates with its sessions, in order."""
         sessions = panel.sessions[panel.sessions.slice_indexer(as_moment(start), as_moment(end))]
         begin = 0
         while begin < len(sessions):
-            vintage = self.at(pd.Timestamp(sessions[begin]))
-            later = [date for date in (self._known() if self.learns else ()) if date > sessions[begin]]
+            vintage = self.vintage_at(pd.Timestamp(sessions[begin]))
+            later = [date for date in (self._known() if self.requires_fit else ()) if date > sessions[begin]]
             stop = int(sessions.searchsorted(min(later))) if later else len(sessions)
             yield vintage, sessions[begin:stop]
             begin = stop
 
-    def replay(
+    def predict_in_sample(
         self,
         panel: PricePanel,
         start: str | pd.Timestamp,
@@ -322,14 +322,14 @@ class WalkForward(VolatilityForecaster):
         horizons: Sequence[int] = (1,),
     ) -> dict[int, pd.DataFrame]:
         """Forecasts that the vintage of `end` makes of the sessions before it."""
-        return self.at(panel.asof(end).last_session).replay(panel, start, end, horizons)
+        return self.vintage_at(panel.asof(end).last_session).predict_in_sample(panel, start, end, horizons)
 
-    def check_answers(self, asof: pd.Timestamp) -> None:
+    def check_no_lookahead(self, asof: pd.Timestamp) -> None:
         """Refuse dates before the first vintage."""
-        self.at(asof)
+        self.vintage_at(asof)
 
     def _predict(self, panel: PricePanel, horizon: int) -> pd.Series:
-        return self.at(panel.last_session).predict(panel, horizon)
+        return self.vintage_at(panel.last_session).predict(panel, horizon)
 
     def _fit(self, panel: PricePanel) -> None:
         raise ParameterError("a WalkForward is trained over dates: call train(panel, start, end)")
@@ -344,7 +344,7 @@ class WalkForward(VolatilityForecaster):
         return self.__dict__.setdefault("vintages_", {})
 
 
-class ComponentWalk(WalkForward):
+class WalkForwardMember(WalkForward):
     """One component of every vintage of a walk, such as one seed of an ensemble.
 
     Parameters
@@ -355,9 +355,9 @@ class ComponentWalk(WalkForward):
         One of the names in ``walk.components()``.
     """
 
-    def __init__(self, walk: WalkForward, component: str) -> None:
-        super().__init__(walk.forecaster, walk.schedule, walk.store)
-        self.walk = walk
+    def __init__(self, walk_forward: WalkForward, component: str) -> None:
+        super().__init__(walk_forward.forecaster, walk_forward.schedule, walk_forward.store)
+        self.walk_forward = walk_forward
         self.component = component
 
     def train(self, *arguments: Any, **settings: Any) -> Self:
@@ -365,11 +365,11 @@ class ComponentWalk(WalkForward):
         raise ParameterError(f"{self.component} is trained with its walk: call train on that")
 
     def _known(self) -> set[pd.Timestamp]:
-        return self.walk._known()
+        return self.walk_forward._known()
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
         if date not in self._fitted:
-            self._fitted[date] = self.walk._vintage(date).components()[self.component]
+            self._fitted[date] = self.walk_forward._vintage(date).ensemble_members()[self.component]
         return self._fitted[date]
 
 
@@ -382,7 +382,7 @@ def describe(forecaster: VolatilityForecaster) -> dict[str, Any]:
     return {
         "forecaster": type(forecaster).__name__,
         "parameters": {
-            name: _described(value) for name, value in parameters.items() if name not in forecaster.circumstances
+            name: _described(value) for name, value in parameters.items() if name not in forecaster.runtime_params
         },
     }
 
@@ -413,24 +413,24 @@ def _restored(
         ) from error
 
 
-def _fit_part(
+def _fit_member(
     part: VolatilityForecaster, panel: PricePanel, date: pd.Timestamp, number: int
 ) -> tuple[pd.Timestamp, int, State]:
-    return date, number, clone(part).fit_part(panel.asof(date))
+    return date, number, clone(part).fit_member(panel.asof(date))
 
 
-def _join(
+def _combine(
     forecaster: VolatilityForecaster, states: list[State], panel: PricePanel, date: pd.Timestamp
 ) -> VolatilityForecaster:
-    return clone(forecaster).join(states, panel.asof(date))
+    return clone(forecaster).combine(states, panel.asof(date))
 
 
 def identity(model: VolatilityForecaster, end: pd.Timestamp) -> dict[str, Any]:
     """Return what tells a model's forecasts from another's: its parameters, its schedule, its stored vintages."""
     if not isinstance(model, WalkForward):
         return describe(model)
-    facts = model.configuration
-    if model.store is None or not model.learns:
-        return facts
+    metadata = model.configuration
+    if model.store is None or not model.requires_fit:
+        return metadata
     used = [date for date in model.store.vintages() if date <= end]
-    return facts | {"vintages": {str(date.date()): model.store.load(date)[1].checksum for date in used}}
+    return metadata | {"vintages": {str(date.date()): model.store.load(date)[1].checksum for date in used}}

@@ -22,16 +22,16 @@ from volplugin.report.backtest_page import report_folder
 from volplugin.report.folder import forget_result, write_result
 from volplugin.report.measures import held
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, on_sessions
-from volplugin.risk.defaults import PRETRAINED, correlation_named, default_walk, load_walk
+from volplugin.risk.defaults import PRETRAINED, correlation_named, default_walk_forward, load_walk_forward
 from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.storage.atomic import write_atomically
 from volplugin.volatility.pretrained import require_trained
 from volplugin.volatility.walk_forward import WalkForward
-from volplugin.workflows.evaluate_portfolio import judge_books
-from volplugin.workflows.evaluate_volatility import judge_volatility
+from volplugin.workflows.evaluate_portfolio import evaluate_portfolios
+from volplugin.workflows.evaluate_volatility import evaluate_volatility
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def train(
     A store that holds another forecaster than the default keeps it; the pretrained one lacks nothing.
     """
     new = store != PRETRAINED and ModelStore(store).configuration is None
-    walk = default_walk(store) if new else load_walk(store)
-    return walk.train(panel, start, end, n_jobs=jobs, progress=progress)
+    walk_forward = default_walk_forward(store) if new else load_walk_forward(store)
+    return walk_forward.train(panel, start, end, n_jobs=jobs, progress=progress)
 
 
-def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say: Say) -> Path:
+def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log: Log) -> Path:
     """Run a strategy and write ``perf.pkl``, ``scorecard.json``, ``history.npz``, ``report.html`` and the plots.
 
     Parameters
@@ -105,13 +105,13 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
     Path(job.out).mkdir(parents=True, exist_ok=True)
     if training:
         if job.store != PRETRAINED:
-            say(f"training what {job.store} lacks")
-        walk = train(panel, job.store, job.start, job.end, jobs=job.jobs)
+            log(f"training what {job.store} lacks")
+        walk_forward = train(panel, job.store, job.start, job.end, jobs=job.jobs)
     else:
-        walk = require_trained(job.store, job.start)
+        walk_forward = require_trained(job.store, job.start)
     chosen = job.parameters.get("correlation", "default")
     runs = [chosen, *(name for name in job.compare if name != chosen)]
-    say(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
+    log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
     perfs = Parallel(n_jobs=job.jobs)(delayed(_run)(job, correlation) for correlation in runs)
     # First of all: whatever may go wrong from here on, the run is not lost.
     write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(perfs[0]))
@@ -121,17 +121,17 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, say:
             f"{job.start.date()} to {job.end.date()} is too short for a report, which takes 63 sessions with a "
             f"forecast; the run itself is in {Path(job.out) / 'perf.pkl'}"
         )
-    scores, books = None, {}
+    scores, portfolios = None, {}
     if judging:
-        say("judging forecasts over the same dates")
-        scores = judge_volatility(panel, walk, job.start, job.end, jobs=job.jobs)
-        books = judge_books(panel, walk, job.start, job.end, jobs=job.jobs)
-    result = _result(job, panel, walk, dict(zip(runs, perfs, strict=True)), scores, books)
-    say(f"writing {job.out}")
+        log("judging forecasts over the same dates")
+        scores = evaluate_volatility(panel, walk_forward, job.start, job.end, jobs=job.jobs)
+        portfolios = evaluate_portfolios(panel, walk_forward, job.start, job.end, jobs=job.jobs)
+    result = _result(job, panel, walk_forward, dict(zip(runs, perfs, strict=True)), scores, portfolios)
+    log(f"writing {job.out}")
     write_result(result, job.out)
     began = time.perf_counter()
     page = report_folder(job.out)
-    say(f"drawn in {time.perf_counter() - began:.1f} s, {page.stat().st_size / 1e6:.1f} MB")
+    log(f"drawn in {time.perf_counter() - began:.1f} s, {page.stat().st_size / 1e6:.1f} MB")
     return page
 
 
@@ -143,22 +143,22 @@ def _run(job: Backtest, correlation: str) -> pd.DataFrame:
 def _result(
     job: Backtest,
     panel: PricePanel,
-    walk: WalkForward,
+    walk_forward: WalkForward,
     perfs: dict[str, pd.DataFrame],
     scores: VolatilityScores | None,
-    books: dict[str, PortfolioForecasts],
+    portfolios: dict[str, PortfolioForecasts],
 ) -> BacktestResult:
     (chosen, perf), *others = perfs.items()
-    model = RiskModel(walk, correlation_named(chosen))
+    model = RiskModel(walk_forward, correlation_named(chosen))
     return BacktestResult(
         details=RunDetails(
             strategy=job.strategy,
             bundle=job.bundle,
             # A strategy may have brought a model of its own.
-            model=perf.attrs["risk_model"] or model.in_words,
+            model=perf.attrs["risk_model"] or model.description,
             frequency=job.parameters.get("frequency"),
             parameters={**job.parameters, "capital": job.capital, "store": job.store},
-            vintages=vintages(walk, job.start, job.end),
+            vintages=vintages(walk_forward, job.start, job.end),
             fingerprint=panel.asof(job.end).fingerprint(),
         ),
         perf=perf,
@@ -166,10 +166,10 @@ def _result(
         target=perf.attrs["risk_report"]["target"],
         volatility=scores,
         comparisons={
-            RiskModel(walk, correlation_named(name)).in_words: Comparison(other, other.attrs["risk_report"])
+            RiskModel(walk_forward, correlation_named(name)).description: Comparison(other, other.attrs["risk_report"])
             for name, other in others
         },
-        books=books,
+        portfolios=portfolios,
         correlations=_correlations(model, panel, perf),
     )
 
@@ -181,11 +181,11 @@ def _correlations(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> di
     return {forecast.asof: forecast.correlation for forecast in forecasts}
 
 
-def vintages(walk: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:
+def vintages(walk_forward: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:
     """Facts of the stored vintages that answer between two dates."""
-    if walk.store is None or not walk.learns:
+    if walk_forward.store is None or not walk_forward.requires_fit:
         return []
-    dates = [date for date in walk.store.vintages() if date <= end]
+    dates = [date for date in walk_forward.store.vintages() if date <= end]
     used = [date for date in dates if date > start] + [max(date for date in dates if date <= start)]
     return [
         {
@@ -193,5 +193,5 @@ def vintages(walk: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[
             "assets": len(manifest.assets),
             "data": manifest.fingerprint[:12],
         }
-        for manifest in (walk.store.load(date)[1] for date in sorted(used))
+        for manifest in (walk_forward.store.load(date)[1] for date in sorted(used))
     ]

@@ -12,12 +12,12 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from volplugin.data.panel import PricePanel, price_digest
-from volplugin.evaluation import EqualWeightBooks, PortfolioForecasts, portfolio_forecasts
-from volplugin.evaluation.equal_weight import Books
+from volplugin.evaluation import EqualWeightPortfolios, PortfolioForecasts, portfolio_forecasts
+from volplugin.evaluation.equal_weight import Portfolios
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.defaults import correlation_named, ewma_covariance
 from volplugin.risk.model import RiskModel
-from volplugin.storage.forecast_cache import Arrays, ForecastArchive, forecast_key
+from volplugin.storage.forecast_cache import Arrays, ForecastCache, forecast_key
 from volplugin.volatility.walk_forward import WalkForward, identity
 
 OURS = "LSTM"
@@ -25,7 +25,7 @@ OURS = "LSTM"
 
 
 @dataclass(frozen=True, eq=False)
-class BookForecasts:
+class PortfolioForecastSet:
     """Forecasts of the equal-weight book.
 
     Attributes
@@ -36,22 +36,22 @@ class BookForecasts:
         With the correlation of our risk model for all; empty where no volatilities were given.
     """
 
-    books: dict[str, PortfolioForecasts]
-    by_volatility: Books
+    portfolios: dict[str, PortfolioForecasts]
+    by_volatility: Portfolios
 
 
-def book_models(walk: WalkForward) -> dict[str, RiskModel]:
+def portfolio_models(walk_forward: WalkForward) -> dict[str, RiskModel]:
     """Return the risk models that are compared on one unlevered book, ours first."""
     return {
-        OURS: RiskModel(walk, correlation_named("default")),
-        f"{OURS} + rolling correlation": RiskModel(walk, correlation_named("rolling")),
+        OURS: RiskModel(walk_forward, correlation_named("default")),
+        f"{OURS} + rolling correlation": RiskModel(walk_forward, correlation_named("rolling")),
         "EWMA94": ewma_covariance(),
     }
 
 
-def judge_books(
+def evaluate_portfolios(
     panel: PricePanel,
-    walk: WalkForward,
+    walk_forward: WalkForward,
     start: pd.Timestamp,
     end: pd.Timestamp,
     *,
@@ -59,21 +59,21 @@ def judge_books(
     jobs: int = 2,
 ) -> dict[str, PortfolioForecasts]:
     """Forecast the equal-weight book from every session with several risk models."""
-    return forecast_books(panel, walk, start, end, horizon=horizon, jobs=jobs).books
+    return forecast_portfolios(panel, walk_forward, start, end, horizon=horizon, jobs=jobs).portfolios
 
 
-def forecast_books(
+def forecast_portfolios(
     panel: PricePanel,
-    walk: WalkForward,
+    walk_forward: WalkForward,
     start: pd.Timestamp,
     end: pd.Timestamp,
     *,
     volatilities: pd.DataFrame | None = None,
     horizon: int = 21,
     jobs: int = 2,
-    archive: ForecastArchive | None = None,
-    say: Callable[[str], None] | None = None,
-) -> BookForecasts:
+    cache: ForecastCache | None = None,
+    log: Callable[[str], None] | None = None,
+) -> PortfolioForecastSet:
     """Forecast the equal-weight book from every session.
 
     Parameters
@@ -89,32 +89,32 @@ def forecast_books(
         Sessions covered.
     jobs : int, default 2
         Processes, a risk model each.
-    archive : ForecastArchive, optional
+    archive : ForecastCache, optional
         Where forecasts are kept and found.
     say : callable, optional
         Told which forecasts were found rather than made.
     """
-    archive = archive if archive is not None else ForecastArchive()
-    models = book_models(walk)
-    prices = "" if archive.path is None else price_digest(panel)
+    cache = cache if cache is not None else ForecastCache()
+    models = portfolio_models(walk_forward)
+    prices = "" if cache.path is None else price_digest(panel)
     tables = {name: volatilities if name == OURS else None for name in models}
     keys = {
         name: _key(model, prices, start, end, horizon, tables[name]) if prices else "" for name, model in models.items()
     }
-    kept = {name: archive.load(f"book {name} {horizon}", key) for name, key in keys.items()}
+    kept = {name: cache.load(f"book {name} {horizon}", key) for name, key in keys.items()}
     missing = [name for name, arrays in kept.items() if arrays is None]
     made = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_book_arrays)(models[name], panel, start, end, horizon, tables[name]) for name in missing
+        delayed(_portfolio_arrays)(models[name], panel, start, end, horizon, tables[name]) for name in missing
     )
     for name, arrays in zip(missing, made, strict=True):
-        archive.save(f"book {name} {horizon}", keys[name], arrays)
+        cache.save(f"book {name} {horizon}", keys[name], arrays)
         kept[name] = arrays
     found = [name for name in models if name not in missing]
-    if say is not None and found:
-        say(f"found in {archive.path}, from the same prices, models and code: the book by {', '.join(found)}")
+    if log is not None and found:
+        log(f"found in {cache.path}, from the same prices, models and code: the book by {', '.join(found)}")
     arrays = {name: one for name, one in kept.items() if one is not None}
-    books = {name: _book(one, horizon) for name, one in arrays.items()}
-    return BookForecasts(books, _by_volatility(arrays[OURS]))
+    portfolios = {name: _portfolio(one, horizon) for name, one in arrays.items()}
+    return PortfolioForecastSet(portfolios, _by_volatility(arrays[OURS]))
 
 
 @dataclass
@@ -122,17 +122,17 @@ class _Told:
     """A risk model whose correlations are told on as they are made."""
 
     model: RiskModel
-    books: EqualWeightBooks
+    portfolios: EqualWeightPortfolios
 
     def forecast_path(
         self, panel: PricePanel, sessions: pd.DatetimeIndex, horizon: int = 21
     ) -> Iterator[CovarianceForecast]:
         for forecast in self.model.forecast_path(panel, sessions, horizon):
-            self.books.take(forecast.asof, forecast.correlation)
+            self.portfolios.take(forecast.asof, forecast.correlation)
             yield forecast
 
 
-def _book_arrays(
+def _portfolio_arrays(
     model: RiskModel,
     panel: PricePanel,
     start: pd.Timestamp,
@@ -143,36 +143,36 @@ def _book_arrays(
     """Forecasts and returns of the book as arrays, and those by other volatilities under ``horizon/model/``."""
     if volatilities is None:
         return _arrays_of(portfolio_forecasts(model, panel, None, start, end, horizon))
-    books = EqualWeightBooks(volatilities, panel)
-    arrays = _arrays_of(portfolio_forecasts(_Told(model, books), panel, None, start, end, horizon))
-    for days, models in books.by_horizon().items():
-        for name, book in models.items():
-            arrays |= {f"{days}/{name}/{part}": values for part, values in _arrays_of(book).items()}
+    portfolios = EqualWeightPortfolios(volatilities, panel)
+    arrays = _arrays_of(portfolio_forecasts(_Told(model, portfolios), panel, None, start, end, horizon))
+    for days, models in portfolios.by_horizon().items():
+        for name, portfolio in models.items():
+            arrays |= {f"{days}/{name}/{part}": values for part, values in _arrays_of(portfolio).items()}
     return arrays
 
 
-def _arrays_of(book: PortfolioForecasts) -> Arrays:
+def _arrays_of(portfolio: PortfolioForecasts) -> Arrays:
     return {
-        "predicted": book.predicted.to_numpy(dtype=float),
-        "origins": book.predicted.index.to_numpy("datetime64[D]"),
-        "returns": book.returns.to_numpy(dtype=float),
-        "sessions": book.returns.index.to_numpy("datetime64[D]"),
+        "predicted": portfolio.predicted.to_numpy(dtype=float),
+        "origins": portfolio.predicted.index.to_numpy("datetime64[D]"),
+        "returns": portfolio.returns.to_numpy(dtype=float),
+        "sessions": portfolio.returns.index.to_numpy("datetime64[D]"),
     }
 
 
-def _book(arrays: Mapping[str, np.ndarray], horizon: int, prefix: str = "") -> PortfolioForecasts:
+def _portfolio(arrays: Mapping[str, np.ndarray], horizon: int, prefix: str = "") -> PortfolioForecasts:
     values = {part: arrays[f"{prefix}{part}"] for part in ("predicted", "origins", "returns", "sessions")}
     predicted = pd.Series(values["predicted"], _dates(values["origins"]), name="predicted")
     returns = pd.Series(values["returns"], _dates(values["sessions"]), name="returns")
     return PortfolioForecasts(predicted, returns, horizon)
 
 
-def _by_volatility(arrays: Mapping[str, np.ndarray]) -> Books:
-    found: Books = {}
+def _by_volatility(arrays: Mapping[str, np.ndarray]) -> Portfolios:
+    found: Portfolios = {}
     for name in arrays:
         if name.endswith("/predicted"):
             days, model = name.removesuffix("/predicted").split("/", 1)
-            found.setdefault(int(days), {})[model] = _book(arrays, int(days), f"{days}/{model}/")
+            found.setdefault(int(days), {})[model] = _portfolio(arrays, int(days), f"{days}/{model}/")
     return found
 
 
@@ -189,7 +189,7 @@ def _key(
     volatilities: pd.DataFrame | None,
 ) -> str:
     parts = {name: repr(part) for name, part in model.get_params().items() if not name.startswith("volatility")}
-    facts: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "volatility": identity(model.volatility, end),
         "risk_model": parts,
         "first": str(start.date()),
@@ -198,5 +198,5 @@ def _key(
     }
     if volatilities is not None:
         names = repr(volatilities.columns.tolist()).encode()
-        facts["volatilities"] = sha256(names + volatilities.to_numpy(dtype=float).tobytes()).hexdigest()
-    return forecast_key(facts, prices)
+        metadata["volatilities"] = sha256(names + volatilities.to_numpy(dtype=float).tobytes()).hexdigest()
+    return forecast_key(metadata, prices)

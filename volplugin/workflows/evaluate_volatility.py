@@ -15,17 +15,17 @@ from volplugin.data.panel import PricePanel, price_digest
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation import VolatilityScores, forecast_table, volatility_scorecard
 from volplugin.risk.defaults import VOLATILITIES, volatility_named
-from volplugin.storage.forecast_cache import ForecastArchive, forecast_key, frame_arrays, frame_of
+from volplugin.storage.forecast_cache import ForecastCache, forecast_key, frame_arrays, frame_of
 from volplugin.volatility import VolatilityForecaster
 from volplugin.volatility.walk_forward import WalkForward, identity
 
-JUDGED = ("LSTM", "HAR", "EWMA94")
+EVALUATED = ("LSTM", "HAR", "EWMA94")
 HORIZONS = (1, 5, 21)
 ALL = "all"
 """Asks for every model that has a name."""
 
 Paths = dict[int, pd.DataFrame]
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,18 +63,18 @@ def model_names(text: str) -> list[str]:
     return names
 
 
-def judge_volatility(
+def evaluate_volatility(
     panel: PricePanel,
-    walk: WalkForward,
+    walk_forward: WalkForward,
     start: pd.Timestamp,
     end: pd.Timestamp,
     *,
-    models: Iterable[str] = JUDGED,
+    models: Iterable[str] = EVALUATED,
     horizons: Iterable[int] = HORIZONS,
     jobs: int = 2,
 ) -> VolatilityScores:
     """Score volatility models on the same stock-days, each refitted every year."""
-    zoo = {name: _Source(name, walk, panel, start, end, jobs).ready for name in models}
+    zoo = {name: _Source(name, walk_forward, panel, start, end, jobs).ready for name in models}
     forecasts = forecast_table(zoo, panel, start, end, horizons)
     return volatility_scorecard(forecasts, panel, horizons, calibrated_through=known_before(start))
 
@@ -86,16 +86,16 @@ def known_before(start: pd.Timestamp) -> pd.Timestamp:
 
 def forecast_volatility(
     panel: PricePanel,
-    walk: WalkForward,
+    walk_forward: WalkForward,
     start: pd.Timestamp,
     end: pd.Timestamp,
     *,
-    models: Sequence[str] = JUDGED,
+    models: Sequence[str] = EVALUATED,
     horizons: Sequence[int] = HORIZONS,
     jobs: int = 2,
-    archive: ForecastArchive | None = None,
+    cache: ForecastCache | None = None,
     progress: bool = True,
-    say: Say | None = None,
+    log: Log | None = None,
 ) -> VolatilityForecasts:
     """Forecast from every session between two dates, with models refitted every year.
 
@@ -113,7 +113,7 @@ def forecast_volatility(
     horizons : sequence of int
     jobs : int, default 2
         Processes.
-    archive : ForecastArchive, optional
+    archive : ForecastCache, optional
         Where forecasts are kept and found.
     progress : bool, default True
         Show a bar of models and horizons, on a terminal.
@@ -125,8 +125,8 @@ def forecast_volatility(
     InsufficientHistoryError
         If no session lies between the dates.
     """
-    archive = archive if archive is not None else ForecastArchive()
-    maker = _Maker(panel, start, end, archive)
+    cache = cache if cache is not None else ForecastCache()
+    maker = _Maker(panel, start, end, cache)
     days = list(dict.fromkeys(horizons))
     wholes: dict[str, Paths] = {}
     parts: dict[str, Paths] = {}
@@ -134,17 +134,17 @@ def forecast_volatility(
     with tqdm(total=len(models) * len(days), desc="forecasting", disable=None if progress else True) as bar:
         for name in models:
             bar.set_postfix_str(name)
-            source = _Source(name, walk, panel, start, end, jobs)
+            source = _Source(name, walk_forward, panel, start, end, jobs)
             wholes[name] = {}
             for horizon in days:
                 wholes[name][horizon] = maker.forecast(source, horizon)
                 bar.update()
-            for part in maker.components(source):
+            for part in maker.ensemble_members(source):
                 parts[f"{name} {part}"] = {horizon: maker.forecast(source, horizon, part) for horizon in days}
                 parents[f"{name} {part}"] = name
     found = [name for name in models if name not in maker.made]
-    if say is not None and found:
-        say(f"found in {archive.path}, from the same prices, models and code: forecasts of {', '.join(found)}")
+    if log is not None and found:
+        log(f"found in {cache.path}, from the same prices, models and code: forecasts of {', '.join(found)}")
     return VolatilityForecasts(_table(wholes), _table(parts), parents)
 
 
@@ -152,12 +152,12 @@ class _Source:
     """A model by name, fitted when a forecast of it is first needed."""
 
     def __init__(
-        self, name: str, walk: WalkForward, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, jobs: int
+        self, name: str, walk_forward: WalkForward, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, jobs: int
     ) -> None:
         self.name = name
-        self.model = walk if name == "LSTM" else volatility_named(name)
-        self.facts = identity(self.model, end)
-        self._train = (panel, start, end, jobs) if self.model is not walk else None
+        self.model = walk_forward if name == "LSTM" else volatility_named(name)
+        self.metadata = identity(self.model, end)
+        self._train = (panel, start, end, jobs) if self.model is not walk_forward else None
 
     @cached_property
     def ready(self) -> VolatilityForecaster:
@@ -170,50 +170,50 @@ class _Source:
     @cached_property
     def parts(self) -> dict[str, VolatilityForecaster]:
         """What it is made of, by name."""
-        return self.ready.components()
+        return self.ready.ensemble_members()
 
 
 class _Maker:
     """Makes forecasts, or finds them in an archive."""
 
-    def __init__(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, archive: ForecastArchive) -> None:
+    def __init__(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, cache: ForecastCache) -> None:
         self.panel = panel
-        self.archive = archive
+        self.cache = cache
         self.origins = panel.sessions[panel.sessions.slice_indexer(start, end)]
         if len(self.origins) == 0:
             raise InsufficientHistoryError(f"no session between {start.date()} and {end.date()} in {panel!r}")
         # Of what is known at the last origin: later prices do not make a forecast stale.
-        self.prices = price_digest(panel.asof(end)) if archive.path is not None else ""
+        self.prices = price_digest(panel.asof(end)) if cache.path is not None else ""
         self.made: set[str] = set()
         """Names of the models of which something was not found."""
 
     def forecast(self, source: _Source, horizon: int, part: str | None = None) -> pd.DataFrame:
         """Forecasts of a model, or of a component, from every origin."""
         label = " ".join(filter(None, (source.name, part, f"{horizon}")))
-        key = self._key(source.facts | {"component": part, "horizon": horizon})
-        kept = self.archive.load(label, key)
+        key = self._key(source.metadata | {"component": part, "horizon": horizon})
+        kept = self.cache.load(label, key)
         path = None if kept is None else frame_of(kept, self.origins, self.panel.assets)
         if path is None:
             self.made.add(source.name)
             model = source.ready if part is None else source.parts[part]
             path = model.predict_path(self.panel, self.origins[0], self.origins[-1], horizon)
-            self.archive.save(label, key, frame_arrays(path))
+            self.cache.save(label, key, frame_arrays(path))
         return path
 
-    def components(self, source: _Source) -> list[str]:
+    def ensemble_members(self, source: _Source) -> list[str]:
         """Names of what a model is made of; to know them, a model must have been fitted once."""
-        key = self._key(source.facts)
-        kept = self.archive.load(f"{source.name} components", key)
+        key = self._key(source.metadata)
+        kept = self.cache.load(f"{source.name} components", key)
         if kept is None:
             kept = {"names": np.array(list(source.parts), dtype=str)}
-            self.archive.save(f"{source.name} components", key, kept)
+            self.cache.save(f"{source.name} components", key, kept)
         return [str(name) for name in kept["names"]]
 
-    def _key(self, facts: dict[str, Any]) -> str:
-        if self.archive.path is None:
+    def _key(self, metadata: dict[str, Any]) -> str:
+        if self.cache.path is None:
             return ""
         span = {"first": str(self.origins[0].date()), "last": str(self.origins[-1].date())}
-        return forecast_key(facts | span, self.prices)
+        return forecast_key(metadata | span, self.prices)
 
 
 def _table(paths: dict[str, Paths]) -> pd.DataFrame:

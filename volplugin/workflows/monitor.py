@@ -156,9 +156,9 @@ def _model_age(model: dict[str, str], last: pd.Timestamp, limits: Limits) -> Che
 
 def _coverage(assets: pd.Index, panel: PricePanel, weights: pd.Series | None, limits: Limits) -> Check:
     alive = panel.assets[panel.close.iloc[-RECENT:].notna().any()]
-    book = pd.Series(1.0, alive) if weights is None else weights.abs()
-    share = float(book[book.index.isin(assets)].sum() / book.sum()) if book.sum() > 0 else 1.0
-    lacking = [str(name) for name in book.index[(book != 0) & ~book.index.isin(assets)]]
+    portfolio = pd.Series(1.0, alive) if weights is None else weights.abs()
+    share = float(portfolio[portfolio.index.isin(assets)].sum() / portfolio.sum()) if portfolio.sum() > 0 else 1.0
+    lacking = [str(name) for name in portfolio.index[(portfolio != 0) & ~portfolio.index.isin(assets)]]
     what = "assets" if weights is None else "weight"
     found = f"{share:.0%} of {what} with a forecast{', without: ' + ', '.join(lacking[:5]) if lacking else ''}"
     return Check("coverage", _failed(share < limits.coverage), found, f"at least {limits.coverage:.0%}")
@@ -205,18 +205,18 @@ def _outcomes(model: RiskModel, panel: PricePanel, weights: pd.Series | None, wi
     rows = {}
     for forecast in model.forecast_path(panel, origins, horizon=1):
         after = simple.iloc[panel.sessions.get_loc(forecast.asof) + 1]
-        book = pd.Series(1.0, forecast.assets) if weights is None else weights[weights.index.isin(forecast.assets)]
-        book = book[after[book.index].notna()]
-        if not len(book) or not book.abs().sum() > 0:
+        portfolio = pd.Series(1.0, forecast.assets) if weights is None else weights[weights.index.isin(forecast.assets)]
+        portfolio = portfolio[after[portfolio.index].notna()]
+        if not len(portfolio) or not portfolio.abs().sum() > 0:
             continue
-        book = book / len(book) if weights is None else book
-        rows[forecast.asof] = (forecast.portfolio_volatility(book), float(after[book.index] @ book))
+        portfolio = portfolio / len(portfolio) if weights is None else portfolio
+        rows[forecast.asof] = (forecast.portfolio_volatility(portfolio), float(after[portfolio.index] @ portfolio))
     return pd.DataFrame.from_dict(rows, orient="index", columns=["volatility", "returned"])
 
 
 def _answers(model: RiskModel, session: pd.Timestamp) -> bool:
     try:
-        model.volatility.at(session)
+        model.volatility.vintage_at(session)
     except (MissingVintageError, LookAheadError):
         return False
     return True

@@ -24,7 +24,7 @@ UNITS = {
 
 
 @dataclass(frozen=True, eq=False)
-class BookToday:
+class PortfolioToday:
     """Risk of a book; volatilities are *annual*.
 
     Attributes
@@ -77,9 +77,9 @@ class BookToday:
         }
 
 
-def book_today(
+def portfolio_today(
     model: RiskModel, panel: PricePanel, weights: pd.Series | None = None, horizon: int = 21, pairs: int = 5
-) -> BookToday:
+) -> PortfolioToday:
     """Forecast the risk of a book from the panel's last session, and from the one before it.
 
     Parameters
@@ -110,7 +110,7 @@ def book_today(
         volatility_change=positions["volatility"] - previous["volatility"],
     )
     known = not previous["contribution"].isna().any() and len(previous) > 0
-    return BookToday(
+    return PortfolioToday(
         forecast=forecast,
         weights=weights,
         volatility=forecast.portfolio_volatility(weights, periods=TRADING_DAYS),
@@ -124,7 +124,7 @@ def book_today(
 def _forecasts(
     model: RiskModel, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int
 ) -> list[CovarianceForecast]:
-    ahead, found = model.session_forecaster(), []
+    ahead, found = model.backtest_forecaster(), []
     for session in sessions:
         try:
             found.append(ahead.forecast(panel.asof(session), horizon))
@@ -181,20 +181,22 @@ LARGE = 5
 """Changes that are named."""
 
 
-def book_text(book: BookToday) -> str:
+def portfolio_text(portfolio: PortfolioToday) -> str:
     """Volatility of a book, who makes it, the pairs that move together, and what changed since the session before."""
-    known = book.forecast.diagnostics
+    known = portfolio.forecast.diagnostics
     lines = [
-        f"Annual volatility over the {book.forecast.horizon} sessions after {book.forecast.asof.date()}: "
-        f"{book.volatility:.2%} ({book.volatility / np.sqrt(252):.3%} a day)",
+        f"Annual volatility over the {portfolio.forecast.horizon} sessions after {portfolio.forecast.asof.date()}: "
+        f"{portfolio.volatility:.2%} ({portfolio.volatility / np.sqrt(252):.3%} a day)",
         f"({', '.join(f'{key} {value}' for key, value in known['model'].items())})",
-        *_changed(book),
-        f"diversification ratio {book.diversification_ratio:.2f}",
+        *_changed(portfolio),
+        f"diversification ratio {portfolio.diversification_ratio:.2f}",
         "",
-        _percent(book.positions.drop(columns=["change", "volatility_change"])),
+        _percent(portfolio.positions.drop(columns=["change", "volatility_change"])),
     ]
-    if len(book.pairs):
-        pairs = book.pairs.assign(pair=book.pairs["one"].astype(str) + " and " + book.pairs["other"].astype(str))
+    if len(portfolio.pairs):
+        pairs = portfolio.pairs.assign(
+            pair=portfolio.pairs["one"].astype(str) + " and " + portfolio.pairs["other"].astype(str)
+        )
         shown = pairs.set_index("pair")[["correlation", "change"]].map("{:+.2f}".format)
         lines += ["", "Most correlated", shown.rename_axis(None).to_string(header=["correlation", "since before"])]
     lines += [f"no forecast for {asset}: {why}" for asset, why in known["excluded"].items()]
@@ -202,15 +204,16 @@ def book_text(book: BookToday) -> str:
     return "\n".join(lines)
 
 
-def _changed(book: BookToday) -> list[str]:
-    if not np.isfinite(book.before):
+def _changed(portfolio: PortfolioToday) -> list[str]:
+    if not np.isfinite(portfolio.before):
         return []
-    moved = book.positions["change"]
+    moved = portfolio.positions["change"]
     most = moved.reindex(moved.abs().sort_values(ascending=False).index)[:LARGE]
-    vols = book.positions["volatility_change"]
+    vols = portfolio.positions["volatility_change"]
     most_vols = vols.reindex(vols.abs().sort_values(ascending=False).index)[:LARGE]
     return [
-        f"the session before: {book.before:.2%}, a change of {100 * (book.volatility - book.before):+.2f} points",
+        f"the session before: {portfolio.before:.2%}, "
+        f"a change of {100 * (portfolio.volatility - portfolio.before):+.2f} points",
         f"  contributions: {_named(most)}",
         f"  volatilities: {_named(most_vols)}",
     ]

@@ -48,8 +48,8 @@ def pretrain(
     InsufficientHistoryError
         If the panel ends before that year does.
     """
-    walk = WalkForward(forecaster or backbone(), RefitSchedule("yearly"), ModelStore(store))
-    return walk.train_through(panel, vintage_dates(panel.sessions, first), n_jobs=n_jobs, progress=progress)
+    walk_forward = WalkForward(forecaster or backbone(), RefitSchedule("yearly"), ModelStore(store))
+    return walk_forward.train_through(panel, vintage_dates(panel.sessions, first), n_jobs=n_jobs, progress=progress)
 
 
 def step_choices(steps: int) -> list[int]:

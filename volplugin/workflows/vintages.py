@@ -45,20 +45,20 @@ def stored(store: ModelStore) -> list[Stored]:
     """List the vintages of a store, oldest first."""
     found = []
     for date in store.vintages():
-        facts = store.manifest(date)
+        metadata = store.manifest(date)
         size, carries = store.size(date), store.carries(date)
-        found.append(Stored(date, len(facts.assets), len(facts.universe), facts.fingerprint, size, carries))
+        found.append(Stored(date, len(metadata.assets), len(metadata.universe), metadata.fingerprint, size, carries))
     return found
 
 
-def losses_of(walk: WalkForward, bundle: str) -> dict[pd.Timestamp, float]:
+def losses_of(walk_forward: WalkForward, bundle: str) -> dict[pd.Timestamp, float]:
     """Mean QLIKE over 21 sessions of each vintage, on the sessions of a bundle at which it answered."""
     panel = read_bundle(bundle)
     outcomes = realized_variance(panel.returns, HORIZON)
-    dates = [] if walk.store is None else walk.store.vintages()
+    dates = [] if walk_forward.store is None else walk_forward.store.vintages()
     first = next((date for date in dates if date <= panel.last_session), panel.last_session)
     found = {}
-    for vintage, sessions in walk.spans(panel, max(first, panel.sessions[0]), panel.last_session):
+    for vintage, sessions in walk_forward.iter_vintages(panel, max(first, panel.sessions[0]), panel.last_session):
         forecast = vintage.predict_path(panel, sessions[0], sessions[-1], HORIZON)
         loss = qlike(outcomes.reindex(sessions), forecast**2).to_numpy()
         if np.isfinite(loss).any():

@@ -33,32 +33,32 @@ def run(small, model, limit, *, action="raise", weight=0.15, start=START, provid
     return strategies.run(small, start, END, initialize, handle_data=hold)
 
 
-def test_a_book_within_the_limit_runs_through(small, model):
+def test_a_portfolio_within_the_limit_runs_through(small, model):
     perf = run(small, model, 0.5)
     assert 0.05 < perf["predicted_vol"].max() < 0.5
 
 
-def test_a_book_above_it_ends_the_run_and_says_why(small, model):
+def test_a_portfolio_above_it_ends_the_run_and_says_why(small, model):
     with pytest.raises(PredictedVolatilityError) as raised:
         run(small, model, 0.05)
     assert isinstance(raised.value, VolpluginError)
     assert isinstance(raised.value, AccountControlViolation)
-    said = str(raised.value)
-    assert said.startswith("at the close of 2017-03-02 the book's predicted volatility is ")
-    assert "above the limit of 5.00% (most of it from " in said
-    assert "hold less" in said
+    output = str(raised.value)
+    assert output.startswith("at the close of 2017-03-02 the book's predicted volatility is ")
+    assert "above the limit of 5.00% (most of it from " in output
+    assert "hold less" in output
 
 
 def test_the_number_is_that_of_the_perf_frame(small, model, caplog):
     perf = run(small, model, 0.05, action="log")
-    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    output = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     sessions = perf.index.normalize().tz_localize(None)
     predicted = pd.Series(perf["predicted_vol"].to_numpy(), sessions).shift(-1)
     over = predicted[predicted > 0.05]
     assert len(over) > 15
     for session, volatility in over.items():
         assert any(
-            f"{session.date()} the book's predicted volatility is {volatility:.2%} a year" in line for line in said
+            f"{session.date()} the book's predicted volatility is {volatility:.2%} a year" in line for line in output
         )
 
 

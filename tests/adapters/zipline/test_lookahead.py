@@ -66,9 +66,9 @@ FORECASTERS = {"har": HARVolatility(), "lstm": LSTMVolatility(units=(4,), window
 
 def trained(forecaster, bundle, folder):
     """Make a walk-forward model that was trained on a bundle's own data, poison included."""
-    walk = WalkForward(forecaster, schedule=RefitSchedule("quarterly"), store=ModelStore(folder))
+    walk_forward = WalkForward(forecaster, schedule=RefitSchedule("quarterly"), store=ModelStore(folder))
     panel = read_bundle(bundle)  # to the last bit: a later split rescales the usual adjusted prices
-    return RiskModel(walk.train(panel, START, END, progress=False), RollingCorrelation(60))
+    return RiskModel(walk_forward.train(panel, START, END, progress=False), RollingCorrelation(60))
 
 
 @pytest.fixture(scope="module", params=["bundle", "history", *FORECASTERS])

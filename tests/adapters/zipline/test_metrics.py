@@ -45,15 +45,15 @@ def perf(small, reports):
     return perf
 
 
-def test_prediction_is_of_the_book_held_made_the_session_before(perf, small):
+def test_prediction_is_of_the_portfolio_held_made_the_session_before(perf, small):
     panel, model = read_bundle(small), perf.attrs["model"]
     sessions = perf.index.normalize().tz_localize(None)
     for row in range(1, len(perf), 7):
-        book = held_at_close(perf.iloc[row - 1])
+        portfolio = held_at_close(perf.iloc[row - 1])
         forecast = model.forecast(panel.asof(sessions[row - 1]), horizon=5)
-        expected = forecast.portfolio_volatility(book, periods=252)
+        expected = forecast.portfolio_volatility(portfolio, periods=252)
         assert perf["predicted_vol"].iloc[row] == pytest.approx(expected, rel=1e-9)
-        assert perf["cash_weight"].iloc[row] == pytest.approx(1 - book.sum())
+        assert perf["cash_weight"].iloc[row] == pytest.approx(1 - portfolio.sum())
 
 
 def test_the_first_row_has_no_prediction(perf):
@@ -102,11 +102,11 @@ def test_perf_survives_pickling_and_a_table_without_objects(perf, tmp_path):
 
 
 def test_drift_is_the_turnover_back_to_the_weights_after_the_last_trade(perf):
-    books = [held_at_close(perf.iloc[row]) for row in range(len(perf))]
+    portfolios = [held_at_close(perf.iloc[row]) for row in range(len(perf))]
     fills = np.flatnonzero(perf["transactions"].map(len).to_numpy() > 0)
     assert len(fills) > 8
     for row in range(fills[0] + 1, len(perf) - 1):
-        traded, held = books[fills[fills <= row].max()], books[row]
+        traded, held = portfolios[fills[fills <= row].max()], portfolios[row]
         moved = held.sub(traded, fill_value=0)
         expected = (moved.abs().sum() + abs(moved.sum())) / 2
         assert perf["weight_drift"].iloc[row + 1] == pytest.approx(expected, abs=1e-9)
@@ -152,7 +152,7 @@ def test_stocks_without_a_forecast_are_told_apart(small, model):
     assert perf["predicted_vol"].iloc[2:].gt(0.02).all()
 
 
-def test_a_book_of_nothing_but_an_unknown_stock_predicts_nothing_of_it(small, model):
+def test_a_portfolio_of_nothing_but_an_unknown_stock_predicts_nothing_of_it(small, model):
     def initialize(context):
         context.asset = next(a for a in strategies.universe(context) if a.symbol == "DDD")
         context.risk = RiskProvider(model, bundle=small)

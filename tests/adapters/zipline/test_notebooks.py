@@ -45,7 +45,7 @@ def test_registering_twice_leaves_one_of_each():
 
 
 @pytest.mark.usefixtures("untouched")
-@pytest.mark.parametrize("module", ["provider", "metrics", "book"])
+@pytest.mark.parametrize("module", ["provider", "metrics", "portfolio_risk"])
 def test_a_module_loaded_anew_works_beside_the_old_ones(small, model, module):
     from volplugin import RiskProvider
 

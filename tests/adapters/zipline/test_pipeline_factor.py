@@ -41,9 +41,9 @@ def shown(bundle, pipeline, *, start=START, end=END, **hooks):
         output = pipeline_output("volatility").rename(index=lambda asset: asset.symbol)
         seen[data.current_session] = output
         if "risk" in hooks:
-            everyone = strategies.universe(context)
-            forecast = context.risk.forecast(context, data, everyone).relabel(
-                {asset: asset.symbol for asset in everyone}
+            all_assets = strategies.universe(context)
+            forecast = context.risk.forecast(context, data, all_assets).relabel(
+                {asset: asset.symbol for asset in all_assets}
             )
             seen[data.current_session, "provider"] = forecast.volatility
 
@@ -98,7 +98,7 @@ def test_of_a_young_bundle_it_is_what_research_says_of_the_window(small, caplog,
     assert f"looks back {model.lookback} sessions, and the bundle holds {window}" in caplog.text
     days = zipline_market.sessions(str(panel.asof(START).sessions[-2].date()), END)
     for yesterday, today in zip(days[:-1], days[1:], strict=True):
-        expected = model.at(yesterday).predict(panel.asof(yesterday).tail(window))
+        expected = model.vintage_at(yesterday).predict(panel.asof(yesterday).tail(window))
         np.testing.assert_allclose(seen[today], expected[seen[today].index], rtol=1e-5)
 
 
@@ -129,9 +129,9 @@ def test_it_ranks_and_screens_and_may_be_thinned_out(small):
     monthly = volatility.downsample("month_start")
     pipeline = Pipeline({"volatility": volatility, "monthly": monthly}, screen=volatility.bottom(2))
     seen = shown(small, pipeline)
-    everyone = shown(small, Pipeline({"volatility": volatility}))
+    all_assets = shown(small, Pipeline({"volatility": volatility}))
     for session, output in seen.items():
-        assert set(output.index) == set(everyone[session]["volatility"].nsmallest(2).index)
+        assert set(output.index) == set(all_assets[session]["volatility"].nsmallest(2).index)
     first = pd.Timestamp("2017-07-03")
     assert (seen[first]["monthly"] == seen[first]["volatility"]).all()
 

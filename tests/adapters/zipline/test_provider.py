@@ -24,9 +24,9 @@ from volplugin.errors import (
     MissingForecastError,
     MissingVintageError,
 )
-from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility import HARVolatility
-from volplugin.volatility.base import Follower
+from volplugin.volatility.base import OnlinePredictor
 
 START, END = "2017-01-25", "2017-02-10"  # over FFF's split and ahead of a dividend
 
@@ -111,11 +111,11 @@ def test_a_forecast_does_not_depend_on_who_else_is_asked_for(small, model, bundl
     def provider():
         return RiskProvider(model, bundle=small if bundled else None)
 
-    everyone = forecasts(small, provider, end="2017-01-27")
+    all_assets = forecasts(small, provider, end="2017-01-27")
     pair = forecasts(small, provider, end="2017-01-27", symbols=("CCC", "FFF"))
     for session, few in pair.items():
         assert [asset.symbol for asset in few.assets] == ["CCC", "FFF"]
-        np.testing.assert_array_equal(few.covariance, everyone[session].select(few.assets).covariance)
+        np.testing.assert_array_equal(few.covariance, all_assets[session].select(few.assets).covariance)
 
 
 @pytest.mark.parametrize("bundled", [True, False])
@@ -196,9 +196,9 @@ def test_the_first_provider_of_a_run_is_found_and_then_forgotten(small, model):
 
 def test_vintages_of_a_store_answer_by_date(small, tmp_path):
     panel = read_bundle(small)
-    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("yearly"), store=ModelStore(tmp_path / "models"))
-    walk.train(panel, start="2016-01-04", end="2017-12-29", progress=False)
-    model = RiskModel(walk, RollingCorrelation(60))
+    walk_forward = WalkForward(HARVolatility(), schedule=RefitSchedule("yearly"), store=ModelStore(tmp_path / "models"))
+    walk_forward.train(panel, start="2016-01-04", end="2017-12-29", progress=False)
+    model = RiskModel(walk_forward, RollingCorrelation(60))
     got = forecasts(
         small,
         lambda: RiskProvider.from_store(tmp_path / "models", bundle=small, correlation=RollingCorrelation(60)),
@@ -218,8 +218,8 @@ def test_an_empty_store_names_the_command(small, tmp_path):
 
 
 def test_a_run_before_the_first_vintage_names_the_command(small, tmp_path):
-    walk = WalkForward(HARVolatility(), schedule=RefitSchedule("yearly"), store=ModelStore(tmp_path / "models"))
-    walk.train(read_bundle(small), start="2017-01-04", end="2017-12-29", progress=False)
+    walk_forward = WalkForward(HARVolatility(), schedule=RefitSchedule("yearly"), store=ModelStore(tmp_path / "models"))
+    walk_forward.train(read_bundle(small), start="2017-01-04", end="2017-12-29", progress=False)
     with pytest.raises(MissingVintageError, match="2016-06-01.*volplugin train --start 2016-01-01"):
         forecasts(
             small,
@@ -283,7 +283,7 @@ def learned(small):
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """Folder in which runs keep the volatilities they foresaw, empty at first."""
-    monkeypatch.setattr(module, "_archive", lambda environ: ForecastArchive(tmp_path / "kept"))
+    monkeypatch.setattr(module, "_archive", lambda environ: ForecastCache(tmp_path / "kept"))
     return tmp_path / "kept"
 
 
@@ -297,15 +297,17 @@ def test_the_next_run_finds_what_was_foreseen_and_says_the_same(small, learned, 
     first = forecasts(small, lambda: RiskProvider(learned, bundle=small))
     assert len(list(kept.glob("*.npz"))) == 1
     replayed = []
-    monkeypatch.setattr(Follower, "replay", lambda self, *arguments: replayed.append(self))
+    monkeypatch.setattr(OnlinePredictor, "replay", lambda self, *arguments: replayed.append(self))
     assert_same_numbers(forecasts(small, lambda: RiskProvider(learned, bundle=small)), first)
     assert replayed == []
 
 
 def test_a_run_that_asks_on_other_days_finds_the_vintages_of_the_run_before(small, kept):
     panel = read_bundle(small)
-    walk = WalkForward(HARVolatility("market"), RefitSchedule("monthly")).train(panel, START, END, progress=False)
-    model = RiskModel(walk, RollingCorrelation(60))
+    walk_forward = WalkForward(HARVolatility("market"), RefitSchedule("monthly")).train(
+        panel, START, END, progress=False
+    )
+    model = RiskModel(walk_forward, RollingCorrelation(60))
     daily = forecasts(small, lambda: RiskProvider(model, bundle=small))
     assert len(list(kept.glob("*.npz"))) == 2
     turn = zipline_market.sessions("2017-01-30", "2017-02-03")  # the second vintage answers from the 31st on
@@ -316,8 +318,10 @@ def test_a_run_that_asks_on_other_days_finds_the_vintages_of_the_run_before(smal
 
 def test_a_strategy_may_ask_again_after_a_vintage_was_missing(small, kept):
     panel = read_bundle(small)
-    walk = WalkForward(HARVolatility("market")).train_through(panel, [pd.Timestamp("2017-02-01")], progress=False)
-    risk = RiskModel(walk, RollingCorrelation(60))
+    walk_forward = WalkForward(HARVolatility("market")).train_through(
+        panel, [pd.Timestamp("2017-02-01")], progress=False
+    )
+    risk = RiskModel(walk_forward, RollingCorrelation(60))
     asked = {}
 
     def initialize(context):

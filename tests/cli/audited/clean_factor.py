@@ -4,11 +4,11 @@ from zipline.api import attach_pipeline, order_target_percent, pipeline_output
 from zipline.pipeline import Pipeline
 
 from volplugin.adapters.zipline import predicted_volatility, read_parameters
-from volplugin.risk.defaults import load_walk
+from volplugin.risk.defaults import load_walk_forward
 
 
 def initialize(context):
-    volatility = predicted_volatility(load_walk(read_parameters().store))
+    volatility = predicted_volatility(load_walk_forward(read_parameters().store))
     attach_pipeline(Pipeline({"volatility": volatility}, screen=volatility.bottom(3)), "calm")
 
 

@@ -4,13 +4,13 @@ from zipline.api import order_target_percent, symbols
 
 from volplugin import read_bundle
 from volplugin.adapters.zipline import read_parameters
-from volplugin.risk.defaults import load_walk
+from volplugin.risk.defaults import load_walk_forward
 
 
 def initialize(context):
     chosen = read_parameters()
     panel = read_bundle(chosen.bundle)
-    context.path = load_walk(chosen.store).predict_path(panel, "2017-05-01", "2017-07-31")
+    context.path = load_walk_forward(chosen.store).predict_path(panel, "2017-05-01", "2017-07-31")
     context.assets = symbols("AAA", "BBB")
 
 

@@ -13,7 +13,7 @@ import safetensors.numpy
 from zipline.api import order, symbol
 
 from volplugin import PricePanel
-from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.storage.forecast_cache import ForecastCache
 
 HERE = Path(__file__).parent
 
@@ -26,7 +26,7 @@ def initialize(context):
     sqlite3.connect(HERE / "sqlite.db").close()  # sqlite
     h5py.File(HERE / "h5py.h5", "r").close()  # h5py
     safetensors.numpy.load_file(HERE / "safetensors.safetensors")  # safetensors
-    ForecastArchive(HERE).load("archive", "key")  # archive
+    ForecastCache(HERE).load("archive", "key")  # archive
     subprocess.run([sys.executable, "-c", "pass"], check=True)  # program
 
 

@@ -16,5 +16,5 @@ def handle_data(context, data):
     if data.current_session.dayofweek != 0:
         return
     known = context.panel.asof(data.current_session)
-    sigma = context.model.replay(known, known.last_session, known.last_session)[1]["CCC"].iloc[-1]
+    sigma = context.model.predict_in_sample(known, known.last_session, known.last_session)[1]["CCC"].iloc[-1]
     order_target_percent(context.asset, min(0.005 / sigma, 1.0))

@@ -6,7 +6,7 @@ import pytest
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
-from volplugin.evaluation import CovariancePath, judge_covariances
+from volplugin.evaluation import CovariancePath, evaluate_covariance_forecasts
 
 HORIZON, ASSETS = 10, 6
 DAYS = pd.bdate_range("2010-11-01", "2012-06-29")
@@ -35,7 +35,7 @@ def paths(market):
 
 @pytest.fixture(scope="module")
 def scores(market, paths):
-    return judge_covariances(paths, market[0], HORIZON, kind="log", random=8, reps=200)
+    return evaluate_covariance_forecasts(paths, market[0], HORIZON, kind="log", random=8, reps=200)
 
 
 def test_the_truth_wins_and_the_table_says_by_how_much(scores):
@@ -72,7 +72,7 @@ def test_stress_periods_within_the_span_are_scored(scores, market, paths):
         for name, path in paths.items()
         for rows in [slice(*path.origins.slice_locs("2011-07-25", "2011-12-30"))]
     }
-    alone = judge_covariances(inside, market[0], HORIZON, kind="log", random=8, reps=10).table
+    alone = evaluate_covariance_forecasts(inside, market[0], HORIZON, kind="log", random=8, reps=10).table
     stress = scores.by_stress.droplevel("period")
     for measure in ("log_likelihood", "qlike", "bias", "volatility"):
         np.testing.assert_allclose(stress[measure], alone[measure], rtol=1e-9)
@@ -100,20 +100,20 @@ def test_every_model_is_judged_on_the_same_days(market, paths, scores):
     holed[:50, 2, :] = holed[:50, :, 2] = np.nan
     late = CovariancePath(paths["low"].origins[20:], paths["low"].assets, paths["low"].matrices[20:])
     others = paths | {"low": late, "still": CovariancePath(paths["still"].origins, paths["still"].assets, holed)}
-    cut = judge_covariances(others, market[0], HORIZON, kind="log", random=8, reps=10)
+    cut = evaluate_covariance_forecasts(others, market[0], HORIZON, kind="log", random=8, reps=10)
     assert cut.sample.origins.equals(scores.sample.origins[20:])
     assert cut.sample.left_out == 30
     same = {name: path for name, path in others.items() if name != "still"} | {"still": others["still"]}
     same["truth"] = CovariancePath(
         paths["truth"].origins, paths["truth"].assets, np.where(np.isnan(holed), np.nan, paths["truth"].matrices)
     )
-    again = judge_covariances(same, market[0], HORIZON, kind="log", random=8, reps=10)
+    again = evaluate_covariance_forecasts(same, market[0], HORIZON, kind="log", random=8, reps=10)
     pd.testing.assert_frame_equal(cut.table, again.table)
 
 
 def test_a_sparse_grid_is_judged_on_its_own_phases(market, paths, scores):
     every = {name: CovariancePath(p.origins[3::5], p.assets, p.matrices[3::5]) for name, p in paths.items()}
-    found = judge_covariances(every, market[0], HORIZON, kind="log", random=8, reps=20)
+    found = evaluate_covariance_forecasts(every, market[0], HORIZON, kind="log", random=8, reps=20)
     assert list(found.by_phase.loc["truth"].index) == ["3", "8"]
     for phase in ("3", "8"):
         one, all_ = (
@@ -123,15 +123,15 @@ def test_a_sparse_grid_is_judged_on_its_own_phases(market, paths, scores):
 
 
 def test_the_same_seed_gives_the_same_figures(market, paths, scores):
-    again = judge_covariances(paths, market[0], HORIZON, kind="log", random=8, reps=200)
+    again = evaluate_covariance_forecasts(paths, market[0], HORIZON, kind="log", random=8, reps=200)
     pd.testing.assert_frame_equal(again.table, scores.table, check_exact=True)
     pd.testing.assert_frame_equal(again.resampled, scores.resampled, check_exact=True)
-    other = judge_covariances(paths, market[0], HORIZON, kind="log", random=8, reps=200, seed=1)
+    other = evaluate_covariance_forecasts(paths, market[0], HORIZON, kind="log", random=8, reps=200, seed=1)
     assert (other.table["qlike", "random long-only"] != scores.table["qlike", "random long-only"]).all()
 
 
 def test_one_session_horizons_are_judged_too(market, paths):
-    found = judge_covariances(paths, market[0], 1, kind="log", random=2, reps=20)
+    found = evaluate_covariance_forecasts(paths, market[0], 1, kind="log", random=2, reps=20)
     np.testing.assert_allclose(found.table.loc["truth", "bias"], 1, atol=0.1)
     assert list(found.by_phase.loc["truth"].index) == ["0"]
 
@@ -152,4 +152,4 @@ def test_a_covariance_without_a_density_names_the_model_and_the_day(market, path
     flat[9] = flat[9, 0, 0]
     bad = paths | {"flat": CovariancePath(paths["low"].origins, paths["low"].assets, flat)}
     with pytest.raises(ParameterError, match=f"flat: the covariance of {DAYS[9].date()} is not positive definite"):
-        judge_covariances(bad, market[0], HORIZON, kind="log", random=2, reps=10)
+        evaluate_covariance_forecasts(bad, market[0], HORIZON, kind="log", random=2, reps=10)

@@ -6,10 +6,16 @@ from scipy.stats import multivariate_normal
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
-from volplugin.evaluation import CovariancePath, bias_statistic, book_returns, mrad, qlike, standing_bias
+from volplugin.evaluation import CovariancePath, bias_statistic, mrad, portfolio_returns, qlike, standing_bias
 from volplugin.evaluation.covariance.outcomes import outcomes
-from volplugin.evaluation.covariance.sample import judged_sample
-from volplugin.evaluation.covariance.test_portfolios import EQUAL, MINIMUM, RANDOM_SHORT, JudgedBooks, minimum_variances
+from volplugin.evaluation.covariance.sample import evaluation_sample
+from volplugin.evaluation.covariance.test_portfolios import (
+    EQUAL,
+    MINIMUM,
+    RANDOM_SHORT,
+    TestPortfolios,
+    minimum_variances,
+)
 
 HORIZON = 5
 
@@ -24,12 +30,12 @@ def path(panel):
 
 @pytest.fixture(scope="module")
 def sample(path, panel):
-    return judged_sample({"trailing": path}, panel, HORIZON)
+    return evaluation_sample({"trailing": path}, panel, HORIZON)
 
 
 @pytest.fixture(scope="module")
 def found(path, sample):
-    return outcomes(path.matrices, sample, JudgedBooks(5, random=4))
+    return outcomes(path.matrices, sample, TestPortfolios(5, random=4))
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +68,16 @@ def test_mahalanobis_is_scipys_distance_over_the_number_of_assets(path, whole, a
     assert whole["mahalanobis_std", ""] == pytest.approx(squared.std(), rel=1e-9)
 
 
-def test_a_book_of_fixed_weights_is_judged_as_the_scorecard_of_books_does(path, panel, whole):
+def test_a_portfolio_of_fixed_weights_is_judged_as_the_scorecard_of_portfolios_does(path, panel, whole):
     predicted = pd.Series(np.sqrt(path.matrices.sum(axis=(1, 2))) / 5, path.origins)
-    books = pd.DataFrame(0.2, path.origins, path.assets)
-    card = standing_bias(predicted, book_returns(panel.returns, books), HORIZON)
+    portfolios = pd.DataFrame(0.2, path.origins, path.assets)
+    card = standing_bias(predicted, portfolio_returns(panel.returns, portfolios), HORIZON)
     assert whole["qlike", EQUAL] == pytest.approx(card["qlike"], rel=1e-9)
     assert whole["bias", EQUAL] == pytest.approx(card["bias_statistic"]["value"], rel=1e-3)
     assert whole["predicted", EQUAL] == pytest.approx(card["mean_predicted_vol"], rel=1e-9)
 
 
-def test_a_book_made_of_the_forecast_earns_from_the_next_session_on(path, whole, after):
+def test_a_portfolio_made_of_the_forecast_earns_from_the_next_session_on(path, whole, after):
     w = minimum_variances(path.matrices, np.ones((300, 5), dtype=bool))
     earned = np.array([after(origin).to_numpy() @ own for origin, own in zip(path.origins, w, strict=True)])
     variance = np.einsum("ti,tij,tj->t", w, path.matrices, w)
@@ -82,7 +88,7 @@ def test_a_book_made_of_the_forecast_earns_from_the_next_session_on(path, whole,
     assert whole["mrad", MINIMUM] == pytest.approx(np.mean([mrad(phase) for phase in scores]), rel=1e-3)
 
 
-def test_measures_of_a_family_are_means_over_its_books(found):
+def test_measures_of_a_family_are_means_over_its_portfolios(found):
     biases = found.biases()
     assert len(biases[RANDOM_SHORT]) == 4
     assert found.measures(np.full((1, 300), 1 / 300)).loc[0, ("bias", RANDOM_SHORT)] == pytest.approx(
@@ -94,8 +100,8 @@ def test_measures_of_some_origins_are_those_of_a_judgement_of_them_alone(path, p
     rows = np.arange(300) < 100
     part = found.measures((rows / rows.sum())[None]).iloc[0].drop("mrad", level="measure")
     alone = CovariancePath(path.origins[:100], path.assets, path.matrices[:100])
-    sample = judged_sample({"alone": alone}, panel, HORIZON)
-    own = outcomes(alone.matrices, sample, JudgedBooks(5, random=4)).measures(np.full((1, 100), 0.01)).iloc[0]
+    sample = evaluation_sample({"alone": alone}, panel, HORIZON)
+    own = outcomes(alone.matrices, sample, TestPortfolios(5, random=4)).measures(np.full((1, 100), 0.01)).iloc[0]
     pd.testing.assert_series_equal(part, own.drop("mrad", level="measure"), check_names=False, rtol=1e-9)
 
 
@@ -105,11 +111,13 @@ def test_assets_without_a_forecast_or_an_outcome_take_no_part(path, panel, after
     fields = {name: getattr(panel, name).copy() for name in ("open", "high", "low", "close")}
     for frame in fields.values():
         frame.loc[path.origins[203] : path.origins[205], "B"] = np.nan
-    sample = judged_sample({"holed": CovariancePath(path.origins, path.assets, holed)}, PricePanel(**fields), HORIZON)
+    sample = evaluation_sample(
+        {"holed": CovariancePath(path.origins, path.assets, holed)}, PricePanel(**fields), HORIZON
+    )
     assert sample.here[:150].sum() == 150 * 4
     # A halt of sessions 203 to 205 spoils the outcomes of origins 198 to 204.
     assert np.flatnonzero(~sample.here[:, 1]).tolist() == list(range(198, 205))
-    own = outcomes(holed, sample, JudgedBooks(5, random=2))
+    own = outcomes(holed, sample, TestPortfolios(5, random=2))
     origin = path.origins[10]
     density = multivariate_normal(np.zeros(4), path.matrices[10, :4, :4]).logpdf(after(origin)[list("ABCD")])
     assert own.columns["log_likelihood"][10, 0] == pytest.approx(density.mean(), rel=1e-12)
@@ -121,7 +129,7 @@ def test_only_the_horizon_after_an_origin_counts(path, panel, found):
     for frame in fields.values():
         frame.iloc[330:] *= 1.7
     poisoned = outcomes(
-        path.matrices, judged_sample({"": path}, PricePanel(**fields), HORIZON), JudgedBooks(5, random=4)
+        path.matrices, evaluation_sample({"": path}, PricePanel(**fields), HORIZON), TestPortfolios(5, random=4)
     )
     last = 330 - HORIZON - 200  # the origin whose horizon ends before the poison
     for name, values in poisoned.columns.items():
@@ -138,8 +146,8 @@ def test_right_forecasts_have_the_known_figures():
     panel = PricePanel(close=pd.DataFrame(np.exp(returns.cumsum(axis=0)), sessions, [f"A{i}" for i in range(10)]))
     origins = sessions[:-1:21]
     path = CovariancePath(origins, panel.assets, np.broadcast_to(1e-4 * rho, (len(origins), 10, 10)))
-    sample = judged_sample({"truth": path}, panel, 21, kind="log")
-    found = outcomes(path.matrices[: len(sample.origins)], sample, JudgedBooks(10, random=20))
+    sample = evaluation_sample({"truth": path}, panel, 21, kind="log")
+    found = outcomes(path.matrices[: len(sample.origins)], sample, TestPortfolios(10, random=20))
     row = found.measures(np.full((1, len(sample.origins)), 1 / len(sample.origins))).iloc[0]
     entropy = multivariate_normal(np.zeros(10), 1e-4 * rho).entropy()
     assert row["log_likelihood", ""] == pytest.approx(-entropy, abs=0.06)
@@ -152,23 +160,23 @@ def test_right_forecasts_have_the_known_figures():
 def test_a_singular_covariance_names_its_origin(path, panel):
     singular = path.matrices.copy()
     singular[7] = singular[7, 0, 0]
-    sample = judged_sample({"": path}, panel, HORIZON)
+    sample = evaluation_sample({"": path}, panel, HORIZON)
     with pytest.raises(ParameterError, match=f"{path.origins[7].date()} is not positive definite"):
-        outcomes(singular, sample, JudgedBooks(5, random=1))
+        outcomes(singular, sample, TestPortfolios(5, random=1))
 
 
 def test_samples_need_something_in_common(path, panel):
     other = CovariancePath(path.origins, pd.Index(list("AVWXY")), path.matrices)
     with pytest.raises(AssetMismatchError, match="1 assets in common"):
-        judged_sample({"a": path, "b": other}, panel, HORIZON)
+        evaluation_sample({"a": path, "b": other}, panel, HORIZON)
     late = CovariancePath(path.origins[100:], path.assets, path.matrices[100:])
     early = CovariancePath(path.origins[:100], path.assets, path.matrices[:100])
     with pytest.raises(InsufficientHistoryError, match="no origin has forecasts of late, early"):
-        judged_sample({"late": late, "early": early}, panel, HORIZON)
+        evaluation_sample({"late": late, "early": early}, panel, HORIZON)
     with pytest.raises(ParameterError, match="at least one path"):
-        judged_sample({}, panel, HORIZON)
+        evaluation_sample({}, panel, HORIZON)
     with pytest.raises(ParameterError, match="horizon is 0"):
-        judged_sample({"a": path}, panel, 0)
+        evaluation_sample({"a": path}, panel, 0)
 
 
 def test_a_bias_of_one_series_is_the_statistic_of_its_returns(path, found, after):

@@ -5,7 +5,7 @@ import pytest
 from volplugin.errors import ParameterError
 from volplugin.evaluation.covariance.test_portfolios import (
     FAMILIES,
-    JudgedBooks,
+    TestPortfolios,
     equal_weights,
     inverse_volatilities,
     long_only_minimum_variances,
@@ -75,8 +75,8 @@ def test_equal_weights_are_over_those_that_take_part(here):
 
 
 def test_long_only_least_variance_meets_the_optimality_conditions(covariances):
-    everyone = np.ones((ORIGINS, ASSETS), dtype=bool)
-    w = long_only_minimum_variances(covariances, everyone)
+    all_assets = np.ones((ORIGINS, ASSETS), dtype=bool)
+    w = long_only_minimum_variances(covariances, all_assets)
     slope = np.einsum("tij,tj->ti", covariances, w)
     least = np.einsum("ti,ti->t", slope, w)[:, None]
     assert (w >= 0).all()
@@ -85,7 +85,7 @@ def test_long_only_least_variance_meets_the_optimality_conditions(covariances):
     assert (slope >= least * (1 - 1e-9)).all()
 
 
-def test_two_assets_have_known_books():
+def test_two_assets_have_known_portfolios():
     sigma, rho = np.array([0.01, 0.03]), 0.4
     covariance = np.outer(sigma, sigma) * np.array([[1, rho], [rho, 1]])
     both = np.ones((1, 2), dtype=bool)
@@ -97,26 +97,26 @@ def test_two_assets_have_known_books():
     np.testing.assert_allclose(risk_parities(covariance[None], both)[0], [0.75, 0.25])
 
 
-def test_random_books_are_drawn_once_and_cut_to_those_that_take_part(covariances, here):
-    books = JudgedBooks(ASSETS, random=20, seed=5)
-    weights = books.weights(filled(covariances, here), here)
+def test_random_portfolios_are_drawn_once_and_cut_to_those_that_take_part(covariances, here):
+    portfolios = TestPortfolios(ASSETS, random=20, seed=5)
+    weights = portfolios.weights(filled(covariances, here), here)
     assert weights.shape == (ORIGINS, 5 + 40, ASSETS)
-    assert list(books.families.unique()) == list(FAMILIES)
+    assert list(portfolios.families.unique()) == list(FAMILIES)
     assert (weights.transpose(0, 2, 1)[~here] == 0).all()
-    long, short = weights[:, books.families == FAMILIES[5]], weights[:, books.families == FAMILIES[6]]
+    long, short = weights[:, portfolios.families == FAMILIES[5]], weights[:, portfolios.families == FAMILIES[6]]
     np.testing.assert_allclose(long.sum(axis=2), 1)
     assert (long >= 0).all()
     np.testing.assert_allclose(short.sum(axis=2), 0, atol=1e-15)
     np.testing.assert_allclose(np.abs(short).sum(axis=2), 1)
-    again = JudgedBooks(ASSETS, random=20, seed=5).weights(filled(4 * covariances, here), here)
+    again = TestPortfolios(ASSETS, random=20, seed=5).weights(filled(4 * covariances, here), here)
     np.testing.assert_array_equal(again[:, 5:], weights[:, 5:])
     assert (
-        JudgedBooks(ASSETS, random=20, seed=6).weights(filled(covariances, here), here)[:, 5:] != again[:, 5:]
+        TestPortfolios(ASSETS, random=20, seed=6).weights(filled(covariances, here), here)[:, 5:] != again[:, 5:]
     ).any()
 
 
-def test_random_books_can_be_left_out(covariances):
-    books = JudgedBooks(ASSETS, random=0)
-    assert books.weights(covariances, np.ones((ORIGINS, ASSETS), dtype=bool)).shape == (ORIGINS, 5, ASSETS)
+def test_random_portfolios_can_be_left_out(covariances):
+    portfolios = TestPortfolios(ASSETS, random=0)
+    assert portfolios.weights(covariances, np.ones((ORIGINS, ASSETS), dtype=bool)).shape == (ORIGINS, 5, ASSETS)
     with pytest.raises(ParameterError, match="random is -1"):
-        JudgedBooks(ASSETS, random=-1)
+        TestPortfolios(ASSETS, random=-1)

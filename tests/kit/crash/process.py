@@ -88,8 +88,8 @@ def _child(work: Callable[[], Any], folder: Path, log: Path, notes: Path, kill_a
         steps = Steps(folder, kill_at)
         steps.install()
         answer = work()
-        facts = {"steps": steps.count, "inside": steps.inside, "published": steps.published, "answer": answer}
-        notes.write_text(json.dumps(facts))
+        metadata = {"steps": steps.count, "inside": steps.inside, "published": steps.published, "answer": answer}
+        notes.write_text(json.dumps(metadata))
         status = 0
     except BaseException:
         traceback.print_exc()

@@ -89,8 +89,8 @@ def make_scenes(folder: Path) -> list[Scene]:
         (place / "extension.py").write_text(EXTENSION.format(name=BUNDLE, prices=str(prices)))
     tiny = LSTMVolatility(units=(4,), window=10, seeds=(0, 1), steps=5)
     for name in ("train", "evaluate"):
-        walk = WalkForward(tiny, RefitSchedule("quarterly"), ModelStore(folder / name / "models"))
-        walk.store.configure(walk.configuration)
+        walk_forward = WalkForward(tiny, RefitSchedule("quarterly"), ModelStore(folder / name / "models"))
+        walk_forward.store.configure(walk_forward.configuration)
     evaluate = ("evaluate", *SPAN, "--models", "LSTM,HAR", "--horizons", "5")
     return [
         Scene("ingest", ("ingest", BUNDLE, "--csv", str(prices)), folder / "ingest"),

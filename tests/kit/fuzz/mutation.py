@@ -50,9 +50,9 @@ def edited(content: bytes, changes: list[tuple[str, float, int]]) -> bytes:
 leaves = st.tuples(st.sampled_from(["set", "delete", "add"]), st.integers(0, 50), st.integers(0, len(VALUES) - 1))
 
 
-def reworked(facts: dict[str, Any], changes: list[tuple[str, int, int]]) -> bytes:
+def reworked(metadata: dict[str, Any], changes: list[tuple[str, int, int]]) -> bytes:
     """Return JSON of facts with values replaced, deleted or added; still JSON, as far as Python's goes."""
-    changed = json.loads(json.dumps(facts))
+    changed = json.loads(json.dumps(metadata))
     for kind, where, number in changes:
         keys = sorted(changed)
         if kind == "add" or not keys:

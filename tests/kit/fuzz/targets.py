@@ -285,14 +285,14 @@ def targets() -> dict[str, Target]:
     """Return the readers by name."""
     junk = st.one_of(st.binary(max_size=120), st.text(max_size=80).map(lambda text: text.encode("utf-8", "replace")))
     files = st.builds(_changed_file, st.integers(0, 20), edits)
-    facts = st.builds(_changed_facts, st.booleans(), st.lists(leaves, min_size=1, max_size=4))
+    metadata = st.builds(_changed_facts, st.booleans(), st.lists(leaves, min_size=1, max_size=4))
     return {
         "prices in a CSV file": Target(_mutations_of(_long_csv), junk, _read_long, 0.16),
         "a CSV folder to ingest": Target(_mutations_of(_one_csv), junk, _ingest, 0.14),
         "prices in a Parquet file": Target(_mutations_of(_parquet), junk, _read_parquet, 0.04),
         "price frames": Target(st.lists(cells, min_size=1, max_size=3).map(_spoilt), wild_frames, _build, 0.14),
         "files of a store": Target(files, wild_file, _open, 0.2),
-        "manifest and configuration of a store": Target(facts, wild_file, _open, 0.14),
+        "manifest and configuration of a store": Target(metadata, wild_file, _open, 0.14),
         "options": Target(_mutations_of(lambda: CONFIG), junk, _configure, 0.1),
         "weights": Target(_mutations_of(lambda: WEIGHTS), junk, _weigh, 0.08),
     }

@@ -15,7 +15,7 @@ from volplugin import (
 )
 from volplugin.correlation import CorrelationEstimator, LedoitWolfCorrelation
 from volplugin.errors import ParameterError
-from volplugin.risk.adjustments import Draft, PastBooks, PastForecasts
+from volplugin.risk.adjustments import AdjustedForecast, PastForecasts, PastPortfolios
 
 COUNT, LENGTH = 20, 60
 NAMES = pd.Index([f"A{place:02}" for place in range(COUNT)])
@@ -28,17 +28,17 @@ def drawn(seed: int) -> pd.DataFrame:
 
 
 def past(z: pd.DataFrame, correlation: CorrelationEstimator) -> PastForecasts:
-    return PastForecasts(21, z, z.abs(), z, z.columns, correlation, PastBooks())
+    return PastForecasts(21, z, z.abs(), z, z.columns, correlation, PastPortfolios())
 
 
-def adjusted(z: pd.DataFrame, correlation: CorrelationEstimator, calibration: EigenvalueAdjustment) -> Draft:
+def adjusted(z: pd.DataFrame, correlation: CorrelationEstimator, calibration: EigenvalueAdjustment) -> AdjustedForecast:
     sigma = pd.Series(1.0, index=z.columns)
-    draft = Draft(sigma, correlation.estimate(z), "structure", {})
+    draft = AdjustedForecast(sigma, correlation.estimate(z), "structure", {})
     return calibration.apply(draft, past(z, correlation))
 
 
 def understatement(
-    book, seeds: range, calibration: EigenvalueAdjustment, correlation: CorrelationEstimator | None = None
+    portfolio, seeds: range, calibration: EigenvalueAdjustment, correlation: CorrelationEstimator | None = None
 ) -> float:
     """True over forecast variance of a book made of each drawn sample's forecast, on average."""
     ratios = []
@@ -46,12 +46,12 @@ def understatement(
         z = drawn(seed)
         draft = adjusted(z, RollingCorrelation(LENGTH) if correlation is None else correlation, calibration)
         forecast = CovarianceForecast(z.index[-1], 21, draft.volatility, draft.correlation)
-        w = book(forecast)
+        w = portfolio(forecast)
         ratios.append(w @ TRUTH @ w / forecast.portfolio_volatility(w) ** 2)
     return float(np.mean(ratios))
 
 
-def test_it_takes_most_of_the_bias_out_of_optimised_books():
+def test_it_takes_most_of_the_bias_out_of_optimised_portfolios():
     """Of samples of 60 sessions of 20 assets whose truth is known."""
 
     def optimised(forecast: CovarianceForecast) -> pd.Series:
@@ -65,7 +65,7 @@ def test_it_takes_most_of_the_bias_out_of_optimised_books():
     assert 0.9 < more < after
 
 
-def test_it_leaves_books_that_nobody_optimised():
+def test_it_leaves_portfolios_that_nobody_optimised():
     before = understatement(equal_weight, range(12), EigenvalueAdjustment(strength=0.0))
     after = understatement(equal_weight, range(12), EigenvalueAdjustment())
     assert after == pytest.approx(before, rel=0.05)

@@ -18,7 +18,7 @@ from volplugin import (
     WalkForward,
 )
 from volplugin.risk import adjustments as calibration
-from volplugin.risk.adjustments import Calibration
+from volplugin.risk.adjustments import CovarianceAdjustment
 
 every_calibration = pytest.mark.parametrize("name", CALIBRATIONS)
 VIEWS = ("risk", "structure")
@@ -49,8 +49,8 @@ def same(one: CovarianceForecast, other: CovarianceForecast, tolerance: float = 
 def test_every_calibration_of_the_package_is_registered():
     registered = {type(item) for make in CALIBRATIONS.values() for item in make()}
     public = {getattr(calibration, name) for name in calibration.__all__}
-    kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, Calibration)}
-    assert registered == kinds - {Calibration}
+    kinds = {kind for kind in public if isinstance(kind, type) and issubclass(kind, CovarianceAdjustment)}
+    assert registered == kinds - {CovarianceAdjustment}
 
 
 # -- the forecast ----------------------------------------------------------------------------------
@@ -71,8 +71,8 @@ def test_it_moves_the_forecast_and_says_how_far(name, forecasts, known):
     ratio = forecast.volatility / plain.volatility
     assert ratio.between(0.5, 2).all()
     assert (ratio - 1).abs().max() > 1e-3
-    facts = forecast.diagnostics["calibration"]
-    assert list(facts) == [type(item).__name__ for item in CALIBRATIONS[name]()]
+    metadata = forecast.diagnostics["calibration"]
+    assert list(metadata) == [type(item).__name__ for item in CALIBRATIONS[name]()]
     assert forecast.diagnostics["condition_number"] == pytest.approx(np.linalg.cond(forecast.correlation), rel=1e-6)
     off = forecast.correlation.to_numpy()[~np.eye(len(ASSETS), dtype=bool)]
     assert forecast.diagnostics["average_correlation"] == pytest.approx(off.mean())
@@ -124,13 +124,15 @@ def test_who_else_is_asked_for_does_not_matter(name, forecasts, known):
         same(model(name).forecast(known, assets=few), forecasts[name].select(few))
 
 
-def test_a_stranger_does_not_move_the_reference_book(known, forecasts):
+def test_a_stranger_does_not_move_the_reference_portfolio(known, forecasts):
     """Nor, with it, the others' risk: the factor is that of the market."""
     stranger = known.close["HOTE"].rename("NEW") ** 2
     beside = PricePanel(close=pd.concat([known.close[["ALFA"]], stranger], axis=1), market=known)
     for name in ("regime-book", "regime-assets"):
-        factor = model(name).forecast(beside).diagnostics["calibration"]["RegimeMultiplier"]["factor"]
-        assert factor == pytest.approx(forecasts[name].diagnostics["calibration"]["RegimeMultiplier"]["factor"])
+        factor = model(name).forecast(beside).diagnostics["calibration"]["VolatilityRegimeAdjustment"]["factor"]
+        assert factor == pytest.approx(
+            forecasts[name].diagnostics["calibration"]["VolatilityRegimeAdjustment"]["factor"]
+        )
 
 
 # -- the past, and nothing but the past --------------------------------------------------------------
@@ -169,7 +171,7 @@ def test_little_history_is_no_obstacle(name, known):
 
 
 @pytest.fixture(scope="module")
-def walks(synthetic) -> tuple[WalkForward, WalkForward]:
+def walk_forwards(synthetic) -> tuple[WalkForward, WalkForward]:
     """Trained in quarterly vintages on clean data, and on data poisoned after `ASOF`."""
     return tuple(
         WalkForward(HARVolatility("market"), RefitSchedule("quarterly")).train(
@@ -180,10 +182,10 @@ def walks(synthetic) -> tuple[WalkForward, WalkForward]:
 
 
 @every_calibration
-def test_future_poison(name, walks, synthetic):
+def test_future_poison(name, walk_forwards, synthetic):
     """Pointwise, and along a path that runs on into the poison."""
     panels = synthetic, poisoned(synthetic, ASOF)
-    clean, dirty = (model(name, walk) for walk in walks)
+    clean, dirty = (model(name, walk_forward) for walk_forward in walk_forwards)
     before, after = (one.forecast(panel.asof(ASOF)) for one, panel in zip((clean, dirty), panels, strict=True))
     pd.testing.assert_frame_equal(after.covariance, before.covariance, check_exact=True)
     assert dict(after.diagnostics) == dict(before.diagnostics)
@@ -199,11 +201,11 @@ def test_future_poison(name, walks, synthetic):
 
 
 @every_calibration
-def test_a_path_equals_forecasts_made_alone(name, walks, synthetic):
+def test_a_path_equals_forecasts_made_alone(name, walk_forwards, synthetic):
     """Around a change of vintage, with the past remembered in a path and in a backtest."""
-    calibrated = model(name, walks[0])
+    calibrated = model(name, walk_forwards[0])
     wanted = SESSIONS[1060:1068]
-    running = calibrated.session_forecaster()
+    running = calibrated.backtest_forecaster()
     path = list(calibrated.forecast_path(synthetic, wanted, 5))
     assert len({forecast.diagnostics["model"]["trained_through"] for forecast in path}) == 2
     for session, forecast in zip(wanted, path, strict=True):

@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 from synthetic import ASOF, ASSETS, SESSIONS
 
-from volplugin import PricePanel, RegimeMultiplier, RiskModel, RollingCorrelation, RollingVolatility, equal_weight
+from volplugin import (
+    PricePanel,
+    RiskModel,
+    RollingCorrelation,
+    RollingVolatility,
+    VolatilityRegimeAdjustment,
+    equal_weight,
+)
 from volplugin.errors import ParameterError
 
 PLAIN = RiskModel(RollingVolatility(20), RollingCorrelation(60))
@@ -26,7 +33,7 @@ def factor(calibration, panel: PricePanel, horizon: int = 21) -> float:
     forecast = calibrated(calibration).forecast(panel, horizon)
     ratio = forecast.volatility / PLAIN.forecast(panel, horizon).volatility
     assert ratio.max() - ratio.min() < 1e-12
-    assert forecast.diagnostics["calibration"]["RegimeMultiplier"]["factor"] == pytest.approx(ratio.iloc[0])
+    assert forecast.diagnostics["calibration"]["VolatilityRegimeAdjustment"]["factor"] == pytest.approx(ratio.iloc[0])
     return float(ratio.iloc[0])
 
 
@@ -37,7 +44,7 @@ def stood(forecasts: pd.Series, sessions: pd.DatetimeIndex, age: int) -> pd.Seri
 
 @pytest.mark.parametrize(("horizon", "age"), [(1, 1), (5, 5), (21, 21), (63, 21)])
 @pytest.mark.parametrize("strength", [0.5, 1.0])
-def test_the_book_by_hand(horizon, age, strength, known):
+def test_the_portfolio_by_hand(horizon, age, strength, known):
     """Each return of the equal-weight book over the forecasts, made alone, that stood over it."""
     sessions = known.sessions[-36:]
     made = known.sessions[-36 - age :]
@@ -47,7 +54,7 @@ def test_the_book_by_hand(horizon, age, strength, known):
     returns = known.close.pct_change(fill_method=None).mean(axis=1)[sessions]
     squares = returns**2 * stood(forecasts, sessions, age)
     expected = np.average(squares, weights=WEIGHTS) ** (strength / 2)
-    assert factor(RegimeMultiplier(6, strength), known, horizon) == pytest.approx(expected, rel=1e-9)
+    assert factor(VolatilityRegimeAdjustment(6, strength), known, horizon) == pytest.approx(expected, rel=1e-9)
 
 
 def test_over_assets_at_one_session_it_is_the_adjustment_of_use4(known):
@@ -55,7 +62,7 @@ def test_over_assets_at_one_session_it_is_the_adjustment_of_use4(known):
     sigma = RollingVolatility(20).predict_path(known, known.sessions[900], ASOF, horizon=1).shift(1)
     b_squared = ((np.log(known.close).diff() / sigma) ** 2).mean(axis=1).tail(36)
     expected = np.sqrt(np.average(b_squared, weights=WEIGHTS))
-    assert factor(RegimeMultiplier(6, 1.0, over="assets"), known, 1) == pytest.approx(expected, rel=1e-9)
+    assert factor(VolatilityRegimeAdjustment(6, 1.0, over="assets"), known, 1) == pytest.approx(expected, rel=1e-9)
 
 
 def test_storms_raise_it_and_calms_lower_it(synthetic):
@@ -68,38 +75,44 @@ def test_storms_raise_it_and_calms_lower_it(synthetic):
             moved = returns.copy()
             moved.iloc[-8:] *= size
             panel = PricePanel(close=50 * np.exp(moved.cumsum()))
-            factors.append(factor(RegimeMultiplier(6, 1.0, over=over), panel))
+            factors.append(factor(VolatilityRegimeAdjustment(6, 1.0, over=over), panel))
         calm, usual, storm = factors
         assert calm < 0.85 * usual
         assert storm > 1.5 * usual
 
 
 def test_without_strength_nothing_changes(known):
-    assert factor(RegimeMultiplier(6, 0.0), known) == pytest.approx(1, abs=1e-12)
+    assert factor(VolatilityRegimeAdjustment(6, 0.0), known) == pytest.approx(1, abs=1e-12)
 
 
 def test_sessions_never_seen_count_as_predicted(known):
     """After 25 sessions of history, four of which have a forecast before them, the factor stays near one."""
     short = known.tail(25)
-    whole, few = (abs(np.log(factor(RegimeMultiplier(60, 1.0, over="assets"), panel))) for panel in (known, short))
+    whole, few = (
+        abs(np.log(factor(VolatilityRegimeAdjustment(60, 1.0, over="assets"), panel))) for panel in (known, short)
+    )
     assert 0 < few < 0.15
-    facts = calibrated(RegimeMultiplier(60)).forecast(short).diagnostics["calibration"]["RegimeMultiplier"]
-    assert facts == {"factor": 1.0, "sessions": 0}
+    metadata = (
+        calibrated(VolatilityRegimeAdjustment(60))
+        .forecast(short)
+        .diagnostics["calibration"]["VolatilityRegimeAdjustment"]
+    )
+    assert metadata == {"factor": 1.0, "sessions": 0}
     assert whole != few
 
 
-def test_a_halt_leaves_the_rest_of_the_book(synthetic):
+def test_a_halt_leaves_the_rest_of_the_portfolio(synthetic):
     """Sessions on which one asset did not trade count with the others."""
-    within = calibrated(RegimeMultiplier(6)).forecast(synthetic.asof(SESSIONS[1022]))
-    assert within.diagnostics["calibration"]["RegimeMultiplier"]["sessions"] == 36
+    within = calibrated(VolatilityRegimeAdjustment(6)).forecast(synthetic.asof(SESSIONS[1022]))
+    assert within.diagnostics["calibration"]["VolatilityRegimeAdjustment"]["sessions"] == 36
 
 
 def test_lookback():
     """Of volatilities 41 and 60 rows of correlation, and of the multiplier 36 sessions under 21-session forecasts."""
     assert calibrated(None).lookback == 41 + 60
-    assert calibrated(RegimeMultiplier(6)).lookback == 41 + 60 + 36 + 21
-    assert calibrated(RegimeMultiplier(6, over="assets")).lookback == 41 + 60
-    assert calibrated(RegimeMultiplier(42, over="assets")).lookback == 41 + 252 + 21
+    assert calibrated(VolatilityRegimeAdjustment(6)).lookback == 41 + 60 + 36 + 21
+    assert calibrated(VolatilityRegimeAdjustment(6, over="assets")).lookback == 41 + 60
+    assert calibrated(VolatilityRegimeAdjustment(42, over="assets")).lookback == 41 + 252 + 21
 
 
 @pytest.mark.parametrize(
@@ -114,4 +127,4 @@ def test_lookback():
 )
 def test_impossible_parameters(parameters, complaint, known):
     with pytest.raises(ParameterError, match=complaint):
-        calibrated(RegimeMultiplier(**parameters)).forecast(known)
+        calibrated(VolatilityRegimeAdjustment(**parameters)).forecast(known)

@@ -1,7 +1,7 @@
 import pytest
 from synthetic import ASOF
 
-from volplugin import AssetBias, RegimeMultiplier, RiskModel, RollingCorrelation, RollingVolatility
+from volplugin import AssetBias, RiskModel, RollingCorrelation, RollingVolatility, VolatilityRegimeAdjustment
 from volplugin.errors import ParameterError
 
 
@@ -17,9 +17,9 @@ def test_factors_multiply(synthetic):
         for given in (
             None,
             AssetBias(20),
-            RegimeMultiplier(6),
-            [AssetBias(20), RegimeMultiplier(6)],
-            (RegimeMultiplier(6), AssetBias(20)),
+            VolatilityRegimeAdjustment(6),
+            [AssetBias(20), VolatilityRegimeAdjustment(6)],
+            (VolatilityRegimeAdjustment(6), AssetBias(20)),
         )
     )
     assert (both / plain).to_dict() == pytest.approx((bias / plain * regime / plain).to_dict())
@@ -32,7 +32,7 @@ def test_none_at_all(synthetic):
 
 
 def test_parameters_of_one_are_reached_by_name():
-    chosen = model(RegimeMultiplier()).set_params(calibration__halflife=10, calibration__over="assets")
+    chosen = model(VolatilityRegimeAdjustment()).set_params(calibration__halflife=10, calibration__over="assets")
     assert (chosen.calibration.halflife, chosen.calibration.over) == (10, "assets")
 
 
@@ -40,9 +40,12 @@ def test_parameters_of_one_are_reached_by_name():
     ("given", "complaint"),
     [
         (0.5, "calibration is 0.5"),
-        ("regime", "calibration is 'regime'; pass one such as RegimeMultiplier"),
-        ([AssetBias, RegimeMultiplier()], "calibration is <class"),
-        ([RegimeMultiplier(10), RegimeMultiplier(42)], "RegimeMultiplier, RegimeMultiplier; pass one of a kind"),
+        ("regime", "calibration is 'regime'; pass one such as VolatilityRegimeAdjustment"),
+        ([AssetBias, VolatilityRegimeAdjustment()], "calibration is <class"),
+        (
+            [VolatilityRegimeAdjustment(10), VolatilityRegimeAdjustment(42)],
+            "VolatilityRegimeAdjustment, VolatilityRegimeAdjustment; pass one of a kind",
+        ),
     ],
 )
 def test_what_is_no_calibration(given, complaint, synthetic):

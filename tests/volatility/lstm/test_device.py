@@ -68,8 +68,10 @@ def test_a_device_that_is_not_there_is_refused(known):
 
 def test_a_store_does_not_ask_where_its_vintages_were_trained(synthetic, tmp_path):
     first, last = "2015-01-02", "2015-03-02"
-    walks = [WalkForward(tiny_lstm().set_params(device=name), store=ModelStore(tmp_path)) for name in ("cpu", "auto")]
-    walks[0].train(synthetic, first, last, progress=False)
+    walk_forwards = [
+        WalkForward(tiny_lstm().set_params(device=name), store=ModelStore(tmp_path)) for name in ("cpu", "auto")
+    ]
+    walk_forwards[0].train(synthetic, first, last, progress=False)
     assert "device" not in (tmp_path / "store.json").read_text()
-    assert walks[1].train(synthetic, first, last, progress=False).at(synthetic.sessions[-1]).assets_
-    assert walks[0].configuration == walks[1].configuration
+    assert walk_forwards[1].train(synthetic, first, last, progress=False).vintage_at(synthetic.sessions[-1]).assets_
+    assert walk_forwards[0].configuration == walk_forwards[1].configuration

@@ -11,10 +11,10 @@ from synthetic import ASOF, ASSETS, SESSIONS, TRAINED, poisoned
 from volplugin import HARVolatility, LSTMVolatility, ModelStore, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
-from volplugin.volatility.features import INPUTS, build_inputs
+from volplugin.volatility.features import INPUTS, build_features
 from volplugin.volatility.lstm import fitting
 from volplugin.volatility.lstm.training import LOSSES
-from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_the_state_holds_every_learned_number(model):
 def test_the_forecast_by_hand(model, synthetic):
     """Mean of the networks in logs, blended with the regression, times the rescale and the slow level."""
     known = synthetic.asof(ASOF).tail(model.lookback)
-    inputs = build_inputs(known, known)
+    inputs = build_features(known, known)
     x, base = inputs.take(INPUTS), inputs.base[-1]
     begin = len(x) - 1
     block = known.sessions.to_numpy("datetime64[D]").astype(int) // 21
@@ -67,7 +67,7 @@ def test_the_forecast_by_hand(model, synthetic):
             outputs = [network(bars)[0][0, -1].double().numpy() for network in model.ensemble_.networks]
         linear = x[-1, column] @ model.linear_[1:-1] + model.linear_[0]
         variance = np.exp(0.75 * np.mean(outputs, axis=0) + 0.25 * linear) * model.factor_ * base[column]
-        for knot, horizon in enumerate(KNOTS):
+        for knot, horizon in enumerate(FITTED_HORIZONS):
             assert model.predict(known, horizon)[asset] == pytest.approx(np.sqrt(variance[knot]), rel=1e-5)
 
 
@@ -84,16 +84,18 @@ def test_all_linear_it_is_the_pooled_regression(training, synthetic):
     known = synthetic.asof(ASOF)
     deep = small(linear_share=1.0).fit(training)
     linear = HARVolatility("lstm").fit(training)
-    for horizon in KNOTS:
+    for horizon in FITTED_HORIZONS:
         pd.testing.assert_series_equal(deep.predict(known, horizon), linear.predict(known, horizon), rtol=1e-4)
 
 
 def test_the_rescale_makes_the_mean_quotient_one_on_the_training_data(model, training):
     """Times what its linear part misses out of sample."""
-    target = forward_variance(training, KNOTS, close_to_close_ratio(training))
-    inputs = build_inputs(training, training)
-    missing = out_of_sample_ratio(inputs.take(INPUTS), target / inputs.base[..., None], INPUTS, KNOTS)
-    for knot, (horizon, path) in enumerate(model.replay(training, SESSIONS[0], TRAINED, KNOTS).items()):
+    target = forward_variance(training, FITTED_HORIZONS, close_to_close_ratio(training))
+    inputs = build_features(training, training)
+    missing = out_of_sample_ratio(inputs.take(INPUTS), target / inputs.base[..., None], INPUTS, FITTED_HORIZONS)
+    for knot, (horizon, path) in enumerate(
+        model.predict_in_sample(training, SESSIONS[0], TRAINED, FITTED_HORIZONS).items()
+    ):
         quotient = target[..., knot] / path.where(training.close.notna()).to_numpy() ** 2
         assert np.nanmean(quotient) * missing[knot] == pytest.approx(1, abs=2e-3), horizon
 
@@ -174,10 +176,10 @@ def test_steps_chosen_by_the_loss_itself(training, synthetic):
 
 
 def test_its_parts_are_its_seeds(model, training):
-    parts = model.parts()
+    parts = model.members()
     assert [part.seeds for part in parts] == [(0,), (1,)]
-    states = [clone(part).fit_part(training) for part in parts]
-    joined = tiny_lstm().join(states, training)
+    states = [clone(part).fit_member(training) for part in parts]
+    joined = tiny_lstm().combine(states, training)
     for name, array in model.get_state().items():
         np.testing.assert_array_equal(joined.get_state()[name], array)
     assert joined.trained_through_ == TRAINED
@@ -190,28 +192,30 @@ def test_weights_that_do_not_fit(model):
 
 def test_a_carried_state_is_kept_with_its_vintage(model, synthetic, tmp_path):
     """Closed after some sessions and opened again from disk: the next ones are the same, by single steps."""
-    store, follower = ModelStore(tmp_path), model.follower()
+    store, online_predictor = ModelStore(tmp_path), model.online_predictor()
     store.save(TRAINED, model.get_state(), {"fingerprint": "", "assets": model.assets_, "universe": model.universe_})
     assert store.load_carried(TRAINED) is None
     for session in SESSIONS[1018:1025]:
-        follower.replay(synthetic, session, session, (21,))
-    store.save_carried(TRAINED, follower.get_state())
-    resumed = model.follower()
+        online_predictor.predict_in_sample(synthetic, session, session, (21,))
+    store.save_carried(TRAINED, online_predictor.get_state())
+    resumed = model.online_predictor()
     resumed.set_state(store.load_carried(TRAINED))
     assert (resumed.state.session, resumed.state.assets) == (SESSIONS[1024], list(synthetic.assets))
     for session in SESSIONS[1025:1060]:
-        expected = follower.replay(synthetic, session, session, (21,))[21]
-        pd.testing.assert_frame_equal(resumed.replay(synthetic, session, session, (21,))[21], expected, rtol=1e-7)
+        expected = online_predictor.predict_in_sample(synthetic, session, session, (21,))[21]
+        pd.testing.assert_frame_equal(
+            resumed.predict_in_sample(synthetic, session, session, (21,))[21], expected, rtol=1e-7
+        )
 
 
 def test_what_another_vintage_carried_is_not_taken(model, synthetic, tmp_path):
-    store, follower = ModelStore(tmp_path), model.follower()
-    facts = {"assets": model.assets_, "universe": model.universe_}
-    store.save(TRAINED, model.get_state(), facts | {"fingerprint": "of some prices"})
-    follower.replay(synthetic, SESSIONS[1018], SESSIONS[1018], (21,))
-    store.save_carried(TRAINED, follower.get_state())
+    store, online_predictor = ModelStore(tmp_path), model.online_predictor()
+    metadata = {"assets": model.assets_, "universe": model.universe_}
+    store.save(TRAINED, model.get_state(), metadata | {"fingerprint": "of some prices"})
+    online_predictor.predict_in_sample(synthetic, SESSIONS[1018], SESSIONS[1018], (21,))
+    store.save_carried(TRAINED, online_predictor.get_state())
     shutil.rmtree(tmp_path / "vintages")
-    store.save(TRAINED, model.get_state(), facts | {"fingerprint": "of others"})
+    store.save(TRAINED, model.get_state(), metadata | {"fingerprint": "of others"})
     assert store.load_carried(TRAINED) is None
 
 

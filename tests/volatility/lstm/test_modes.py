@@ -41,7 +41,7 @@ def restored(model: LSTMVolatility) -> LSTMVolatility:
 
 
 def test_components_are_the_seeds_and_the_ensemble(shared, known):
-    parts = shared.components()
+    parts = shared.ensemble_members()
     assert list(parts) == ["seed 0", "seed 1", "ensemble"]
     forecasts = {name: part.predict(known, 21) for name, part in parts.items()}
     factor = {name: part.factor_[2] for name, part in parts.items()}
@@ -51,13 +51,13 @@ def test_components_are_the_seeds_and_the_ensemble(shared, known):
 
 def test_a_component_is_the_model_fitted_as_such(shared, training, known):
     alone = small(seeds=(1,), linear_share=0.0).fit(training)
-    pd.testing.assert_series_equal(shared.components()["seed 1"].predict(known), alone.predict(known), rtol=1e-9)
+    pd.testing.assert_series_equal(shared.ensemble_members()["seed 1"].predict(known), alone.predict(known), rtol=1e-9)
 
 
 def test_components_survive_a_store_and_leave_the_model_as_it_was(shared, known):
     before = shared.predict(known)
-    for name, part in restored(shared).components().items():
-        pd.testing.assert_series_equal(part.predict(known), shared.components()[name].predict(known))
+    for name, part in restored(shared).ensemble_members().items():
+        pd.testing.assert_series_equal(part.predict(known), shared.ensemble_members()[name].predict(known))
     pd.testing.assert_series_equal(shared.predict(known), before)
 
 
@@ -128,17 +128,17 @@ def test_without_the_reference_universe_the_recurrent_layers_still_speak(shared,
     path = shared.predict_path(one, SESSIONS[1000], SESSIONS[1060])
     for session in (SESSIONS[1000], SESSIONS[1033]):
         pd.testing.assert_series_equal(path.loc[session], shared.predict(one.asof(session)), check_names=False)
-    assert (shared.alone_[1:4] != 0).any()
+    assert (shared.no_market_coef_[1:4] != 0).any()
     whole = shared.predict_path(synthetic, SESSIONS[1000], SESSIONS[1060])
     assert ((path["ALFA"] / whole["ALFA"]).between(0.6, 1.7)).all()
 
 
 def test_state_is_carried_without_the_reference_universe_too(shared, synthetic):
     one = PricePanel(**{field: getattr(synthetic, field)[["ALFA"]] for field in FIELDS})
-    follower = shared.follower()
+    online_predictor = shared.online_predictor()
     for session in SESSIONS[1018:1060]:
-        carried = follower.replay(one, session, session, (1, 21))
-        replayed = shared.replay(one, session, session, (1, 21))
+        carried = online_predictor.predict_in_sample(one, session, session, (1, 21))
+        replayed = shared.predict_in_sample(one, session, session, (1, 21))
         for horizon in (1, 21):
             pd.testing.assert_frame_equal(carried[horizon], replayed[horizon], rtol=1e-5)
 
@@ -148,12 +148,12 @@ def test_state_is_carried_without_the_reference_universe_too(shared, synthetic):
 
 def test_other_horizons_have_heads_of_their_own(training, known):
     model = small(horizons=(2, 10)).fit(training)
-    assert model.knots == (2, 10)
+    assert model.fitted_horizons == (2, 10)
     assert model.get_state()["factor"].shape == (2,)
-    follower = model.follower()
-    follower.replay(known, SESSIONS[1020], SESSIONS[1020], (2, 5))
-    carried = follower.replay(known, SESSIONS[1021], SESSIONS[1021], (2, 5))
-    replayed = model.replay(known, SESSIONS[1021], SESSIONS[1021], (2, 5))
+    online_predictor = model.online_predictor()
+    online_predictor.predict_in_sample(known, SESSIONS[1020], SESSIONS[1020], (2, 5))
+    carried = online_predictor.predict_in_sample(known, SESSIONS[1021], SESSIONS[1021], (2, 5))
+    replayed = model.predict_in_sample(known, SESSIONS[1021], SESSIONS[1021], (2, 5))
     pd.testing.assert_frame_equal(carried[5], replayed[5], rtol=1e-5)
 
 

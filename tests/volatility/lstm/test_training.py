@@ -3,7 +3,16 @@ import pytest
 import torch
 
 from volplugin.volatility.lstm.network import VolatilityNetwork
-from volplugin.volatility.lstm.training import LOSSES, Recipe, as_tensor, log_mse, mean_loss, one_thread, qlike, train
+from volplugin.volatility.lstm.training import (
+    LOSSES,
+    TrainingConfig,
+    as_tensor,
+    log_mse,
+    mean_loss,
+    one_thread,
+    qlike,
+    train,
+)
 
 
 def network(seed: int = 0) -> VolatilityNetwork:
@@ -22,7 +31,7 @@ def task(count: int = 40, steps: int = 30) -> tuple[np.ndarray, np.ndarray]:
 
 def trained(x: np.ndarray, y: np.ndarray, seed: int = 0, **recipe: float) -> VolatilityNetwork:
     generator = torch.Generator().manual_seed(seed)
-    return train(network(), x, y, log_mse, Recipe(**({"steps": 20, "learning_rate": 0.02} | recipe)), generator)
+    return train(network(), x, y, log_mse, TrainingConfig(**({"steps": 20, "learning_rate": 0.02} | recipe)), generator)
 
 
 def weights(made: VolatilityNetwork) -> np.ndarray:
@@ -96,7 +105,7 @@ def test_a_batch_without_any_target_does_not_spoil_the_weights():
 def test_one_step_is_a_step_of_adamw():
     """With one batch of everything: against torch's optimiser driven by hand."""
     x, y = task(8)
-    made, recipe = trained(x, y, steps=1, batch=8), Recipe(steps=1, learning_rate=0.02, batch=8)
+    made, recipe = trained(x, y, steps=1, batch=8), TrainingConfig(steps=1, learning_rate=0.02, batch=8)
     expected = network()
     first = torch.optim.lr_scheduler.OneCycleLR(
         torch.optim.AdamW(expected.parameters(), lr=0.02), max_lr=recipe.learning_rate, total_steps=2

@@ -5,7 +5,7 @@ from synthetic import ASOF, TRAINED
 from volplugin import LSTMVolatility
 from volplugin.volatility.lstm.ensemble import Readout, with_one
 from volplugin.volatility.lstm.fitting import RIDGE, fine_tune
-from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 ASSETS = ["ODD", "SAME"]
 
@@ -23,7 +23,7 @@ def table():
 
 def test_only_the_asset_that_gains_keeps_its_own(table):
     hidden, x, log_y, shared = table
-    tuned = fine_tune(shared, hidden, x, log_y, ASSETS, KNOTS)
+    tuned = fine_tune(shared, hidden, x, log_y, ASSETS, FITTED_HORIZONS)
     assert "ODD" in tuned.own
     gain = np.nanmean((log_y - tuned(hidden, x, ASSETS)) ** 2, axis=(0, 2))
     before = np.nanmean((log_y - shared(hidden, x, ASSETS)) ** 2, axis=(0, 2))
@@ -36,7 +36,7 @@ def test_the_ridge_by_hand(table):
     features = with_one(hidden, x)[:, 0]
     missing = log_y[:, 0] - features @ shared.table
     by_hand = np.linalg.inv(features.T @ features + RIDGE * np.eye(6)) @ features.T @ missing
-    tuned = fine_tune(shared, hidden, x, log_y, ASSETS, KNOTS)
+    tuned = fine_tune(shared, hidden, x, log_y, ASSETS, FITTED_HORIZONS)
     np.testing.assert_allclose(tuned.own["ODD"] - shared.table, by_hand, rtol=1e-9)
 
 
@@ -45,7 +45,7 @@ def test_targets_of_the_tail_do_not_reach_the_trial(table):
     hidden, x, log_y, shared = table
     turned = log_y.copy()
     turned[2400:, 0] -= 1.6 * hidden[2400:, 0, :1]
-    assert "ODD" not in fine_tune(shared, hidden, x, turned, ASSETS, KNOTS).own
+    assert "ODD" not in fine_tune(shared, hidden, x, turned, ASSETS, FITTED_HORIZONS).own
 
 
 def test_the_mode_says_how_many_were_accepted_and_serves_strangers(synthetic):

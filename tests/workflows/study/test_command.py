@@ -21,8 +21,8 @@ def home(closes, tmp_path_factory):
     (folder / "unknown.csv").write_text("symbol,weight\nALFA,0.7\nZULU,0.3\n")
     tiny = LSTMVolatility(units=(2,), window=10, seeds=(0,), steps=2)
     store = ModelStore(folder / "out" / "models")
-    walk = WalkForward(tiny, schedule=RefitSchedule("yearly"), store=store)
-    walk.train(PricePanel.from_csv(folder / "closes"), "2016-12-01", "2016-12-02", n_jobs=1, progress=False)
+    walk_forward = WalkForward(tiny, schedule=RefitSchedule("yearly"), store=store)
+    walk_forward.train(PricePanel.from_csv(folder / "closes"), "2016-12-01", "2016-12-02", n_jobs=1, progress=False)
     return folder
 
 
@@ -35,8 +35,8 @@ def test_study_runs_and_a_second_one_has_nothing_to_train(home):
     first = study(home, "--weights", str(home / "weights.csv"))
     assert first.exit_code == 0, first.output
     assert "0 of 3; to be trained: 3" in first.stderr
-    for said in ("the common sample is used", "equal weights, 20 sessions ahead", "weights of weights.csv, 20"):
-        assert said in first.stdout
+    for sentences in ("the common sample is used", "equal weights, 20 sessions ahead", "weights of weights.csv, 20"):
+        assert sentences in first.stdout
     numbers = json.loads((home / "out" / "study.json").read_text())
     assert numbers["causal_model"].startswith("LSTMVolatility + TwoSpeedCorrelation")
     second = study(home)

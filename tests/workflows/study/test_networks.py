@@ -27,10 +27,10 @@ def test_resumed_equals_undisturbed(sample, folder, trained, tmp_path, monkeypat
     fitted = []
     real = networks._fit
     monkeypatch.setattr(networks, "_fit", lambda name, *rest: fitted.append(name) or real(name, *rest))
-    said = []
-    resumed = train_networks(sample, tmp_path, n_jobs=1, progress=False, say=said.append)
+    sentences = []
+    resumed = train_networks(sample, tmp_path, n_jobs=1, progress=False, log=sentences.append)
     assert fitted == ["ALFA", "DELT"]
-    assert said == [f"networks kept in {tmp_path}: 1 of 3; to be trained: 2"]
+    assert sentences == [f"networks kept in {tmp_path}: 1 of 3; to be trained: 2"]
     equal(trained, resumed)
 
 

@@ -24,16 +24,16 @@ def written(result, tmp_path_factory):
     return folder
 
 
-def with_table(book, model, **changes):
-    table = book.table.copy()
+def with_table(portfolio, model, **changes):
+    table = portfolio.table.copy()
     for column, value in changes.items():
         table.loc[model, column] = value
-    return dataclasses.replace(book, table=table)
+    return dataclasses.replace(portfolio, table=table)
 
 
 def test_files_are_written(written):
     files = {file.relative_to(written).as_posix() for file in written.rglob("*") if file.is_file()}
-    plots = {f"plots/book{book}_{kind}.png" for book in (1, 2) for kind in ("seed", "causal")}
+    plots = {f"plots/book{portfolio}_{kind}.png" for portfolio in (1, 2) for kind in ("seed", "causal")}
     assert files == plots | {"plots/average_correlation.png", "study.html", "study.json", "predictions.csv"}
 
 
@@ -50,27 +50,27 @@ def test_numbers_are_plain_json(written, result):
     assert numbers["settings"]["epochs"] == 1
     assert numbers["books"]["mine"]["weights"] == {"ALFA": 0.75, "BRAV": 0.0, "DELT": 0.25}
     score = numbers["books"]["mine"]["scores"][SEED]
-    assert score["qlike"] == pytest.approx(result.books["mine"].table.at[SEED, "qlike"], rel=1e-6)
+    assert score["qlike"] == pytest.approx(result.portfolios["mine"].table.at[SEED, "qlike"], rel=1e-6)
     assert numbers["stocks"].keys() == {"ALFA", "BRAV", "DELT"}
 
 
 def test_predictions_hold_every_line(written, result):
     table = pd.read_csv(written / "predictions.csv")
     mine = table[table["book"] == "mine"]
-    np.testing.assert_allclose(mine[SEED], result.books["mine"].predicted[SEED])
-    np.testing.assert_allclose(mine["true"], result.books["mine"].true)
+    np.testing.assert_allclose(mine[SEED], result.portfolios["mine"].predicted[SEED])
+    np.testing.assert_allclose(mine["true"], result.portfolios["mine"].true)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("model", [SEED, CAUSAL])
 def test_true_and_predicted_are_drawn_annual_and_on_one_scale(result, model, theme):
-    book = result.books["equal weights"]
+    portfolio = result.portfolios["equal weights"]
     ax = Figure().add_subplot()
-    assert plot_true_predicted(book, model, ax, theme) is ax
+    assert plot_true_predicted(portfolio, model, ax, theme) is ax
     lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
-    np.testing.assert_allclose(lines["true"], 100 * np.sqrt(252) * book.true)
-    np.testing.assert_allclose(lines["predicted"], 100 * np.sqrt(252) * book.predicted[model])
-    other = plot_true_predicted(book, SEED if model == CAUSAL else CAUSAL)
+    np.testing.assert_allclose(lines["true"], 100 * np.sqrt(252) * portfolio.true)
+    np.testing.assert_allclose(lines["predicted"], 100 * np.sqrt(252) * portfolio.predicted[model])
+    other = plot_true_predicted(portfolio, SEED if model == CAUSAL else CAUSAL)
     assert ax.get_ylim() == other.get_ylim()
     ax.figure.canvas.draw()
 
@@ -79,7 +79,7 @@ def test_long_titles_are_broken_where_the_figure_is_narrow(result):
     title = "The seed, as described: true and predicted volatility, weights of a_file_with_a_long_name.csv"
     for size, lines in ((WIDE, 1), (NARROW, 3)):
         ax = new_figure(size).add_subplot()
-        plot_true_predicted(result.books["mine"], SEED, ax, title=title)
+        plot_true_predicted(result.portfolios["mine"], SEED, ax, title=title)
         assert len(ax.get_title(loc="left").splitlines()) == lines
 
 
@@ -89,13 +89,13 @@ def test_average_correlation_has_a_line_an_estimator(result):
     assert len(set(ax.get_lines()[0].get_ydata())) == 1
 
 
-def test_text_has_a_table_a_book_and_the_caveats(result):
-    said = study_text(result)
-    assert said.count("below seed") == 2
-    assert "looks ahead twice" in said
-    assert "histories are unequal" in said
-    assert "shares 19 of 20 returns" in " ".join(said.split())
-    assert max(map(len, said.splitlines())) <= 110
+def test_text_has_a_table_a_portfolio_and_the_caveats(result):
+    sentences = study_text(result)
+    assert sentences.count("below seed") == 2
+    assert "looks ahead twice" in sentences
+    assert "histories are unequal" in sentences
+    assert "shares 19 of 20 returns" in " ".join(sentences.split())
+    assert max(map(len, sentences.splitlines())) <= 110
 
 
 @pytest.mark.parametrize(
@@ -107,17 +107,17 @@ def test_text_has_a_table_a_book_and_the_caveats(result):
     ],
 )
 def test_what_the_correlation_was_worth_has_its_direction(result, below, t, expected):
-    book = with_table(result.books["mine"], SEED, qlike=0.4)
-    book = with_table(book, KNOWN, qlike=0.5, below_seed=below, dm_seed=t)
-    assert expected in " ".join(words.sentences(book, 20))
+    portfolio = with_table(result.portfolios["mine"], SEED, qlike=0.4)
+    portfolio = with_table(portfolio, KNOWN, qlike=0.5, below_seed=below, dm_seed=t)
+    assert expected in " ".join(words.sentences(portfolio, 20))
 
 
 @pytest.mark.parametrize(("below", "expected"), [(12.34, "12.3% lower"), (-3.0, "3.0% higher")])
 def test_causal_model_is_better_or_worse(result, below, expected):
-    book = with_table(result.books["mine"], CAUSAL, below_seed=below)
-    assert expected in " ".join(words.sentences(book, 20))
+    portfolio = with_table(result.portfolios["mine"], CAUSAL, below_seed=below)
+    assert expected in " ".join(words.sentences(portfolio, 20))
 
 
 def test_raised_forecasts_are_admitted(result):
-    assert any("1,234 forecasts" in said for said in words.caveats(dataclasses.replace(result, raised=1234)))
-    assert not any("raised" in said for said in words.caveats(dataclasses.replace(result, raised=0)))
+    assert any("1,234 forecasts" in sentences for sentences in words.caveats(dataclasses.replace(result, raised=1234)))
+    assert not any("raised" in sentences for sentences in words.caveats(dataclasses.replace(result, raised=0)))

@@ -14,16 +14,16 @@ def test_unequal_histories_use_the_common_sample_and_say_so(closes, sample):
     assert sample.closes.index[0] == market.LISTED
     assert len(sample.closes) == 900
     assert sample.returns.notna().all(axis=None)
-    said = " ".join(sample.facts())
-    assert "the common sample is used, and 400 of 1300 sessions" in said
-    assert f"DELT begins last, on {market.LISTED.date()}" in said
-    assert "ends first" not in said
+    sentences = " ".join(sample.metadata())
+    assert "the common sample is used, and 400 of 1300 sessions" in sentences
+    assert f"DELT begins last, on {market.LISTED.date()}" in sentences
+    assert "ends first" not in sentences
 
 
 def test_equal_histories_say_nothing_of_it(closes):
     sample = common_sample(closes.select(["ALFA", "BRAV"]))
     assert len(sample.closes) == 1300
-    assert "unequal" not in " ".join(sample.facts())
+    assert "unequal" not in " ".join(sample.metadata())
 
 
 def test_origins_are_split_in_time_eighty_to_twenty(sample):
@@ -41,14 +41,14 @@ def test_a_halt_is_left_out_and_returns_span_it():
     assert not sample.closes.index.isin(market.HALTED).any()
     expected = np.log(panel.close.loc[after] / panel.close.loc[before])
     pd.testing.assert_series_equal(sample.returns.loc[after], expected, check_names=False)
-    assert "4 have a hole in between" in " ".join(sample.facts())
+    assert "4 have a hole in between" in " ".join(sample.metadata())
 
 
-def test_books_earn_simple_returns_at_weights_restored_daily(sample):
+def test_portfolios_earn_simple_returns_at_weights_restored_daily(sample):
     simple = sample.closes.pct_change().iloc[1:]
-    expected = simple @ sample.books["mine"]
-    np.testing.assert_allclose(sample.book_returns("mine"), expected, atol=1e-14)
-    np.testing.assert_allclose(sample.book_returns("equal weights"), simple.mean(axis=1), atol=1e-14)
+    expected = simple @ sample.portfolios["mine"]
+    np.testing.assert_allclose(sample.portfolio_returns("mine"), expected, atol=1e-14)
+    np.testing.assert_allclose(sample.portfolio_returns("equal weights"), simple.mean(axis=1), atol=1e-14)
 
 
 def test_one_stock_is_refused(closes):

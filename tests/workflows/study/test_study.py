@@ -32,40 +32,44 @@ def test_sigma_is_diag_sigma_rho_diag_sigma(sample, causal, volatility):
     assert (forecast.asof, forecast.horizon) == (origin, 20)
 
 
-def test_prediction_of_a_book_is_the_root_of_w_sigma_w(sample, volatility, result):
+def test_prediction_of_a_portfolio_is_the_root_of_w_sigma_w(sample, volatility, result):
     rho = np.corrcoef(sample.returns.to_numpy(), rowvar=False)
-    for name, weights in sample.books.items():
+    for name, weights in sample.portfolios.items():
         spread = (volatility.loc[sample.test] * weights).to_numpy()
         expected = np.sqrt(np.einsum("ti,ij,tj->t", spread, rho, spread))
-        np.testing.assert_allclose(result.books[name].predicted[SEED], expected, rtol=1e-12)
+        np.testing.assert_allclose(result.portfolios[name].predicted[SEED], expected, rtol=1e-12)
 
 
-def test_true_line_is_the_deviation_of_the_books_next_returns(sample, result):
-    book = result.books["mine"]
+def test_true_line_is_the_deviation_of_the_portfolios_next_returns(sample, result):
+    portfolio = result.portfolios["mine"]
     origin = sample.test[11]
-    ahead = sample.book_returns("mine").loc[origin:].iloc[1:21]
-    assert book.true.loc[origin] == pytest.approx(ahead.std(ddof=1))
-    assert book.true.notna().all()
-    assert book.predicted[LAST].loc[origin] == pytest.approx(sample.book_returns("mine").loc[:origin].tail(20).std())
+    ahead = sample.portfolio_returns("mine").loc[origin:].iloc[1:21]
+    assert portfolio.true.loc[origin] == pytest.approx(ahead.std(ddof=1))
+    assert portfolio.true.notna().all()
+    assert portfolio.predicted[LAST].loc[origin] == pytest.approx(
+        sample.portfolio_returns("mine").loc[:origin].tail(20).std()
+    )
 
 
 def test_table_scores_squared_returns_of_the_next_sessions(sample, result):
-    book = result.books["equal weights"]
-    r = sample.book_returns("equal weights")
+    portfolio = result.portfolios["equal weights"]
+    r = sample.portfolio_returns("equal weights")
     outcome = pd.Series({t: (r.loc[t:].iloc[1:21] ** 2).mean() for t in sample.test})
     for model in (SEED, KNOWN, CURRENT, LEVEL, CAUSAL, LAST):
-        loss = qlike(outcome, book.predicted[model] ** 2).mean()
-        assert book.table.at[model, "qlike"] == pytest.approx(loss)
-        assert book.table.at[model, "r2"] == pytest.approx(r_squared(book.predicted[model], book.true))
-        assert book.table.at[model, "correlation"] == pytest.approx(np.corrcoef(book.predicted[model], book.true)[0, 1])
-    assert book.table["origins"].eq(len(sample.test)).all()
+        loss = qlike(outcome, portfolio.predicted[model] ** 2).mean()
+        assert portfolio.table.at[model, "qlike"] == pytest.approx(loss)
+        assert portfolio.table.at[model, "r2"] == pytest.approx(r_squared(portfolio.predicted[model], portfolio.true))
+        assert portfolio.table.at[model, "correlation"] == pytest.approx(
+            np.corrcoef(portfolio.predicted[model], portfolio.true)[0, 1]
+        )
+    assert portfolio.table["origins"].eq(len(sample.test)).all()
 
 
 def test_r_squared_flatters_the_trailing_line_a_day_ahead(result):
-    last = result.books["equal weights"].table.loc[LAST]
+    last = result.portfolios["equal weights"].table.loc[LAST]
     assert last["r2_next"] > 0.9
     assert last["r2"] < 0.5
-    assert result.books["equal weights"].table["r2_next"].idxmax() == LAST
+    assert result.portfolios["equal weights"].table["r2_next"].idxmax() == LAST
 
 
 def test_r_squared_against_its_definition():
@@ -111,8 +115,8 @@ def test_only_the_seeds_correlation_knows_the_future(closes, causal, sample):
 def test_causal_model_is_asked_as_of_each_origin(sample, causal, result):
     origin = sample.test[30]
     forecast = causal.forecast(sample.panel.asof(origin), 20)
-    expected = forecast.portfolio_volatility(sample.books["mine"])
-    assert result.books["mine"].predicted.at[origin, CAUSAL] == pytest.approx(expected, rel=1e-9)
+    expected = forecast.portfolio_volatility(sample.portfolios["mine"])
+    assert result.portfolios["mine"].predicted.at[origin, CAUSAL] == pytest.approx(expected, rel=1e-9)
 
 
 def test_average_correlations_end_where_the_sample_does(sample, result):
@@ -131,4 +135,4 @@ def test_delisted_stock_ends_the_sample():
     panel = PricePanel(close=market.market().close[["ALFA", "FOXT"]])
     sample = common_sample(panel)
     assert sample.closes.index[-1] == market.DELISTED
-    assert f"FOXT ends first, on {market.DELISTED.date()}" in " ".join(sample.facts())
+    assert f"FOXT ends first, on {market.DELISTED.date()}" in " ".join(sample.metadata())

@@ -9,7 +9,7 @@ import pandas as pd
 from zipline.errors import AccountControlViolation
 from zipline.finance.controls import AccountControl
 
-from volplugin.adapters.zipline.portfolio_risk import BookRisk, Coverage, Held, forecast_of
+from volplugin.adapters.zipline.portfolio_risk import Holdings, PortfolioRisk, PortfolioRiskCalculator, forecast_of
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import closed_session, running_algorithm
 from volplugin.errors import ParameterError, VolpluginError
@@ -64,8 +64,10 @@ class MaxPredictedVolatility(AccountControl):
                 "a limit on the predicted volatility takes a forecast: make a RiskProvider in initialize"
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
-        held = Held.of_portfolio(portfolio)
-        risk = Coverage(forecast_of(algorithm, provider, session, held.symbols), held.symbols).risk(held.weights)
+        held = Holdings.of_portfolio(portfolio)
+        risk = PortfolioRiskCalculator(forecast_of(algorithm, provider, session, held.symbols), held.symbols).risk(
+            held.weights
+        )
         if not risk.predicted_vol > self.limit:
             return
         message = self._message(risk, session)
@@ -73,7 +75,7 @@ class MaxPredictedVolatility(AccountControl):
             raise PredictedVolatilityError(message)
         LOG.warning(message)
 
-    def _message(self, risk: BookRisk, session: pd.Timestamp) -> str:
+    def _message(self, risk: PortfolioRisk, session: pd.Timestamp) -> str:
         largest = sorted(risk.contributions, key=lambda symbol: -risk.contributions[symbol])[:3]
         shares = ", ".join(f"{symbol} {risk.contributions[symbol] / risk.predicted_vol:.0%}" for symbol in largest)
         unknown = f"; without a forecast: {', '.join(risk.unmodelled)}" if risk.unmodelled else ""

@@ -37,7 +37,7 @@ import pandas as pd
 from zipline.finance import metrics
 from zipline.utils.algo_instance import get_algo_instance
 
-from volplugin.adapters.zipline.portfolio_risk import NOTHING_HELD, Coverage, Held, forecast_of
+from volplugin.adapters.zipline.portfolio_risk import NOTHING_HELD, Holdings, PortfolioRiskCalculator, forecast_of
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import InsufficientHistoryError
 from volplugin.portfolio import VolatilityTarget
@@ -96,7 +96,7 @@ class RiskMetrics:
         self._standing: dict[str, Any] = NOTHING
         self._predicted: dict[pd.Timestamp, float] = {}
         self._traded = NOTHING_HELD
-        self._coverage = Coverage(None, [])
+        self._coverage = PortfolioRiskCalculator(None, [])
 
     def start_of_simulation(
         self, ledger: Any, emission_rate: str, calendar: Any, sessions: pd.DatetimeIndex, benchmark: Any
@@ -112,12 +112,12 @@ class RiskMetrics:
         row.update(self._standing)
         row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1], self.window)
         self._predicted[today] = self._standing["predicted_vol"]
-        held = Held.of_ledger(ledger)
+        held = Holdings.of_ledger(ledger)
         if ledger.transactions(row["period_close"]):
             self._traded = held
         self._standing = self._expected(held, today) if ledger.portfolio.portfolio_value > 0 else NOTHING
 
-    def _expected(self, held: Held, session: pd.Timestamp) -> dict[str, Any]:
+    def _expected(self, held: Holdings, session: pd.Timestamp) -> dict[str, Any]:
         """Look at the book at a close: what is expected of it over the sessions to come."""
         algorithm = get_algo_instance()
         provider = provider_of(algorithm)
@@ -129,7 +129,7 @@ class RiskMetrics:
             else provider.last_forecast(algorithm)
         )
         if not self._coverage.is_of(forecast, held.symbols):
-            self._coverage = Coverage(forecast, held.symbols)
+            self._coverage = PortfolioRiskCalculator(forecast, held.symbols)
         risk = self._coverage.risk(held.weights)
         return {
             "predicted_vol": risk.predicted_vol,

@@ -16,7 +16,7 @@ from zipline.utils.algo_instance import get_algo_instance
 from volplugin.adapters.zipline.sessions import running_algorithm
 from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
-from volplugin.volatility.base import Follower, VolatilityForecaster
+from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster
 
 LOG = logging.getLogger(__name__)
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -25,7 +25,7 @@ FIELDS = ("open", "high", "low", "close", "volume")
 def predicted_volatility(model: VolatilityForecaster, horizon: int = 21) -> PredictedVolatility:
     """Return a Pipeline factor of each stock's forecast volatility.
 
-        volatility = predicted_volatility(load_walk("models"))
+        volatility = predicted_volatility(load_walk_forward("models"))
         attach_pipeline(Pipeline({"volatility": volatility}, screen=volatility.bottom(10)), "calm")
 
     Works wherever Pipeline does, ``zipline run`` included. Of a walk-forward, the vintage of each date answers.
@@ -49,8 +49,8 @@ def predicted_volatility(model: VolatilityForecaster, horizon: int = 21) -> Pred
     """
     if not isinstance(model, VolatilityForecaster):
         raise ParameterError(
-            f"model is {type(model).__name__}; pass a volatility forecaster, such as load_walk('models'): a covariance "
-            "is no factor, for Pipeline has one value an asset"
+            f"model is {type(model).__name__}; pass a volatility forecaster, such as load_walk_forward('models'); "
+            "a Pipeline factor has one value per asset, so a covariance cannot be one"
         )
     return PredictedVolatility(model=model, horizon=horizon, window_length=_window(model.lookback))
 
@@ -91,14 +91,14 @@ class _Following:
     """One factor within one simulation: its model carried from session to session."""
 
     def __init__(self) -> None:
-        self._follower: Follower | None = None
+        self._online_predictor: OnlinePredictor | None = None
 
     def forecast(self, model: VolatilityForecaster, panel: PricePanel, horizon: int) -> pd.Series:
         asof = panel.last_session
-        vintage = model.at(asof)
-        if self._follower is None or self._follower.model is not vintage:
-            self._follower = vintage.follower()
-        path = self._follower.replay(panel, asof, asof, (horizon,))[horizon]
+        vintage = model.vintage_at(asof)
+        if self._online_predictor is None or self._online_predictor.model is not vintage:
+            self._online_predictor = vintage.online_predictor()
+        path = self._online_predictor.predict_in_sample(panel, asof, asof, (horizon,))[horizon]
         return path.iloc[-1].reindex(panel.assets)
 
 

@@ -16,7 +16,7 @@ from volplugin.units import annualize
 
 
 @dataclass(frozen=True)
-class BookRisk:
+class PortfolioRisk:
     """What is expected of a book over the sessions to come; volatilities are annual.
 
     Attributes
@@ -38,7 +38,7 @@ class BookRisk:
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class Holdings:
     """What a portfolio holds at the last prices.
 
     Attributes
@@ -53,7 +53,7 @@ class Held:
     weights: np.ndarray
 
     @classmethod
-    def of_portfolio(cls, portfolio: Any) -> Held:
+    def of_portfolio(cls, portfolio: Any) -> Holdings:
         """Take in a portfolio as strategies and controls are handed it."""
         if not portfolio.portfolio_value > 0:
             return NOTHING_HELD
@@ -61,7 +61,7 @@ class Held:
         return cls([asset.symbol for asset in weights.index], weights.to_numpy())
 
     @classmethod
-    def of_ledger(cls, ledger: Any) -> Held:
+    def of_ledger(cls, ledger: Any) -> Holdings:
         """Take in a ledger as metrics are handed it: the same, of the exposures that zipline has summed up."""
         value = ledger.portfolio.portfolio_value
         if not value > 0:
@@ -74,7 +74,7 @@ class Held:
         """One less the sum of the weights."""
         return 1.0 - float(self.weights.sum())
 
-    def drift_from(self, reference: Held) -> float:
+    def drift_from(self, reference: Holdings) -> float:
         """Turnover, one way, that would bring this back to what was held; cash counts as a holding."""
         if self.symbols == reference.symbols:
             apart = float(np.abs(self.weights - reference.weights).sum())
@@ -84,10 +84,10 @@ class Held:
         return (apart + abs(self.cash - reference.cash)) / 2
 
 
-NOTHING_HELD = Held([], np.empty(0))
+NOTHING_HELD = Holdings([], np.empty(0))
 
 
-class Coverage:
+class PortfolioRiskCalculator:
     """What a forecast says of the stocks of a book, looked up once for all weights that these may take.
 
     Parameters
@@ -113,14 +113,14 @@ class Coverage:
         """Whether this is what a forecast says of these stocks."""
         return forecast is self._forecast and symbols == self._symbols
 
-    def risk(self, held: np.ndarray) -> BookRisk:
+    def risk(self, held: np.ndarray) -> PortfolioRisk:
         """Return the risk of the book at some weights, of the same stocks in the same order."""
         missing = float(np.abs(held[~self._known]).sum()) if self._unmodelled else 0.0
         if not self._modelled:
-            return BookRisk(0.0, {}, self._unmodelled, missing)
+            return PortfolioRisk(0.0, {}, self._unmodelled, missing)
         contributions = self._contributions(held[self._known] if self._unmodelled else held)
         by_symbol = dict(zip(self._modelled, contributions.tolist(), strict=True))
-        return BookRisk(float(contributions.sum()), by_symbol, self._unmodelled, missing)
+        return PortfolioRisk(float(contributions.sum()), by_symbol, self._unmodelled, missing)
 
     def _contributions(self, held: np.ndarray) -> np.ndarray:
         """Annual contributions, as `CovarianceForecast.risk_contributions`, on arrays: this is asked every session."""

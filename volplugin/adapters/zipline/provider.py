@@ -24,7 +24,7 @@ from volplugin.errors import (
     InsufficientHistoryError,
 )
 from volplugin.risk.covariance import CovarianceForecast
-from volplugin.storage.forecast_cache import ForecastArchive
+from volplugin.storage.forecast_cache import ForecastCache
 
 if TYPE_CHECKING:
     from volplugin.correlation.base import CorrelationEstimator
@@ -110,10 +110,10 @@ class RiskProvider:
         MissingVintageError
             If the folder holds no trained models, with the command that trains them.
         """
-        from volplugin.risk.defaults import default_correlation, load_walk
+        from volplugin.risk.defaults import default_correlation, load_walk_forward
         from volplugin.risk.model import RiskModel
 
-        model = RiskModel(load_walk(path), default_correlation() if correlation is None else correlation)
+        model = RiskModel(load_walk_forward(path), default_correlation() if correlation is None else correlation)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
 
     def forecast(self, context: Any, data: Any, assets: Iterable[Any]) -> CovarianceForecast:
@@ -156,7 +156,7 @@ class RiskProvider:
                 if self.bundle is None
                 else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
             )
-            self._runs[algorithm] = _Run(self.model, prices, self.horizon, _archive(self.environ))
+            self._runs[algorithm] = _Run(self.model, prices, self.horizon, _cache(self.environ))
             vars(algorithm).setdefault(ON_CONTEXT, self)
         return self._runs[algorithm]
 
@@ -187,13 +187,13 @@ class _Prices(Protocol):
 class _Run:
     """One provider within one simulation: the model's memory of the sessions gone by."""
 
-    def __init__(self, model: RiskModel, prices: _Prices, horizon: int, archive: ForecastArchive) -> None:
+    def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
         self._model = model
         self._prices = prices
         self._horizon = horizon
-        self._forecaster = model.session_forecaster(archive)
+        self._forecaster = model.backtest_forecaster(cache)
         self._last: tuple[pd.Timestamp, frozenset[str], CovarianceForecast] | None = None
-        self._foreseen: pd.Timestamp | None = None
+        self._precomputed_through: pd.Timestamp | None = None
 
     def forecast(self, algorithm: Any, session: pd.Timestamp, symbols: list[str]) -> CovarianceForecast:
         everything = self._of_all(algorithm, session, symbols)
@@ -212,7 +212,7 @@ class _Run:
         """
         if self._last is None or self._last[0] != session or not self._last[1].issuperset(symbols):
             panel = self._prices.panel(algorithm, session, symbols, self._model.lookback)
-            self._foresee(session)
+            self._precompute(session)
             self._last = (session, frozenset(panel.assets), self._forecaster.forecast(panel, self._horizon))
         return self._last[2]
 
@@ -220,21 +220,25 @@ class _Run:
     def last(self) -> CovarianceForecast | None:
         return None if self._last is None else self._last[2]
 
-    def _foresee(self, session: pd.Timestamp) -> None:
+    def _precompute(self, session: pd.Timestamp) -> None:
         """Have the volatilities of a vintage's sessions made in one go, which is many times faster than one by one.
 
         Each is made from what was known on its date, as `VolatilityForecaster.predict_path` has it: what is
         foreseen is the work. Correlations are estimated when they are asked for.
         """
         panel = self._prices.whole_run()
-        if panel is None or (self._foreseen is not None and session <= self._foreseen):
+        if panel is None or (self._precomputed_through is not None and session <= self._precomputed_through):
             return
         # On from what is foreseen already, whichever session is asked for: so the next run finds the same kept.
-        begin = session if self._foreseen is None else panel.sessions[panel.sessions > self._foreseen][0]
-        spans = self._model.volatility.spans(panel, begin, panel.last_session)
+        begin = (
+            session
+            if self._precomputed_through is None
+            else panel.sessions[panel.sessions > self._precomputed_through][0]
+        )
+        spans = self._model.volatility.iter_vintages(panel, begin, panel.last_session)
         span = next(sessions for _, sessions in spans if sessions[-1] >= session)
-        self._forecaster.foresee(panel, span[0], span[-1], self._horizon)
-        self._foreseen = span[-1]
+        self._forecaster.precompute(panel, span[0], span[-1], self._horizon)
+        self._precomputed_through = span[-1]
 
 
 class _BundlePrices:
@@ -296,7 +300,7 @@ _KEEPS = ContextVar("keeps", default=True)
 
 
 @contextmanager
-def without_archive() -> Iterator[None]:
+def without_forecast_cache() -> Iterator[None]:
     """Have runs inside the block make every forecast themselves: an audit asks what forecasts are made of."""
     token = _KEEPS.set(False)
     try:
@@ -305,11 +309,11 @@ def without_archive() -> Iterator[None]:
         _KEEPS.reset(token)
 
 
-def _archive(environ: Environ | None) -> ForecastArchive:
+def _cache(environ: Environ | None) -> ForecastCache:
     """Return the folder in which runs find the volatilities of earlier runs on the same prices."""
     if not _KEEPS.get():
-        return ForecastArchive()
-    return ForecastArchive(zipline_path(["volplugin", "forecasts"], environ=environ), limit=KEPT)
+        return ForecastCache()
+    return ForecastCache(zipline_path(["volplugin", "forecasts"], environ=environ), limit=KEPT)
 
 
 def _equities(algorithm: Any) -> list[Any]:

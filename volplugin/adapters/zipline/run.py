@@ -193,7 +193,7 @@ def _kept_report(hooks: dict[str, Callable[..., Any]]) -> Iterator[dict[str, Any
     def analyze(context: Any, perf: pd.DataFrame) -> None:
         report.update(context.risk_report or {})
         provider = provider_of(context)
-        report[MODEL] = None if provider is None else provider.model.in_words
+        report[MODEL] = None if provider is None else provider.model.description
         if own is not None:
             own(context, perf)
 

@@ -1,7 +1,7 @@
 """Evaluation of covariance forecasts: their likelihood, and the risk of portfolios under them."""
 
-from volplugin.evaluation.covariance.evaluate import judge_covariances
+from volplugin.evaluation.covariance.evaluate import evaluate_covariance_forecasts
 from volplugin.evaluation.covariance.path import CovariancePath
 from volplugin.evaluation.covariance.scores import CovarianceScores
 
-__all__ = ["CovariancePath", "CovarianceScores", "judge_covariances"]
+__all__ = ["CovariancePath", "CovarianceScores", "evaluate_covariance_forecasts"]

@@ -11,9 +11,9 @@ from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
 from volplugin.evaluation.covariance.outcomes import CovarianceOutcomes, outcomes
 from volplugin.evaluation.covariance.path import CovariancePath
-from volplugin.evaluation.covariance.sample import JudgedSample, judged_sample
+from volplugin.evaluation.covariance.sample import EvaluationSample, evaluation_sample
 from volplugin.evaluation.covariance.scores import CovarianceScores
-from volplugin.evaluation.covariance.test_portfolios import JudgedBooks
+from volplugin.evaluation.covariance.test_portfolios import TestPortfolios
 from volplugin.evaluation.forecasts import ReturnKind
 from volplugin.evaluation.hypothesis_tests import hac_lags
 from volplugin.evaluation.stress_periods import stress_within
@@ -53,7 +53,7 @@ def block_weights(count: int, block: int, reps: int = 1000, seed: int = 0) -> np
 Groups = dict[str, np.ndarray]
 
 
-def judge_covariances(
+def evaluate_covariance_forecasts(
     paths: Mapping[str, CovariancePath],
     panel: PricePanel,
     horizon: int = 21,
@@ -93,9 +93,9 @@ def judge_covariances(
     ParameterError
         Naming the model and the origin of a covariance that is not positive definite.
     """
-    sample = judged_sample(paths, panel, horizon, kind)
-    books = JudgedBooks(len(sample.assets), random, seed)
-    followed = {name: _followed(name, path, sample, books) for name, path in paths.items()}
+    sample = evaluation_sample(paths, panel, horizon, kind)
+    portfolios = TestPortfolios(len(sample.assets), random, seed)
+    followed = {name: _followed(name, path, sample, portfolios) for name, path in paths.items()}
     drawn = block_weights(len(sample.origins), _block_length(sample), reps, seed)
     table = _grouped(followed, {"all": np.ones(len(sample.origins), dtype=bool)}).droplevel("period")
     by_quarter = _grouped(followed, _by(sample.origins.to_period("Q")))
@@ -111,9 +111,11 @@ def judge_covariances(
     )
 
 
-def _followed(name: str, path: CovariancePath, sample: JudgedSample, books: JudgedBooks) -> CovarianceOutcomes:
+def _followed(
+    name: str, path: CovariancePath, sample: EvaluationSample, portfolios: TestPortfolios
+) -> CovarianceOutcomes:
     try:
-        return outcomes(path.aligned(sample.origins, sample.assets), sample, books)
+        return outcomes(path.aligned(sample.origins, sample.assets), sample, portfolios)
     except ParameterError as error:
         raise ParameterError(f"{name}: {error}") from error
 
@@ -147,7 +149,7 @@ def _with_regret(table: pd.DataFrame, by_quarter: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, added], axis=1).rename_axis(columns=table.columns.names)
 
 
-def _block_length(sample: JudgedSample) -> int:
+def _block_length(sample: EvaluationSample) -> int:
     """Origins of a block: as many sessions as a HAC variance would hear, at the distance of the origins."""
     if len(sample.origins) < 2:
         return 1

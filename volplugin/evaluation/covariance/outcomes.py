@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from volplugin.errors import ParameterError
-from volplugin.evaluation.covariance.sample import JudgedSample
-from volplugin.evaluation.covariance.test_portfolios import JudgedBooks
+from volplugin.evaluation.covariance.sample import EvaluationSample
+from volplugin.evaluation.covariance.test_portfolios import TestPortfolios
 from volplugin.evaluation.losses import qlike
 from volplugin.units import annualize
 
@@ -48,12 +48,12 @@ def rolling_deviation(score: np.ndarray, places: np.ndarray) -> Windows:
     ----------
     Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes.
     """
-    origins, horizon, books = score.shape
-    deviation, count = np.zeros((origins, books)), np.zeros((origins, books))
+    origins, horizon, portfolios = score.shape
+    deviation, count = np.zeros((origins, portfolios)), np.zeros((origins, portfolios))
     for phase in np.unique(places % horizon):
         rows = np.flatnonzero(places % horizon == phase)
         days = (places[rows] - places[rows[0]])[:, None] + np.arange(horizon)
-        series = np.full((int(days[-1, -1]) + MONTH, books), np.nan)
+        series = np.full((int(days[-1, -1]) + MONTH, portfolios), np.nan)
         series[days] = score[rows]
         away = np.abs(_window_std(series) - 1)[days]
         deviation[rows] = np.nansum(away, axis=1)
@@ -107,7 +107,7 @@ class CovarianceOutcomes:
         mean = {name: weights @ values for name, values in self.columns.items()}
         with np.errstate(invalid="ignore", divide="ignore"):
             mrad = mean["deviation"] / mean["windows"]
-        books = {
+        portfolios = {
             "qlike": mean["qlike"],
             "bias": _deviation(mean["score"], mean["score_squared"]),
             "mrad": mrad,
@@ -122,7 +122,7 @@ class CovarianceOutcomes:
         }
         for family in self.families.unique():
             own = self.families == family
-            found |= {(measure, family): values[:, own].mean(axis=1) for measure, values in books.items()}
+            found |= {(measure, family): values[:, own].mean(axis=1) for measure, values in portfolios.items()}
         return pd.DataFrame(found).rename_axis(columns=["measure", "book"])
 
     def biases(self) -> pd.Series:
@@ -131,15 +131,15 @@ class CovarianceOutcomes:
         return pd.Series(_deviation(mean, squares), index=self.families, name="bias")
 
 
-def outcomes(covariance: np.ndarray, sample: JudgedSample, books: JudgedBooks) -> CovarianceOutcomes:
+def outcomes(covariance: np.ndarray, sample: EvaluationSample, portfolios: TestPortfolios) -> CovarianceOutcomes:
     """Hold a model's covariances against what followed.
 
     Parameters
     ----------
     covariance : ndarray of shape (n_origins, n_assets, n_assets)
         Daily; whatever stands at assets that take no part is not read.
-    sample : JudgedSample
-    books : JudgedBooks
+    sample : EvaluationSample
+    books : TestPortfolios
         Their weights are those at the origin, restored every session.
 
     Raises
@@ -150,20 +150,22 @@ def outcomes(covariance: np.ndarray, sample: JudgedSample, books: JudgedBooks) -
     parts, scores = [], []
     for begin in range(0, len(covariance), BLOCK):
         rows = slice(begin, begin + BLOCK)
-        part, score = _block(covariance[rows], sample, books, rows)
+        part, score = _block(covariance[rows], sample, portfolios, rows)
         parts.append(part)
         scores.append(score)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     windows: Windows = rolling_deviation(np.concatenate(scores), sample.places)
-    return CovarianceOutcomes(columns | {"deviation": windows.deviation, "windows": windows.count}, books.families)
+    return CovarianceOutcomes(columns | {"deviation": windows.deviation, "windows": windows.count}, portfolios.families)
 
 
-def _block(covariance: np.ndarray, sample: JudgedSample, books: JudgedBooks, rows: slice) -> tuple[Columns, np.ndarray]:
+def _block(
+    covariance: np.ndarray, sample: EvaluationSample, portfolios: TestPortfolios, rows: slice
+) -> tuple[Columns, np.ndarray]:
     """Columns of some origins, and their books' standardised daily returns."""
     here, returns = sample.here[rows], sample.returns[rows]
     sigma = _whole(covariance, here)
     density = _density(sigma, returns, here, sample.origins[rows])
-    weights = books.weights(sigma, here)
+    weights = portfolios.weights(sigma, here)
     variance = ((weights @ sigma) * weights).sum(axis=2)
     earned = returns @ weights.transpose(0, 2, 1)
     score = earned / np.sqrt(variance)[:, None, :]

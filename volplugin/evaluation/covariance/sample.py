@@ -18,7 +18,7 @@ FEWEST_ASSETS = 2
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedSample:
+class EvaluationSample:
     """Origins with the returns that followed.
 
     Attributes
@@ -48,9 +48,9 @@ class JudgedSample:
         return self.returns.shape[1]
 
 
-def judged_sample(
+def evaluation_sample(
     paths: Mapping[str, CovariancePath], panel: PricePanel, horizon: int, kind: ReturnKind = "simple"
-) -> JudgedSample:
+) -> EvaluationSample:
     """Find what all paths have in common and what came true.
 
     Parameters
@@ -93,7 +93,7 @@ def judged_sample(
         )
     left_out = int((np.logical_or.reduce(known) & ~(here & rows[:, None])).sum())
     returns = np.where(here[:, None, :], returns, 0.0)
-    return JudgedSample(origins[rows], places[rows], assets, here[rows], returns[rows], left_out)
+    return EvaluationSample(origins[rows], places[rows], assets, here[rows], returns[rows], left_out)
 
 
 def _returns_after(returns: np.ndarray, places: np.ndarray, horizon: int) -> np.ndarray:

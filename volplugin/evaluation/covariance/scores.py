@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.errors import ParameterError
-from volplugin.evaluation.covariance.sample import JudgedSample
+from volplugin.evaluation.covariance.sample import EvaluationSample
 from volplugin.evaluation.model_comparison import as_numbers
 from volplugin.evaluation.stress_periods import stress_within
 
@@ -39,7 +39,7 @@ class CovarianceScores:
         The measures on samples of the stationary bootstrap, the same ones for all models.
     horizon : int
         Sessions that each forecast covers.
-    sample : JudgedSample
+    sample : EvaluationSample
         What the models were judged on.
     """
 
@@ -50,7 +50,7 @@ class CovarianceScores:
     biases: pd.DataFrame
     resampled: pd.DataFrame
     horizon: int
-    sample: JudgedSample
+    sample: EvaluationSample
 
     @property
     def models(self) -> list[str]:

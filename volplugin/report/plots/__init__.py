@@ -4,14 +4,14 @@ None of them touches pyplot's global state: without `ax` a new figure is made, r
 ``ax.figure`` (``plot_target(result).figure.savefig("target.png")``).
 """
 
-from volplugin.report.plots.book import plot_leverage, plot_risk_contributions, plot_turnover
 from volplugin.report.plots.models import (
-    plot_book_forecast,
     plot_contribution_dates,
     plot_correlation,
     plot_forecast_scores,
+    plot_portfolio_forecast,
     plot_stock_errors,
 )
+from volplugin.report.plots.portfolio import plot_leverage, plot_risk_contributions, plot_turnover
 from volplugin.report.plots.risk import (
     plot_calibration,
     plot_exceedances,
@@ -22,7 +22,7 @@ from volplugin.report.plots.risk import (
 )
 
 __all__ = [
-    "plot_book_forecast",
+    "plot_portfolio_forecast",
     "plot_calibration",
     "plot_contribution_dates",
     "plot_correlation",

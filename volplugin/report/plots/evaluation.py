@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from volplugin.errors import ParameterError
 from volplugin.evaluation.model_comparison import VolatilityScores
-from volplugin.evaluation.volatility import VolatilityJudgement
+from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report.plots.axes import is_narrow, label, legend, prepare, stroke
 from volplugin.report.theme import LIGHT, Theme
 
@@ -22,9 +22,9 @@ MOST = 6
 """Models that are told apart in one plot; the rest are drawn in grey, or not at all."""
 
 
-def plot_reductions(judged: VolatilityJudgement, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
+def plot_reductions(evaluated: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Percent by which each model's QLIKE lies below the first benchmark's, a marker for each horizon."""
-    scores, base = judged.scores, _base(judged.scores)
+    scores, base = evaluated.scores, _base(evaluated.scores)
     gains = _gains(scores.table["qlike"].unstack("horizon")[scores.horizons].loc[scores.models], base)
     gains = gains.drop(index=base)
     ax = prepare(ax, theme)
@@ -45,16 +45,16 @@ def plot_reductions(judged: VolatilityJudgement, ax: Axes | None = None, theme: 
 
 
 def plot_years(
-    judged: VolatilityJudgement, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
+    evaluated: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
 ) -> Axes:
     """Percent by which the QLIKE of a year's origins lies below the first benchmark's, year by year."""
-    horizon = _chosen(judged, horizon)
-    gains = _gains(judged.scores.by_year.loc[horizon], _base(judged.scores))
-    return _parts(judged, gains, ax, theme, f"{_sessions(horizon)} ahead, year by year", joined=True)
+    horizon = _chosen(evaluated, horizon)
+    gains = _gains(evaluated.scores.by_year.loc[horizon], _base(evaluated.scores))
+    return _parts(evaluated, gains, ax, theme, f"{_sessions(horizon)} ahead, year by year", joined=True)
 
 
 def plot_stress(
-    judged: VolatilityJudgement, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
+    evaluated: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
 ) -> Axes:
     """Percent by which the QLIKE of the origins of each stress period lies below the first benchmark's.
 
@@ -63,27 +63,27 @@ def plot_stress(
     ParameterError
         If no stress period lies within the judged span.
     """
-    horizon = _chosen(judged, horizon)
-    losses = judged.scores.by_stress
+    horizon = _chosen(evaluated, horizon)
+    losses = evaluated.scores.by_stress
     if losses.columns.empty:
         raise ParameterError("no stress period lies within the judged span")
-    gains = _gains(losses.loc[horizon], _base(judged.scores))
-    return _parts(judged, gains, ax, theme, f"{_sessions(horizon)} ahead, in stress", joined=False)
+    gains = _gains(losses.loc[horizon], _base(evaluated.scores))
+    return _parts(evaluated, gains, ax, theme, f"{_sessions(horizon)} ahead, in stress", joined=False)
 
 
 def plot_deciles(
-    judged: VolatilityJudgement, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
+    evaluated: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
 ) -> Axes:
     """Realised over forecast volatility of stock-days sorted by their forecast into ten groups."""
-    horizon = _chosen(judged, horizon)
+    horizon = _chosen(evaluated, horizon)
     ax = prepare(ax, theme)
     ax.axhline(1, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)))
-    for place, name in _leading(judged.scores):
-        table = judged.deciles.loc[(horizon, name)]
+    for place, name in _leading(evaluated.scores):
+        table = evaluated.deciles.loc[(horizon, name)]
         ax.plot(100 * table["predicted"], table["ratio"], label=name, **_drawn(ax, theme, place))
-    ratio = judged.deciles.loc[horizon]["ratio"]
+    ratio = evaluated.deciles.loc[horizon]["ratio"]
     ax.set_ylim(min(0.8, 0.95 * ratio.min()), max(1.2, 1.05 * ratio.max()))
-    _log_percent(ax, 100 * judged.deciles.loc[horizon]["predicted"])
+    _log_percent(ax, 100 * evaluated.deciles.loc[horizon]["predicted"])
     inside: dict[str, Any] = {"xycoords": "axes fraction", "color": theme.muted}
     ax.annotate("risk was under-predicted", (0.99, 0.97), va="top", ha="right", **inside)
     ax.annotate("risk was over-predicted", (0.01, 0.03), **inside)
@@ -94,7 +94,7 @@ def plot_deciles(
     return ax
 
 
-def plot_seeds(judged: VolatilityJudgement, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
+def plot_seeds(evaluated: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Percent by which the QLIKE of each component of an ensemble lies below that of the whole.
 
     Raises
@@ -102,11 +102,11 @@ def plot_seeds(judged: VolatilityJudgement, ax: Axes | None = None, theme: Theme
     ParameterError
         If no model judged has components.
     """
-    parts = judged.components
+    parts = evaluated.components
     if parts.empty:
         raise ParameterError("no model that was judged is made of components")
     ax = prepare(ax, theme)
-    rows = [(horizon, model) for horizon in judged.scores.horizons for model in parts["model"].unique()]
+    rows = [(horizon, model) for horizon in evaluated.scores.horizons for model in parts["model"].unique()]
     told: set[str] = set()
     for y, (horizon, model) in enumerate(rows):
         own = parts.loc[horizon]
@@ -131,12 +131,12 @@ def plot_seeds(judged: VolatilityJudgement, ax: Axes | None = None, theme: Theme
 
 
 def _parts(
-    judged: VolatilityJudgement, gains: pd.DataFrame, ax: Axes | None, theme: Theme, title: str, joined: bool
+    evaluated: VolatilityEvaluation, gains: pd.DataFrame, ax: Axes | None, theme: Theme, title: str, joined: bool
 ) -> Axes:
     """Gains of models over parts of the span: joined by lines over years, side by side where they are apart."""
-    base = _base(judged.scores)
+    base = _base(evaluated.scores)
     ax = prepare(ax, theme)
-    shown = [(place, name) for place, name in _leading(judged.scores) if name != base]
+    shown = [(place, name) for place, name in _leading(evaluated.scores) if name != base]
     rest = [name for name in gains.index if name != base and name not in {name for _, name in shown}]
     x = np.arange(len(gains.columns))
     for order, (place, name) in enumerate(shown):
@@ -176,8 +176,8 @@ def _gains(losses: pd.DataFrame, base: str) -> pd.DataFrame:
     return 100 * (1 - losses / losses.loc[base])
 
 
-def _chosen(judged: VolatilityJudgement, horizon: int | None) -> int:
-    horizons = judged.scores.horizons
+def _chosen(evaluated: VolatilityEvaluation, horizon: int | None) -> int:
+    horizons = evaluated.scores.horizons
     if horizon is not None and horizon not in horizons:
         raise ParameterError(f"horizon {horizon} was not judged; pass one of {', '.join(map(str, horizons))}")
     return horizons[-1] if horizon is None else horizon

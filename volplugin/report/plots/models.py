@@ -57,15 +57,15 @@ def plot_forecast_scores(result: BacktestResult, ax: Axes | None = None, theme: 
     return ax
 
 
-def plot_book_forecast(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
+def plot_portfolio_forecast(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Forecast volatility of the unlevered book against what followed, both at the origin.
 
     A point of the forecast line was made at the close of that session; the realised line at the same
     place is the root mean square of the returns of the sessions after it that the forecast covers.
     """
-    if not result.books:
+    if not result.portfolios:
         raise ParameterError("the result holds no book forecasts")
-    own = next(iter(result.books.values()))
+    own = next(iter(result.portfolios.values()))
     ax = prepare(ax, theme)
     sessions = own.returns.index.union(own.predicted.index)
     outcome = realized_variance(own.returns.reindex(sessions), own.horizon).reindex(own.predicted.index)
@@ -78,8 +78,8 @@ def plot_book_forecast(result: BacktestResult, ax: Axes | None = None, theme: Th
         label=f"realised, next {own.horizon} sessions",
     )
     colors = (theme.predicted, theme.series[2], theme.muted, *theme.series[3:])
-    for place, (name, book) in reversed(list(enumerate(result.books.items()))):
-        line = 100 * annualize(book.predicted)
+    for place, (name, portfolio) in reversed(list(enumerate(result.portfolios.items()))):
+        line = 100 * annualize(portfolio.predicted)
         ax.plot(
             line.index, line, color=colors[place % len(colors)], linewidth=stroke(ax, 1.5 if place == 0 else 0.9),
             label=f"forecast, {name}",

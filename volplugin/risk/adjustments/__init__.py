@@ -1,20 +1,29 @@
 """Corrections of a forecast covariance by what the same model's past forecasts were worth."""
 
+from volplugin._deprecated import former_names
 from volplugin.risk.adjustments.asset_bias import AssetBias
-from volplugin.risk.adjustments.base import Calibration, Draft, calibrate, calibrations, past_rows
+from volplugin.risk.adjustments.base import (
+    AdjustedForecast,
+    CovarianceAdjustment,
+    adjustment_list,
+    apply_adjustments,
+    past_rows,
+)
 from volplugin.risk.adjustments.eigenvalue import EigenvalueAdjustment
-from volplugin.risk.adjustments.forecast_history import PastBooks, PastForecasts
-from volplugin.risk.adjustments.regime import RegimeMultiplier
+from volplugin.risk.adjustments.forecast_history import PastForecasts, PastPortfolios
+from volplugin.risk.adjustments.regime import VolatilityRegimeAdjustment
 
 __all__ = [
     "AssetBias",
-    "Calibration",
-    "Draft",
+    "CovarianceAdjustment",
+    "AdjustedForecast",
     "EigenvalueAdjustment",
-    "PastBooks",
+    "PastPortfolios",
     "PastForecasts",
-    "RegimeMultiplier",
-    "calibrate",
-    "calibrations",
+    "VolatilityRegimeAdjustment",
+    "apply_adjustments",
+    "adjustment_list",
     "past_rows",
 ]
+
+__getattr__ = former_names(__name__)

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from volplugin.risk.adjustments.base import Calibration, Draft, check_share, credible_mean, remembered
+from volplugin.risk.adjustments.base import (
+    AdjustedForecast,
+    CovarianceAdjustment,
+    check_share,
+    remembered,
+    shrunk_ew_mean,
+)
 from volplugin.risk.adjustments.forecast_history import STANDS, PastForecasts
 
 
-class AssetBias(Calibration):
+class AssetBias(CovarianceAdjustment):
     """Corrects each asset's volatility by its own slow bias, relative to that of the cross-section.
 
     The squared bias ``b_i^2`` of an asset is the exponentially weighted mean of its squared daily returns over the
     forecasts that stood over them, and ``b^2`` its mean over the reference universe. Volatilities are multiplied
-    by the root of ``1 + trust * (b_i^2 / b^2 - 1)``. The common level is left alone: `RegimeMultiplier` moves it.
+    by the root of ``1 + trust * (b_i^2 / b^2 - 1)``. The common level
+    is unchanged; `VolatilityRegimeAdjustment` adjusts it.
 
     Parameters
     ----------
@@ -32,7 +39,7 @@ class AssetBias(Calibration):
         """Sessions up to `asof` whose forecasts and returns it depends on."""
         return remembered(self.halflife) + STANDS
 
-    def apply(self, draft: Draft, past: PastForecasts) -> Draft:
+    def apply(self, draft: AdjustedForecast, past: PastForecasts) -> AdjustedForecast:
         """Return the draft with each volatility multiplied by its factor; an asset never seen is like the others."""
         check_share("trust", self.trust)
         ratios = past.standing(remembered(self.halflife))
@@ -41,13 +48,13 @@ class AssetBias(Calibration):
         common = ratios[past.market].mean(axis=1).to_numpy()
         seen = np.isfinite(common)
         level = float(weights[seen] @ common[seen] / weights[seen].sum()) if seen.any() else 1.0
-        bias = credible_mean(ratios.to_numpy(), self.halflife, expected=level)
+        bias = shrunk_ew_mean(ratios.to_numpy(), self.halflife, expected=level)
         # Where nothing has moved at all, nothing is known of anyone's bias.
         deviation = bias / level - 1 if level > 0 else np.zeros_like(bias)
         relative = dict(zip(ratios.columns, np.sqrt(1 + self.trust * deviation), strict=True))
         factors = draft.volatility.index.map(relative).to_numpy(dtype=float)
         named = dict(zip(draft.volatility.index, factors.tolist(), strict=True))
-        return Draft(
+        return AdjustedForecast(
             draft.volatility * factors,
             draft.correlation,
             draft.view,

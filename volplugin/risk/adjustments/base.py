@@ -21,7 +21,7 @@ HALF_LIVES = 6
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
+class AdjustedForecast:
     """A forecast covariance in the making: D rho D, with the facts for its diagnostics.
 
     Attributes
@@ -40,7 +40,7 @@ class Draft:
     applied: Mapping[str, Any]
 
 
-class Calibration(BaseEstimator, ABC):
+class CovarianceAdjustment(BaseEstimator, ABC):
     """Corrects a forecast covariance; nothing is learned between calls.
 
     A calibration is one class with ``lookback`` and ``apply``: a function of the draft and of the model's forecasts
@@ -58,7 +58,7 @@ class Calibration(BaseEstimator, ABC):
         return False
 
     @abstractmethod
-    def apply(self, draft: Draft, past: PastForecasts) -> Draft:
+    def apply(self, draft: AdjustedForecast, past: PastForecasts) -> AdjustedForecast:
         """Return the corrected draft, with what was done noted under the calibration's name."""
 
 
@@ -81,7 +81,7 @@ def check_share(name: str, value: float) -> None:
         raise ParameterError(f"{name} is {value}; pass a share between 0 and 1")
 
 
-def credible_mean(ratios: np.ndarray, halflife: float, expected: np.ndarray | float = 1.0) -> np.ndarray:
+def shrunk_ew_mean(ratios: np.ndarray, halflife: float, expected: np.ndarray | float = 1.0) -> np.ndarray:
     """Exponentially weighted mean over the rows, in which a missing ratio counts as the expected one.
 
     Parameters
@@ -103,10 +103,10 @@ def credible_mean(ratios: np.ndarray, halflife: float, expected: np.ndarray | fl
     return (weights @ np.where(here, ratios, 0.0) + (total - weights @ here) * expected) / total
 
 
-Calibrations: TypeAlias = Calibration | Sequence[Calibration] | None
+CovarianceAdjustments: TypeAlias = CovarianceAdjustment | Sequence[CovarianceAdjustment] | None
 
 
-def calibrations(given: Calibrations) -> list[Calibration]:
+def adjustment_list(given: CovarianceAdjustments) -> list[CovarianceAdjustment]:
     """Return what a risk model was given, none, one or several, as a list.
 
     Raises
@@ -118,27 +118,29 @@ def calibrations(given: Calibrations) -> list[Calibration]:
         return []
     listed: list[Any] = list(given) if isinstance(given, list | tuple) else [given]
     for item in listed:
-        if not isinstance(item, Calibration):
-            raise ParameterError(f"calibration is {item!r}; pass one such as RegimeMultiplier(), or a list of them")
+        if not isinstance(item, CovarianceAdjustment):
+            raise ParameterError(
+                f"calibration is {item!r}; pass one such as VolatilityRegimeAdjustment(), or a list of them"
+            )
     kinds = [type(item).__name__ for item in listed]
     if len(set(kinds)) < len(kinds):
         raise ParameterError(f"calibrations are {', '.join(kinds)}; pass one of a kind")
     return listed
 
 
-def past_rows(given: Calibrations, correlation: int) -> int:
+def past_rows(given: CovarianceAdjustments, correlation: int) -> int:
     """Sessions of the past that the correlation, which remembers so many, and the calibrations take together."""
-    rows = [item.lookback + correlation if item.correlates else item.lookback for item in calibrations(given)]
+    rows = [item.lookback + correlation if item.correlates else item.lookback for item in adjustment_list(given)]
     return max([correlation, *rows])
 
 
-def calibrate(
-    given: Calibrations, volatility: pd.Series, correlation: pd.DataFrame, view: str, past: PastForecasts
+def apply_adjustments(
+    given: CovarianceAdjustments, volatility: pd.Series, correlation: pd.DataFrame, view: str, past: PastForecasts
 ) -> tuple[pd.Series, pd.DataFrame, dict[str, Any]]:
     """Apply each calibration to what the one before it made.
 
     All are measured on the past forecasts of the model as it is without them: `AssetBias` is relative to the
-    cross-section and `RegimeMultiplier` common to it, so that none corrects the same error twice.
+    cross-section and `VolatilityRegimeAdjustment` common to it, so that none corrects the same error twice.
 
     Returns
     -------
@@ -147,11 +149,11 @@ def calibrate(
     facts : dict
         ``calibration``, what each did by its name; ``average_correlation`` and ``condition_number`` where they changed.
     """
-    draft = Draft(volatility, correlation, view, {})
-    for item in calibrations(given):
+    draft = AdjustedForecast(volatility, correlation, view, {})
+    for item in adjustment_list(given):
         draft = item.apply(draft, past)
-    facts: dict[str, Any] = {"calibration": dict(draft.applied)}
+    metadata: dict[str, Any] = {"calibration": dict(draft.applied)}
     if draft.correlation is not correlation:
-        facts["average_correlation"] = average(draft.correlation.to_numpy())
-        facts["condition_number"] = float(np.linalg.cond(draft.correlation.to_numpy()))
-    return draft.volatility, draft.correlation, facts
+        metadata["average_correlation"] = average(draft.correlation.to_numpy())
+        metadata["condition_number"] = float(np.linalg.cond(draft.correlation.to_numpy()))
+    return draft.volatility, draft.correlation, metadata

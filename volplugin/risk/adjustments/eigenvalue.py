@@ -10,11 +10,11 @@ import pandas as pd
 from volplugin.correlation.base import VIEWS
 from volplugin.correlation.repair import SMALLEST_EIGENVALUE, to_unit_diagonal
 from volplugin.errors import ParameterError
-from volplugin.risk.adjustments.base import Calibration, Draft
+from volplugin.risk.adjustments.base import AdjustedForecast, CovarianceAdjustment
 from volplugin.risk.adjustments.forecast_history import PastForecasts
 
 
-class EigenvalueAdjustment(Calibration):
+class EigenvalueAdjustment(CovarianceAdjustment):
     """Raises the risk of the portfolios that look safest, which an optimiser would seek out.
 
     The estimate is taken for the truth and as many sessions as the estimator remembers are drawn from it, Gaussian,
@@ -53,7 +53,7 @@ class EigenvalueAdjustment(Calibration):
         """Sessions up to `asof` whose forecasts and returns it depends on: no more than the correlation does."""
         return 0
 
-    def apply(self, draft: Draft, past: PastForecasts) -> Draft:
+    def apply(self, draft: AdjustedForecast, past: PastForecasts) -> AdjustedForecast:
         """Return the draft with adjusted correlations, in the views that it is for."""
         if not self.simulations >= 1:
             raise ParameterError(f"simulations is {self.simulations}; pass a whole number of them above zero")
@@ -72,12 +72,16 @@ class EigenvalueAdjustment(Calibration):
         factors = np.maximum(1 + self.strength * (ratio - 1), 0.0)
         adjusted = (vectors * (eigenvalues * factors**2)) @ vectors.T
         scale = np.sqrt(np.diagonal(adjusted))
-        facts = {"smallest": float(factors.min()), "largest": float(factors.max()), "volatility": float(scale.mean())}
-        return Draft(
+        metadata = {
+            "smallest": float(factors.min()),
+            "largest": float(factors.max()),
+            "volatility": float(scale.mean()),
+        }
+        return AdjustedForecast(
             draft.volatility * scale,
             pd.DataFrame(to_unit_diagonal(adjusted), index=names, columns=names),
             draft.view,
-            {**draft.applied, type(self).__name__: facts},
+            {**draft.applied, type(self).__name__: metadata},
         )
 
     def _ratio(self, rho: np.ndarray, root: np.ndarray, z: pd.DataFrame, past: PastForecasts, view: str) -> np.ndarray:

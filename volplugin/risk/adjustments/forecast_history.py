@@ -35,7 +35,7 @@ class PastForecasts:
         Assets of the reference universe, so that nothing depends on who else is asked for.
     correlation : CorrelationEstimator
         The model's.
-    books : PastBooks
+    books : PastPortfolios
         Remembers the forecasts of the reference book.
     """
 
@@ -45,7 +45,7 @@ class PastForecasts:
     z: pd.DataFrame
     market: pd.Index
     correlation: CorrelationEstimator
-    books: PastBooks
+    portfolios: PastPortfolios
 
     def standing(self, rows: int) -> pd.DataFrame:
         """Squared daily returns of the last `rows` sessions over the forecasts that stood over them.
@@ -55,24 +55,24 @@ class PastForecasts:
         """
         rows = min(rows, len(self.returns))
         squares = self.returns.tail(rows).to_numpy() ** 2
-        values = squares * _inverse_variance(self.volatility.to_numpy(), rows, self.stands)
+        values = squares * _inverse_variance(self.volatility.to_numpy(), rows, self.holding_sessions)
         return pd.DataFrame(values, index=self.returns.index[-rows:], columns=self.returns.columns)
 
-    def standing_book(self, rows: int) -> pd.Series:
+    def standing_portfolio(self, rows: int) -> pd.Series:
         """`standing` of the reference book: equal weight in every asset of the reference universe."""
         rows = min(rows, len(self.returns))
         simple = np.expm1(self.returns.loc[:, self.market].tail(rows))
-        forecasts = self.books.of(self, rows + self.stands)
-        inverse = _inverse_variance(forecasts.to_numpy(dtype=float)[:, None], rows, self.stands)[:, 0]
+        forecasts = self.portfolios.of(self, rows + self.holding_sessions)
+        inverse = _inverse_variance(forecasts.to_numpy(dtype=float)[:, None], rows, self.holding_sessions)[:, 0]
         return simple.mean(axis=1) ** 2 * inverse
 
     @property
-    def stands(self) -> int:
+    def holding_sessions(self) -> int:
         """Sessions over which each forecast stands."""
         return min(self.horizon, STANDS)
 
 
-class PastBooks:
+class PastPortfolios:
     """Past forecasts of the reference book, each made from what was known then, and remembered by session."""
 
     def __init__(self) -> None:
@@ -89,11 +89,11 @@ class PastBooks:
         sessions = past.volatility.index[-rows:]
         for session in sessions:
             if (past.horizon, session) not in self._known:
-                self._known[past.horizon, session] = _book_volatility(past, session)
+                self._known[past.horizon, session] = _portfolio_volatility(past, session)
         return pd.Series([self._known[past.horizon, session] for session in sessions], index=sessions)
 
 
-def _book_volatility(past: PastForecasts, session: pd.Timestamp) -> float:
+def _portfolio_volatility(past: PastForecasts, session: pd.Timestamp) -> float:
     """Forecast of the reference book at the close of one session."""
     sigma = past.volatility.loc[session, past.market].dropna()
     stop = past.z.index.searchsorted(session, side="right")
@@ -104,12 +104,12 @@ def _book_volatility(past: PastForecasts, session: pd.Timestamp) -> float:
     return float(np.sqrt(exposure @ past.correlation.estimate(z).to_numpy() @ exposure))
 
 
-def _inverse_variance(volatility: np.ndarray, rows: int, stands: int) -> np.ndarray:
+def _inverse_variance(volatility: np.ndarray, rows: int, holding_sessions: int) -> np.ndarray:
     """Mean of one over the forecast variance, over the forecasts that stood over each of the last `rows` sessions."""
-    inverse = np.full((rows + stands, volatility.shape[1]), np.nan)
+    inverse = np.full((rows + holding_sessions, volatility.shape[1]), np.nan)
     recent = volatility[-len(inverse) :]
     inverse[len(inverse) - len(recent) :] = recent**-2.0
-    windows = np.lib.stride_tricks.sliding_window_view(inverse[:-1], stands, axis=0)
+    windows = np.lib.stride_tricks.sliding_window_view(inverse[:-1], holding_sessions, axis=0)
     here = np.isfinite(windows)
     number = here.sum(axis=-1)
     return np.where(number > 0, np.where(here, windows, 0.0).sum(axis=-1) / np.maximum(number, 1), np.nan)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from volplugin.errors import ParameterError
-from volplugin.risk.adjustments.base import Calibration, Draft, check_share, credible_mean, remembered
+from volplugin.risk.adjustments.base import (
+    AdjustedForecast,
+    CovarianceAdjustment,
+    check_share,
+    remembered,
+    shrunk_ew_mean,
+)
 from volplugin.risk.adjustments.forecast_history import STANDS, PastForecasts
 
 OVER = ("book", "assets")
 
 
-class RegimeMultiplier(Calibration):
+class VolatilityRegimeAdjustment(CovarianceAdjustment):
     """Scales all volatilities by how far the recent past went beyond its forecasts.
 
     With ``B^2`` the exponentially weighted mean of squared daily returns over the forecasts that stood over them,
@@ -54,18 +60,18 @@ class RegimeMultiplier(Calibration):
         """Whether it needs past correlations as well as past volatilities."""
         return self.over == "book"
 
-    def apply(self, draft: Draft, past: PastForecasts) -> Draft:
+    def apply(self, draft: AdjustedForecast, past: PastForecasts) -> AdjustedForecast:
         """Return the draft with every volatility multiplied by the factor; sessions never seen count as predicted."""
         check_share("strength", self.strength)
         if self.over not in OVER:
             raise ParameterError(f"over is {self.over!r}; pass one of {', '.join(OVER)}")
         rows = remembered(self.halflife)
         if self.over == "book":
-            ratio = past.standing_book(rows).to_numpy()
+            ratio = past.standing_portfolio(rows).to_numpy()
         else:
             ratio = past.standing(rows)[past.market].mean(axis=1).to_numpy()
-        factor = float(credible_mean(ratio[:, None], self.halflife)[0] ** (self.strength / 2))
-        return Draft(
+        factor = float(shrunk_ew_mean(ratio[:, None], self.halflife)[0] ** (self.strength / 2))
+        return AdjustedForecast(
             draft.volatility * factor,
             draft.correlation,
             draft.view,

@@ -149,7 +149,7 @@ class Ensemble:
         own = {asset: _folded(self._networks_of(asset), coefficients) for asset in self.own()}
         return Readout(_folded(self.networks, coefficients), own)
 
-    def spoken(self, hidden: np.ndarray, assets: Sequence[Any]) -> np.ndarray:
+    def recurrent_contribution(self, hidden: np.ndarray, assets: Sequence[Any]) -> np.ndarray:
         """Return what the recurrent layers add to the skip, of shape (..., n_assets, n_heads).
 
         Parameters

@@ -13,12 +13,12 @@ import torch
 from volplugin.volatility.lstm.ensemble import Readout, with_one
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import sequences_for, validation_split
-from volplugin.volatility.lstm.training import CPU, Loss, Recipe, as_tensor, mean_loss, train
+from volplugin.volatility.lstm.training import CPU, Loss, TrainingConfig, as_tensor, mean_loss, train
 
 RIDGE = 1000.0
 """Strength of the pull to the shared readout, in sessions."""
 
-COPY = Recipe(steps=20, learning_rate=1e-3)
+COPY = TrainingConfig(steps=20, learning_rate=1e-3)
 """How a copy of a trained network is tuned to one asset."""
 
 
@@ -115,7 +115,7 @@ STEPS = (75, 150, 300)
 
 
 @dataclass(frozen=True)
-class Fitting:
+class Trainer:
     """How the networks of one seed are made from a table of inputs and targets.
 
     Attributes
@@ -155,7 +155,7 @@ class Fitting:
         sequences = sequences_for(network, x, np.log(y))
         if len(sequences[0]) == 0:
             return None
-        return train(network, *sequences, self.loss, Recipe(steps, batch=network.batch), generator, self.device)
+        return train(network, *sequences, self.loss, TrainingConfig(steps, batch=network.batch), generator, self.device)
 
     def chosen_steps(
         self,

@@ -12,32 +12,32 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
 
-from volplugin.data.panel import LONGEST_HALT, PricePanel
+from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
-from volplugin.volatility.base import Follower, State, VolatilityForecaster
+from volplugin.volatility.base import OnlinePredictor, State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
 from volplugin.volatility.features import (
     BASE_MINIMUM,
-    INPUT_LOOKBACK,
+    FEATURE_LOOKBACK,
     INPUT_SETS,
     MARKET,
     NO_REFERENCE,
     RECURRENT,
-    Inputs,
-    build_inputs,
+    Features,
+    build_features,
     level_bounds,
     reference,
     without_market,
 )
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
-from volplugin.volatility.lstm.fitting import STEPS, Fitting, fine_tune
+from volplugin.volatility.lstm.fitting import STEPS, Trainer, fine_tune
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import block_days
-from volplugin.volatility.lstm.streaming import LSTMFollower
+from volplugin.volatility.lstm.streaming import LSTMOnlinePredictor
 from volplugin.volatility.lstm.training import AUTO, LOSSES, device_named, one_thread
 from volplugin.volatility.lstm.variants import NETWORKS
 from volplugin.volatility.regression import regress_logs
-from volplugin.volatility.term_structure import KNOTS
+from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 CHOICES = {
     "inputs": tuple(INPUT_SETS),
@@ -122,7 +122,7 @@ class LSTMVolatility(VolatilityForecaster):
         mode: str = "fine-tuned",
         tuned: str = "readout",
         inputs: str = "all",
-        horizons: Sequence[int] = KNOTS,
+        horizons: Sequence[int] = FITTED_HORIZONS,
         network: str = "lstm",
         device: str = AUTO,
     ) -> None:
@@ -139,16 +139,16 @@ class LSTMVolatility(VolatilityForecaster):
         self.network = network
         self.device = device
 
-    circumstances = ("device",)
+    runtime_params = ("device",)
 
     @property
     def lookback(self) -> int:
         """Sessions up to `asof` that a forecast depends on: two blocks of the network, and the inputs'."""
         # A block's calendar days hold fewer sessions than five in seven.
-        return 2 * math.ceil(block_days(self.window) * 5 / 7 + 2) + INPUT_LOOKBACK
+        return 2 * math.ceil(block_days(self.window) * 5 / 7 + 2) + FEATURE_LOOKBACK
 
     @property
-    def knots(self) -> tuple[int, ...]:
+    def fitted_horizons(self) -> tuple[int, ...]:
         """Horizons in sessions that there is a head for; others are interpolated."""
         return tuple(self.horizons)
 
@@ -180,11 +180,11 @@ class LSTMVolatility(VolatilityForecaster):
 
     # -- training ---------------------------------------------------------------------------
 
-    def parts(self) -> list[VolatilityForecaster]:
+    def members(self) -> list[VolatilityForecaster]:
         """Return one model a seed: what can be trained in parallel."""
         return [clone(self).set_params(seeds=(seed,)) for seed in self.seeds]
 
-    def fit_part(self, panel: PricePanel) -> State:
+    def fit_member(self, panel: PricePanel) -> State:
         """Train the network of one seed and its copies, from the regression that they start from."""
         self._check_parameters()
         panel = _by_name(panel)
@@ -201,40 +201,40 @@ class LSTMVolatility(VolatilityForecaster):
 
     def _trained(self, x: np.ndarray, y: np.ndarray, linear: np.ndarray, panel: PricePanel) -> Ensemble | None:
         """Train what the first seed brings to the ensemble; None for too little data."""
-        fitting = Fitting(
-            self._empty_network, LOSSES[self.loss], self.knots, int(self.seeds[0]), device_named(self.device)
+        trainer = Trainer(
+            self._empty_network, LOSSES[self.loss], self.fitted_horizons, int(self.seeds[0]), device_named(self.device)
         )
         choices = self._step_choices
-        steps = choices[0] if len(choices) == 1 else fitting.chosen_steps(x, y, regress_logs, choices)
+        steps = choices[0] if len(choices) == 1 else trainer.chosen_steps(x, y, regress_logs, choices)
         self.steps_ = np.array([steps])
         if self.mode == "independent":
-            copies = fitting.independent(x, y, linear, steps, panel.assets)
-            return Ensemble([fitting.start(linear)[0]], [copies]) if copies else None
-        network = fitting.pooled(x, y, linear, steps)
+            copies = trainer.independent(x, y, linear, steps, panel.assets)
+            return Ensemble([trainer.start(linear)[0]], [copies]) if copies else None
+        network = trainer.pooled(x, y, linear, steps)
         if network is None:
             return None
         tuning = self.mode == "fine-tuned" and self.tuned == "network"
-        return Ensemble([network], [fitting.fine_tuned(network, x, y, panel.assets) if tuning else {}])
+        return Ensemble([network], [trainer.fine_tuned(network, x, y, panel.assets) if tuning else {}])
 
     def _fit(self, panel: PricePanel) -> None:
-        parts = self.parts()
-        self._join(Parallel()(delayed(_fit_part)(part, panel) for part in parts), panel)
+        parts = self.members()
+        self._combine(Parallel()(delayed(_fit_member)(part, panel) for part in parts), panel)
 
-    def _join(self, states: list[State], panel: PricePanel) -> None:
+    def _combine(self, states: list[State], panel: PricePanel) -> None:
         panel = _by_name(panel)
         self.ensemble_ = Ensemble.of([self._ensemble(state, panel.assets, 1) for state in states])
         self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
         self.steps_ = np.concatenate([state["steps"] for state in states])
         x, y = self._training_data(panel)
-        self.readout_, factors, spoken = self._read_out(x, y, panel)
+        self.readout_, factors, recurrent_contribution = self._read_out(x, y, panel)
         # The factor by horizon: of the forecasts in sample, and of their linear part out of sample.
-        missing = out_of_sample_ratio(x, y, self.names, self.knots)
+        missing = out_of_sample_ratio(x, y, self.names, self.fitted_horizons)
         self.factor_, self.factors_ = factors[0] * missing, factors[1:] * missing
         own = [name not in MARKET for name in self.names]
-        alone = regress_logs(np.concatenate([spoken, x[..., own]], axis=-1), y)
+        alone = regress_logs(np.concatenate([recurrent_contribution, x[..., own]], axis=-1), y)
         assert alone is not None, "there are as many rows as the networks' own regression had"
-        self.alone_ = alone
-        self.alone_[-1] *= missing
+        self.no_market_coef_ = alone
+        self.no_market_coef_[-1] *= missing
 
     def _read_out(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[Readout, np.ndarray, np.ndarray]:
         """Run the ensemble over the training data, a few assets at a time so that memory stays bounded.
@@ -250,20 +250,20 @@ class LSTMVolatility(VolatilityForecaster):
         """
         readout = self.ensemble_.readout(self.linear_, self.linear_share)
         parts = [(part.readout(self.linear_, 0.0), units) for part, units in self._component_parts().values()]
-        total, count = np.zeros((1 + len(parts), len(self.knots))), np.zeros(len(self.knots))
-        spoken = np.empty(y.shape, x.dtype)
+        total, count = np.zeros((1 + len(parts), len(self.fitted_horizons))), np.zeros(len(self.fitted_horizons))
+        recurrent_contribution = np.empty(y.shape, x.dtype)
         for begin in range(0, y.shape[1], CHUNK):
             few = slice(begin, begin + CHUNK)
             assets, known, realised = panel.assets[few], x[:, few].astype(float), y[:, few]
             hidden = self.ensemble_.encode(known, assets, panel.sessions, self.window, 0)
             if self.mode == "fine-tuned" and self.tuned == "readout":
-                tuned = fine_tune(readout, hidden, known, np.log(realised), assets, self.knots)
+                tuned = fine_tune(readout, hidden, known, np.log(realised), assets, self.fitted_horizons)
                 readout = Readout(readout.table, {**readout.own, **tuned.own})
             said = [readout(hidden, known, assets), *(part(hidden[..., units], known, assets) for part, units in parts)]
             total += [np.nansum(realised / np.exp(log_ratio), axis=(0, 1)) for log_ratio in said]
             count += np.isfinite(realised / said[0]).sum(axis=(0, 1))
-            spoken[:, few] = self.ensemble_.spoken(hidden, assets)
-        return readout, total / count, spoken
+            recurrent_contribution[:, few] = self.ensemble_.recurrent_contribution(hidden, assets)
+        return readout, total / count, recurrent_contribution
 
     def fine_tuned(self, panel: PricePanel) -> LSTMVolatility:
         """Return this fitted model with head and skip tuned to the assets of a panel, no network trained.
@@ -295,60 +295,64 @@ class LSTMVolatility(VolatilityForecaster):
         return importlib.import_module("volplugin.volatility.pretrained").PretrainedVolatility()
 
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
-        inputs = self.inputs_of(panel, panel.market, names=self.names, dtype=np.float32)
-        y = forward_variance(panel, self.knots, close_to_close_ratio(panel)) / inputs.base[..., None]
+        inputs = self.features_of(panel, panel.market, names=self.names, dtype=np.float32)
+        y = forward_variance(panel, self.fitted_horizons, close_to_close_ratio(panel)) / inputs.base[..., None]
         return inputs.values, y
 
     # -- forecasting ------------------------------------------------------------------------
 
-    def inputs_of(self, panel: PricePanel, market: PricePanel | None, first: int = 0, **table: Any) -> Inputs:
+    def features_of(self, panel: PricePanel, market: PricePanel | None, first: int = 0, **table: Any) -> Features:
         """Return the inputs from row `first` on, those of closes alone if that is what this model reads.
 
-        `table` says which names and data type, as to `build_inputs`.
+        `table` says which names and data type, as to `build_features`.
         """
         if self.inputs != "closes":
-            return build_inputs(panel, market, first, **table)
-        closes = panel.closes()
-        return build_inputs(closes, closes if market is panel else market and market.closes(), first, **table)
+            return build_features(panel, market, first, **table)
+        closes = panel.close_only()
+        return build_features(closes, closes if market is panel else market and market.close_only(), first, **table)
 
     def reference(self, panel: PricePanel) -> PricePanel | None:
         """Return the assets whose means are the market-wide inputs; None to do without."""
         return None if set(self.names).isdisjoint(MARKET) else reference(panel, self.universe_)
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
-        inputs = self.inputs_of(panel, self.reference(panel))
+        inputs = self.features_of(panel, self.reference(panel))
         # In a halt the forecast of the last bar stands, which may lie before the first row asked for.
-        answered = max(0, first - LONGEST_HALT)
-        return self._from_knots(self.knot_variance(inputs, panel, answered), panel, horizons)
+        answered = max(0, first - MAX_GAP_SESSIONS)
+        return self._from_fitted_horizons(self.fitted_variance(inputs, panel, answered), panel, horizons)
 
-    def knot_variance(self, inputs: Inputs, panel: PricePanel, first: int) -> np.ndarray:
+    def fitted_variance(self, inputs: Features, panel: PricePanel, first: int) -> np.ndarray:
         """Mean daily variance at the fitted horizons, sessions x assets x horizons, from row `first` on."""
         hidden = self.ensemble_.encode(self.recurrent(inputs), panel.assets, panel.sessions, self.window, first)
         return self.variance(hidden, inputs, panel.assets)
 
-    def recurrent(self, inputs: Inputs) -> np.ndarray:
+    def recurrent(self, inputs: Features) -> np.ndarray:
         """Return the inputs of the recurrent layers, of shape (n_sessions, n_assets, n_recurrent)."""
         return inputs.take(_recurrent(self.names))
 
-    def variance(self, hidden: np.ndarray, inputs: Inputs, assets: pd.Index) -> np.ndarray:
+    def variance(self, hidden: np.ndarray, inputs: Features, assets: pd.Index) -> np.ndarray:
         """Mean daily variance at the fitted horizons, from the networks' hidden units."""
         if set(self.names) <= set(inputs.names):
             names, readout, factor = self.names, self.readout_, self.factor_
         else:
-            names, readout, factor = without_market(self.names), self.ensemble_.alone(self.alone_), self.alone_[-1]
+            names, readout, factor = (
+                without_market(self.names),
+                self.ensemble_.alone(self.no_market_coef_),
+                self.no_market_coef_[-1],
+            )
         ratio = np.exp(readout(hidden, inputs.take(names, self.bounds_), assets)) * factor
         return ratio * inputs.base[..., None]
 
-    def follower(self) -> Follower:
+    def online_predictor(self) -> OnlinePredictor:
         """Return what carries the networks' state from session to session, where they have one to carry."""
-        return LSTMFollower(self) if self.ensemble_.carries else super().follower()
+        return LSTMOnlinePredictor(self) if self.ensemble_.carries else super().online_predictor()
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Name the coefficients without market terms, where the panel lacks the reference universe."""
         lacking = without_market(self.names) != self.names and self.reference(panel) is None
         return {"market-wide inputs": NO_REFERENCE} if lacking else {}
 
-    def components(self) -> dict[str, VolatilityForecaster]:
+    def ensemble_members(self) -> dict[str, VolatilityForecaster]:
         """Return each seed alone and the pure ensemble, without the linear share and each rescaled for itself."""
         found: dict[str, VolatilityForecaster] = {}
         for row, (name, (part, _)) in enumerate(self._component_parts().items()):
@@ -372,7 +376,7 @@ class LSTMVolatility(VolatilityForecaster):
 
     def get_state(self) -> State:
         """Return the weights of each network, the linear model and the rescales."""
-        learned = {"linear": self.linear_, "alone": self.alone_, "bounds": self.bounds_}
+        learned = {"linear": self.linear_, "alone": self.no_market_coef_, "bounds": self.bounds_}
         learned |= {"factor": self.factor_, "factors": self.factors_}
         if len(self._step_choices) > 1:
             learned["steps"] = self.steps_
@@ -383,7 +387,7 @@ class LSTMVolatility(VolatilityForecaster):
     def set_state(self, state: State) -> None:
         """Take them back."""
         self.ensemble_ = self._ensemble(state, self.assets_, len(self.seeds))
-        self.linear_, self.alone_, self.bounds_ = state["linear"], state["alone"], state["bounds"]
+        self.linear_, self.no_market_coef_, self.bounds_ = state["linear"], state["alone"], state["bounds"]
         self.factor_, self.factors_ = state["factor"], state["factors"]
         self.steps_ = state.get("steps", np.repeat(self._step_choices[:1], len(self.seeds)))
         shared = self.ensemble_.readout(self.linear_, self.linear_share)
@@ -410,7 +414,7 @@ class LSTMVolatility(VolatilityForecaster):
 
     def _empty_network(self) -> VolatilityNetwork:
         kind, n_recurrent = NETWORKS[self.network], len(_recurrent(self.names))
-        return kind(len(self.names), n_recurrent, len(self.knots), self.units, self.window)
+        return kind(len(self.names), n_recurrent, len(self.fitted_horizons), self.units, self.window)
 
 
 def _recurrent(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -422,5 +426,5 @@ def _by_name(panel: PricePanel) -> PricePanel:
     return panel.select(sorted(panel.assets, key=str))
 
 
-def _fit_part(part: LSTMVolatility, panel: PricePanel) -> State:
-    return part.fit_part(panel)
+def _fit_member(part: LSTMVolatility, panel: PricePanel) -> State:
+    return part.fit_member(panel)

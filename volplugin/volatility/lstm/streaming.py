@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from volplugin.data.panel import LONGEST_HALT, PricePanel
-from volplugin.volatility.base import Follower, State
-from volplugin.volatility.features import Inputs
+from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel
+from volplugin.volatility.base import OnlinePredictor, State
+from volplugin.volatility.features import Features
 from volplugin.volatility.lstm.network import Carry, VolatilityNetwork
 from volplugin.volatility.lstm.sequences import block_numbers
 from volplugin.volatility.lstm.training import as_tensor, one_thread
@@ -40,7 +40,7 @@ class CarriedState:
         In order.
     warm, young : list of Carry
         By network, hidden and cell states begun a block ago, and with this block.
-    variance : ndarray of shape (n_assets, n_knots)
+    variance : ndarray of shape (n_assets, n_fitted_horizons)
         Daily variance forecast at each asset's last bar.
     age : ndarray of shape (n_assets,)
         Sessions since that bar.
@@ -48,8 +48,8 @@ class CarriedState:
 
     session: pd.Timestamp
     assets: list[str]
-    warm: list[Carry]
-    young: list[Carry]
+    active_state: list[Carry]
+    next_state: list[Carry]
     variance: np.ndarray
     age: np.ndarray
 
@@ -57,7 +57,7 @@ class CarriedState:
         """Return all of it as arrays, for a store."""
         tensors = {
             f"{run}/{network}/{layer}/{kind}": state.numpy()
-            for run, carries in (("warm", self.warm), ("young", self.young))
+            for run, carries in (("warm", self.active_state), ("young", self.next_state))
             for network, carry in enumerate(carries)
             for layer, states in enumerate(carry)
             for kind, state in zip(("h", "c"), states, strict=True)
@@ -87,7 +87,7 @@ class CarriedState:
         return cls(session, assets, carries("warm"), carries("young"), variance, state["age"].copy())
 
 
-class LSTMFollower(Follower):
+class LSTMOnlinePredictor(OnlinePredictor):
     """Follows one fitted `LSTMVolatility` from session to session."""
 
     def __init__(self, model: LSTMVolatility) -> None:
@@ -95,7 +95,7 @@ class LSTMFollower(Follower):
         self.model: LSTMVolatility = model
         self.state: CarriedState | None = None
 
-    def replay(
+    def predict_in_sample(
         self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
         """Forecast as the model's `replay` does; the session after the last one by a single step."""
@@ -103,12 +103,12 @@ class LSTMFollower(Follower):
         market = self.model.reference(known)
         if not self._is_next(known, start):
             self.state = self._state_at(known, market)
-            return super().replay(panel, start, end, horizons)
+            return super().predict_in_sample(panel, start, end, horizons)
         assert self.state is not None
         with one_thread():
-            self._advance(self.state, known, self.model.inputs_of(known, market, len(known.sessions) - 1))
-        knots, variance = self.model.knots, self.state.variance
-        volatility = {days: np.sqrt(interpolate_variance(variance, knots, days)) for days in horizons}
+            self._advance(self.state, known, self.model.features_of(known, market, len(known.sessions) - 1))
+        fitted_horizons, variance = self.model.fitted_horizons, self.state.variance
+        volatility = {days: np.sqrt(interpolate_variance(variance, fitted_horizons, days)) for days in horizons}
         index, columns = known.sessions[-1:], known.assets
         return {days: pd.DataFrame(row[None], index=index, columns=columns) for days, row in volatility.items()}
 
@@ -132,38 +132,40 @@ class LSTMFollower(Follower):
 
     def _state_at(self, panel: PricePanel, market: PricePanel | None) -> CarriedState:
         """Run through the last two blocks."""
-        inputs = self.model.inputs_of(panel, market)
+        inputs = self.model.features_of(panel, market)
         x = self.model.recurrent(inputs)
         number = block_numbers(panel.sessions, self.model.window)
         begins = (int(number.searchsorted(number[-1] - back)) for back in (1, 0))
-        last = max(0, len(x) - 1 - LONGEST_HALT)
+        last = max(0, len(x) - 1 - MAX_GAP_SESSIONS)
         with one_thread():
-            warm, young = (
+            active_state, next_state = (
                 [_run_through(network, x[begin:]) for network in self.model.ensemble_.networks] for begin in begins
             )
-            variance = self.model.knot_variance(inputs, panel, last)[last:]
+            variance = self.model.fitted_variance(inputs, panel, last)[last:]
         newest, age = _newest(variance)
-        return CarriedState(panel.last_session, list(panel.assets), warm, young, newest, age)
+        return CarriedState(panel.last_session, list(panel.assets), active_state, next_state, newest, age)
 
-    def _advance(self, state: CarriedState, panel: PricePanel, inputs: Inputs) -> None:
+    def _advance(self, state: CarriedState, panel: PricePanel, inputs: Features) -> None:
         """Take one session in."""
         session = panel.last_session
         before, now = block_numbers(pd.DatetimeIndex([state.session, session]), self.model.window)
         if now != before:
-            state.warm = state.young
-            state.young = [_nothing(network, len(state.assets)) for network in self.model.ensemble_.networks]
+            state.active_state = state.next_state
+            state.next_state = [_nothing(network, len(state.assets)) for network in self.model.ensemble_.networks]
         if now > before + 1:  # a whole block without a session: nothing of it is left
-            state.warm = [_nothing(network, len(state.assets)) for network in self.model.ensemble_.networks]
+            state.active_state = [_nothing(network, len(state.assets)) for network in self.model.ensemble_.networks]
         x = self.model.recurrent(inputs)[-1]
         here = np.isfinite(x).all(axis=-1)
         hidden = [
             _step(network, carries, x, here)
-            for network, *carries in zip(self.model.ensemble_.networks, state.warm, state.young, strict=True)
+            for network, *carries in zip(
+                self.model.ensemble_.networks, state.active_state, state.next_state, strict=True
+            )
         ]
         fresh = self.model.variance(np.concatenate(hidden, axis=-1)[None], inputs, panel.assets)[0]
         state.age = np.where(here, 0, state.age + 1)
         state.variance = np.where(here[:, None], fresh, state.variance)
-        state.variance[state.age > LONGEST_HALT] = np.nan
+        state.variance[state.age > MAX_GAP_SESSIONS] = np.nan
         state.session = session
 
 

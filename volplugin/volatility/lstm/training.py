@@ -22,7 +22,7 @@ HELD_OUT = 256
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingConfig:
     """How to train.
 
     Attributes
@@ -79,7 +79,7 @@ def train(
     inputs: np.ndarray,
     targets: np.ndarray,
     loss: Loss,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     generator: torch.Generator,
     device: torch.device = CPU,
 ) -> VolatilityNetwork:

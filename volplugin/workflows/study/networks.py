@@ -29,7 +29,7 @@ def train_networks(
     *,
     n_jobs: int | None = None,
     progress: bool = True,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> dict[str, State]:
     """Train the networks that the folder lacks, one torch thread a process.
 
@@ -55,8 +55,8 @@ def train_networks(
     prints = {name: fingerprint(values, sample.settings, str(name)) for name, values in returns.items()}
     found = {name: find(folder, str(name), mark) for name, mark in prints.items()}
     missing = [name for name, state in found.items() if state is None]
-    if say is not None:
-        say(f"networks kept in {folder}: {len(found) - len(missing)} of {len(found)}; to be trained: {len(missing)}")
+    if log is not None:
+        log(f"networks kept in {folder}: {len(found) - len(missing)} of {len(found)}; to be trained: {len(missing)}")
     fits = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(_fit)(name, returns[name], sample.settings) for name in missing
     )
@@ -71,8 +71,8 @@ def train_networks(
 
 def fingerprint(returns: np.ndarray, settings: SeedSettings, name: str) -> str:
     """SHA-256 over everything that a stock's result depends on."""
-    facts = json.dumps({"format": FORMAT, "name": name, **asdict(settings)}, sort_keys=True)
-    return hashlib.sha256(facts.encode() + np.ascontiguousarray(returns, dtype=np.float64).tobytes()).hexdigest()
+    metadata = json.dumps({"format": FORMAT, "name": name, **asdict(settings)}, sort_keys=True)
+    return hashlib.sha256(metadata.encode() + np.ascontiguousarray(returns, dtype=np.float64).tobytes()).hexdigest()
 
 
 def keep(folder: Path, name: str, mark: str, state: State) -> None:

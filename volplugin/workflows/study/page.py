@@ -18,7 +18,7 @@ from volplugin.report.format import percent
 from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
 from volplugin.report.tables import Table
 from volplugin.storage.atomic import write_atomically
-from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, BookStudy, StudyResult
+from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
 
 CORRELATION_LABELS = {
     SEED: "whole sample, as in the seed",
@@ -44,7 +44,7 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
         title=HEADLINE,
         eyebrow="",
         headline=HEADLINE,
-        lede=[*(f"{fact[0].upper()}{fact[1:]}." for fact in result.facts), stocks_sentence(result)],
+        lede=[*(f"{fact[0].upper()}{fact[1:]}." for fact in result.metadata), stocks_sentence(result)],
         answers=(),
         tiles=(),
         sections=chapters,
@@ -58,20 +58,20 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
     def plain(frame: pd.DataFrame) -> dict[str, Any]:
         return json.loads(frame.to_json(orient="index"))
 
-    books = {
+    portfolios = {
         name: {
-            "weights": {str(asset): float(weight) for asset, weight in book.weights.items()},
-            "scores": plain(book.table),
-            "says": sentences(book, result.horizon),
+            "weights": {str(asset): float(weight) for asset, weight in portfolio.weights.items()},
+            "scores": plain(portfolio.table),
+            "says": sentences(portfolio, result.horizon),
         }
-        for name, book in result.books.items()
+        for name, portfolio in result.portfolios.items()
     }
     return {
         "settings": dict(result.settings),
         "causal_model": result.model,
-        "sample": list(result.facts),
+        "sample": list(result.metadata),
         "forecasts_raised": result.raised,
-        "books": books,
+        "books": portfolios,
         "stocks": plain(result.stocks),
         "caveats": caveats(result),
         "versions": dict(result.versions),
@@ -81,8 +81,11 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
 def predictions(result: StudyResult) -> pd.DataFrame:
     """Daily volatilities in long form: book, origin, what came true, and one column a model."""
     parts = [
-        pd.concat([book.true, book.predicted], axis=1).rename_axis("origin").reset_index().assign(book=name)
-        for name, book in result.books.items()
+        pd.concat([portfolio.true, portfolio.predicted], axis=1)
+        .rename_axis("origin")
+        .reset_index()
+        .assign(portfolio=name)
+        for name, portfolio in result.portfolios.items()
     ]
     table = pd.concat(parts)
     return table[["book", *table.columns.drop("book")]]
@@ -99,14 +102,14 @@ def sections(result: StudyResult) -> list[Section]:
     )
     warnings = [*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."]
     return [
-        *(_chapter(result, number, name) for number, name in enumerate(result.books, 1)),
+        *(_chapter(result, number, name) for number, name in enumerate(result.portfolios, 1)),
         Section("correlation", "What the correlation was taken for", parts=[correlation]),
         Section("believing", "What to know before believing it", parts=[Points(warnings)]),
     ]
 
 
 def _chapter(result: StudyResult, number: int, name: str) -> Section:
-    book = result.books[name]
+    portfolio = result.portfolios[name]
     pictures = []
     for kind, model, which in (("seed", SEED, "The seed, as described"), ("causal", CAUSAL, "The causal model")):
         title = f"{which}: true and predicted volatility, {name}"
@@ -114,11 +117,11 @@ def _chapter(result: StudyResult, number: int, name: str) -> Section:
             f"Both lines at the origin: what was predicted there for the {result.horizon} sessions after it, and what "
             "they brought."
         )
-        plot = partial(plot_true_predicted, book.true, book.predicted[[SEED, CAUSAL]], model, title=title)
+        plot = partial(plot_true_predicted, portfolio.true, portfolio.predicted[[SEED, CAUSAL]], model, title=title)
         pictures.append(Picture(f"book{number}_{kind}", plot, caption, f"Plot. {title}. {caption}"))
-    table = scores(book, f"{result.horizon} sessions ahead", result.horizon)
-    said = sentences(book, result.horizon)
-    return Section(f"book{number}", name[:1].upper() + name[1:], said, [*pictures, table])
+    table = scores(portfolio, f"{result.horizon} sessions ahead", result.horizon)
+    lines = sentences(portfolio, result.horizon)
+    return Section(f"book{number}", name[:1].upper() + name[1:], lines, [*pictures, table])
 
 
 Show = Callable[[Any], str]
@@ -130,7 +133,7 @@ CLEAR = 2.0
 """Diebold-Mariano t beyond which a difference is called more than chance."""
 
 
-def scores(book: BookStudy, title: str, horizon: int) -> Table:
+def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
     """Tabulate the book's forecasts, one model a row."""
     cells: list[tuple[str, str, Show]] = [
         ("QLIKE", "qlike", lambda value: _number(value, 3)),
@@ -143,11 +146,11 @@ def scores(book: BookStudy, title: str, horizon: int) -> Table:
         ("R²", "r2", lambda value: _number(value, 2)),
         ("R² next day", "r2_next", lambda value: _number(value, 2)),
     ]
-    rows = [[str(model), *(show(row[key]) for _, key, show in cells)] for model, row in book.table.iterrows()]
+    rows = [[str(model), *(show(row[key]) for _, key, show in cells)] for model, row in portfolio.table.iterrows()]
     own = rows[[row[0] for row in rows].index(SEED)]
     own[2:4] = ["–", "–"]
     note = (
-        f"Forecasts of {horizon} sessions from each of {int(book.table['origins'].iloc[0]):,} test origins. QLIKE "
+        f"Forecasts of {horizon} sessions from each of {int(portfolio.table['origins'].iloc[0]):,} test origins. QLIKE "
         "against the mean squared return of these sessions, lower is better; t is that of Diebold and Mariano against "
         "the seed, negative is better. Bias: standard deviation of daily returns over the forecast standing for them, "
         "above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. Correlation "
@@ -157,15 +160,15 @@ def scores(book: BookStudy, title: str, horizon: int) -> Table:
     return Table(title, ["", *(column for column, _, _ in cells)], rows, note)
 
 
-def sentences(book: BookStudy, horizon: int) -> list[str]:
+def sentences(portfolio: PortfolioStudy, horizon: int) -> list[str]:
     """Say what the full-sample correlation, the smooth target and causality were worth."""
-    return [_level(book), _correlation(book), _smooth(book, horizon), _causal(book)]
+    return [_level(portfolio), _correlation(portfolio), _smooth(portfolio, horizon), _causal(portfolio)]
 
 
 def caveats(result: StudyResult) -> list[str]:
     """Say what looks ahead, what was changed, and what the numbers cannot carry."""
     horizon = result.horizon
-    said = [
+    lines = [
         "As described, the seed looks ahead twice: its correlation is that of the whole sample, the test part "
         f"included, and its last training targets reach {horizon - 1} sessions into the test part. Its scaling does "
         "not.",
@@ -176,11 +179,11 @@ def caveats(result: StudyResult) -> list[str]:
         "sample alone.",
     ]
     if result.raised:
-        said.append(
+        lines.append(
             f"A linear output can fall below zero: {result.raised:,} forecasts of single stocks were raised to the "
             "smallest target of their training part."
         )
-    return said
+    return lines
 
 
 def stocks_sentence(result: StudyResult) -> str:
@@ -194,40 +197,40 @@ def stocks_sentence(result: StudyResult) -> str:
 
 def study_text(result: StudyResult) -> str:
     """Return the study for a terminal: facts, one table a book, and what it says."""
-    parts = [_wrapped([*result.facts, stocks_sentence(result)])]
-    for name, book in result.books.items():
-        table = scores(book, name, result.horizon)
+    parts = [_wrapped([*result.metadata, stocks_sentence(result)])]
+    for name, portfolio in result.portfolios.items():
+        table = scores(portfolio, name, result.horizon)
         frame = pd.DataFrame(table.rows, columns=list(table.columns)).set_index("").rename_axis(None)
         parts.append(f"{name}, {result.horizon} sessions ahead\n{frame.to_string()}")
-        parts.append(_wrapped(sentences(book, result.horizon)))
+        parts.append(_wrapped(sentences(portfolio, result.horizon)))
     return "\n\n".join([*parts, _wrapped(caveats(result))])
 
 
-def _wrapped(said: Sequence[str]) -> str:
-    return "\n".join(textwrap.fill(sentence, LINE) for sentence in said)
+def _wrapped(lines: Sequence[str]) -> str:
+    return "\n".join(textwrap.fill(sentence, LINE) for sentence in lines)
 
 
-def _level(book: BookStudy) -> str:
-    seed = book.table.loc[SEED]
+def _level(portfolio: PortfolioStudy) -> str:
+    seed = portfolio.table.loc[SEED]
     return (
         f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
         f"{percent(seed['realized_vol'])} came true, with a bias statistic of {_number(seed['bias'], 2)}."
     )
 
 
-def _correlation(book: BookStudy) -> str:
-    known = book.table.loc[KNOWN]
+def _correlation(portfolio: PortfolioStudy) -> str:
+    known = portfolio.table.loc[KNOWN]
     change = -float(known["below_seed"])
     verb = "lowered" if change > 0 else "raised"
     return (
         f"Knowing the correlation of the whole sample, the future included, {verb} the loss to "
-        f"{_number(book.table.at[SEED, 'qlike'], 3)} from the {_number(known['qlike'], 3)} of the correlation known at "
-        f"each date{_chance(known['dm_seed'])}."
+        f"{_number(portfolio.table.at[SEED, 'qlike'], 3)} from the {_number(known['qlike'], 3)} of the correlation "
+        f"known at each date{_chance(known['dm_seed'])}."
     )
 
 
-def _smooth(book: BookStudy, horizon: int) -> str:
-    last = book.table.loc[LAST]
+def _smooth(portfolio: PortfolioStudy, horizon: int) -> str:
+    last = portfolio.table.loc[LAST]
     return (
         f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
         f"{_number(last['r2_next'], 2)} against the rolling volatility of the next day, with which it shares "
@@ -236,8 +239,8 @@ def _smooth(book: BookStudy, horizon: int) -> str:
     )
 
 
-def _causal(book: BookStudy) -> str:
-    own = book.table.loc[CAUSAL]
+def _causal(portfolio: PortfolioStudy) -> str:
+    own = portfolio.table.loc[CAUSAL]
     better = "lower" if own["below_seed"] > 0 else "higher"
     return (
         f"The causal model's loss is {abs(own['below_seed']):.1f}% {better} than the seed's{_chance(own['dm_seed'])}, "

@@ -20,7 +20,7 @@ CAUSAL = "causal model"
 
 
 @dataclass(frozen=True, eq=False)
-class BookStudy:
+class PortfolioStudy:
     """One book's forecasts over the test part, and what came true. Volatilities are daily.
 
     Attributes
@@ -64,8 +64,8 @@ class StudyResult:
     """
 
     settings: Mapping[str, Any]
-    facts: Sequence[str]
-    books: Mapping[str, BookStudy]
+    metadata: Sequence[str]
+    portfolios: Mapping[str, PortfolioStudy]
     stocks: pd.DataFrame
     correlation: pd.DataFrame
     raised: int

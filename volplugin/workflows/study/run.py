@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from volplugin.correlation.base import average
-from volplugin.evaluation import PortfolioForecasts, book_scorecard
+from volplugin.evaluation import PortfolioForecasts, compare_portfolio_forecasts
 from volplugin.risk.covariance import CovarianceForecast
-from volplugin.risk.defaults import default_correlation, default_walk, load_walk
+from volplugin.risk.defaults import default_correlation, default_walk_forward, load_walk_forward
 from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.volatility.base import State
@@ -19,7 +19,7 @@ from volplugin.volatility.lstm.seed import forward_volatility
 from volplugin.volatility.walk_forward import WalkForward
 from volplugin.workflows.study.models import CorrelationAt, correlations, level, seed_forecasts, seed_volatility
 from volplugin.workflows.study.networks import train_networks
-from volplugin.workflows.study.result import CAUSAL, CURRENT, LAST, LEVEL, SEED, BookStudy, StudyResult
+from volplugin.workflows.study.result import CAUSAL, CURRENT, LAST, LEVEL, SEED, PortfolioStudy, StudyResult
 from volplugin.workflows.study.sample import Sample
 
 
@@ -46,12 +46,14 @@ def causal_model(sample: Sample, store: str, *, n_jobs: int | None = None, progr
     InsufficientHistoryError
         If too little lies before the test part to learn from.
     """
-    walk = default_walk(store) if ModelStore(store).configuration is None else load_walk(store)
-    walk.train(sample.panel, sample.test[0], sample.test[-1], n_jobs=n_jobs, progress=progress)
-    return RiskModel(walk, default_correlation())
+    walk_forward = default_walk_forward(store) if ModelStore(store).configuration is None else load_walk_forward(store)
+    walk_forward.train(sample.panel, sample.test[0], sample.test[-1], n_jobs=n_jobs, progress=progress)
+    return RiskModel(walk_forward, default_correlation())
 
 
-def judge_book(sample: Sample, book: str, forecasts: Mapping[str, Sequence[CovarianceForecast]]) -> BookStudy:
+def evaluate_portfolio(
+    sample: Sample, portfolio: str, forecasts: Mapping[str, Sequence[CovarianceForecast]]
+) -> PortfolioStudy:
     """Score the forecasts of a book, and its own last sessions as a forecast, over the test part.
 
     Parameters
@@ -62,7 +64,11 @@ def judge_book(sample: Sample, book: str, forecasts: Mapping[str, Sequence[Covar
     forecasts : mapping of model to sequence of CovarianceForecast
         One a test origin.
     """
-    returns, weights, horizon = sample.book_returns(book), sample.books[book], sample.settings.horizon
+    returns, weights, horizon = (
+        sample.portfolio_returns(portfolio),
+        sample.portfolios[portfolio],
+        sample.settings.horizon,
+    )
     rolling = returns.rolling(horizon).std()
     predicted = pd.DataFrame(
         {
@@ -73,12 +79,12 @@ def judge_book(sample: Sample, book: str, forecasts: Mapping[str, Sequence[Covar
     predicted[LAST] = rolling[predicted.index]
     true = rolling.shift(-horizon)[predicted.index].rename("true")
     paths = {str(model): PortfolioForecasts(path, returns, horizon) for model, path in predicted.items()}
-    table = book_scorecard(paths, benchmark=SEED)
+    table = compare_portfolio_forecasts(paths, benchmark=SEED)
     table = table.rename(columns={f"below_{SEED}": "below_seed", f"dm_{SEED}": "dm_seed"})
     table["correlation"] = predicted.corrwith(true)
     table["r2"] = predicted.apply(r_squared, true=true)
     table["r2_next"] = predicted.apply(r_squared, true=rolling.shift(-1)[predicted.index])
-    return BookStudy(weights, true, predicted, table)
+    return PortfolioStudy(weights, true, predicted, table)
 
 
 def r_squared(predicted: pd.Series, true: pd.Series) -> float:
@@ -93,7 +99,7 @@ def run_study(
     *,
     n_jobs: int | None = None,
     progress: bool = True,
-    say: Callable[[str], None] | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> StudyResult:
     """Train the seed's networks, compose Sigma, and judge it beside the causal model over the test part.
 
@@ -112,9 +118,9 @@ def run_study(
     say : callable, optional
         Told of each step.
     """
-    networks = train_networks(sample, Path(folder), n_jobs=n_jobs, progress=progress, say=say)
-    if say is not None:
-        say("judging over the test part")
+    networks = train_networks(sample, Path(folder), n_jobs=n_jobs, progress=progress, log=log)
+    if log is not None:
+        log("judging over the test part")
     volatility, raised = seed_volatility(sample, networks)
     scaled = volatility * level(sample, volatility)
     rho = correlations(sample, causal.correlation)
@@ -124,8 +130,8 @@ def run_study(
     forecasts[CAUSAL] = list(causal.forecast_path(sample.panel, test, horizon))
     return StudyResult(
         settings=asdict(sample.settings),
-        facts=sample.facts(),
-        books={book: judge_book(sample, book, forecasts) for book in sample.books},
+        metadata=sample.metadata(),
+        portfolios={portfolio: evaluate_portfolio(sample, portfolio, forecasts) for portfolio in sample.portfolios},
         stocks=_stock_errors(sample, networks),
         correlation=_averages(rho, test),
         raised=raised,
@@ -134,8 +140,8 @@ def run_study(
 
 
 def _in_words(model: RiskModel) -> str:
-    walk = model.volatility
-    forecaster = walk.forecaster if isinstance(walk, WalkForward) else walk
+    walk_forward = model.volatility
+    forecaster = walk_forward.forecaster if isinstance(walk_forward, WalkForward) else walk_forward
     return f"{type(forecaster).__name__} + {model.correlation!r}"
 
 

@@ -11,9 +11,9 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from volplugin.data.panel import LONGEST_HALT, PricePanel
+from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError
-from volplugin.evaluation import book_returns
+from volplugin.evaluation import portfolio_returns
 from volplugin.volatility.lstm.seed import SeedSettings
 
 LEAST_TEST = 63
@@ -38,7 +38,7 @@ class Sample:
     panel: PricePanel
     closes: pd.DataFrame
     settings: SeedSettings
-    books: Mapping[str, pd.Series]
+    portfolios: Mapping[str, pd.Series]
 
     @cached_property
     def returns(self) -> pd.DataFrame:
@@ -60,25 +60,25 @@ class Sample:
         """All of them, the training part first."""
         return self.training.append(self.test)
 
-    def book_returns(self, book: str) -> pd.Series:
+    def portfolio_returns(self, portfolio: str) -> pd.Series:
         """Daily simple returns of a book whose weights are restored at every close."""
-        weights = self.books[book].to_frame(self.closes.index[0]).T
+        weights = self.portfolios[portfolio].to_frame(self.closes.index[0]).T
         # The first close, at which the book is made, is a session too.
-        return book_returns(self.returns.reindex(self.closes.index), weights)
+        return portfolio_returns(self.returns.reindex(self.closes.index), weights)
 
-    def facts(self) -> list[str]:
+    def metadata(self) -> list[str]:
         """Say which sessions are used, and why not more."""
         first, last = _span(self.closes)
-        said = [f"{len(self.closes.columns)} stocks, {len(self.closes)} closes of each, {first} to {last}"]
+        sentences = [f"{len(self.closes.columns)} stocks, {len(self.closes)} closes of each, {first} to {last}"]
         unused = len(self.panel.sessions) - len(self.closes)
         if unused:
-            said.append(
+            sentences.append(
                 f"histories are unequal: the common sample is used, and {unused} of {len(self.panel.sessions)} "
                 f"sessions, on which a stock has no close, are left out ({_limits(self.panel)})"
             )
         parts = [f"{len(part)} origins {part[0].date()} to {part[-1].date()}" for part in (self.training, self.test)]
-        said.append(f"trained on {parts[0]}; tested on {parts[1]}")
-        return said
+        sentences.append(f"trained on {parts[0]}; tested on {parts[1]}")
+        return sentences
 
     @property
     def _sessions(self) -> pd.DatetimeIndex:
@@ -118,9 +118,9 @@ def common_sample(
     closes = panel.close.dropna()
     _check_length(panel, closes, settings)
     _check_holes(panel, closes)
-    books = {"equal weights": pd.Series(1 / len(names), index=names)}
-    books |= {name: _on_assets(book, names, name) for name, book in (weights or {}).items()}
-    sample = Sample(panel, closes, settings, books)
+    portfolios = {"equal weights": pd.Series(1 / len(names), index=names)}
+    portfolios |= {name: _on_assets(portfolio, names, name) for name, portfolio in (weights or {}).items()}
+    sample = Sample(panel, closes, settings, portfolios)
     _check_moves(sample)
     return sample
 
@@ -143,7 +143,7 @@ def _check_holes(panel: PricePanel, closes: pd.DataFrame) -> None:
     """Refuse a hole longer than a halt, over which a return would pass for one of a day."""
     places = panel.sessions.get_indexer(closes.index)
     steps = np.diff(places)
-    if steps.max() > LONGEST_HALT + 1:
+    if steps.max() > MAX_GAP_SESSIONS + 1:
         before = int(steps.argmax())
         first = panel.sessions[places[before] + 1]
         asset = panel.close.loc[first].isna().idxmax()
@@ -160,15 +160,17 @@ def _check_moves(sample: Sample) -> None:
         raise PanelError(f"{still[0]} never moves up to {known.index[-1].date()}; leave it out, its range is nothing")
 
 
-def _on_assets(weights: pd.Series, names: list[str], book: str) -> pd.Series:
+def _on_assets(weights: pd.Series, names: list[str], portfolio: str) -> pd.Series:
     given = pd.Series(weights, dtype=float)
     unknown = [name for name in given.index if name not in names]
     if unknown:
-        raise AssetMismatchError(f"{book}: there are no closes of {unknown[0]}; the stocks are {', '.join(names)}")
+        raise AssetMismatchError(f"{portfolio}: there are no closes of {unknown[0]}; the stocks are {', '.join(names)}")
     if given.index.has_duplicates:
-        raise AssetMismatchError(f"{book}: {given.index[given.index.duplicated()][0]} has two weights; give it one")
+        raise AssetMismatchError(
+            f"{portfolio}: {given.index[given.index.duplicated()][0]} has two weights; give it one"
+        )
     if not np.isfinite(given.to_numpy()).all() or not given.any():
-        raise AssetMismatchError(f"{book}: weights are finite numbers, and not all of them zero")
+        raise AssetMismatchError(f"{portfolio}: weights are finite numbers, and not all of them zero")
     return given.reindex(names, fill_value=0.0)
 
 
@@ -176,15 +178,15 @@ def _limits(panel: PricePanel) -> str:
     """Name the stocks whose histories begin last and end first, and how many sessions lack a close in between."""
     begins = panel.close.apply(pd.Series.first_valid_index)
     ends = panel.close.apply(pd.Series.last_valid_index)
-    said = []
+    sentences = []
     if begins.max() > panel.sessions[0]:
-        said.append(f"{begins.idxmax()} begins last, on {begins.max().date()}")
+        sentences.append(f"{begins.idxmax()} begins last, on {begins.max().date()}")
     if ends.min() < panel.last_session:
-        said.append(f"{ends.idxmin()} ends first, on {ends.min().date()}")
+        sentences.append(f"{ends.idxmin()} ends first, on {ends.min().date()}")
     holes = int(panel.close.loc[begins.max() : ends.min()].isna().any(axis=1).sum())
     if holes:
-        said.append(f"{holes} have a hole in between")
-    return "; ".join(said) or f"all of them begin on {begins.max().date()}"
+        sentences.append(f"{holes} have a hole in between")
+    return "; ".join(sentences) or f"all of them begin on {begins.max().date()}"
 
 
 def _span(frame: pd.DataFrame) -> tuple[str, str]:

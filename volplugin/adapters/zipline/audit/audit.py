@@ -12,7 +12,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from zipline.utils.paths import zipline_root as root_of
 
-from volplugin.adapters.zipline.audit.compare import chance, differing_names, first_leak, refused
+from volplugin.adapters.zipline.audit.compare import differing_names, first_leak, nondeterminism, refused
 from volplugin.adapters.zipline.audit.copies import scrambled_root
 from volplugin.adapters.zipline.audit.decisions import KEPT, Difference
 from volplugin.adapters.zipline.audit.models import shipped, unproved
@@ -62,7 +62,7 @@ def audit_strategy(
     environ: Mapping[str, str] | None = None,
     trained_on: Sequence[PricePanel] = (),
     run: Runner | None = None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> AuditReport:
     """Audit a strategy for decisions that used prices of their future.
 
@@ -93,24 +93,24 @@ def audit_strategy(
     dates = (_iso(audit.start), _iso(audit.end))
     job = Job(audit.strategy, audit.bundle, *dates, root_of(environ), audit.capital, dict(audit.parameters))
 
-    say("running it on the bundle")
+    log("running it on the bundle")
     run = spawn if run is None else run
     original = run(job)
     if original.error is not None:
-        return _report(audit, original, unseen=[failure_text("it fails", original.error)])
+        return _report(audit, original, not_auditable=[failure_text("it fails", original.error)])
     cuts = cuts or _chosen_cuts(original, sessions, audit.cuts)
     copies = _Copies(job, sorted({audit.bundle, *original.bundles}), environ, cuts, run)
-    say(f"running it on {2 * len(cuts) + 1} copies of {', '.join(copies.bundles)}, all but one with other prices")
+    log(f"running it on {2 * len(cuts) + 1} copies of {', '.join(copies.bundles)}, all but one with other prices")
     same, *others = copies.made(audit.seed, audit.jobs)
 
-    unseen = chance(original, same, cuts[-1]) + refused(other for _, other in others)
-    leak = None if unseen else first_leak(same, others)
+    not_auditable = nondeterminism(original, same, cuts[-1]) + refused(other for _, other in others)
+    leak = None if not_auditable else first_leak(same, others)
     if leak is not None and leak.kind == KEPT:  # or kept is the time of day, which a second look tells
         leak = first_leak(same, others, ignored=differing_names(same, copies.run(), KEPT))
-    unseen += [f"{what} ({line})" for what, line in original.foreign.items()]
+    not_auditable += [f"{what} ({line})" for what, line in original.foreign.items()]
     panels = [read_bundle(audit.bundle, environ=environ), *trained_on]
-    unseen += unproved(original.loads, panels, audit.start)
-    return _report(audit, original, cuts, leak, unseen, shipped(original.loads, panels))
+    not_auditable += unproved(original.loads, panels, audit.start)
+    return _report(audit, original, cuts, leak, not_auditable, shipped(original.loads, panels))
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _report(
     original: Record,
     cuts: tuple[str, ...] = (),
     leak: Difference | None = None,
-    unseen: Sequence[str] = (),
+    not_auditable: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> AuditReport:
     return AuditReport(
@@ -180,7 +180,7 @@ def _report(
         cuts=cuts,
         leak=leak,
         models_from_the_future=tuple(original.future),
-        unseen=tuple(unseen),
+        not_auditable=tuple(not_auditable),
         notes=tuple(notes),
     )
 

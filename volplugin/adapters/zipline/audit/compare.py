@@ -34,7 +34,7 @@ def first_leak(
     return min((one for one in found if one is not None), key=lambda one: one.session, default=None)
 
 
-def chance(one: Record, other: Record, last: str) -> list[str]:
+def nondeterminism(one: Record, other: Record, last: str) -> list[str]:
     """Say in what two runs on the same prices differ, if they do; what is kept is left aside."""
     if other.error is not None:
         return [failure_text("on a copy of the same prices it fails", other.error)]

@@ -79,13 +79,13 @@ class ModelLog:
     def _loading(self, method: Callable[..., Any], store: ModelStore, *arguments: Any, **settings: Any) -> Any:
         state, manifest = method(store, *arguments, **settings)
         early = self._completed() is None and not _called_in("volplugin.volatility.walk_forward")
-        facts = (manifest.trained_through, manifest.fingerprint, tuple(manifest.assets), tuple(manifest.universe))
-        self.loads[ModelLoad(str(store.path), *facts, early)] = None
+        metadata = (manifest.trained_through, manifest.fingerprint, tuple(manifest.assets), tuple(manifest.universe))
+        self.loads[ModelLoad(str(store.path), *metadata, early)] = None
         self._check(str(store.path), pd.Timestamp(manifest.trained_through), "loaded")
         return state, manifest
 
     def _asking(self, method: Callable[..., Any], model: Any, *arguments: Any, **settings: Any) -> Any:
-        if model.learns and hasattr(model, "trained_through_"):
+        if model.requires_fit and hasattr(model, "trained_through_"):
             self._check(type(model).__name__, model.trained_through_, "asked")
         return method(model, *arguments, **settings)
 

@@ -22,8 +22,8 @@ import pandas as pd
 from volplugin.adapters.zipline.audit.decisions import Decision
 from volplugin.adapters.zipline.audit.models import ModelLoad, ModelLog
 from volplugin.adapters.zipline.audit.recorder import EnoughSeenError, Recorder
-from volplugin.adapters.zipline.audit.watch import Watch, is_library, tell_on_native_readers
-from volplugin.adapters.zipline.provider import without_archive
+from volplugin.adapters.zipline.audit.watch import AccessMonitor, is_library, report_native_readers
+from volplugin.adapters.zipline.provider import without_forecast_cache
 from volplugin.adapters.zipline.run import load_strategy, run_hooks, zipline_root
 from volplugin.storage.atomic import write_atomically
 
@@ -72,14 +72,20 @@ def record(job: Job) -> Record:
     """Run a strategy in this process and write down what it does."""
     recorder = Recorder(job.watched, job.stop, _is_own)
     models = ModelLog(lambda: recorder.completed)
-    watch = Watch(job.root)
+    watch = AccessMonitor(job.root)
     error = None
     environ = {"ZIPLINE_ROOT": job.root}
-    tell_on_native_readers()
-    with zipline_root(environ), without_archive(), watch.standing(), models.kept(), recorder.registered() as metrics:
+    report_native_readers()
+    with (
+        zipline_root(environ),
+        without_forecast_cache(),
+        watch.standing(),
+        models.kept(),
+        recorder.registered() as metrics,
+    ):
         try:
             hooks = recorder.wrap(load_strategy(job.strategy))
-            tell_on_native_readers()  # of what the strategy imported
+            report_native_readers()  # of what the strategy imported
             run_hooks(hooks, job.bundle, job.start, job.end, job.capital, job.parameters, environ, metrics)
         except EnoughSeenError:
             pass
@@ -112,14 +118,14 @@ def spawn(job: Job) -> Record:
 
 def read_record(text: str) -> Record:
     """Build a record from the JSON of one."""
-    facts = json.loads(text)
-    facts["decisions"] = [Decision(**made) for made in facts["decisions"]]
-    facts["loads"] = [_load(load) for load in facts["loads"]]
-    return Record(**facts)
+    metadata = json.loads(text)
+    metadata["decisions"] = [Decision(**made) for made in metadata["decisions"]]
+    metadata["loads"] = [_load(load) for load in metadata["loads"]]
+    return Record(**metadata)
 
 
-def _load(facts: dict[str, Any]) -> ModelLoad:
-    return ModelLoad(**facts | {name: tuple(facts[name]) for name in ("assets", "universe")})
+def _load(metadata: dict[str, Any]) -> ModelLoad:
+    return ModelLoad(**metadata | {name: tuple(metadata[name]) for name in ("assets", "universe")})
 
 
 def _described(problem: Exception, session: pd.Timestamp | None) -> dict[str, str]:
@@ -139,8 +145,8 @@ def main(asked: str, answer: str) -> None:
     """Run the job of one file and write the record into another."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - strategies that use the global generator can be audited then
-    facts = json.loads(Path(asked).read_text())
-    made = record(Job(**facts | {"watched": tuple(facts["watched"])}))
+    metadata = json.loads(Path(asked).read_text())
+    made = record(Job(**metadata | {"watched": tuple(metadata["watched"])}))
     write_atomically(answer, json.dumps(asdict(made)).encode())
 
 

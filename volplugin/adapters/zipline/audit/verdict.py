@@ -42,7 +42,7 @@ class AuditReport:
     cuts: tuple[str, ...]
     leak: Difference | None
     models_from_the_future: tuple[str, ...]
-    unseen: tuple[str, ...]
+    not_auditable: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -50,7 +50,7 @@ class AuditReport:
         """0 clean, 1 a leak, 2 no verdict."""
         if self.leak is not None or self.models_from_the_future:
             return LEAK
-        return NO_VERDICT if self.unseen else CLEAN
+        return NO_VERDICT if self.not_auditable else CLEAN
 
 
 def audit_text(report: AuditReport) -> str:
@@ -66,7 +66,7 @@ def _lines(report: AuditReport) -> Iterator[str]:
         yield f"LEAK: {difference_text(report.leak)}"
     for model in report.models_from_the_future:
         yield f"LEAK: {model}"
-    for what in report.unseen:
+    for what in report.not_auditable:
         yield f"NOT AUDITABLE: {what}"
     for what in report.notes:
         yield f"note: {what}"

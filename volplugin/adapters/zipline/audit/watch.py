@@ -49,7 +49,7 @@ PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.sp
 NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname"}
 
 
-class Watch:
+class AccessMonitor:
     """What was read besides the bundle while the watch stood.
 
     Attributes
@@ -67,7 +67,7 @@ class Watch:
         self._written: set[str] = set()
 
     @contextmanager
-    def standing(self) -> Iterator[Watch]:
+    def standing(self) -> Iterator[AccessMonitor]:
         """Notice what happens inside the block."""
         global _STANDING
         _install()
@@ -101,7 +101,7 @@ class Watch:
             self.foreign.setdefault(what, line)
 
 
-_STANDING: Watch | None = None
+_STANDING: AccessMonitor | None = None
 
 
 @functools.cache
@@ -116,7 +116,7 @@ def _install() -> None:
     sys.addaudithook(hook)
 
 
-def tell_on_native_readers() -> None:
+def report_native_readers() -> None:
     """Have the readers of `NATIVE` that are loaded by now raise the event that Python's own ``open`` raises."""
     for module, name in NATIVE:
         reader = getattr(sys.modules.get(module), name, None)

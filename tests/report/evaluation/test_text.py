@@ -3,13 +3,13 @@ import re
 import pytest
 
 from volplugin.report import evaluation_text as tables
-from volplugin.report.evaluation_text import judgement_text
+from volplugin.report.evaluation_text import evaluation_text
 from volplugin.report.format import WIDTH, short_pvalue, starred
 
 
 @pytest.fixture(scope="module")
-def text(judged):
-    return judgement_text(judged)
+def text(evaluated):
+    return evaluation_text(evaluated)
 
 
 def row(table, name):
@@ -18,8 +18,8 @@ def row(table, name):
     return [float(cell.rstrip("*")) for cell in line.removeprefix(name).split() if cell not in ("-", "<.001")]
 
 
-def test_no_line_is_wider_than_a_terminal(text, bare_judgement):
-    for shown in (text, judgement_text(bare_judgement)):
+def test_no_line_is_wider_than_a_terminal(text, bare_evaluation):
+    for shown in (text, evaluation_text(bare_evaluation)):
         assert max(map(len, shown.splitlines())) <= WIDTH
 
 
@@ -29,8 +29,8 @@ def test_the_answer_comes_first_then_scores_tests_years_stress_components(text):
     assert text.index("has the lowest QLIKE") < text.index("SCORES")
 
 
-def test_summary_names_the_best_and_those_that_cannot_be_told_from_it(judged, text):
-    table = judged.scores.table.loc[5]
+def test_summary_names_the_best_and_those_that_cannot_be_told_from_it(evaluated, text):
+    table = evaluated.scores.table.loc[5]
     best = table["qlike"].idxmin()
     line = next(line for line in text.splitlines() if line.startswith("5 sessions ahead:"))
     assert f"{best} has the lowest QLIKE, {table['qlike'].min():.4f}" in line
@@ -38,9 +38,9 @@ def test_summary_names_the_best_and_those_that_cannot_be_told_from_it(judged, te
     assert f"in the 90% model confidence set: {inside}" in text
 
 
-def test_scores_are_those_of_the_judgement_with_components_below_their_model(judged):
-    shown = tables.scores_table(judged, 5)
-    scores = judged.scores.table.loc[(5, "HAR")]
+def test_scores_are_those_of_the_judgement_with_components_below_their_model(evaluated):
+    shown = tables.scores_table(evaluated, 5)
+    scores = evaluated.scores.table.loc[(5, "HAR")]
     assert row(shown, "HAR")[:4] == [
         round(scores["qlike"], 4),
         round(scores["qlike_range"], 4),
@@ -52,47 +52,50 @@ def test_scores_are_those_of_the_judgement_with_components_below_their_model(jud
     assert row(shown, "HAR")[-1] == round(scores["mcs_pvalue"], 3)
     names = [line.split("  ")[0] for line in shown.splitlines()[3:]]
     assert names == ["LSTM", "LSTM seed 0", "LSTM seed 1", "LSTM ensemble", "HAR", "GJR", "EWMA94", "rolling60"]
-    assert row(shown, "LSTM seed 0")[0] == round(judged.components.loc[(5, "LSTM seed 0"), "qlike"], 4)
+    assert row(shown, "LSTM seed 0")[0] == round(evaluated.components.loc[(5, "LSTM seed 0"), "qlike"], 4)
     assert next(line for line in shown.splitlines() if "seed 0" in line).endswith(" -")
 
 
-def test_tests_show_t_values_and_the_regression_in_units_of_the_mean_forecast(judged):
-    scores = judged.scores.table.loc[(1, "GJR")]
-    found = row(tables.tests_table(judged, 1), "GJR")
+def test_tests_show_t_values_and_the_regression_in_units_of_the_mean_forecast(evaluated):
+    scores = evaluated.scores.table.loc[(1, "GJR")]
+    found = row(tables.tests_table(evaluated, 1), "GJR")
     assert found[:2] == [round(scores["dm_EWMA94"], 1), round(scores["dm_HAR"], 1)]
     assert found[2] == pytest.approx(scores["mz_intercept"] / scores["mean_forecast"], abs=0.006)
     assert found[-2:] == [round(scores["level_ratio"], 3), round(scores["level_t"], 1)]
 
 
-def test_calibration_shows_medians_shares_and_p_values(judged):
-    stocks, book = judged.stocks.loc[(5, "HAR")], judged.book.loc[(5, "HAR")]
-    found = row(tables.stocks_table(judged, 5), "HAR")
+def test_calibration_shows_medians_shares_and_p_values(evaluated):
+    stocks, portfolio = evaluated.stocks.loc[(5, "HAR")], evaluated.portfolio.loc[(5, "HAR")]
+    found = row(tables.stocks_table(evaluated, 5), "HAR")
     assert found[:3] == [round(stocks["bias"], 3), round(stocks["mrad"], 3), round(stocks["q"], 2)]
     assert found[3:5] == [round(100 * stocks["level"]), round(100 * stocks["mz"])]
     assert len(found) == 13
-    found = row(tables.book_table(judged, 5), "HAR")
-    assert found[:2] == [round(book["qlike"], 4), round(book["bias"], 3)]
-    assert f"{book['bias_lower']:.3f} to {book['bias_upper']:.3f}" in tables.book_table(judged, 5)
+    found = row(tables.portfolio_table(evaluated, 5), "HAR")
+    assert found[:2] == [round(portfolio["qlike"], 4), round(portfolio["bias"], 3)]
+    assert f"{portfolio['bias_lower']:.3f} to {portfolio['bias_upper']:.3f}" in tables.portfolio_table(evaluated, 5)
 
 
-def test_years_and_stress_are_relative_to_the_first_benchmark(judged):
-    for table, losses in ((tables.years_table, judged.scores.by_year), (tables.stress_table, judged.scores.by_stress)):
-        shown, own = table(judged, 1), losses.loc[1]
+def test_years_and_stress_are_relative_to_the_first_benchmark(evaluated):
+    for table, losses in (
+        (tables.years_table, evaluated.scores.by_year),
+        (tables.stress_table, evaluated.scores.by_stress),
+    ):
+        shown, own = table(evaluated, 1), losses.loc[1]
         assert row(shown, "EWMA94") == pytest.approx(own.loc["EWMA94"].round(3).tolist())
         expected = 100 * (1 - own.loc["HAR"] / own.loc["EWMA94"])
         assert row(shown, "HAR") == pytest.approx(expected.round(1).tolist())
-    assert "2011, 2011-07-25 to 2011-12-30" in judgement_text(judged)
+    assert "2011, 2011-07-25 to 2011-12-30" in evaluation_text(evaluated)
 
 
-def test_components_show_the_spread_of_the_seeds(judged):
-    spread = judged.seeds.loc[(1, "LSTM")]
-    shown = tables.components_table(judged, 1)
+def test_components_show_the_spread_of_the_seeds(evaluated):
+    spread = evaluated.seeds.loc[(1, "LSTM")]
+    shown = tables.components_table(evaluated, 1)
     assert f"a range of {spread['range']:.4f} and a standard deviation of {spread['std']:.4f}" in shown
-    assert row(shown, "LSTM ensemble")[2] == round(judged.components.loc[(1, "LSTM ensemble"), "below_model"], 2)
+    assert row(shown, "LSTM ensemble")[2] == round(evaluated.components.loc[(1, "LSTM ensemble"), "below_model"], 2)
 
 
-def test_what_is_not_there_is_not_shown(bare_judgement):
-    text = judgement_text(bare_judgement)
+def test_what_is_not_there_is_not_shown(bare_evaluation):
+    text = evaluation_text(bare_evaluation)
     for absent in ("MCS p ", "Diebold", "SEED", "COMPONENTS", "STRESS", "CALIBRATION", "nan"):
         assert absent not in text.split("How to read")[0]
     assert "mine has the lowest QLIKE" in text

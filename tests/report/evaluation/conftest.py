@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from volplugin import PricePanel
-from volplugin.evaluation import PortfolioForecasts, equal_weight_books, judge_forecasts
+from volplugin.evaluation import PortfolioForecasts, equal_weight_portfolios, evaluate_volatility_forecasts
 
 MODELS = {"LSTM": 40, "HAR": 25, "GJR": 15, "EWMA94": 11, "rolling60": 90}
 PARTS = {"LSTM seed 0": 35, "LSTM seed 1": 55, "LSTM ensemble": 42}
@@ -31,26 +31,28 @@ def panel():
 
 
 @pytest.fixture(scope="session")
-def judged(panel):
+def evaluated(panel):
     forecasts = paths(panel, MODELS)
     rho = panel.returns.corr()
-    return judge_forecasts(
+    return evaluate_volatility_forecasts(
         forecasts,
         panel,
         components=paths(panel, PARTS),
         parents=dict.fromkeys(PARTS, "LSTM"),
-        books=equal_weight_books(forecasts, ((origin, rho) for origin in forecasts.index), panel),
+        portfolios=equal_weight_portfolios(forecasts, ((origin, rho) for origin in forecasts.index), panel),
         calibrated_through="2010-12-31",
     )
 
 
 @pytest.fixture(scope="session")
-def bare_judgement(panel):
+def bare_evaluation(panel):
     """One model, no benchmark, no book, no components, 55 origins."""
-    return judge_forecasts(paths(panel, {"mine": 20}, (5,)).iloc[:55], panel, calibrated_through="2010-12-31")
+    return evaluate_volatility_forecasts(
+        paths(panel, {"mine": 20}, (5,)).iloc[:55], panel, calibrated_through="2010-12-31"
+    )
 
 
 @pytest.fixture(scope="session")
-def books(panel):
-    book = panel.returns.mean(axis=1).iloc[1:]
-    return {"EWMA94": PortfolioForecasts((book**2).ewm(halflife=11).mean().iloc[60:] ** 0.5, book, 21)}
+def portfolios(panel):
+    portfolio = panel.returns.mean(axis=1).iloc[1:]
+    return {"EWMA94": PortfolioForecasts((portfolio**2).ewm(halflife=11).mean().iloc[60:] ** 0.5, portfolio, 21)}

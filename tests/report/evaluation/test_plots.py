@@ -16,37 +16,37 @@ def lines(ax):
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_each_plot_draws_on_given_axes_in_either_theme_and_says_its_units(judged, plot):
+def test_each_plot_draws_on_given_axes_in_either_theme_and_says_its_units(evaluated, plot):
     for theme in (LIGHT, DARK):
         ax = Figure().add_subplot()
-        assert plot(judged, ax, theme) is ax
+        assert plot(evaluated, ax, theme) is ax
         assert ax.get_title(loc="left")
         assert "%" in ax.get_xlabel() + ax.get_ylabel()
         ax.figure.canvas.draw()
-    assert plot(judged).figure.axes
+    assert plot(evaluated).figure.axes
     assert "matplotlib.pyplot" not in sys.modules or sys.modules["matplotlib.pyplot"].get_fignums() == []
 
 
-def test_reductions_are_those_of_the_table(judged):
-    ax = plots.plot_reductions(judged)
-    table = judged.scores.table["below_EWMA94"]
+def test_reductions_are_those_of_the_table(evaluated):
+    ax = plots.plot_reductions(evaluated)
+    table = evaluated.scores.table["below_EWMA94"]
     names = [tick.get_text() for tick in ax.get_yticklabels()]
     assert names == ["LSTM", "HAR", "GJR", "rolling60"]
     for horizon, label in ((1, "1 session"), (5, "5 sessions")):
         np.testing.assert_allclose(lines(ax)[label].get_xdata(), table.loc[horizon][names])
 
 
-def test_years_are_reductions_of_that_years_loss(judged):
-    ax = plots.plot_years(judged, horizon=1)
-    own = judged.scores.by_year.loc[1]
+def test_years_are_reductions_of_that_years_loss(evaluated):
+    ax = plots.plot_years(evaluated, horizon=1)
+    own = evaluated.scores.by_year.loc[1]
     np.testing.assert_allclose(lines(ax)["GJR"].get_ydata(), 100 * (1 - own.loc["GJR"] / own.loc["EWMA94"]))
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2010", "2011", "2012"]
     assert "EWMA94" not in lines(ax)
 
 
-def test_a_model_keeps_its_colour_and_marker_from_plot_to_plot(judged):
+def test_a_model_keeps_its_colour_and_marker_from_plot_to_plot(evaluated):
     looks = [
-        {name: (line.get_color(), line.get_marker()) for name, line in lines(plot(judged)).items()}
+        {name: (line.get_color(), line.get_marker()) for name, line in lines(plot(evaluated)).items()}
         for plot in (plots.plot_years, plots.plot_stress, plots.plot_deciles)
     ]
     for name in ("LSTM", "HAR", "GJR", "rolling60"):
@@ -54,35 +54,37 @@ def test_a_model_keeps_its_colour_and_marker_from_plot_to_plot(judged):
     assert len(set(looks[2].values())) == len(looks[2])
 
 
-def test_models_beyond_those_told_apart_are_grey(judged, monkeypatch):
+def test_models_beyond_those_told_apart_are_grey(evaluated, monkeypatch):
     monkeypatch.setattr(plots, "MOST", 3)
-    drawn = lines(plots.plot_years(judged))
+    drawn = lines(plots.plot_years(evaluated))
     assert set(drawn) == {"LSTM", "HAR", "other models"}
     assert drawn["other models"].get_color() == LIGHT.rest
 
 
-def test_deciles_show_realised_over_forecast(judged):
-    ax = plots.plot_deciles(judged, horizon=5)
-    table = judged.deciles.loc[(5, "LSTM")]
+def test_deciles_show_realised_over_forecast(evaluated):
+    ax = plots.plot_deciles(evaluated, horizon=5)
+    table = evaluated.deciles.loc[(5, "LSTM")]
     np.testing.assert_allclose(lines(ax)["LSTM"].get_ydata(), table["ratio"])
     np.testing.assert_allclose(lines(ax)["LSTM"].get_xdata(), 100 * table["predicted"])
     low, high = ax.get_ylim()
-    assert low < judged.deciles.loc[5]["ratio"].min()
-    assert high > judged.deciles.loc[5]["ratio"].max()
+    assert low < evaluated.deciles.loc[5]["ratio"].min()
+    assert high > evaluated.deciles.loc[5]["ratio"].max()
 
 
-def test_components_lie_as_far_from_the_whole_as_the_table_says(judged):
-    ax = plots.plot_seeds(judged)
+def test_components_lie_as_far_from_the_whole_as_the_table_says(evaluated):
+    ax = plots.plot_seeds(evaluated)
     found = {(round(float(line.get_ydata()[0])), float(line.get_xdata()[0])) for line in ax.get_lines()[:6]}
-    expected = {(place, value) for place, h in enumerate((1, 5)) for value in judged.components.loc[h]["below_model"]}
+    expected = {
+        (place, value) for place, h in enumerate((1, 5)) for value in evaluated.components.loc[h]["below_model"]
+    }
     assert found == expected
     assert set(lines(ax)) == {"one seed alone", "ensemble", "the whole"}
 
 
-def test_what_is_not_there_is_a_named_error(judged, bare_judgement):
+def test_what_is_not_there_is_a_named_error(evaluated, bare_evaluation):
     with pytest.raises(ParameterError, match="no stress period"):
-        plots.plot_stress(bare_judgement)
+        plots.plot_stress(bare_evaluation)
     with pytest.raises(ParameterError, match="components"):
-        plots.plot_seeds(bare_judgement)
+        plots.plot_seeds(bare_evaluation)
     with pytest.raises(ParameterError, match="horizon 21 was not judged; pass one of 1, 5"):
-        plots.plot_years(judged, horizon=21)
+        plots.plot_years(evaluated, horizon=21)
