@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-
-from sklearn.base import clone
 
 from volplugin.correlation import (
     CorrelationEstimator,
@@ -21,7 +20,6 @@ from volplugin.errors import ParameterError
 from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.volatility import EWMAVolatility, GARCHVolatility, HARVolatility, RollingVolatility, VolatilityForecaster
-from volplugin.volatility.lstm import LSTMVolatility
 from volplugin.volatility.pretrained import PRETRAINED, PretrainedVolatility, load_walk_forward
 from volplugin.volatility.walk_forward import RefitSchedule, WalkForward
 
@@ -37,25 +35,28 @@ CORRELATIONS: dict[str, type[CorrelationEstimator]] = {
 """Correlation estimators by the name that strategies and commands use."""
 
 
-VOLATILITIES: dict[str, VolatilityForecaster] = {
-    "LSTM": LSTMVolatility(),
-    PRETRAINED: PretrainedVolatility(),
-    "log-linear": HARVolatility(terms="lstm"),
-    "HAR-market": HARVolatility(terms="market"),
-    "HAR": HARVolatility(),
-    "HAR-own": HARVolatility(pooled=False),
-    "GJR": GARCHVolatility(asymmetric=True),
-    "GARCH": GARCHVolatility(),
-    "EWMA94-calibrated": EWMAVolatility(calibrated=True),
-    "EWMA94": EWMAVolatility(),
-    "rolling60": RollingVolatility(),
-}
-"""Volatility models by the name that commands and tables use; unfitted."""
-
-
 def default_volatility() -> VolatilityForecaster:
-    """Return our best volatility forecaster, to be fitted."""
+    """Return the recommended volatility forecaster, unfitted."""
+    # Imported here, so that importing this module does not load torch.
+    from volplugin.volatility.lstm import LSTMVolatility
+
     return LSTMVolatility()
+
+
+VOLATILITIES: dict[str, Callable[[], VolatilityForecaster]] = {
+    "LSTM": lambda: WalkForward(default_volatility()),
+    PRETRAINED: PretrainedVolatility,
+    "log-linear": lambda: WalkForward(HARVolatility(terms="lstm")),
+    "HAR-market": lambda: WalkForward(HARVolatility(terms="market")),
+    "HAR": lambda: WalkForward(HARVolatility()),
+    "HAR-own": lambda: WalkForward(HARVolatility(pooled=False)),
+    "GJR": lambda: WalkForward(GARCHVolatility(asymmetric=True)),
+    "GARCH": lambda: WalkForward(GARCHVolatility()),
+    "EWMA94-calibrated": lambda: WalkForward(EWMAVolatility(calibrated=True)),
+    "EWMA94": EWMAVolatility,
+    "rolling60": RollingVolatility,
+}
+"""Factories of volatility models by the name that commands and tables use: models that learn are refitted yearly."""
 
 
 def default_correlation() -> CorrelationEstimator:
@@ -102,11 +103,16 @@ def correlation_named(name: str) -> CorrelationEstimator:
 
 
 def volatility_named(name: str) -> VolatilityForecaster:
-    """Return the model of that name on yearly vintages in memory, or itself where it learns nothing."""
+    """Return the volatility model of that name; one that learns is refitted yearly, with its vintages in memory.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown name.
+    """
     if name not in VOLATILITIES:
         raise ParameterError(f"model is {name!r}; pass one of {', '.join(VOLATILITIES)}")
-    model = clone(VOLATILITIES[name])
-    return WalkForward(model) if model.requires_fit and not isinstance(model, WalkForward) else model
+    return VOLATILITIES[name]()
 
 
 def ewma_covariance(decay: float = 0.94) -> RiskModel:

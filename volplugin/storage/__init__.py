@@ -7,7 +7,8 @@ Layout::
         model.safetensors
         manifest.json                trained_through, data fingerprint, checksum of tensors and facts
     parts/2009-12-31/0.safetensors   finished pieces of unfinished vintages, for resuming
-    carried/2009-12-31.safetensors   what a vintage carried at the close of the last session that it was asked about
+
+A folder ``carried/``, which earlier versions wrote, is ignored.
 
 Nothing here is ever unpickled, and no file is believed: each is bounded in size before it is read,
 lies inside the folder, and has its form, its types and its checksum looked at before anything is made of it.

@@ -1,4 +1,4 @@
-"""The folder itself: claiming it, and keeping and finding vintages, their parts and what they carry."""
+"""The folder of a model store: its configuration, its vintages, and the parts of unfinished vintages."""
 
 from __future__ import annotations
 
@@ -165,16 +165,12 @@ class ModelStore:
         return self._manifest_of(date)
 
     def size(self, date: pd.Timestamp) -> int:
-        """Return the bytes of one vintage and of what it carries."""
-        files = [*(self.path / "vintages" / _name(date)).glob("*"), self._carried(date)]
+        """Return the size of one vintage in bytes."""
+        files = (self.path / "vintages" / _name(date)).glob("*")
         return sum(file.stat().st_size for file in files if file.is_file())
 
-    def carries(self, date: pd.Timestamp) -> bool:
-        """Whether what a vintage carries from session to session is kept."""
-        return self._carried(date).is_file()
-
     def remove(self, date: pd.Timestamp) -> None:
-        """Delete a vintage and what it carries: gone from sight in one rename, whatever happens after.
+        """Delete a vintage, in one rename, so that no reader finds part of it.
 
         Raises
         ------
@@ -185,7 +181,6 @@ class ModelStore:
         doomed = folder / temporary_name(_name(date))
         try:
             os.replace(folder / _name(date), doomed)
-            self._carried(date).unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(self.path, error) from error
         shutil.rmtree(doomed, ignore_errors=True)
@@ -225,35 +220,6 @@ class ModelStore:
 
     def _part(self, date: pd.Timestamp, part: int) -> Path:
         return self.path / "parts" / _name(date) / f"{int(part)}.safetensors"
-
-    # -- carried state ----------------------------------------------------------------------
-
-    def save_carried(self, date: pd.Timestamp, state: Mapping[str, np.ndarray]) -> None:
-        """Keep what a vintage carries from session to session (`OnlinePredictor.get_state`), in place of what was kept.
-
-        Raises
-        ------
-        MissingVintageError
-            If the store does not hold the vintage.
-        """
-        checksum = self._manifest_of(date).checksum
-        self._write(self._carried(date), to_bytes(state, {"vintage": checksum}))
-
-    def load_carried(self, date: pd.Timestamp) -> dict[str, np.ndarray] | None:
-        """Return what a vintage carried, or None if nothing of this very vintage is kept.
-
-        Raises
-        ------
-        StoreCorruptError
-        """
-        file = self._carried(date)
-        if not file.exists():
-            return None
-        state, metadata = with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file)
-        return state if metadata.get("vintage") == self._manifest_of(date).checksum else None
-
-    def _carried(self, date: pd.Timestamp) -> Path:
-        return self.path / "carried" / f"{_name(date)}.safetensors"
 
     # -- files ------------------------------------------------------------------------------
 

@@ -2,74 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import ClassVar, Self
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
 
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError, ParameterError
+from volplugin.volatility.members import MemberFitting, State
 from volplugin.volatility.rolling import ffill_limited
 from volplugin.volatility.term_structure import FITTED_HORIZONS, interpolate_variance
+from volplugin.volatility.vintages import VintageSource
 
-State = dict[str, np.ndarray]
+__all__ = ["CONTEXT_SESSIONS", "OnlinePredictor", "State", "VolatilityForecaster"]
 
 CONTEXT_SESSIONS = 2 * MAX_GAP_SESSIONS + 1
-"""Sessions before a window that it may still touch: a return across a halt, and a forecast held over one."""
+"""Sessions before a window that still affect it: a return across a halt, and a forecast carried over a halt."""
 
 
-class VolatilityForecaster(BaseEstimator):
-    """Forecasts each asset's volatility over the sessions after `asof`.
+class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting["VolatilityForecaster"]):
+    """Forecasts the volatility of each asset over the sessions after `asof`.
 
-    Units: a volatility is a *daily standard deviation in decimals*, the square root of the mean daily
-    variance over the horizon. Timing: `asof` is the last completed session of the panel; the forecast
-    covers the `horizon` sessions after it, and is a function of the `lookback` sessions up to it.
+    Units: a volatility is a daily standard deviation in decimals, the square root of the mean daily variance over
+    the horizon; only `annualize` and ``periods=`` change that. Timing: `asof` is the last completed session used; the
+    forecast covers the `horizon` sessions after it, and depends on the `lookback` sessions up to `asof` alone.
 
-    A forecaster is one class with ``_fit``, ``_predict`` (or, for all dates at once,
-    ``_predict_path``), ``get_state`` and ``set_state``. Constructors store their parameters untouched.
+    A new forecaster is one class with ``_fit``, ``_predict`` (or, for all dates at once, ``_predict_path``),
+    ``get_state`` and ``set_state``. Constructors store their parameters unchanged.
     """
 
-    trained_through_: pd.Timestamp
     assets_: list[str]
     universe_: list[str]
     data_fingerprint_: str
 
-    runtime_params: ClassVar[tuple[str, ...]] = ()
-    """Parameters that say where it is fitted rather than what: models that differ in these alone share a store."""
-
     @property
     def lookback(self) -> int:
-        """Sessions up to `asof` that a forecast depends on."""
+        """Number of sessions up to `asof` that a forecast depends on."""
         raise NotImplementedError
 
     @property
-    def requires_fit(self) -> bool:
-        """Whether there are learned numbers, so that `fit` must come first."""
-        return True
-
-    @property
     def fitted_horizons(self) -> tuple[int, ...]:
-        """Horizons in sessions that are fitted for; others are interpolated."""
+        """Horizons in sessions that the model is fitted for; other horizons are interpolated."""
         return FITTED_HORIZONS
 
-    # -- what users call --------------------------------------------------------------------
+    # -- public interface -------------------------------------------------------------------
 
     def fit(self, panel: PricePanel, *, market: PricePanel | None = None) -> Self:
-        """Learn from everything in the panel, and from nothing after its last session.
+        """Fit on all sessions of the panel.
 
         Parameters
         ----------
         panel : PricePanel
             Training data, usually ``panel.asof(date)``.
         market : PricePanel, optional
-            Reference universe for market-wide inputs, the panel's own market if not given.
+            Reference universe for market-wide inputs; the panel's own market by default.
 
         Raises
         ------
         InsufficientHistoryError
-            If the panel is too short to learn from.
+            If the panel is too short to fit on.
+        ParameterError
+            If a parameter is outside its domain.
         """
         panel = panel if market is None else panel.with_market(market)
         self._check_parameters()
@@ -81,6 +75,15 @@ class VolatilityForecaster(BaseEstimator):
     def predict(self, panel: PricePanel, horizon: int = 21, *, market: PricePanel | None = None) -> pd.Series:
         """Forecast from the panel's last session.
 
+        Parameters
+        ----------
+        panel : PricePanel
+            Prices through `asof`.
+        horizon : int, default 21
+            Sessions after `asof` that the forecast covers, 1 to 252.
+        market : PricePanel, optional
+            Reference universe for market-wide inputs; the panel's own market by default.
+
         Returns
         -------
         Series of shape (n_assets,)
@@ -89,7 +92,12 @@ class VolatilityForecaster(BaseEstimator):
 
         Raises
         ------
-        NotFittedError, LookAheadError, ParameterError
+        NotFittedError
+            Before `fit`.
+        LookAheadError
+            If the panel ends before the model's last training session.
+        ParameterError
+            For a horizon outside 1 to 252.
         """
         panel = panel if market is None else panel.with_market(market)
         _check_horizon(horizon)
@@ -105,12 +113,29 @@ class VolatilityForecaster(BaseEstimator):
         *,
         market: PricePanel | None = None,
     ) -> pd.DataFrame:
-        """Forecast from every session between two dates, each with what was known at its close.
+        """Forecast from each session between two dates, each with data up to its own close only.
+
+        Parameters
+        ----------
+        panel : PricePanel
+        start, end : str or Timestamp
+            First and last `asof`.
+        horizon : int, default 21
+            Sessions after each `asof` that a forecast covers, 1 to 252.
+        market : PricePanel, optional
+            As in `predict`.
 
         Returns
         -------
         DataFrame of shape (n_sessions, n_assets)
-            The row of a session equals ``predict(panel.asof(session), horizon)``.
+            Daily volatility; the row of a session equals ``predict(panel.asof(session), horizon)``.
+
+        Raises
+        ------
+        InsufficientHistoryError
+            If the panel has no session between the dates.
+        NotFittedError, LookAheadError, ParameterError
+            As in `predict`.
         """
         panel = panel if market is None else panel.with_market(market)
         _check_horizon(horizon)
@@ -126,15 +151,28 @@ class VolatilityForecaster(BaseEstimator):
         end: str | pd.Timestamp,
         horizons: Sequence[int] = (1,),
     ) -> dict[int, pd.DataFrame]:
-        """Forecasts this model, as it stands, makes of past sessions, its training span included.
+        """Forecast past sessions with this fitted model, its training span included.
 
-        For devolatilising the past at one `asof` under one model. Not for judging the model:
-        `predict_path` is, and refuses sessions before the end of training.
+        Used to standardize past returns under one model. For evaluation use `predict_path`, which raises an error for
+        sessions before the end of training.
+
+        Parameters
+        ----------
+        panel : PricePanel
+        start, end : str or Timestamp
+            First and last session.
+        horizons : sequence of int, default (1,)
+            In sessions.
 
         Returns
         -------
         dict of int to DataFrame of shape (n_sessions, n_assets)
             Daily volatility by horizon.
+
+        Raises
+        ------
+        InsufficientHistoryError
+            If the panel has no session between the dates.
         """
         known = panel.asof(end)
         begin, stop = int(known.sessions.searchsorted(as_moment(start))), len(known.sessions)
@@ -145,7 +183,7 @@ class VolatilityForecaster(BaseEstimator):
         return {horizon: path.iloc[begin - first :].reindex(columns=panel.assets) for horizon, path in paths.items()}
 
     def check_no_lookahead(self, asof: pd.Timestamp) -> None:
-        """Refuse to answer unfitted, or at a date before the end of training."""
+        """Raise an error if the model is not fitted, or was trained on sessions after `asof`."""
         self._check_parameters()
         if not self.requires_fit:
             return
@@ -153,29 +191,24 @@ class VolatilityForecaster(BaseEstimator):
             raise NotFittedError(f"{type(self).__name__} is not fitted; call fit(panel.asof(date)) first")
         if asof < self.trained_through_:
             raise LookAheadError(
-                f"{type(self).__name__} was trained through {self.trained_through_.date()} and was asked at "
-                f"{asof.date()}, which would use the future; fit on panel.asof('{asof.date()}') or use WalkForward"
+                f"{type(self).__name__} was trained through {self.trained_through_.date()}; a forecast at "
+                f"{asof.date()} would use the future; fit on panel.asof('{asof.date()}'), or use WalkForward"
             )
-
-    def members(self) -> list[VolatilityForecaster]:
-        """Pieces of this model that can be fitted apart, and in parallel: itself, unless it is an ensemble."""
-        return [clone(self)]
-
-    def fit_member(self, panel: PricePanel) -> State:
-        """Fit one of the `parts`, and return what `join` needs of it."""
-        return self.fit(panel).get_state()
-
-    def combine(self, states: list[State], panel: PricePanel) -> Self:
-        """Become the model whose parts, fitted on `panel`, have these states."""
-        self._describe(panel)
-        self.trained_through_ = panel.last_session
-        self._combine(states, panel)
-        return self
 
     def restore(
         self, state: State, trained_through: str | pd.Timestamp, assets: list[str], universe: list[str]
     ) -> Self:
-        """Become the fitted model that a store kept."""
+        """Become the fitted model with a stored state.
+
+        Parameters
+        ----------
+        state : dict of ndarray
+            From `get_state` of a model with the same parameters.
+        trained_through : str or Timestamp
+            Last training session.
+        assets, universe : list of str
+            Assets trained on, and assets of the reference universe.
+        """
         self.assets_, self.universe_ = list(assets), list(universe)
         self.trained_through_ = pd.Timestamp(trained_through)
         self.set_state(state)
@@ -184,66 +217,38 @@ class VolatilityForecaster(BaseEstimator):
     def _describe(self, panel: PricePanel) -> None:
         self.assets_, self.universe_ = list(panel.assets), list(panel.market.assets)
 
-    def _combine(self, states: list[State], panel: PricePanel) -> None:
-        self.set_state(states[0])
-
-    def vintage_at(self, asof: pd.Timestamp) -> VolatilityForecaster:
-        """Return the model that answers at `asof`: this one, unless vintages stand behind it."""
-        self.check_no_lookahead(asof)
-        return self
-
-    def iter_vintages(
-        self, panel: PricePanel, start: str | pd.Timestamp, end: str | pd.Timestamp
-    ) -> Iterator[tuple[VolatilityForecaster, pd.DatetimeIndex]]:
-        """Return each model that answers between two dates with its sessions, in order: this one, with all."""
-        sessions = panel.sessions[panel.sessions.slice_indexer(as_moment(start), as_moment(end))]
-        if len(sessions):
-            yield self.vintage_at(pd.Timestamp(sessions[0])), sessions
-
     def online_predictor(self) -> OnlinePredictor:
-        """Return what forecasts session after session, carrying over what it can."""
+        """Return an object that forecasts consecutive sessions, reusing the state of the last one if it can."""
         return OnlinePredictor(self)
 
     def fine_tuned(self, panel: PricePanel) -> VolatilityForecaster:
-        """Return this fitted model tuned to the assets of a panel, through its last session.
+        """Return a copy of this fitted model tuned to the assets of a panel, through the panel's last session.
 
         Raises
         ------
         ParameterError
-            If this kind of model has nothing to tune.
+            If the model has nothing to tune.
         """
-        raise ParameterError(f"{type(self).__name__} cannot be tuned to a panel; fit it")
-
-    def ensemble_members(self) -> dict[str, VolatilityForecaster]:
-        """Return what a fitted ensemble is made of, each ready to predict, by name; nothing for other models."""
-        return {}
+        raise ParameterError(f"{type(self).__name__} cannot be tuned to a panel; call fit(panel)")
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Name the parts of the model that cannot serve this panel, and what answers in their place."""
+        """Return the assets or inputs of a panel for which a substitute is used, each with the reason."""
         return {}
 
-    @property
-    def vintage(self) -> dict[str, str]:
-        """What the learned numbers are: the model, and the last session it was trained on."""
-        named = {"model": type(self).__name__}
-        if self.requires_fit and hasattr(self, "trained_through_"):
-            named["trained_through"] = str(self.trained_through_.date())
-        return named
-
-    # -- what a forecaster brings -----------------------------------------------------------
+    # -- implemented by forecasters ---------------------------------------------------------
 
     def _check_parameters(self) -> None:
-        """Raise ParameterError for values outside their domain."""
+        """Raise ParameterError for a parameter outside its domain."""
 
     def _fit(self, panel: PricePanel) -> None:
-        """Learn; nothing to do by default."""
+        """Estimate the parameters; nothing to do by default."""
 
     def _predict(self, panel: PricePanel, horizon: int) -> pd.Series:
         """Forecast from the last session of a panel cut to `lookback` sessions."""
         return self._predict_paths(panel, (horizon,), len(panel.sessions) - 1)[horizon].iloc[-1]
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
-        """`_predict_path` at several horizons; to be overridden where they share their work."""
+        """`_predict_path` at several horizons; overridden by models whose horizons share their computation."""
         return {horizon: self._predict_path(panel, horizon, first) for horizon in horizons}
 
     def _predict_path(self, panel: PricePanel, horizon: int, first: int) -> pd.DataFrame:
@@ -254,18 +259,18 @@ class VolatilityForecaster(BaseEstimator):
         return path.reindex(panel.sessions)
 
     def get_state(self) -> State:
-        """Return every learned number, by name: what a store saves."""
+        """Return the learned parameters by name, as a store saves them."""
         return {}
 
     def set_state(self, state: State) -> None:
-        """Take the learned numbers back, on a forecaster constructed with the same parameters."""
+        """Set the learned parameters, on a forecaster constructed with the same parameters."""
 
     # -- shared by implementations ----------------------------------------------------------
 
     def _from_fitted_horizons(
         self, variance: np.ndarray, panel: PricePanel, horizons: tuple[int, ...]
     ) -> dict[int, pd.DataFrame]:
-        """Volatility at any horizons from the variance at those fitted for, the last axis of the array."""
+        """Volatility at any horizons from the variance at the fitted horizons, the last axis of the array."""
         return {
             horizon: self._volatility_frame(interpolate_variance(variance, self.fitted_horizons, horizon), panel)
             for horizon in horizons
@@ -273,7 +278,7 @@ class VolatilityForecaster(BaseEstimator):
 
     @staticmethod
     def _volatility_frame(variance: np.ndarray, panel: PricePanel) -> pd.DataFrame:
-        """Volatility from variance, that of the last bar held over halts, on the panel's labels."""
+        """Volatility from variance, with the panel's labels; over a halt, the value at the last bar."""
         at_bars = np.where(panel.close.notna().to_numpy(), variance, np.nan)
         return pd.DataFrame(
             np.sqrt(ffill_limited(at_bars, MAX_GAP_SESSIONS)), index=panel.sessions, columns=panel.assets
@@ -281,7 +286,7 @@ class VolatilityForecaster(BaseEstimator):
 
 
 class OnlinePredictor:
-    """Forecasts session after session by one model; this one starts afresh each time."""
+    """Forecasts consecutive sessions with one fitted model; this base class recomputes each session."""
 
     def __init__(self, model: VolatilityForecaster) -> None:
         self.model = model
@@ -289,15 +294,8 @@ class OnlinePredictor:
     def predict_in_sample(
         self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
-        """Forecast as the model's `replay` does."""
+        """Forecast as `VolatilityForecaster.predict_in_sample` does."""
         return self.model.predict_in_sample(panel, start, end, horizons)
-
-    def get_state(self) -> State:
-        """Return what is carried from session to session, by name: what a store saves; nothing here."""
-        return {}
-
-    def set_state(self, state: State) -> None:
-        """Take it back, on a follower of the same model."""
 
 
 def _check_horizon(horizon: int) -> None:

@@ -1,4 +1,4 @@
-"""The vintages that come with the package: a volatility model that needs no training, and knows no future."""
+"""The vintages shipped with the package: a volatility model that is ready to predict without training."""
 
 from __future__ import annotations
 
@@ -11,36 +11,41 @@ import pandas as pd
 from volplugin.data.panel import PricePanel
 from volplugin.errors import MissingVintageError
 from volplugin.storage import ModelStore
-from volplugin.volatility import RangesOrCloses, VolatilityForecaster
-from volplugin.volatility.lstm import LSTMVolatility
+from volplugin.volatility.base import VolatilityForecaster
+from volplugin.volatility.prices import RangesOrCloses
 from volplugin.volatility.registry import stored_walk_forward
 from volplugin.volatility.walk_forward import WalkForward
 
 SHIPPED = Path(__file__).parents[1] / "_pretrained"
 PRETRAINED = "pretrained"
-"""Stands for the folder of the shipped vintages, where a store is asked for."""
+"""Name of the shipped vintages, accepted wherever a store folder is."""
 
 
 def load_walk_forward(store: str | Path) -> WalkForward:
-    """Return the walk whose vintages a folder holds, with the forecaster that wrote them; the shipped one by its name.
+    """Return the `WalkForward` of the vintages in a folder, with the forecaster named in its ``store.json``.
+
+    Parameters
+    ----------
+    store : str or Path
+        Folder of a `ModelStore`; "pretrained" for the shipped vintages.
 
     Raises
     ------
     MissingVintageError
         If the folder holds none, with the command that trains them.
     StoreCorruptError
-        If its description names an unknown forecaster, parameter or schedule.
+        If ``store.json`` names an unknown forecaster, parameter or schedule.
     """
     return PretrainedVolatility() if str(store) == PRETRAINED else stored_walk_forward(store)
 
 
 def require_trained(store: str | Path, start: pd.Timestamp) -> WalkForward:
-    """Return the store's walk, refusing a store that cannot answer at `start`.
+    """Return the `WalkForward` of a store that has a vintage for `start`.
 
     Raises
     ------
     MissingVintageError
-        With the command that trains what is missing.
+        If it has none, with the command that trains it.
     """
     if str(store) != PRETRAINED and ModelStore(store).configuration is None:
         raise MissingVintageError(
@@ -52,20 +57,22 @@ def require_trained(store: str | Path, start: pd.Timestamp) -> WalkForward:
 
 
 def backbone(seeds: int = 3, steps: int | Sequence[int] = 600, closes: bool = True) -> VolatilityForecaster:
-    """Return the forecaster that is pretrained on a wide panel, unfitted.
+    """Return the unfitted forecaster that is pretrained on a wide panel.
 
-    On many stocks more gradient steps pay than on thirty (chosen on the years to 2009). The network for closes
-    is one small layer, which keeps the files small.
+    Hundreds of stocks justify more gradient steps than thirty (chosen on the years to 2009). The network for closes
+    has one small layer, which keeps the files small.
 
     Parameters
     ----------
-    seeds : int
-        Networks of an ensemble.
-    steps : int or sequence of int
-        Gradient steps of each network; several to choose from on a purged tail of the training span.
+    seeds : int, default 3
+        Networks per ensemble.
+    steps : int or sequence of int, default 600
+        Gradient steps per network; from several, each seed selects one on a purged tail of the training span.
     closes : bool, default True
-        Whether a second ensemble answers for panels of closes alone.
+        Whether to add a second ensemble for panels with closes only.
     """
+    from volplugin.volatility.lstm.forecaster import LSTMVolatility
+
     each = tuple(range(seeds))
     ranges = LSTMVolatility(seeds=each, steps=steps, mode="shared")
     if not closes:
@@ -74,26 +81,44 @@ def backbone(seeds: int = 3, steps: int | Sequence[int] = 600, closes: bool = Tr
 
 
 class PretrainedVolatility(WalkForward):
-    """Vintages of a backbone trained on hundreds of stocks, one a year; at `asof` the newest that may answer does.
+    """Yearly vintages of an LSTM trained on hundreds of stocks; at `asof` it uses the newest trained by then.
 
-    Ready to predict. To `fit` it to a panel tunes head and skip of the vintage of the panel's last session to
-    each of the panel's assets, where that improves the loss on a purged tail; the tuned one answers from then
-    on, and makes the panel's market the reference universe. Untuned, market-wide inputs are means over the universe
-    that the vintage names; a panel without it, and without ``market=``, is answered without them.
+    It predicts without training. ``fit(panel)`` tunes head and skip of the panel's last vintage to each asset of the
+    panel, where that improves the loss on a purged tail. The tuned vintage is used from the panel's last session on,
+    and the panel's market becomes its reference universe. Untuned, market-wide inputs are means over the universe
+    that the vintage was trained on; a panel without that universe, and without ``market=``, is forecast without them.
 
     Parameters
     ----------
     path : str or Path, optional
-        Folder of vintages that `volplugin pretrain` wrote; those shipped if not given.
+        Folder of vintages from ``volplugin pretrain``; by default the shipped vintages.
+
+    Raises
+    ------
+    MissingVintageError
+        If the folder holds no vintages; at a forecast, if `asof` precedes the first vintage.
+
+    Examples
+    --------
+    >>> from volplugin import simulated_panel
+    >>> from volplugin.volatility.pretrained import PretrainedVolatility
+    >>> panel = simulated_panel(3, "2008-01-02", "2012-06-29")
+    >>> model = PretrainedVolatility()
+    >>> model.vintage_at(panel.last_session).vintage["trained_through"]
+    '2011-12-30'
+    >>> model.predict(panel, horizon=21).shape
+    (3,)
     """
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = path
+        # Vintages tuned to a panel, by the panel's last session; no parameter, so a clone starts without them.
+        self._tuned: dict[pd.Timestamp, VolatilityForecaster] = {}
         walk_forward = stored_walk_forward(SHIPPED if path is None else path)
         super().__init__(walk_forward.forecaster, walk_forward.schedule, walk_forward.store)
 
     def train(self, *arguments: Any, **settings: Any) -> Self:
-        """Train nothing: all vintages that there are were trained before."""
+        """Return self: the vintages are trained already."""
         return self
 
     def _fit(self, panel: PricePanel) -> None:
@@ -101,13 +126,8 @@ class PretrainedVolatility(WalkForward):
         backbone = super()._vintage(max(known for known in self._shipped(date)))
         self._tuned[date] = backbone.fine_tuned(panel)
 
-    @property
-    def _tuned(self) -> dict[pd.Timestamp, VolatilityForecaster]:
-        """Vintages tuned to a panel, by its last session; outside the parameters, so that a clone starts without."""
-        return self.__dict__.setdefault("tuned_", {})
-
     def _shipped(self, asof: pd.Timestamp) -> list[pd.Timestamp]:
-        self.vintage_at(asof)  # refuses dates before the first
+        self.vintage_at(asof)  # raises MissingVintageError before the first vintage
         return [date for date in super()._known() if date <= asof]
 
     def _known(self) -> set[pd.Timestamp]:

@@ -1,4 +1,4 @@
-"""Which prices there are decides who answers: ranges, or closes alone."""
+"""A forecaster for panels with open, high and low, and another one for panels with closes only."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ import pandas as pd
 from sklearn.base import clone
 
 from volplugin.data.panel import PricePanel
-from volplugin.volatility.base import OnlinePredictor, State, VolatilityForecaster
+from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster
 from volplugin.volatility.combination import JointVolatility, Paths
 
-CLOSES_ANSWER = "the panel has closes only: the model that was trained on closes answers"
+CLOSES_ANSWER = "the panel has closes only: the model trained on closes is used"
 
 
 class RangesOrCloses(JointVolatility):
-    """One forecaster for panels with open, high and low, another for panels of closes.
+    """One forecaster for panels with open, high and low, another one for panels with closes only.
 
     Parameters
     ----------
     ranges, closes : VolatilityForecaster
-        Who answers for each; clones of them are fitted, both on the same panel.
+        Forecaster of each kind of panel; clones of both are fitted on the same panel.
+
+    Examples
+    --------
+    >>> from volplugin import EWMAVolatility, HARVolatility, PricePanel, simulated_panel
+    >>> from volplugin.volatility import RangesOrCloses
+    >>> panel = simulated_panel(3, "2012-01-02", "2014-06-30")
+    >>> model = RangesOrCloses(HARVolatility(), EWMAVolatility()).fit(panel.asof("2013-12-31"))
+    >>> model.fallbacks(PricePanel(close=panel.close))
+    {'open, high and low': 'the panel has closes only: the model trained on closes is used'}
     """
 
     def __init__(self, ranges: VolatilityForecaster, closes: VolatilityForecaster) -> None:
@@ -29,11 +38,11 @@ class RangesOrCloses(JointVolatility):
 
     @property
     def forecasters(self) -> Sequence[VolatilityForecaster]:  # type: ignore[override]
-        """Return both, that of ranges first."""
+        """Both members, the one for ranges first."""
         return (self.ranges, self.closes)
 
     def answering(self, panel: PricePanel) -> VolatilityForecaster:
-        """Return the member that answers for a panel."""
+        """Return the member that forecasts a panel."""
         ranges, closes = self._members
         return ranges if panel.has_ranges else closes
 
@@ -41,16 +50,16 @@ class RangesOrCloses(JointVolatility):
         return self.answering(panel)._predict_paths(panel, horizons, first)
 
     @property
-    def vintage(self) -> dict[str, str]:
-        """What the learned numbers are, named after the members."""
-        return super().vintage | {"model": " or ".join(dict.fromkeys(type(one).__name__ for one in self.forecasters))}
+    def model_name(self) -> str:
+        """Names of the members."""
+        return " or ".join(dict.fromkeys(type(member).__name__ for member in self.forecasters))
 
     def online_predictor(self) -> OnlinePredictor:
-        """Return what follows with the member that the first panel asks for."""
+        """Return a predictor that uses the online predictor of the panel's member."""
         return _MemberOnlinePredictor(self)
 
     def fine_tuned(self, panel: PricePanel) -> RangesOrCloses:
-        """Return this fitted model with the member that answers for a panel tuned to its assets."""
+        """Return a copy of this fitted model in which the panel's member is tuned to the assets of the panel."""
         model = clone(self)
         model.__dict__ |= {key: value for key, value in self.__dict__.items() if key.endswith("_")}
         model._describe(panel)
@@ -60,17 +69,17 @@ class RangesOrCloses(JointVolatility):
         return model
 
     def ensemble_members(self) -> dict[str, VolatilityForecaster]:
-        """Return those of the forecaster for ranges."""
+        """Return the ensemble members of the forecaster for ranges."""
         return self._members[0].ensemble_members()
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Name the closes, and what the member that answers names."""
+        """Report missing open, high and low, and the fallbacks of the panel's member."""
         lacking = {} if panel.has_ranges else {"open, high and low": CLOSES_ANSWER}
         return lacking | self.answering(panel).fallbacks(panel)
 
 
 class _MemberOnlinePredictor(OnlinePredictor):
-    """Follows one member as long as the panels keep to its kind of prices."""
+    """Forecasts each panel with the online predictor of the panel's member."""
 
     def __init__(self, model: RangesOrCloses) -> None:
         super().__init__(model)
@@ -80,22 +89,6 @@ class _MemberOnlinePredictor(OnlinePredictor):
     def predict_in_sample(
         self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
-        """Forecast as the model's `replay` does."""
+        """Forecast as the model's `predict_in_sample` does."""
         online_predictor = self._online_predictors[0 if panel.has_ranges else 1]
         return online_predictor.predict_in_sample(panel, start, end, horizons)
-
-    def get_state(self) -> State:
-        """Return what is carried for panels with ranges, and for those of closes."""
-        return {
-            f"{place}/{name}": array
-            for place, online_predictor in enumerate(self._online_predictors)
-            for name, array in online_predictor.get_state().items()
-        }
-
-    def set_state(self, state: State) -> None:
-        """Take it back."""
-        for place, online_predictor in enumerate(self._online_predictors):
-            prefix = f"{place}/"
-            online_predictor.set_state(
-                {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-            )

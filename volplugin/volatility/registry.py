@@ -1,4 +1,4 @@
-"""Which forecaster wrote a store, and the walk that its vintages make."""
+"""Forecaster classes by the name in ``store.json``, and the `WalkForward` of a stored folder."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from typing import Any
 
 from volplugin.errors import MissingVintageError, ParameterError, StoreCorruptError
 from volplugin.storage import ModelStore
-from volplugin.volatility import (
-    EWMAVolatility,
-    FallbackChain,
-    GARCHVolatility,
-    GeometricBlend,
-    HARVolatility,
-    RangesOrCloses,
-    RollingVolatility,
-    VolatilityForecaster,
-)
-from volplugin.volatility.lstm import LSTMVolatility
+from volplugin.volatility.base import VolatilityForecaster
+from volplugin.volatility.combination import FallbackChain, GeometricBlend
+from volplugin.volatility.garch import GARCHVolatility
+from volplugin.volatility.har import HARVolatility
+from volplugin.volatility.moving_average import EWMAVolatility, RollingVolatility
+from volplugin.volatility.prices import RangesOrCloses
 from volplugin.volatility.walk_forward import RefitSchedule, WalkForward
 
-FORECASTERS: dict[str, type[VolatilityForecaster]] = {
-    kind.__name__: kind
-    for kind in (
+
+def forecaster_classes() -> dict[str, type[VolatilityForecaster]]:
+    """Return the forecasters that a store may hold, by class name; loads torch."""
+    from volplugin.volatility.lstm.forecaster import LSTMVolatility
+
+    kinds: tuple[type[VolatilityForecaster], ...] = (
         LSTMVolatility,
         HARVolatility,
         GARCHVolatility,
@@ -32,19 +30,18 @@ FORECASTERS: dict[str, type[VolatilityForecaster]] = {
         FallbackChain,
         RangesOrCloses,
     )
-}
-"""Forecasters that a store may hold, by class name."""
+    return {kind.__name__: kind for kind in kinds}
 
 
 def stored_walk_forward(store: str | Path) -> WalkForward:
-    """Return the walk whose vintages a folder holds, with the forecaster that wrote them.
+    """Return the `WalkForward` of the vintages in a folder, with the forecaster named in its ``store.json``.
 
     Raises
     ------
     MissingVintageError
         If the folder holds none, with the command that trains them.
     StoreCorruptError
-        If its description names an unknown forecaster, parameter or schedule.
+        If ``store.json`` names an unknown forecaster, parameter or schedule.
     """
     folder = ModelStore(store)
     metadata = folder.configuration
@@ -60,13 +57,16 @@ def _build(metadata: dict[str, Any], folder: ModelStore) -> WalkForward:
         schedule = RefitSchedule(metadata.get("schedule", "yearly"))
         return WalkForward(_described(metadata), schedule=schedule, store=folder)
     except (KeyError, TypeError, AttributeError, ParameterError) as error:
-        raise StoreCorruptError(f"{folder.path}/store.json describes no forecaster known here: {error}") from error
+        raise StoreCorruptError(
+            f"{folder.path}/store.json names an unknown forecaster, parameter or schedule: {error}; "
+            "install the version that wrote it, or train again into another folder"
+        ) from error
 
 
 def _described(metadata: dict[str, Any]) -> VolatilityForecaster:
-    """Return the forecaster of a description that `walkforward.describe` wrote."""
+    """Return the unfitted forecaster from a description that `volatility.vintages.describe` made."""
     parameters = {name: _value(value) for name, value in metadata["parameters"].items()}
-    return FORECASTERS[metadata["forecaster"]](**parameters)
+    return forecaster_classes()[metadata["forecaster"]](**parameters)
 
 
 def _value(value: Any) -> Any:

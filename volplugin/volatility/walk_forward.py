@@ -1,12 +1,10 @@
-"""Refitting on a calendar, and which vintage answers at which date."""
+"""A forecaster refitted on a schedule, with the newest admissible vintage used at each date."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import clone
@@ -23,66 +21,44 @@ from volplugin.errors import (
 )
 from volplugin.storage import Manifest, ModelStore
 from volplugin.volatility.base import State, VolatilityForecaster
+from volplugin.volatility.vintages import FREQUENCIES, RefitSchedule, describe
 
-FREQUENCIES = {"yearly": "Y", "quarterly": "Q", "monthly": "M"}
-
-
-@dataclass(frozen=True)
-class RefitSchedule:
-    """When to train anew: at the ends of calendar periods.
-
-    Parameters
-    ----------
-    frequency : {"yearly", "quarterly", "monthly"}, default "yearly"
-        The periods. Vintages are anchored to the calendar, so that two backtests that begin on
-        different days share them.
-    """
-
-    frequency: str = "yearly"
-
-    def __post_init__(self) -> None:
-        if self.frequency not in FREQUENCIES:
-            raise ParameterError(f"frequency is {self.frequency!r}; pass one of {', '.join(FREQUENCIES)}")
-
-    def dates(
-        self, sessions: pd.DatetimeIndex, start: str | pd.Timestamp, end: str | pd.Timestamp
-    ) -> list[pd.Timestamp]:
-        """Last training sessions of the vintages that answer from `start` to `end`.
-
-        The first is the last session of the last period that ended before `start`.
-
-        Raises
-        ------
-        InsufficientHistoryError
-            If no session lies before that period's end.
-        ParameterError
-            If `start` lies after `end`.
-        """
-        begin, stop = as_moment(start), as_moment(end)
-        if begin > stop:
-            raise ParameterError(f"start {begin.date()} lies after end {stop.date()}; swap them")
-        code = FREQUENCIES[self.frequency]
-        first, last = begin.to_period(code) - 1, stop.to_period(code) - 1
-        ends = pd.period_range(first, last, freq=code).end_time.normalize()
-        rows = sessions.searchsorted(ends, side="right") - 1
-        if rows[0] < 0:
-            raise InsufficientHistoryError(
-                f"nothing to train on through {ends[0].date()}: prices begin on {sessions[0].date()}; start later"
-            )
-        return [pd.Timestamp(date) for date in sessions[np.unique(rows)]]
+__all__ = ["RefitSchedule", "WalkForward", "WalkForwardMember"]
 
 
 class WalkForward(VolatilityForecaster):
-    """A forecaster refitted on a schedule; at `asof` the newest vintage trained through `asof` or before answers.
+    """A forecaster refitted on a schedule; at `asof` it uses the newest vintage trained through `asof` or earlier.
+
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
     forecaster : VolatilityForecaster
-        What is fitted, a fresh clone a vintage.
+        Cloned and fitted once per vintage.
     schedule : RefitSchedule, optional
-        Yearly if not given.
+        Refit dates; yearly by default.
     store : ModelStore, optional
-        Where vintages are kept and found again; in memory only if not given.
+        Folder that vintages are saved to and loaded from; by default they stay in memory.
+
+    Raises
+    ------
+    MissingVintageError
+        At a forecast, if no vintage was trained through `asof` or earlier.
+    StoreConfigurationError
+        If the store holds vintages of another forecaster, other parameters or another schedule.
+
+    Examples
+    --------
+    >>> from volplugin import HARVolatility, RefitSchedule, WalkForward, simulated_panel
+    >>> panel = simulated_panel(3, "2008-01-02", "2011-06-30")
+    >>> model = WalkForward(HARVolatility(), RefitSchedule("yearly"))
+    >>> model = model.train(panel, "2010-06-01", "2011-06-30", progress=False)
+    >>> [str(date.date()) for date in model.vintage_dates()]
+    ['2009-12-31', '2010-12-31']
+    >>> model.predict(panel.asof("2010-12-30"), horizon=21).shape
+    (3,)
+    >>> model.vintage_at(panel.asof("2010-12-30").last_session).vintage
+    {'model': 'HARVolatility', 'trained_through': '2009-12-31'}
     """
 
     def __init__(
@@ -94,20 +70,28 @@ class WalkForward(VolatilityForecaster):
         self.forecaster = forecaster
         self.schedule = schedule
         self.store = store
+        # Vintages in memory are no parameters, so a clone starts without them.
+        self._vintages: dict[pd.Timestamp, VolatilityForecaster] = {}
+        self._listing: tuple[tuple[int, ...] | None, set[pd.Timestamp]] = (None, set())
 
     @property
     def lookback(self) -> int:
-        """Sessions up to `asof` that a forecast depends on."""
+        """Number of sessions up to `asof` that a forecast depends on."""
         return self.forecaster.lookback
 
     @property
     def requires_fit(self) -> bool:
-        """Whether vintages are needed at all."""
+        """Whether the forecaster learns parameters, so that vintages are needed."""
         return self.forecaster.requires_fit
 
     @property
+    def model_name(self) -> str:
+        """Name of the refitted forecaster."""
+        return self.forecaster.model_name
+
+    @property
     def configuration(self) -> dict[str, Any]:
-        """What distinguishes this walk's vintages from another's: forecaster, parameters, schedule."""
+        """Forecaster, parameters and schedule: vintages of one store have the same configuration."""
         return describe(self.forecaster) | {"schedule": self._schedule.frequency}
 
     # -- training ---------------------------------------------------------------------------
@@ -121,25 +105,29 @@ class WalkForward(VolatilityForecaster):
         n_jobs: int | None = None,
         progress: bool = True,
     ) -> Self:
-        """Train the vintages that answer from `start` to `end`, those missing from the store only.
+        """Train the vintages that forecasts from `start` to `end` need and that the store lacks.
 
-        Each is trained on ``panel.asof(its date)``. Pieces (a seed of a vintage) are trained in parallel
-        through joblib, one torch thread a process, and kept as they finish: training resumes after a kill. Inside
-        ``joblib.parallel_config`` or `volplugin.parallel.on_cluster` they go where that says.
+        Each vintage is trained on ``panel.asof(its date)``. Members, such as one seed of a vintage, are trained in
+        parallel through joblib, one torch thread per process, and saved as they finish, so an interrupted training
+        resumes. Inside ``joblib.parallel_config`` or `volplugin.parallel.on_cluster` that backend runs them.
 
         Parameters
         ----------
         panel : PricePanel
             Prices from well before `start`.
+        start, end : str or Timestamp
+            First and last forecast date.
         n_jobs : int, optional
-            Processes, as joblib counts them; those of ``joblib.parallel_config`` if not given.
+            Number of processes, as in joblib; by default the setting of ``joblib.parallel_config``.
         progress : bool, default True
-            Show a bar, on a terminal.
+            Show a progress bar on a terminal.
 
         Raises
         ------
+        InsufficientHistoryError
+            If prices end before `start`, or begin too late to train on.
         StoreConfigurationError
-            If the store's vintages are of another configuration, or were trained on other prices.
+            If the store's vintages have another configuration, or were trained on other prices.
         """
         if not self.requires_fit:
             return self
@@ -148,13 +136,13 @@ class WalkForward(VolatilityForecaster):
     def train_through(
         self, panel: PricePanel, dates: Sequence[pd.Timestamp], *, n_jobs: int | None = None, progress: bool = True
     ) -> Self:
-        """Train the vintages of given last training sessions, as `train` does.
+        """Train the vintages with these last training sessions, as `train` does.
 
         Parameters
         ----------
         panel : PricePanel
         dates : sequence of Timestamp
-            Sessions of the panel.
+            Last training sessions, sessions of the panel.
         n_jobs, progress
             As in `train`.
         """
@@ -179,11 +167,11 @@ class WalkForward(VolatilityForecaster):
     def _fit_parts(
         self, panel: PricePanel, wanted: dict[pd.Timestamp, str], n_jobs: int | None, progress: bool
     ) -> dict[pd.Timestamp, list[State]]:
-        """Fit every piece of the wanted vintages that is not kept already, keeping each as it finishes."""
+        """Fit the members of the wanted vintages that are not stored yet, and store each when it finishes."""
         parts = self.forecaster.members()
         keys = [(date, part) for date in wanted for part in range(len(parts))]
         found = {(date, part): self._kept(date, part, wanted[date]) for date, part in keys}
-        # The longest first, so that no process is left with one at the end.
+        # Longest training spans first, so that no process starts a long one at the end.
         tasks = sorted((key for key, state in found.items() if state is None), reverse=True)
         fits = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
             delayed(_fit_member)(parts[part], panel, date, part) for date, part in tasks
@@ -201,7 +189,7 @@ class WalkForward(VolatilityForecaster):
     def _dates(self, panel: PricePanel, start: str | pd.Timestamp, end: str | pd.Timestamp) -> list[pd.Timestamp]:
         if as_moment(start) > panel.last_session:
             raise InsufficientHistoryError(
-                f"prices end on {panel.last_session.date()}, before the first session asked for, "
+                f"prices end on {panel.last_session.date()}, before the first requested session, "
                 f"{as_moment(start).date()}; bring the prices up to date"
             )
         return self._schedule.dates(panel.sessions, start, min(as_moment(end), panel.last_session))
@@ -211,7 +199,7 @@ class WalkForward(VolatilityForecaster):
 
     def _has(self, date: pd.Timestamp, fingerprint: str) -> bool:
         if self.store is None or date not in self.store.vintages():
-            known = self._fitted.get(date)
+            known = self._vintages.get(date)
             return self.store is None and known is not None and known.data_fingerprint_ == fingerprint
         if self.store.load(date)[1].fingerprint != fingerprint:
             raise StoreConfigurationError(
@@ -222,28 +210,28 @@ class WalkForward(VolatilityForecaster):
 
     def _keep(self, date: pd.Timestamp, fitted: VolatilityForecaster, fingerprint: str) -> None:
         fitted.data_fingerprint_ = fingerprint
-        self._fitted[date] = fitted
+        self._vintages[date] = fitted
         if self.store is not None:
             metadata = {"fingerprint": fingerprint, "assets": fitted.assets_, "universe": fitted.universe_}
             self.store.save(date, fitted.get_state(), metadata)
 
-    # -- answering --------------------------------------------------------------------------
+    # -- vintages and forecasts -------------------------------------------------------------
 
     def ensemble_members(self) -> dict[str, VolatilityForecaster]:
-        """Return what the vintages are made of, by name: walks that answer with one component of each vintage."""
-        known = self._known() if self.requires_fit else set()
-        names = self._vintage(max(known)).ensemble_members() if known else {}
+        """Return one walk-forward forecaster per ensemble member, by name: it uses that member of each vintage."""
+        dates = self.vintage_dates()
+        names = self._vintage(dates[-1]).ensemble_members() if dates else {}
         return {name: WalkForwardMember(self, name) for name in names}
 
     def vintage_at(self, asof: pd.Timestamp) -> VolatilityForecaster:
-        """Return the vintage that answers at `asof`: the newest with ``trained_through <= asof``.
+        """Return the newest vintage with ``trained_through <= asof``; the forecaster itself if it learns nothing.
 
         Raises
         ------
         MissingVintageError
             If there is none, with the command that trains it.
         StoreConfigurationError
-            If the store was written by another configuration.
+            If the store was written with another configuration.
         """
         if not self.requires_fit:
             return self.forecaster
@@ -252,26 +240,38 @@ class WalkForward(VolatilityForecaster):
             raise MissingVintageError(self._missing(asof))
         return self._vintage(max(known))
 
+    def vintage_dates(self) -> list[pd.Timestamp]:
+        """Return the last training sessions of the vintages in the store, or in memory, increasing."""
+        return sorted(self._known()) if self.requires_fit else []
+
+    def identity(self, end: pd.Timestamp) -> dict[str, Any]:
+        """Return the configuration, and the checksums of the stored vintages that forecasts through `end` use."""
+        if self.store is None or not self.requires_fit:
+            return self.configuration
+        used = [date for date in self.store.vintages() if date <= end]
+        return self.configuration | {"vintages": {str(date.date()): self.store.load(date)[1].checksum for date in used}}
+
     def _known(self) -> set[pd.Timestamp]:
         if self.store is None:
-            return set(self._fitted)
-        signature, known = self.__dict__.get("listed_", (None, set()))
+            return set(self._vintages)
+        # The folder is listed again only when its signature changes.
+        signature, known = self._listing
         if signature != self.store.signature():
             signature = self.store.signature()
             if self.store.configuration is not None:
                 self.store.configure(self.configuration)
             known = set(self.store.vintages())
-            self.__dict__["listed_"] = signature, known
+            self._listing = signature, known
         return set(known)
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
-        if date not in self._fitted:
+        if date not in self._vintages:
             assert self.store is not None
             state, manifest = self.store.load(date)
             fitted = _restored(self.forecaster, state, manifest, self.store)
             fitted.data_fingerprint_ = manifest.fingerprint
-            self._fitted[date] = fitted
-        return self._fitted[date]
+            self._vintages[date] = fitted
+        return self._vintages[date]
 
     def _missing(self, asof: pd.Timestamp) -> str:
         where = "in memory" if self.store is None else f"in {self.store.path}"
@@ -291,7 +291,10 @@ class WalkForward(VolatilityForecaster):
         *,
         market: PricePanel | None = None,
     ) -> pd.DataFrame:
-        """Forecast from every session between two dates, each by the vintage of its date."""
+        """Forecast from each session between two dates, each with the vintage of its date.
+
+        Parameters, result and errors as in `VolatilityForecaster.predict_path`.
+        """
         panel = panel if market is None else panel.with_market(market)
         pieces = [
             vintage.predict_path(panel, sessions[0], sessions[-1], horizon)
@@ -301,19 +304,6 @@ class WalkForward(VolatilityForecaster):
             raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
         return pd.concat(pieces)
 
-    def iter_vintages(
-        self, panel: PricePanel, start: str | pd.Timestamp, end: str | pd.Timestamp
-    ) -> Iterator[tuple[VolatilityForecaster, pd.DatetimeIndex]]:
-        """Return each vintage that answers between two dates with its sessions, in order."""
-        sessions = panel.sessions[panel.sessions.slice_indexer(as_moment(start), as_moment(end))]
-        begin = 0
-        while begin < len(sessions):
-            vintage = self.vintage_at(pd.Timestamp(sessions[begin]))
-            later = [date for date in (self._known() if self.requires_fit else ()) if date > sessions[begin]]
-            stop = int(sessions.searchsorted(min(later))) if later else len(sessions)
-            yield vintage, sessions[begin:stop]
-            begin = stop
-
     def predict_in_sample(
         self,
         panel: PricePanel,
@@ -321,11 +311,11 @@ class WalkForward(VolatilityForecaster):
         end: str | pd.Timestamp,
         horizons: Sequence[int] = (1,),
     ) -> dict[int, pd.DataFrame]:
-        """Forecasts that the vintage of `end` makes of the sessions before it."""
+        """Forecast past sessions with the vintage of `end`."""
         return self.vintage_at(panel.asof(end).last_session).predict_in_sample(panel, start, end, horizons)
 
     def check_no_lookahead(self, asof: pd.Timestamp) -> None:
-        """Refuse dates before the first vintage."""
+        """Raise MissingVintageError at a date before the first vintage."""
         self.vintage_at(asof)
 
     def _predict(self, panel: PricePanel, horizon: int) -> pd.Series:
@@ -338,21 +328,16 @@ class WalkForward(VolatilityForecaster):
     def _schedule(self) -> RefitSchedule:
         return self.schedule if self.schedule is not None else RefitSchedule()
 
-    @property
-    def _fitted(self) -> dict[pd.Timestamp, VolatilityForecaster]:
-        """Vintages fitted or loaded so far; outside the parameters, so that a clone starts empty."""
-        return self.__dict__.setdefault("vintages_", {})
-
 
 class WalkForwardMember(WalkForward):
-    """One component of every vintage of a walk, such as one seed of an ensemble.
+    """One ensemble member of each vintage of a `WalkForward`, such as one seed.
 
     Parameters
     ----------
-    walk : WalkForward
+    walk_forward : WalkForward
         Trained.
     component : str
-        One of the names in ``walk.components()``.
+        One of the names in ``walk_forward.ensemble_members()``.
     """
 
     def __init__(self, walk_forward: WalkForward, component: str) -> None:
@@ -361,46 +346,22 @@ class WalkForwardMember(WalkForward):
         self.component = component
 
     def train(self, *arguments: Any, **settings: Any) -> Self:
-        """Refuse: a component is trained with the walk that it belongs to."""
-        raise ParameterError(f"{self.component} is trained with its walk: call train on that")
+        """Raise ParameterError: a member is trained with its `WalkForward`."""
+        raise ParameterError(f"{self.component} is a member of a WalkForward; call train on the WalkForward")
 
     def _known(self) -> set[pd.Timestamp]:
         return self.walk_forward._known()
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
-        if date not in self._fitted:
-            self._fitted[date] = self.walk_forward._vintage(date).ensemble_members()[self.component]
-        return self._fitted[date]
-
-
-def describe(forecaster: VolatilityForecaster) -> dict[str, Any]:
-    """Name a forecaster's class and parameters in plain values, those of forecasters among its parameters too.
-
-    Its `circumstances` are left out: they say where it is fitted, not what is.
-    """
-    parameters = forecaster.get_params(deep=False)
-    return {
-        "forecaster": type(forecaster).__name__,
-        "parameters": {
-            name: _described(value) for name, value in parameters.items() if name not in forecaster.runtime_params
-        },
-    }
-
-
-def _described(value: Any) -> Any:
-    if isinstance(value, VolatilityForecaster):
-        return describe(value)
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return [_described(item) for item in value]
-    return value
+        if date not in self._vintages:
+            self._vintages[date] = self.walk_forward._vintage(date).ensemble_members()[self.component]
+        return self._vintages[date]
 
 
 def _restored(
     forecaster: VolatilityForecaster, state: State, manifest: Manifest, store: ModelStore
 ) -> VolatilityForecaster:
-    """Make a vintage of what a store kept, which may be whole and yet not of this forecaster."""
+    """Return the vintage with a stored state, which may be intact and yet belong to another forecaster."""
     fitted = clone(forecaster)
     try:
         return fitted.restore(state, manifest.trained_through, manifest.assets, manifest.universe)
@@ -408,8 +369,8 @@ def _restored(
         raise
     except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise StoreCorruptError(
-            f"the vintage trained through {manifest.trained_through} in {store.path} holds other numbers than "
-            f"{type(forecaster).__name__} has: {error!r}; delete the vintage's folder and train again"
+            f"the vintage trained through {manifest.trained_through} in {store.path} does not hold the parameters of "
+            f"{type(forecaster).__name__}: {error!r}; delete the vintage's folder and train again"
         ) from error
 
 
@@ -423,14 +384,3 @@ def _combine(
     forecaster: VolatilityForecaster, states: list[State], panel: PricePanel, date: pd.Timestamp
 ) -> VolatilityForecaster:
     return clone(forecaster).combine(states, panel.asof(date))
-
-
-def identity(model: VolatilityForecaster, end: pd.Timestamp) -> dict[str, Any]:
-    """Return what tells a model's forecasts from another's: its parameters, its schedule, its stored vintages."""
-    if not isinstance(model, WalkForward):
-        return describe(model)
-    metadata = model.configuration
-    if model.store is None or not model.requires_fit:
-        return metadata
-    used = [date for date in model.store.vintages() if date <= end]
-    return metadata | {"vintages": {str(date.date()): model.store.load(date)[1].checksum for date in used}}

@@ -18,7 +18,7 @@ from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.defaults import correlation_named, ewma_covariance
 from volplugin.risk.model import RiskModel
 from volplugin.storage.forecast_cache import Arrays, ForecastCache, forecast_key
-from volplugin.volatility.walk_forward import WalkForward, identity
+from volplugin.volatility.walk_forward import WalkForward
 
 OURS = "LSTM"
 """The risk model whose correlation stands in for every volatility model's."""
@@ -190,7 +190,7 @@ def _key(
 ) -> str:
     parts = {name: repr(part) for name, part in model.get_params().items() if not name.startswith("volatility")}
     metadata: dict[str, Any] = {
-        "volatility": identity(model.volatility, end),
+        "volatility": model.volatility.identity(end),
         "risk_model": parts,
         "first": str(start.date()),
         "last": str(end.date()),

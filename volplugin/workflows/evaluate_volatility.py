@@ -17,7 +17,7 @@ from volplugin.evaluation import VolatilityScores, forecast_table, volatility_sc
 from volplugin.risk.defaults import VOLATILITIES, volatility_named
 from volplugin.storage.forecast_cache import ForecastCache, forecast_key, frame_arrays, frame_of
 from volplugin.volatility import VolatilityForecaster
-from volplugin.volatility.walk_forward import WalkForward, identity
+from volplugin.volatility.walk_forward import WalkForward
 
 EVALUATED = ("LSTM", "HAR", "EWMA94")
 HORIZONS = (1, 5, 21)
@@ -156,13 +156,13 @@ class _Source:
     ) -> None:
         self.name = name
         self.model = walk_forward if name == "LSTM" else volatility_named(name)
-        self.metadata = identity(self.model, end)
+        self.metadata = self.model.identity(end)
         self._train = (panel, start, end, jobs) if self.model is not walk_forward else None
 
     @cached_property
     def ready(self) -> VolatilityForecaster:
         """The model, able to answer."""
-        if self._train is not None and isinstance(self.model, WalkForward):
+        if self._train is not None:
             panel, start, end, jobs = self._train
             self.model.train(panel, start, end, n_jobs=jobs, progress=False)
         return self.model

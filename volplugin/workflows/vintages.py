@@ -29,8 +29,6 @@ class Stored:
         Of the prices.
     bytes : int
         On disk.
-    carries : bool
-        Whether its state at a later session is kept.
     """
 
     date: pd.Timestamp
@@ -38,7 +36,6 @@ class Stored:
     universe: int
     fingerprint: str
     bytes: int
-    carries: bool
 
 
 def stored(store: ModelStore) -> list[Stored]:
@@ -46,8 +43,8 @@ def stored(store: ModelStore) -> list[Stored]:
     found = []
     for date in store.vintages():
         metadata = store.manifest(date)
-        size, carries = store.size(date), store.carries(date)
-        found.append(Stored(date, len(metadata.assets), len(metadata.universe), metadata.fingerprint, size, carries))
+        size = store.size(date)
+        found.append(Stored(date, len(metadata.assets), len(metadata.universe), metadata.fingerprint, size))
     return found
 
 
@@ -76,7 +73,6 @@ def vintage_table(found: list[Stored], losses: dict[pd.Timestamp, float] | None 
             "universe": vintage.universe,
             "data": vintage.fingerprint[:12],
             "size": f"{vintage.bytes / 1e6:.2f} MB",
-            "carries": "yes" if vintage.carries else "no",
         }
         for vintage in found
     }

@@ -1,11 +1,10 @@
-"""Pooled LSTM volatility: one backbone for all assets, tuned to each, an ensemble of seeds and a linear model."""
+"""Pooled LSTM volatility: one network for all assets, tuned to each; an ensemble of seeds and a linear model."""
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,15 +21,12 @@ from volplugin.volatility.features import (
     INPUT_SETS,
     MARKET,
     NO_REFERENCE,
-    RECURRENT,
-    Features,
-    build_features,
     level_bounds,
-    reference,
     without_market,
 )
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
 from volplugin.volatility.lstm.fitting import STEPS, Trainer, fine_tune
+from volplugin.volatility.lstm.inference import FittedLSTM, panel_features, recurrent_names
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import block_days
 from volplugin.volatility.lstm.streaming import LSTMOnlinePredictor
@@ -48,68 +44,96 @@ CHOICES = {
 }
 
 CHUNK = 16
-"""Assets that are run through at once when a vintage is put together."""
-
+"""Assets that the ensemble processes at once when a vintage is combined, which bounds memory."""
 
 GPU_TOLERANCE = 0.01
-"""Largest relative difference of a forecast that is put up with between training on a GPU and on the CPU."""
+"""Largest accepted relative difference between forecasts of models trained on a GPU and on the CPU."""
 
 
 class LSTMVolatility(VolatilityForecaster):
-    """Volatility of each asset from a recurrent network trained on all of them together.
+    """Volatility of each asset from a recurrent network trained on all assets together.
 
-    A network of stacked LSTMs with a linear skip reads scale-free inputs (range-based variance over a day,
-    a week and a month relative to the asset's slow level, returns, volume, and means over the reference
-    universe) and gives the log variance of the next 1, 5 and 21 sessions relative to that level. An
-    ensemble of seeds is averaged in logs, blended with the pooled linear model on the same inputs, and
-    rescaled once so that realised over forecast variance averages one on the training data, out of sample
-    as far as its linear part tells. Other horizons are interpolated in total variance.
+    A network of stacked LSTMs with a linear skip reads scale-free inputs (range-based variance over a day, a week and
+    a month relative to the asset's slow level, returns, volume, and means over the reference universe) and gives the
+    log variance of the next 1, 5 and 21 sessions relative to that level. An ensemble of seeds is averaged in logs,
+    blended with the pooled linear model on the same inputs, and rescaled so that realised over forecast variance
+    averages one on the training data; the out-of-sample part of the rescale comes from the linear model. Other
+    horizons are interpolated in total variance.
+
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
     units : sequence of int, default (64, 32)
         Units of each recurrent layer.
     window : int, default 60
-        Look-back of the network: least number of sessions that its state is warmed up by.
+        Least number of sessions that warm up the network's state before a forecast.
     seeds : sequence of int, default (0, 1, 2)
-        One network each.
+        One network per seed.
     steps : int, sequence of int or None, default 150
-        Gradient steps of training. From several, the number is chosen, seed by seed, that has the least loss on a
-        purged validation tail of the training span, the last fifth; all of it is then trained on. None stands for
-        75, 150 and 300.
+        Gradient steps. From several numbers each seed selects the one with the least loss on a purged validation tail,
+        the last fifth of the training span, and then trains on the whole span. None means 75, 150 and 300.
     loss : {"log_mse", "qlike", "gaussian_nll", "volatility_mse"}, default "log_mse"
         Squared error of log variance, QLIKE, Gaussian likelihood, or squared error of volatility.
     linear_share : float, default 0.25
-        Share of the pooled linear model in the geometric blend.
+        Weight of the pooled linear model in the geometric blend.
     mode : {"shared", "fine-tuned", "independent"}, default "fine-tuned"
-        One model for all assets; the same tuned for each asset, its own kept only where it improves the loss on
-        a purged validation tail; or one network an asset, which shares the linear skip alone. Assets never
-        trained on get the shared model, which in the last mode is the linear one.
+        One model for all assets; one model tuned to each asset, where tuning improves the loss on a purged validation
+        tail; or one network per asset, which share the linear skip. Assets outside the training data get the shared
+        model, which in the last mode is the linear one.
     tuned : {"readout", "network"}, default "readout"
-        What is tuned for each asset in mode "fine-tuned": head and skip, or all weights.
+        Weights tuned per asset in mode "fine-tuned": head and skip, or all.
     inputs : {"all", "own", "closes"}, default "all"
-        Everything; nothing market-wide; or what closes alone give, whatever else the panel holds. Without
-        open, high and low in the panel the first two have no ranges to read, and were better trained as "closes".
+        All inputs; all but market-wide ones; or inputs computed from closes, whatever else the panel holds. If the
+        panel has no open, high and low, train with "closes".
     horizons : sequence of int, default (1, 5, 21)
-        Sessions that there is a head for.
+        Horizons in sessions with a head of their own.
     network : {"lstm", "gru", "bidirectional", "attention"}, default "lstm"
-        What reads the sequence; see `volplugin.volatility.lstm.variants`.
+        Network type; see `volplugin.volatility.lstm.variants`.
     device : str, default "auto"
-        Where networks are trained: a GPU where there is one, else the CPU; or ``"cpu"``, ``"cuda"``, ``"cuda:1"``,
-        ``"mps"``. Weights are kept, and forecasts made, on the CPU, and a store does not ask which it was: forecasts
-        of a model trained on a GPU differ from those of one trained on the CPU, as sums are rounded in another
-        order, by about `GPU_TOLERANCE`. Only the CPU repeats itself to the last bit.
+        Device for training: a GPU if there is one, else the CPU; or ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+        Weights are stored, and forecasts computed, on the CPU. Training on a GPU rounds sums in another order and
+        changes forecasts by about `GPU_TOLERANCE`; only training on the CPU is reproducible to the last bit.
+
+    Attributes
+    ----------
+    trained_through_ : Timestamp
+        Last training session.
+    assets_, universe_ : list of str
+        Assets trained on, and assets of the reference universe.
+
+    Raises
+    ------
+    ParameterError
+        From `fit`, for a parameter outside its domain.
+    InsufficientHistoryError
+        From `fit`, if the panel is too short to train on.
 
     Notes
     -----
-    Training is deterministic under its seeds, and leaves the global random state alone.
+    Training is deterministic given the seeds, and does not touch the global random state.
 
     References
     ----------
     Hochreiter and Schmidhuber (1997), Long Short-Term Memory; Bollerslev, Hood, Huss and Pedersen
     (2018), Risk Everywhere, on pooling; Patton (2011), Volatility Forecast Comparison Using Imperfect
     Volatility Proxies, on the losses that rank forecasts under noise.
+
+    Examples
+    --------
+    >>> from volplugin import LSTMVolatility, simulated_panel
+    >>> panel = simulated_panel(4, "2012-01-02", "2014-06-30")
+    >>> model = LSTMVolatility(units=(4,), window=10, seeds=(0,), steps=5)  # tiny, for a fast example
+    >>> model = model.fit(panel.asof("2013-12-31"))
+    >>> model.predict(panel.asof("2014-01-31"), horizon=21).shape
+    (4,)
+    >>> model.predict_path(panel, "2014-01-02", "2014-01-10", horizon=5).shape
+    (7, 4)
     """
+
+    pretrained: ClassVar[Callable[[], VolatilityForecaster]]
+    """Return the shipped vintages (`PretrainedVolatility`); set in `volplugin.volatility.lstm`."""
 
     def __init__(
         self,
@@ -143,18 +167,18 @@ class LSTMVolatility(VolatilityForecaster):
 
     @property
     def lookback(self) -> int:
-        """Sessions up to `asof` that a forecast depends on: two blocks of the network, and the inputs'."""
-        # A block's calendar days hold fewer sessions than five in seven.
+        """Number of sessions up to `asof` that a forecast depends on: two blocks of the network, and the inputs'."""
+        # At most five of seven calendar days are sessions, so this is an upper bound for a block.
         return 2 * math.ceil(block_days(self.window) * 5 / 7 + 2) + FEATURE_LOOKBACK
 
     @property
     def fitted_horizons(self) -> tuple[int, ...]:
-        """Horizons in sessions that there is a head for; others are interpolated."""
+        """Horizons in sessions that have a head; other horizons are interpolated."""
         return tuple(self.horizons)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Inputs of the linear skip; those among them that move from day to day are the recurrent layers'."""
+        """Inputs of the linear skip; the recurrent layers read all of them but levels and market-wide inputs."""
         return INPUT_SETS[self.inputs]
 
     def _check_parameters(self) -> None:
@@ -181,11 +205,11 @@ class LSTMVolatility(VolatilityForecaster):
     # -- training ---------------------------------------------------------------------------
 
     def members(self) -> list[VolatilityForecaster]:
-        """Return one model a seed: what can be trained in parallel."""
+        """Return one unfitted model per seed, which can be trained in parallel."""
         return [clone(self).set_params(seeds=(seed,)) for seed in self.seeds]
 
     def fit_member(self, panel: PricePanel) -> State:
-        """Train the network of one seed and its copies, from the regression that they start from."""
+        """Train the network of the first seed, and its copies for single assets, from the regression's coefficients."""
         self._check_parameters()
         panel = _by_name(panel)
         x, y = self._training_data(panel)
@@ -200,7 +224,7 @@ class LSTMVolatility(VolatilityForecaster):
         return ensemble.to_arrays(panel.assets) | learned
 
     def _trained(self, x: np.ndarray, y: np.ndarray, linear: np.ndarray, panel: PricePanel) -> Ensemble | None:
-        """Train what the first seed brings to the ensemble; None for too little data."""
+        """Train the first seed's network and copies; None if there is too little data."""
         trainer = Trainer(
             self._empty_network, LOSSES[self.loss], self.fitted_horizons, int(self.seeds[0]), device_named(self.device)
         )
@@ -227,9 +251,10 @@ class LSTMVolatility(VolatilityForecaster):
         self.steps_ = np.concatenate([state["steps"] for state in states])
         x, y = self._training_data(panel)
         self.readout_, factors, recurrent_contribution = self._read_out(x, y, panel)
-        # The factor by horizon: of the forecasts in sample, and of their linear part out of sample.
+        # Rescale by horizon: the in-sample factor times the out-of-sample factor of the linear model.
         missing = out_of_sample_ratio(x, y, self.names, self.fitted_horizons)
         self.factor_, self.factors_ = factors[0] * missing, factors[1:] * missing
+        # For panels without the reference universe: regress on the networks' output and the asset's own inputs.
         own = [name not in MARKET for name in self.names]
         alone = regress_logs(np.concatenate([recurrent_contribution, x[..., own]], axis=-1), y)
         assert alone is not None, "there are as many rows as the networks' own regression had"
@@ -237,16 +262,16 @@ class LSTMVolatility(VolatilityForecaster):
         self.no_market_coef_[-1] *= missing
 
     def _read_out(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[Readout, np.ndarray, np.ndarray]:
-        """Run the ensemble over the training data, a few assets at a time so that memory stays bounded.
+        """Run the ensemble over the training data, `CHUNK` assets at a time.
 
         Returns
         -------
         readout : Readout
-            With those that assets keep of their own.
-        factors : ndarray of shape (1 + n_components, n_horizons)
-            Mean of realised over forecast variance, of the readout's forecasts and of each component's.
-        spoken : ndarray of shape (n_sessions, n_assets, n_horizons)
-            What the recurrent layers add.
+            With the tuned tables of single assets.
+        factors : ndarray of shape (1 + n_members, n_horizons)
+            Mean of realised over forecast variance, for the readout and for each ensemble member.
+        recurrent_contribution : ndarray of shape (n_sessions, n_assets, n_horizons)
+            Output of the recurrent layers, in log variance.
         """
         readout = self.ensemble_.readout(self.linear_, self.linear_share)
         parts = [(part.readout(self.linear_, 0.0), units) for part, units in self._component_parts().values()]
@@ -266,16 +291,15 @@ class LSTMVolatility(VolatilityForecaster):
         return readout, total / count, recurrent_contribution
 
     def fine_tuned(self, panel: PricePanel) -> LSTMVolatility:
-        """Return this fitted model with head and skip tuned to the assets of a panel, no network trained.
+        """Return a copy of this fitted model with head and skip tuned to the assets of a panel.
 
-        An asset keeps a readout of its own only where it improves the loss on the purged tail of the panel; the
-        others, and assets that the panel does not have, get the shared one. The panel's market becomes the
-        reference universe.
+        No network is trained. An asset gets its own readout only where it improves the loss on the purged tail of the
+        panel; other assets use the shared readout. The panel's market becomes the reference universe.
 
         Parameters
         ----------
         panel : PricePanel
-            Prices through the session that the result may answer from.
+            Prices through the first session that the result may be used at.
         """
         model = clone(self).set_params(mode="fine-tuned", tuned="readout")
         model.__dict__ |= {key: value for key, value in self.__dict__.items() if key.endswith("_")}
@@ -285,75 +309,46 @@ class LSTMVolatility(VolatilityForecaster):
         model.readout_, *_ = model._read_out(*model._training_data(panel), panel)
         return model
 
-    @classmethod
-    def pretrained(cls) -> VolatilityForecaster:
-        """Return the vintages that come with the package, each used from the day that its training ended.
-
-        Nothing is to be trained: `predict` at once, or `fit` to tune head and skip to the assets of a panel.
-        """
-        # By name, for the vintages stand above the forecasters: they know of stores.
-        return importlib.import_module("volplugin.volatility.pretrained").PretrainedVolatility()
-
     def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
-        inputs = self.features_of(panel, panel.market, names=self.names, dtype=np.float32)
+        inputs = panel_features(self.inputs, panel, panel.market, names=self.names, dtype=np.float32)
         y = forward_variance(panel, self.fitted_horizons, close_to_close_ratio(panel)) / inputs.base[..., None]
         return inputs.values, y
 
     # -- forecasting ------------------------------------------------------------------------
 
-    def features_of(self, panel: PricePanel, market: PricePanel | None, first: int = 0, **table: Any) -> Features:
-        """Return the inputs from row `first` on, those of closes alone if that is what this model reads.
-
-        `table` says which names and data type, as to `build_features`.
-        """
-        if self.inputs != "closes":
-            return build_features(panel, market, first, **table)
-        closes = panel.close_only()
-        return build_features(closes, closes if market is panel else market and market.close_only(), first, **table)
-
-    def reference(self, panel: PricePanel) -> PricePanel | None:
-        """Return the assets whose means are the market-wide inputs; None to do without."""
-        return None if set(self.names).isdisjoint(MARKET) else reference(panel, self.universe_)
+    @property
+    def _fitted(self) -> FittedLSTM:
+        """The learned parameters, as the forecast functions take them."""
+        return FittedLSTM(
+            ensemble=self.ensemble_,
+            readout=self.readout_,
+            factor=self.factor_,
+            no_market_coef=self.no_market_coef_,
+            bounds=self.bounds_,
+            inputs=self.inputs,
+            window=self.window,
+            horizons=self.fitted_horizons,
+            universe=self.universe_,
+        )
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
-        inputs = self.features_of(panel, self.reference(panel))
-        # In a halt the forecast of the last bar stands, which may lie before the first row asked for.
+        fitted = self._fitted
+        inputs = fitted.features(panel, fitted.reference(panel))
+        # In a halt the forecast at the last bar is used, which may lie before the first row wanted.
         answered = max(0, first - MAX_GAP_SESSIONS)
-        return self._from_fitted_horizons(self.fitted_variance(inputs, panel, answered), panel, horizons)
-
-    def fitted_variance(self, inputs: Features, panel: PricePanel, first: int) -> np.ndarray:
-        """Mean daily variance at the fitted horizons, sessions x assets x horizons, from row `first` on."""
-        hidden = self.ensemble_.encode(self.recurrent(inputs), panel.assets, panel.sessions, self.window, first)
-        return self.variance(hidden, inputs, panel.assets)
-
-    def recurrent(self, inputs: Features) -> np.ndarray:
-        """Return the inputs of the recurrent layers, of shape (n_sessions, n_assets, n_recurrent)."""
-        return inputs.take(_recurrent(self.names))
-
-    def variance(self, hidden: np.ndarray, inputs: Features, assets: pd.Index) -> np.ndarray:
-        """Mean daily variance at the fitted horizons, from the networks' hidden units."""
-        if set(self.names) <= set(inputs.names):
-            names, readout, factor = self.names, self.readout_, self.factor_
-        else:
-            names, readout, factor = (
-                without_market(self.names),
-                self.ensemble_.alone(self.no_market_coef_),
-                self.no_market_coef_[-1],
-            )
-        ratio = np.exp(readout(hidden, inputs.take(names, self.bounds_), assets)) * factor
-        return ratio * inputs.base[..., None]
+        return self._from_fitted_horizons(fitted.fitted_variance(inputs, panel, answered), panel, horizons)
 
     def online_predictor(self) -> OnlinePredictor:
-        """Return what carries the networks' state from session to session, where they have one to carry."""
-        return LSTMOnlinePredictor(self) if self.ensemble_.carries else super().online_predictor()
+        """Return a predictor that updates the networks' state by one step per session, for networks with a state."""
+        return LSTMOnlinePredictor(self, self._fitted) if self.ensemble_.carries else super().online_predictor()
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Name the coefficients without market terms, where the panel lacks the reference universe."""
-        lacking = without_market(self.names) != self.names and self.reference(panel) is None
+        """Report that market-wide inputs are left out, if the panel lacks the reference universe."""
+        lacking = without_market(self.names) != self.names and self._fitted.reference(panel) is None
         return {"market-wide inputs": NO_REFERENCE} if lacking else {}
 
     def ensemble_members(self) -> dict[str, VolatilityForecaster]:
-        """Return each seed alone and the pure ensemble, without the linear share and each rescaled for itself."""
+        """Return each seed alone and the ensemble of all, without the linear model, each with its own rescale."""
         found: dict[str, VolatilityForecaster] = {}
         for row, (name, (part, _)) in enumerate(self._component_parts().items()):
             model = clone(self).set_params(linear_share=0.0)
@@ -364,7 +359,7 @@ class LSTMVolatility(VolatilityForecaster):
         return found
 
     def _component_parts(self) -> dict[str, tuple[Ensemble, slice]]:
-        """Each seed's part of the ensemble and of the hidden units, then the whole."""
+        """Each seed's network and its slice of the hidden units; last, the whole ensemble."""
         width = self.ensemble_.networks[0].width
         parts = {
             f"seed {seed}": (self.ensemble_.part([place]), slice(place * width, (place + 1) * width))
@@ -375,7 +370,7 @@ class LSTMVolatility(VolatilityForecaster):
     # -- state ------------------------------------------------------------------------------
 
     def get_state(self) -> State:
-        """Return the weights of each network, the linear model and the rescales."""
+        """Return the weights of each network, the linear coefficients and the rescale factors."""
         learned = {"linear": self.linear_, "alone": self.no_market_coef_, "bounds": self.bounds_}
         learned |= {"factor": self.factor_, "factors": self.factors_}
         if len(self._step_choices) > 1:
@@ -385,7 +380,7 @@ class LSTMVolatility(VolatilityForecaster):
         return self.ensemble_.to_arrays(self.assets_) | learned | own
 
     def set_state(self, state: State) -> None:
-        """Take them back."""
+        """Set them."""
         self.ensemble_ = self._ensemble(state, self.assets_, len(self.seeds))
         self.linear_, self.no_market_coef_, self.bounds_ = state["linear"], state["alone"], state["bounds"]
         self.factor_, self.factors_ = state["factor"], state["factors"]
@@ -396,7 +391,7 @@ class LSTMVolatility(VolatilityForecaster):
 
     @property
     def vintage(self) -> dict[str, str]:
-        """What the learned numbers are, with the steps that were chosen, and how many assets have their own."""
+        """Metadata of the fitted model, with the selected steps and the number of assets with their own weights."""
         named = super().vintage
         if len(self._step_choices) > 1 and hasattr(self, "steps_"):
             named["steps"] = ", ".join(map(str, self.steps_))
@@ -413,16 +408,12 @@ class LSTMVolatility(VolatilityForecaster):
             ) from error
 
     def _empty_network(self) -> VolatilityNetwork:
-        kind, n_recurrent = NETWORKS[self.network], len(_recurrent(self.names))
+        kind, n_recurrent = NETWORKS[self.network], len(recurrent_names(self.names))
         return kind(len(self.names), n_recurrent, len(self.fitted_horizons), self.units, self.window)
 
 
-def _recurrent(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if name in RECURRENT)
-
-
 def _by_name(panel: PricePanel) -> PricePanel:
-    """Order the assets, so that the order of columns does not decide which sequences share a batch."""
+    """Sort the assets, so that the order of columns does not change which sequences share a batch."""
     return panel.select(sorted(panel.assets, key=str))
 
 

@@ -1,47 +1,48 @@
-"""Inference that carries its state: one new session costs one step of the network.
+"""Online prediction: a new session costs one step of the network instead of two blocks of sessions.
 
-The state of a session is that of the network run from the beginning of the calendar block before
-the session's own. Two runs are kept: one that began a block ago and answers, and one that began with this block
-and will answer in the next. So what is carried equals a replay of the same sessions, for ever.
+Measured per session, one thread, three networks (64, 32), volatilities alone: 3 ms instead of 22 ms for 30 stocks, and
+8 ms instead of 549 ms for 500. It serves forecasts that are not precomputed in one batch: the Pipeline factor,
+`data.history` strategies without a bundle, skfolio's ``partial_fit`` and `RiskModel.backtest_forecaster`.
+
+The state at a session is the network's state after a run from the beginning of the calendar block before the session's
+own block (see `sequences.blocks`). Two runs are stored: the active one began a block ago and gives the forecasts, the
+next one began with this block and becomes active with the next block. So a streamed forecast equals
+`predict_in_sample` however long the stream is.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
 
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel
-from volplugin.volatility.base import OnlinePredictor, State
+from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster
 from volplugin.volatility.features import Features
+from volplugin.volatility.lstm.inference import FittedLSTM
 from volplugin.volatility.lstm.network import Carry, VolatilityNetwork
 from volplugin.volatility.lstm.sequences import block_numbers
 from volplugin.volatility.lstm.training import as_tensor, one_thread
 from volplugin.volatility.term_structure import interpolate_variance
 
-if TYPE_CHECKING:
-    from volplugin.volatility.lstm.forecaster import LSTMVolatility
-
 
 @dataclass
 class CarriedState:
-    """What an ensemble remembers at the close of a session.
+    """State of an ensemble after the close of a session.
 
     Attributes
     ----------
     session : Timestamp
-        The last session taken in.
-    assets : list
-        In order.
-    warm, young : list of Carry
-        By network, hidden and cell states begun a block ago, and with this block.
+        Last session processed.
+    assets : list of str
+        In the order of the panel.
+    active_state, next_state : list of Carry
+        Per network, hidden and cell states of the run begun a block ago, and of the run begun with this block.
     variance : ndarray of shape (n_assets, n_fitted_horizons)
-        Daily variance forecast at each asset's last bar.
+        Daily variance forecast at the last bar of each asset.
     age : ndarray of shape (n_assets,)
         Sessions since that bar.
     """
@@ -53,72 +54,39 @@ class CarriedState:
     variance: np.ndarray
     age: np.ndarray
 
-    def to_arrays(self) -> State:
-        """Return all of it as arrays, for a store."""
-        tensors = {
-            f"{run}/{network}/{layer}/{kind}": state.numpy()
-            for run, carries in (("warm", self.active_state), ("young", self.next_state))
-            for network, carry in enumerate(carries)
-            for layer, states in enumerate(carry)
-            for kind, state in zip(("h", "c"), states, strict=True)
-        }
-        names = np.frombuffer(json.dumps(self.assets).encode(), dtype=np.uint8)
-        return tensors | {
-            "variance": np.nan_to_num(self.variance, nan=-1.0),
-            "age": self.age,
-            "session": np.array([self.session.value]),
-            "assets": names,
-        }
-
-    @classmethod
-    def from_arrays(cls, state: State) -> CarriedState:
-        """Take back what `to_arrays` gave."""
-
-        def carries(run: str) -> list[Carry]:
-            keys = sorted({tuple(name.split("/")[1:3]) for name in state if name.startswith(f"{run}/")}, key=_numbers)
-            found: dict[str, Carry] = {}
-            for network, layer in keys:
-                hidden, cell = (torch.from_numpy(state[f"{run}/{network}/{layer}/{kind}"].copy()) for kind in "hc")
-                found.setdefault(network, []).append((hidden, cell))
-            return list(found.values())
-
-        variance = np.where(state["variance"] < 0, np.nan, state["variance"])
-        session, assets = pd.Timestamp(int(state["session"][0])), json.loads(state["assets"].tobytes())
-        return cls(session, assets, carries("warm"), carries("young"), variance, state["age"].copy())
-
 
 class LSTMOnlinePredictor(OnlinePredictor):
-    """Follows one fitted `LSTMVolatility` from session to session."""
+    """Forecasts consecutive sessions with one fitted `LSTMVolatility`.
 
-    def __init__(self, model: LSTMVolatility) -> None:
+    Parameters
+    ----------
+    model : VolatilityForecaster
+        The fitted model, for sessions that do not follow the last one.
+    fitted : FittedLSTM
+        Its parameters.
+    """
+
+    def __init__(self, model: VolatilityForecaster, fitted: FittedLSTM) -> None:
         super().__init__(model)
-        self.model: LSTMVolatility = model
+        self.fitted = fitted
         self.state: CarriedState | None = None
 
     def predict_in_sample(
         self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
-        """Forecast as the model's `replay` does; the session after the last one by a single step."""
+        """Forecast as the model's `predict_in_sample` does; the session after the last one by a single step."""
         known = panel.asof(end).tail(self.model.lookback)
-        market = self.model.reference(known)
+        market = self.fitted.reference(known)
         if not self._is_next(known, start):
             self.state = self._state_at(known, market)
             return super().predict_in_sample(panel, start, end, horizons)
         assert self.state is not None
         with one_thread():
-            self._advance(self.state, known, self.model.features_of(known, market, len(known.sessions) - 1))
-        fitted_horizons, variance = self.model.fitted_horizons, self.state.variance
+            self._advance(self.state, known, self.fitted.features(known, market, len(known.sessions) - 1))
+        fitted_horizons, variance = self.fitted.horizons, self.state.variance
         volatility = {days: np.sqrt(interpolate_variance(variance, fitted_horizons, days)) for days in horizons}
         index, columns = known.sessions[-1:], known.assets
         return {days: pd.DataFrame(row[None], index=index, columns=columns) for days, row in volatility.items()}
-
-    def get_state(self) -> State:
-        """Return what is carried, as arrays; nothing before the first session."""
-        return {} if self.state is None else self.state.to_arrays()
-
-    def set_state(self, state: State) -> None:
-        """Take it back."""
-        self.state = CarriedState.from_arrays(state) if state else None
 
     def _is_next(self, panel: PricePanel, start: pd.Timestamp) -> bool:
         sessions, state = panel.sessions, self.state
@@ -131,38 +99,39 @@ class LSTMOnlinePredictor(OnlinePredictor):
         )
 
     def _state_at(self, panel: PricePanel, market: PricePanel | None) -> CarriedState:
-        """Run through the last two blocks."""
-        inputs = self.model.features_of(panel, market)
-        x = self.model.recurrent(inputs)
-        number = block_numbers(panel.sessions, self.model.window)
+        """Run the networks over the last two blocks: the active run from the first, the next run from the second."""
+        inputs = self.fitted.features(panel, market)
+        x = self.fitted.recurrent(inputs)
+        number = block_numbers(panel.sessions, self.fitted.window)
         begins = (int(number.searchsorted(number[-1] - back)) for back in (1, 0))
         last = max(0, len(x) - 1 - MAX_GAP_SESSIONS)
         with one_thread():
             active_state, next_state = (
-                [_run_through(network, x[begin:]) for network in self.model.ensemble_.networks] for begin in begins
+                [_run_through(network, x[begin:]) for network in self.fitted.ensemble.networks] for begin in begins
             )
-            variance = self.model.fitted_variance(inputs, panel, last)[last:]
+            variance = self.fitted.fitted_variance(inputs, panel, last)[last:]
         newest, age = _newest(variance)
         return CarriedState(panel.last_session, list(panel.assets), active_state, next_state, newest, age)
 
     def _advance(self, state: CarriedState, panel: PricePanel, inputs: Features) -> None:
-        """Take one session in."""
+        """Process one session, in place."""
         session = panel.last_session
-        before, now = block_numbers(pd.DatetimeIndex([state.session, session]), self.model.window)
-        if now != before:
+        before, now = block_numbers(pd.DatetimeIndex([state.session, session]), self.fitted.window)
+        if now != before:  # a new block begins: the next run becomes the active one
             state.active_state = state.next_state
-            state.next_state = [_nothing(network, len(state.assets)) for network in self.model.ensemble_.networks]
-        if now > before + 1:  # a whole block without a session: nothing of it is left
-            state.active_state = [_nothing(network, len(state.assets)) for network in self.model.ensemble_.networks]
-        x = self.model.recurrent(inputs)[-1]
+            state.next_state = [_nothing(network, len(state.assets)) for network in self.fitted.ensemble.networks]
+        if now > before + 1:  # a whole block without a session: the active run is empty too
+            state.active_state = [_nothing(network, len(state.assets)) for network in self.fitted.ensemble.networks]
+        x = self.fitted.recurrent(inputs)[-1]
         here = np.isfinite(x).all(axis=-1)
         hidden = [
             _step(network, carries, x, here)
             for network, *carries in zip(
-                self.model.ensemble_.networks, state.active_state, state.next_state, strict=True
+                self.fitted.ensemble.networks, state.active_state, state.next_state, strict=True
             )
         ]
-        fresh = self.model.variance(np.concatenate(hidden, axis=-1)[None], inputs, panel.assets)[0]
+        fresh = self.fitted.variance(np.concatenate(hidden, axis=-1)[None], inputs, panel.assets)[0]
+        # Without a bar the last forecast stands, for at most `MAX_GAP_SESSIONS` sessions.
         state.age = np.where(here, 0, state.age + 1)
         state.variance = np.where(here[:, None], fresh, state.variance)
         state.variance[state.age > MAX_GAP_SESSIONS] = np.nan
@@ -170,7 +139,10 @@ class LSTMOnlinePredictor(OnlinePredictor):
 
 
 def _run_through(network: VolatilityNetwork, x: np.ndarray) -> Carry:
-    """Run from an empty state over each asset's bars, without the gaps; return the states after the last."""
+    """Run from an empty state over the bars of each asset, gaps removed; return the states after the last bar.
+
+    Assets with the same number of bars form one batch, so no sequence is padded.
+    """
     usable = np.isfinite(x).all(axis=-1)
     carry = _nothing(network, x.shape[1])
     lengths = usable.sum(axis=0)
@@ -186,9 +158,12 @@ def _run_through(network: VolatilityNetwork, x: np.ndarray) -> Carry:
 
 
 def _step(network: VolatilityNetwork, carries: Sequence[Carry], x: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Advance the states of assets with a bar, in place, those of both runs in one batch.
+    """Advance the states of the assets with a bar by one step, in place; both runs form one batch.
 
-    Returns the hidden units of all assets by the first run, NaN for those without a bar.
+    Returns
+    -------
+    ndarray of shape (n_assets, n_units)
+        Hidden units of the active run, NaN for assets without a bar.
     """
     units = np.full((len(x), network.recurrent[-1].hidden_size), np.nan)
     columns = np.flatnonzero(here)
@@ -220,13 +195,9 @@ def _nothing(network: VolatilityNetwork, n_assets: int) -> Carry:
 
 
 def _newest(variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each asset's last row that is there, and how many rows ago that is."""
+    """Return the last row with a value per asset, and how many rows before the end it lies."""
     here = np.isfinite(variance).all(axis=-1)
     age = np.where(here.any(axis=0), here[::-1].argmax(axis=0), len(variance))
     row = np.maximum(len(variance) - 1 - age, 0)
     newest = np.where(here.any(axis=0)[:, None], variance[row, np.arange(variance.shape[1])], np.nan)
     return newest, age
-
-
-def _numbers(key: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(map(int, key))
