@@ -15,7 +15,7 @@ from volplugin.data.panel import MAX_GAP_SESSIONS
 from volplugin.errors import LookAheadError, MissingVintageError, NotFittedError, PanelError, ParameterError
 from volplugin.risk import defaults
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
-from volplugin.volatility import registry as stored
+from volplugin.volatility import registry
 
 HORIZONS = (1, 5, 10, 21, 63)
 every_forecaster = pytest.mark.parametrize("name", FORECASTERS)
@@ -61,7 +61,7 @@ def snapshot(panel: PricePanel) -> dict[str, pd.DataFrame]:
 
 def test_every_forecaster_of_the_package_is_registered():
     registered = {type(make()) for make in FORECASTERS.values()}
-    assert registered >= {WalkForward, *stored.FORECASTERS.values()}
+    assert registered >= {WalkForward, *registry.forecaster_classes().values()}
 
 
 def test_every_correlation_of_the_package_is_registered():

@@ -146,19 +146,19 @@ def walk_forwards(synthetic, poison) -> dict[str, tuple[WalkForward, WalkForward
 @every_learner
 def test_vintages_up_to_the_poison_are_the_same(name, walk_forwards):
     clean, dirty = walk_forwards[name]
-    dates = sorted(clean.vintages_)
-    assert dates == sorted(dirty.vintages_)
+    dates = clean.vintage_dates()
+    assert dates == dirty.vintage_dates()
     past, future = [d for d in dates if d <= ASOF], [d for d in dates if d > ASOF]
     assert past
     assert future
     for date in past:
-        before, after = clean.vintages_[date].get_state(), dirty.vintages_[date].get_state()
-        assert clean.vintages_[date].trained_through_ == date
+        before, after = clean.vintage_at(date).get_state(), dirty.vintage_at(date).get_state()
+        assert clean.vintage_at(date).trained_through_ == date
         assert before.keys() == after.keys()
         for key in before:
             np.testing.assert_array_equal(after[key], before[key], strict=True)
     for date in future:
-        before, after = clean.vintages_[date].get_state(), dirty.vintages_[date].get_state()
+        before, after = clean.vintage_at(date).get_state(), dirty.vintage_at(date).get_state()
         assert any(not np.array_equal(before[key], after[key]) for key in before)
 
 
@@ -231,7 +231,7 @@ def test_a_planted_future_vintage_is_never_used(synthetic, tmp_path):
 
 def test_a_model_from_the_future_cannot_be_slipped_into_a_risk_model(synthetic):
     model = RiskModel(HARVolatility().fit(synthetic), CORRELATIONS["ewma"]())
-    with pytest.raises(LookAheadError, match=f"trained through {SESSIONS[-1].date()} and was asked at {ASOF.date()}"):
+    with pytest.raises(LookAheadError, match=f"trained through {SESSIONS[-1].date()}; a forecast at {ASOF.date()}"):
         model.forecast(synthetic.asof(ASOF))
     with pytest.raises(LookAheadError):
         next(model.forecast_path(synthetic, SESSIONS[1050:1060]))

@@ -42,7 +42,7 @@ def planted(honest, synthetic, tmp_path) -> tuple[VolatilityForecaster, Path, Pa
     forecaster, folder = honest
     copy = Path(shutil.copytree(folder, tmp_path / "models"))
     walk_forward = WalkForward(forecaster, QUARTERS, ModelStore(copy))
-    future = WalkForward(forecaster).train_through(synthetic, [SESSIONS[-1]], progress=False)._fitted[SESSIONS[-1]]
+    future = WalkForward(forecaster).train_through(synthetic, [SESSIONS[-1]], progress=False).vintage_at(SESSIONS[-1])
     absurd = {key: array * 2 if array.dtype.kind == "f" else array for key, array in future.get_state().items()}
     metadata = {"fingerprint": synthetic.fingerprint(), "assets": future.assets_, "universe": future.universe_}
     walk_forward.store.save(PLANTED, absurd, metadata)
@@ -145,5 +145,5 @@ def test_whole_files_of_another_kind_of_model(honest, state, synthetic, tmp_path
     metadata = {"fingerprint": "", "assets": list(synthetic.assets), "universe": list(synthetic.assets)}
     walk_forward.store.configure(walk_forward.configuration)
     walk_forward.store.save(ASOF, state, metadata)
-    with pytest.raises(StoreCorruptError, match="LSTM|other numbers than HARVolatility has"):
+    with pytest.raises(StoreCorruptError, match="LSTM|not hold the parameters of HARVolatility"):
         walk_forward.predict(synthetic.asof(ASOF))

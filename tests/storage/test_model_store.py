@@ -510,17 +510,26 @@ def test_folders_named_almost_by_a_date(store, name):
 
 
 @pytest.mark.parametrize("place", [-1, 200])
-def test_one_altered_byte_of_a_part_or_of_what_is_carried(store, place):
+def test_a_part_with_one_altered_byte_is_not_loaded(store, place):
     later = pd.Timestamp("2010-12-31")
     store.save_part(later, 0, STATE, "abc")
-    store.save_carried(DATE, STATE)
-    for file in (store.path / "parts/2010-12-31/0.safetensors", store.path / "carried/2009-12-31.safetensors"):
-        content = bytearray(file.read_bytes())
-        content[place] ^= 1
-        file.write_bytes(content)
+    file = store.path / "parts/2010-12-31/0.safetensors"
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
     assert store.load_part(later, 0, "abc") is None
-    with pytest.raises(StoreCorruptError, match="carried/2009-12-31.safetensors"):
-        store.load_carried(DATE)
+
+
+def test_a_store_with_a_folder_of_streaming_state_loads(store):
+    """Earlier versions wrote ``carried/``; it is ignored."""
+    (store.path / "carried").mkdir()
+    (store.path / "carried" / "2009-12-31.safetensors").write_bytes(b"of an earlier version")
+    assert store.vintages() == [DATE]
+    np.testing.assert_array_equal(store.load(DATE)[0]["factor"], STATE["factor"])
+    size = store.size(DATE)
+    assert size == sum(file.stat().st_size for file in (store.path / "vintages" / "2009-12-31").iterdir())
+    store.remove(DATE)
+    assert store.vintages() == []
 
 
 def test_parts_moved_to_other_prices_are_none(store):

@@ -113,7 +113,6 @@ def test_parts_of_a_vintage_that_another_finishes_first_are_not_missed(tmp_path,
 WRITES = {
     "save": lambda store: store.save(LATER, STATE, FACTS),
     "save_part": lambda store: store.save_part(LATER, 0, STATE, "abc"),
-    "save_carried": lambda store: store.save_carried(DATE, STATE),
 }
 
 
@@ -122,7 +121,6 @@ WRITES = {
 def test_a_full_disk(name, call, tmp_path, monkeypatch):
     store = ModelStore(tmp_path / "models")
     store.save(DATE, STATE, FACTS)
-    store.save_carried(DATE, {"before": np.ones(2)})
     before = contents(tmp_path)
 
     def full(*_) -> None:
@@ -139,7 +137,6 @@ def test_a_write_that_the_system_cuts_short(tmp_path):
     """For real, in a process that may not write files of more than 64 kB: the write fails half-way."""
     store = ModelStore(tmp_path)
     store.save(DATE, STATE, FACTS)
-    store.save_carried(DATE, {"before": np.ones(2)})
     before = contents(tmp_path)
     script = f"""
         import resource, signal, numpy as np, pandas as pd
@@ -152,13 +149,12 @@ def test_a_write_that_the_system_cuts_short(tmp_path):
         for write in (
             lambda: store.save(pd.Timestamp("2010-12-31"), state, facts),
             lambda: store.save_part(pd.Timestamp("2010-12-31"), 0, state, "abc"),
-            lambda: store.save_carried(pd.Timestamp("2009-12-31"), state),
         ):
             try:
                 write()
             except StoreError as error:
                 said.append(str(error))
-        assert [text.split(": ")[1] for text in said] == ["File too large"] * 3, said
+        assert [text.split(": ")[1] for text in said] == ["File too large"] * 2, said
     """
     finished = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr

@@ -65,7 +65,7 @@ def test_not_fitted():
 
 def test_a_model_from_the_future_names_both_dates(synthetic):
     model = LastReturn().fit(synthetic)
-    expected = f"LastReturn was trained through {SESSIONS[-1].date()} and was asked at {ASOF.date()}, which would use"
+    expected = f"LastReturn was trained through {SESSIONS[-1].date()}; a forecast at {ASOF.date()} would use the future"
     for ask in (
         lambda: model.predict(synthetic.asof(ASOF)),
         lambda: model.predict_path(synthetic, ASOF, SESSIONS[-1]),

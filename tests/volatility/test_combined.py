@@ -317,5 +317,5 @@ def test_a_store_of_another_combination_is_refused(synthetic, tmp_path):
 def test_an_unknown_member_is_a_corrupt_store(member, tmp_path):
     store = ModelStore(tmp_path)
     store.configure({"forecaster": "FallbackChain", "parameters": {"forecasters": [member]}, "schedule": "yearly"})
-    with pytest.raises(StoreCorruptError, match="describes no forecaster known here"):
+    with pytest.raises(StoreCorruptError, match="names an unknown forecaster"):
         load_walk_forward(tmp_path)

@@ -285,7 +285,7 @@ def test_state_remembers_why(troubled):
 def test_a_walk_over_troubled_assets_never_stops(troubled):
     panel, _ = troubled
     walk_forward = WalkForward(GARCHVolatility()).train(panel, "2003-01-01", panel.last_session, progress=False)
-    assert len(walk_forward.vintages_) == 3
+    assert len(walk_forward.vintage_dates()) == 3
     path = walk_forward.predict_path(panel, "2003-01-02", panel.last_session)
     assert path[["GOOD", "FINE", "SOUND", "STILL"]].notna().all().all()
     forecast = RiskModel(walk_forward, EWMACorrelation(60)).forecast(panel)

@@ -47,13 +47,6 @@ def test_it_follows_with_either(model, synthetic):
             pd.testing.assert_frame_equal(
                 carried, model.predict_in_sample(panel, session, session, (21,))[21], rtol=1e-5
             )
-        resumed = model.online_predictor()
-        resumed.set_state(online_predictor.get_state())
-        session = SESSIONS[1030]
-        pd.testing.assert_frame_equal(
-            resumed.predict_in_sample(panel, session, session, (21,))[21],
-            online_predictor.predict_in_sample(panel, session, session, (21,))[21],
-        )
 
 
 def test_components_are_those_for_ranges(model):

@@ -1,4 +1,5 @@
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -297,10 +298,24 @@ def test_a_damaged_vintage(synthetic, tmp_path):
         fresh.predict(synthetic.asof("2015-06-30"))
 
 
-def test_a_clone_starts_empty_and_finds_the_store(synthetic, tmp_path):
+def test_a_clone_finds_the_store(synthetic, tmp_path):
     walk_forward = WalkForward(HARVolatility(), store=ModelStore(tmp_path)).train(synthetic, *SPAN, progress=False)
     copy = clone(walk_forward)
-    assert "vintages_" not in copy.__dict__
+    known = synthetic.asof(ASOF)
+    pd.testing.assert_series_equal(copy.predict(known), walk_forward.predict(known), check_exact=True)
+
+
+def test_a_clone_starts_without_vintages_in_memory(walk_forward):
+    copy = clone(walk_forward)
+    assert copy.vintage_dates() == []
+    assert [str(date.date()) for date in walk_forward.vintage_dates()] == VINTAGES
+    with pytest.raises(MissingVintageError):
+        copy.vintage_at(ASOF)
+
+
+def test_pickling_keeps_vintages_in_memory(walk_forward, synthetic):
+    copy = pickle.loads(pickle.dumps(walk_forward))
+    assert copy.vintage_dates() == walk_forward.vintage_dates()
     known = synthetic.asof(ASOF)
     pd.testing.assert_series_equal(copy.predict(known), walk_forward.predict(known), check_exact=True)
 
@@ -316,7 +331,7 @@ def test_a_progress_bar_on_request(synthetic, capsys):
 
 def test_training_past_the_end_of_prices_trains_what_can_be(synthetic, counting):
     walk_forward = WalkForward(counting).train(synthetic, "2016-01-04", "2030-01-01", progress=False)
-    assert [str(date.date()) for date in sorted(walk_forward.vintages_)] == ["2015-12-31", "2016-12-30"]
+    assert [str(date.date()) for date in walk_forward.vintage_dates()] == ["2015-12-31", "2016-12-30"]
 
 
 def test_training_from_past_the_end_of_prices(synthetic, counting):
@@ -439,7 +454,7 @@ def test_components_of_a_walk_are_those_of_its_vintages(synthetic, tmp_path):
     assert found["seed 1"].vintage_at(pd.Timestamp("2015-01-06")) is found["seed 1"].vintage_at(
         pd.Timestamp("2015-01-07")
     )
-    with pytest.raises(ParameterError, match="seed 1 is trained with its walk"):
+    with pytest.raises(ParameterError, match="seed 1 is a member of a WalkForward"):
         found["seed 1"].train(synthetic, "2014-06-30", "2015-06-30")
 
 

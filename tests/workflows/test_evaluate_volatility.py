@@ -5,7 +5,6 @@ from volplugin import EWMAVolatility, HARVolatility, ModelStore, PricePanel, Wal
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation import forecast_table, volatility_scorecard
 from volplugin.risk.defaults import VOLATILITIES
-from volplugin.volatility.walk_forward import identity
 from volplugin.workflows.evaluate_volatility import evaluate_volatility, forecast_volatility, known_before, model_names
 
 MODELS = ["LSTM", "HAR", "EWMA94"]
@@ -84,7 +83,7 @@ def test_prices_up_to_the_last_origin_make_forecasts_stale_and_later_ones_do_not
 
 def test_another_model_under_the_same_name_is_not_taken_for_it(made, synthetic, span, walk_forward, monkeypatch):
     made()
-    monkeypatch.setitem(VOLATILITIES, "EWMA94", EWMAVolatility(0.9))
+    monkeypatch.setitem(VOLATILITIES, "EWMA94", lambda: EWMAVolatility(0.9))
     other = type(walk_forward)(HARVolatility()).train(synthetic, *span, progress=False)
     found, _, written = made(walk_forward=other)
     assert {"EWMA94_1.npz", "LSTM_1.npz", "LSTM_seed_0_5.npz"} <= written
@@ -102,13 +101,13 @@ def test_a_changed_program_makes_its_forecasts_anew(made, monkeypatch):
 
 def test_stored_vintages_are_part_of_what_a_walk_is(synthetic, span, tmp_path):
     walk_forward = WalkForward(HARVolatility(), store=ModelStore(tmp_path / "models"))
-    empty = identity(walk_forward, span[1])
+    empty = walk_forward.identity(span[1])
     walk_forward.train(synthetic, *span, progress=False)
-    metadata = identity(walk_forward, span[1])
+    metadata = walk_forward.identity(span[1])
     assert metadata != empty
-    assert identity(walk_forward, span[0]) != metadata
+    assert walk_forward.identity(span[0]) != metadata
     assert set(metadata["vintages"]) == {"2014-12-31", "2015-12-31"}
-    assert identity(WalkForward(HARVolatility()), span[1]) == WalkForward(HARVolatility()).configuration
+    assert WalkForward(HARVolatility()).identity(span[1]) == WalkForward(HARVolatility()).configuration
 
 
 def test_without_a_folder_nothing_is_kept_or_said(synthetic, walk_forward, span):

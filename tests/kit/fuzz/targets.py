@@ -200,7 +200,6 @@ def _store_files() -> dict[str, bytes]:
         store.configure(CONFIGURATION)
         store.save(DATE, STATE, FACTS)
         store.save_part(DATE + pd.Timedelta(days=1), 0, STATE, "print")
-        store.save_carried(DATE, STATE)
         return {
             file.relative_to(store.path).as_posix(): file.read_bytes()
             for file in store.path.rglob("*")
@@ -229,9 +228,6 @@ def _open(change: tuple[str, bytes], folder: Path) -> None:
         part = store.load_part(DATE + pd.Timedelta(days=1), 0, "print")
         if part is not None and content == _store_files()[name]:
             _same(part)
-        return
-    if name.startswith("carried"):
-        store.load_carried(DATE)
         return
     state, manifest = store.load(DATE)
     _same(state)

@@ -1,5 +1,3 @@
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +6,7 @@ from registry import tiny_lstm
 from sklearn.base import clone
 from synthetic import ASOF, ASSETS, SESSIONS, TRAINED, poisoned
 
-from volplugin import HARVolatility, LSTMVolatility, ModelStore, PricePanel
+from volplugin import HARVolatility, LSTMVolatility, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
 from volplugin.volatility.features import INPUTS, build_features
@@ -188,35 +186,6 @@ def test_its_parts_are_its_seeds(model, training):
 def test_weights_that_do_not_fit(model):
     with pytest.raises(StoreCorruptError, match=r"do not fit LSTMVolatility\(units=\(6, 4\)\)"):
         small(units=(6, 4)).restore(model.get_state(), TRAINED, model.assets_, model.universe_)
-
-
-def test_a_carried_state_is_kept_with_its_vintage(model, synthetic, tmp_path):
-    """Closed after some sessions and opened again from disk: the next ones are the same, by single steps."""
-    store, online_predictor = ModelStore(tmp_path), model.online_predictor()
-    store.save(TRAINED, model.get_state(), {"fingerprint": "", "assets": model.assets_, "universe": model.universe_})
-    assert store.load_carried(TRAINED) is None
-    for session in SESSIONS[1018:1025]:
-        online_predictor.predict_in_sample(synthetic, session, session, (21,))
-    store.save_carried(TRAINED, online_predictor.get_state())
-    resumed = model.online_predictor()
-    resumed.set_state(store.load_carried(TRAINED))
-    assert (resumed.state.session, resumed.state.assets) == (SESSIONS[1024], list(synthetic.assets))
-    for session in SESSIONS[1025:1060]:
-        expected = online_predictor.predict_in_sample(synthetic, session, session, (21,))[21]
-        pd.testing.assert_frame_equal(
-            resumed.predict_in_sample(synthetic, session, session, (21,))[21], expected, rtol=1e-7
-        )
-
-
-def test_what_another_vintage_carried_is_not_taken(model, synthetic, tmp_path):
-    store, online_predictor = ModelStore(tmp_path), model.online_predictor()
-    metadata = {"assets": model.assets_, "universe": model.universe_}
-    store.save(TRAINED, model.get_state(), metadata | {"fingerprint": "of some prices"})
-    online_predictor.predict_in_sample(synthetic, SESSIONS[1018], SESSIONS[1018], (21,))
-    store.save_carried(TRAINED, online_predictor.get_state())
-    shutil.rmtree(tmp_path / "vintages")
-    store.save(TRAINED, model.get_state(), metadata | {"fingerprint": "of others"})
-    assert store.load_carried(TRAINED) is None
 
 
 # -- what is refused -------------------------------------------------------------------------------
