@@ -14,8 +14,7 @@ from volplugin import ModelStore, PricePanel, RiskModel, RollingVolatility, Walk
 from volplugin.data.panel import MAX_GAP_SESSIONS
 from volplugin.errors import LookAheadError, MissingVintageError, NotFittedError, PanelError, ParameterError
 from volplugin.risk import defaults
-from volplugin.volatility import RangesOrCloses, VolatilityForecaster
-from volplugin.volatility import registry
+from volplugin.volatility import RangesOrCloses, VolatilityForecaster, registry
 
 HORIZONS = (1, 5, 10, 21, 63)
 every_forecaster = pytest.mark.parametrize("name", FORECASTERS)

@@ -5,8 +5,7 @@ from synthetic import ASOF, ASSETS, SESSIONS, TRAINED
 
 from volplugin import EWMAVolatility, HARVolatility, PricePanel, RollingVolatility
 from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError
-from volplugin.volatility import VolatilityForecaster
-from volplugin.volatility.base import CONTEXT_SESSIONS, State
+from volplugin.volatility import CONTEXT_SESSIONS, State, VolatilityForecaster
 
 
 class LastReturn(VolatilityForecaster):

@@ -4,18 +4,8 @@ import pytest
 from synthetic import ASOF, ASSETS, HALTED, LISTED, SESSIONS, TRAINED, poisoned
 
 from volplugin import HARVolatility, LSTMVolatility, PricePanel
-from volplugin.volatility.features import (
-    BASE_MINIMUM,
-    BASE_SPAN,
-    CENTRE,
-    FEATURE_LOOKBACK,
-    MARKET,
-    MAX_FEATURE,
-    OWN,
-    Features,
-    build_features,
-    reference,
-)
+from volplugin.volatility import Features, build_features, reference
+from volplugin.volatility.features import BASE_MINIMUM, BASE_SPAN, CENTRE, FEATURE_LOOKBACK, MARKET, MAX_FEATURE, OWN
 
 FIELDS = ("open", "high", "low", "close", "volume")
 

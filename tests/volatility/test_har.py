@@ -6,11 +6,16 @@ from synthetic import ASOF, ASSETS, SESSIONS, TRAINED
 
 from volplugin import HARVolatility, PricePanel
 from volplugin.errors import InsufficientHistoryError, NotFittedError, ParameterError
-from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
-from volplugin.volatility.features import build_features
+from volplugin.volatility import (
+    FITTED_HORIZONS,
+    build_features,
+    close_to_close_ratio,
+    forecast_ratio,
+    forward_variance,
+    out_of_sample_ratio,
+    regress_logs,
+)
 from volplugin.volatility.har import TERMS
-from volplugin.volatility.regression import forecast_ratio, regress_logs
-from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from synthetic import ASOF, ASSETS, SESSIONS, poisoned
 
 from volplugin import (
     LSTMVolatility,
+    ModelStore,
     PricePanel,
     RefitSchedule,
     RiskModel,
@@ -19,9 +20,8 @@ from volplugin import (
     default_risk_model,
 )
 from volplugin.errors import InsufficientHistoryError, LookAheadError, MissingVintageError
-from volplugin.storage import FORMAT, ModelStore
-from volplugin.volatility import RangesOrCloses
-from volplugin.volatility.pretrained import PretrainedVolatility, backbone
+from volplugin.storage import FORMAT
+from volplugin.volatility import PretrainedVolatility, RangesOrCloses, backbone
 from volplugin.workflows.pretrain import pretrain, vintage_dates
 
 FIELDS = ("open", "high", "low", "close", "volume")

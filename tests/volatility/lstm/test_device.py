@@ -10,8 +10,7 @@ from synthetic import TRAINED
 
 from volplugin import LSTMVolatility, ModelStore, WalkForward
 from volplugin.errors import ParameterError
-from volplugin.volatility.lstm.forecaster import GPU_TOLERANCE
-from volplugin.volatility.lstm.training import device_named
+from volplugin.volatility.lstm import GPU_TOLERANCE, device_named
 
 GPU = device_named("auto").type
 without_gpu = pytest.mark.skipif(GPU != "cpu", reason="there is a GPU")

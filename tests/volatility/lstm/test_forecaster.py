@@ -8,11 +8,15 @@ from synthetic import ASOF, ASSETS, SESSIONS, TRAINED, poisoned
 
 from volplugin import HARVolatility, LSTMVolatility, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
-from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
-from volplugin.volatility.features import INPUTS, build_features
-from volplugin.volatility.lstm import fitting
-from volplugin.volatility.lstm.training import LOSSES
-from volplugin.volatility.term_structure import FITTED_HORIZONS
+from volplugin.volatility import (
+    FITTED_HORIZONS,
+    build_features,
+    close_to_close_ratio,
+    forward_variance,
+    out_of_sample_ratio,
+)
+from volplugin.volatility.features import INPUTS
+from volplugin.volatility.lstm import LOSSES, fitting
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from sklearn.base import clone
 from synthetic import ASOF, ASSETS, SESSIONS, TRAINED
 
 from volplugin import HARVolatility, LSTMVolatility, PricePanel
-from volplugin.volatility.lstm.variants import NETWORKS
+from volplugin.volatility.lstm import NETWORKS
 
 FIELDS = ("open", "high", "low", "close", "volume")
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from volplugin.volatility.lstm.network import VolatilityNetwork
-from volplugin.volatility.lstm.training import as_tensor
+from volplugin.volatility.lstm import VolatilityNetwork, as_tensor
 
 INPUTS, RECURRENT, HEADS, UNITS = 5, 3, 2, (4, 3)
 

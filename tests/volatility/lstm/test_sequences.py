@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volplugin.volatility.lstm.sequences import (
-    STRIDE,
-    block_days,
-    block_numbers,
-    blocks,
-    pack,
-    training_sequences,
-    validation_split,
-)
+from volplugin.volatility.lstm import block_days, block_numbers, blocks, pack, training_sequences, validation_split
+from volplugin.volatility.lstm.sequences import STRIDE
 
 
 def counted(rows: int, assets: int = 1) -> tuple[np.ndarray, np.ndarray]:

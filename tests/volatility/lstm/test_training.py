@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from volplugin.volatility.lstm.network import VolatilityNetwork
-from volplugin.volatility.lstm.training import (
+from volplugin.volatility.lstm import (
     LOSSES,
     TrainingConfig,
+    VolatilityNetwork,
     as_tensor,
     log_mse,
     mean_loss,

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from volplugin.volatility.lstm.network import VolatilityNetwork
-from volplugin.volatility.lstm.variants import NETWORKS, BidirectionalNetwork
+from volplugin.volatility.lstm import NETWORKS, BidirectionalNetwork, VolatilityNetwork
 
 WINDOW, UNITS = 7, (5, 3)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volplugin.volatility.rolling import ew_mean, ffill_limited, forward_mean, rolling_mean
+from volplugin.volatility import ew_mean, ffill_limited, forward_mean, rolling_mean
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pytest
 from synthetic import ASSETS, SESSIONS
 
 from volplugin import PricePanel
-from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, purged, rescale
+from volplugin.volatility import close_to_close_ratio, forward_variance, purged, rescale
 
 
 def test_the_ratio_takes_the_proxy_to_squared_returns(synthetic):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from volplugin.volatility.term_structure import FITTED_HORIZONS, SMALLEST_SHARE, interpolate_variance
+from volplugin.volatility import FITTED_HORIZONS, interpolate_variance
+from volplugin.volatility.term_structure import SMALLEST_SHARE
 
 VARIANCE = np.array([4.0, 3.0, 2.0]) * 1e-4
 """Mean daily variance over 1, 5 and 21 sessions: totals of 4, 15 and 42 (times 1e-4)."""

@@ -3,9 +3,9 @@ import pytest
 from synthetic import ASOF, TRAINED
 
 from volplugin import LSTMVolatility
-from volplugin.volatility.lstm.ensemble import Readout, with_one
-from volplugin.volatility.lstm.fitting import RIDGE, fine_tune
-from volplugin.volatility.term_structure import FITTED_HORIZONS
+from volplugin.volatility import FITTED_HORIZONS
+from volplugin.volatility.lstm import Readout, fine_tune, with_one
+from volplugin.volatility.lstm.fitting import RIDGE
 
 ASSETS = ["ODD", "SAME"]
 

@@ -5,8 +5,7 @@ from synthetic import ASOF, SESSIONS, TRAINED
 
 from volplugin import EWMAVolatility, PricePanel, RollingVolatility
 from volplugin.errors import ParameterError
-from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance
-from volplugin.volatility.term_structure import FITTED_HORIZONS
+from volplugin.volatility import FITTED_HORIZONS, close_to_close_ratio, forward_variance
 
 
 def whole(synthetic: PricePanel) -> PricePanel:

@@ -21,11 +21,14 @@ from volplugin import (
     WalkForward,
 )
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreConfigurationError, StoreCorruptError
-from volplugin.risk.defaults import load_walk_forward
-from volplugin.volatility import VolatilityForecaster
-from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance
-from volplugin.volatility.term_structure import FITTED_HORIZONS
-from volplugin.volatility.walk_forward import describe
+from volplugin.volatility import (
+    FITTED_HORIZONS,
+    VolatilityForecaster,
+    close_to_close_ratio,
+    describe,
+    forward_variance,
+    load_walk_forward,
+)
 
 YOUNG = SESSIONS[430]
 """A session soon after DELT was listed: too soon for HAR."""
