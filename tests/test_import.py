@@ -29,6 +29,18 @@ def test_engine_free_names_load_neither_torch_nor_zipline(name):
     assert loaded == "[]"
 
 
+@pytest.mark.parametrize("module", ["volplugin.risk.defaults", "volplugin.volatility", "volplugin.volatility.registry"])
+def test_naming_the_default_models_does_not_load_torch(module):
+    loaded = run_python(f"import sys, {module}; print('torch' in sys.modules)")
+    assert loaded == "False"
+
+
+def test_the_pretrained_alias_needs_no_other_import():
+    assert run_python("from volplugin import LSTMVolatility; print(type(LSTMVolatility.pretrained()).__name__)") == (
+        "PretrainedVolatility"
+    )
+
+
 def test_a_printed_forecast_loads_nothing_that_it_does_not_use():
     heavy = ("zipline", "matplotlib", "arch", "sympy")
     code = "import volplugin.report.evaluation_text, volplugin.risk.model; from volplugin import LSTMVolatility"

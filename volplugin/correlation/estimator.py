@@ -35,6 +35,7 @@ class EstimatorCorrelation(WindowedCorrelation):
     Examples
     --------
     >>> from sklearn.covariance import OAS
+    >>> from volplugin import EstimatorCorrelation
     >>> EstimatorCorrelation(OAS(assume_centered=True), window=504).lookback
     504
     """

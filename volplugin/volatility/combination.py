@@ -1,4 +1,4 @@
-"""Forecasters made of forecasters: a geometric blend, and a chain in which the next one steps in."""
+"""Forecasters that combine forecasters: a geometric blend, and a chain of fallbacks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Paths = dict[int, pd.DataFrame]
 
 
 class CombinedVolatility(VolatilityForecaster):
-    """What the forecasters made of others share: members that are cloned, fitted, saved and asked together.
+    """Base of the forecasters with member forecasters, which are cloned, fitted, stored and used together.
 
-    Refit a combination as a whole, ``WalkForward(GeometricBlend([...]))``, never its members apart.
+    Refit the combination as a whole, ``WalkForward(GeometricBlend([...]))``, not its members.
     """
 
     forecasters: Sequence[VolatilityForecaster]
@@ -28,12 +28,12 @@ class CombinedVolatility(VolatilityForecaster):
 
     @property
     def lookback(self) -> int:
-        """Sessions up to `asof` that a forecast depends on: the longest of the members'."""
+        """Number of sessions up to `asof` that a forecast depends on: the longest lookback of the members."""
         return max(member.lookback for member in self.forecasters)
 
     @property
     def requires_fit(self) -> bool:
-        """Whether any member learns."""
+        """Whether any member requires a fit."""
         return any(member.requires_fit for member in self.forecasters)
 
     def _check_parameters(self) -> None:
@@ -44,11 +44,11 @@ class CombinedVolatility(VolatilityForecaster):
 
     @property
     def _members(self) -> Sequence[VolatilityForecaster]:
-        """The fitted members; those given, while nothing was learned."""
+        """The fitted members; before `fit`, the given ones."""
         return getattr(self, "forecasters_", self.forecasters)
 
     def get_state(self) -> State:
-        """Return the learned numbers of each fitted member, under its place in the list."""
+        """Return the learned parameters of each fitted member, prefixed with its position."""
         return {
             f"{place}/{name}": array
             for place, member in enumerate(self._members)
@@ -57,7 +57,7 @@ class CombinedVolatility(VolatilityForecaster):
         }
 
     def set_state(self, state: State) -> None:
-        """Take them back; the members are restored as of the same training."""
+        """Set them; all members were trained through the same session."""
         self.forecasters_ = [
             self._restored(member, _under(f"{place}/", state)) for place, member in enumerate(self.forecasters)
         ]
@@ -67,10 +67,10 @@ class CombinedVolatility(VolatilityForecaster):
 
 
 class JointVolatility(CombinedVolatility):
-    """Members that are all fitted, apart and in parallel where they can be."""
+    """Base of the combinations that fit every member, in parallel where `WalkForward` trains them."""
 
     def members(self) -> list[VolatilityForecaster]:
-        """Return the pieces of every member that can be fitted apart."""
+        """Return the unfitted members of every member forecaster."""
         return [part for member in self.forecasters for part in member.members()]
 
     def _fit(self, panel: PricePanel) -> None:
@@ -85,27 +85,43 @@ class JointVolatility(CombinedVolatility):
         self._finish(panel)
 
     def _finish(self, panel: PricePanel) -> None:
-        """Learn what takes all the members; nothing by default."""
+        """Estimate the parameters that depend on all fitted members; nothing by default."""
 
 
 class GeometricBlend(JointVolatility):
-    """Weighted geometric mean of the volatilities that several forecasters give.
+    """Weighted geometric mean of the volatility forecasts of several forecasters.
 
-    An asset has a forecast where every member has one.
+    An asset has a forecast if every member forecasts it.
+
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
     forecasters : sequence of VolatilityForecaster
         The members; clones of them are fitted.
     weights : sequence of float, optional
-        One a member, positive, of sum one; equal if not given.
+        One positive weight per member, with sum one; equal weights by default.
     rescale : bool, default True
         Multiply the variance by a constant for each of the horizons 1, 5 and 21 that makes realised over forecast
         variance average one on the training data; between horizons the constant is interpolated.
 
+    Raises
+    ------
+    ParameterError
+        From `fit`, for an empty list, a member that is no forecaster, or weights that are not positive with sum one.
+
     References
     ----------
     Timmermann (2006), Forecast Combinations, Handbook of Economic Forecasting 1, chapter 4.
+
+    Examples
+    --------
+    >>> from volplugin import EWMAVolatility, GeometricBlend, HARVolatility, simulated_panel
+    >>> panel = simulated_panel(3, "2012-01-02", "2014-06-30")
+    >>> model = GeometricBlend([HARVolatility(), EWMAVolatility()], weights=[0.75, 0.25])
+    >>> model.fit(panel.asof("2013-12-31")).predict(panel.asof("2014-01-31"), horizon=21).shape
+    (3,)
     """
 
     def __init__(
@@ -120,7 +136,7 @@ class GeometricBlend(JointVolatility):
 
     @property
     def requires_fit(self) -> bool:
-        """Whether any member learns, or the factor by horizon is learned."""
+        """Whether any member requires a fit, or the variance is rescaled."""
         return self.rescale or super().requires_fit
 
     def _check_parameters(self) -> None:
@@ -130,10 +146,10 @@ class GeometricBlend(JointVolatility):
         given = np.asarray(self.weights, dtype=float)
         if given.shape != (len(self.forecasters),) or not (given > 0).all() or abs(given.sum() - 1) > 1e-9:
             raise ParameterError(
-                f"weights is {self.weights!r}; pass {len(self.forecasters)} positive numbers of sum one, one a member"
+                f"weights is {self.weights!r}; pass {len(self.forecasters)} positive numbers of sum one, one per member"
             )
 
-    # -- learning ---------------------------------------------------------------------------
+    # -- estimation -------------------------------------------------------------------------
 
     def _finish(self, panel: PricePanel) -> None:
         if not self.rescale:
@@ -142,6 +158,7 @@ class GeometricBlend(JointVolatility):
             member.predict_in_sample(panel, panel.sessions[0], panel.last_session, FITTED_HORIZONS)
             for member in self._members
         ]
+        # Twice the mean log volatility is the log variance of the blend before the rescale.
         forecast = np.stack([np.exp(2 * self._log_mean(paths, horizon)) for horizon in FITTED_HORIZONS], axis=-1)
         self.factor_ = rescale(forward_variance(panel, FITTED_HORIZONS, close_to_close_ratio(panel)), forecast)
 
@@ -157,36 +174,54 @@ class GeometricBlend(JointVolatility):
         return sum(logs[1:], start=logs[0])
 
     def _scale(self, horizon: int) -> float:
-        """Return the factor of the volatility at a horizon."""
+        """Return the factor of the volatility at a horizon, the square root of the variance factor."""
         return float(np.sqrt(np.interp(horizon, FITTED_HORIZONS, self.factor_))) if self.rescale else 1.0
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Name what the members name, each by its class."""
+        """Return the fallbacks of the members, each with the name of its class."""
         return _merged((member, member.fallbacks(panel)) for member in self._members)
 
     # -- state ------------------------------------------------------------------------------
 
     def get_state(self) -> State:
-        """Return the learned numbers of each member, and the factor by horizon."""
+        """Return the learned parameters of each member, and the factor by horizon."""
         return super().get_state() | ({"factor": self.factor_} if self.rescale else {})
 
     def set_state(self, state: State) -> None:
-        """Take them back."""
+        """Set them."""
         super().set_state(state)
         if self.rescale:
             self.factor_ = state["factor"]
 
 
 class FallbackChain(CombinedVolatility):
-    """For each asset, the first of several forecasters that has a forecast answers.
+    """Forecasts each asset with the first of several forecasters that has a forecast for it.
 
-    A member that cannot be fitted, for a training panel too short for it, is passed over. Who answers for an asset
-    in place of the first, `fallbacks` says.
+    A member is skipped if the training panel is too short for it. `fallbacks` lists the assets that are not forecast
+    by the first member, with the member used.
+
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
     forecasters : sequence of VolatilityForecaster
-        The best first, such as ``[LSTMVolatility(), HARVolatility(), EWMAVolatility()]``; clones of them are fitted.
+        In order of preference, such as ``[LSTMVolatility(), HARVolatility(), EWMAVolatility()]``; clones are fitted.
+
+    Raises
+    ------
+    ParameterError
+        From `fit`, for an empty list or a member that is no forecaster.
+    InsufficientHistoryError
+        From `fit`, if the panel is too short for every member.
+
+    Examples
+    --------
+    >>> from volplugin import EWMAVolatility, FallbackChain, HARVolatility, simulated_panel
+    >>> panel = simulated_panel(2, "2012-01-03", "2014-06-30").tail(100)
+    >>> model = FallbackChain([HARVolatility(), EWMAVolatility()]).fit(panel)  # too short a panel for HAR
+    >>> sorted(set(model.fallbacks(panel).values()))
+    ['EWMAVolatility answers in place of HARVolatility']
     """
 
     def __init__(self, forecasters: Sequence[VolatilityForecaster]) -> None:
@@ -215,7 +250,7 @@ class FallbackChain(CombinedVolatility):
         return found
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Name the assets that another member than the first answers for, and what those who answer name."""
+        """Return the assets not forecast by the first member, and the fallbacks of the members used."""
         assets, answering = set(panel.assets), self._answering(panel)
         report = {
             asset: f"{_name(member)} answers in place of {', '.join(map(_name, self._members[:place]))}"
@@ -223,7 +258,7 @@ class FallbackChain(CombinedVolatility):
             if place > 0
             for asset in served
         }
-        # Of an asset only the member that serves it speaks.
+        # Report only the member that produced the asset's forecast.
         others = _merged(
             (member, {key: text for key, text in member.fallbacks(panel).items() if key in served or key not in assets})
             for member, served in answering
@@ -232,7 +267,7 @@ class FallbackChain(CombinedVolatility):
         return report | {key: f"{report[key]}; {text}" if key in report else text for key, text in others.items()}
 
     def _answering(self, panel: PricePanel) -> list[tuple[VolatilityForecaster, list[str]]]:
-        """Each member with the assets that it answers for at the panel's end."""
+        """Each member with the assets that it forecasts at the panel's last session."""
         answering: list[tuple[VolatilityForecaster, list[str]]] = []
         left = list(panel.assets)
         for member in self._members:
@@ -244,12 +279,12 @@ class FallbackChain(CombinedVolatility):
     # -- state ------------------------------------------------------------------------------
 
     def get_state(self) -> State:
-        """Return the learned numbers of each fitted member, and which members are fitted."""
+        """Return the learned parameters of each fitted member, and a flag per member whether it is fitted."""
         fitted = np.array([_answers(member) for member in self._members], dtype=np.uint8)
         return super().get_state() | ({"fitted": fitted} if self.requires_fit else {})
 
     def set_state(self, state: State) -> None:
-        """Take them back."""
+        """Set them."""
         self.forecasters_ = [
             self._restored(member, _under(f"{place}/", state)) if fitted else clone(member)
             for place, (member, fitted) in enumerate(zip(self.forecasters, state["fitted"], strict=True))
@@ -261,11 +296,11 @@ def _answers(member: VolatilityForecaster) -> bool:
 
 
 def _served(wanted: list[str], member: VolatilityForecaster, panel: PricePanel) -> list[str]:
-    """Those of the wanted assets that a member has a forecast for at the panel's end."""
+    """Return the wanted assets for which a member has a forecast at the panel's last session."""
     recent = panel.tail(member.lookback)
     complete = recent.close[wanted].notna().all() & (len(recent.sessions) == member.lookback)
     if complete.all():
-        # With a bar in every session that it looks at, an asset has a forecast, and none need be made again to see.
+        # An asset with a bar in every session of the lookback has a forecast; no need to compute it.
         return wanted
     forecast = member._predict(recent, 1)
     return [asset for asset in wanted if np.isfinite(forecast[asset])]
@@ -280,7 +315,7 @@ def _name(member: VolatilityForecaster) -> str:
 
 
 def _merged(reports: Iterable[tuple[VolatilityForecaster, dict[str, str]]]) -> dict[str, str]:
-    """Join the reports of several members, each said with its member's name."""
+    """Merge the reports of several members, each entry with its member's name."""
     said: dict[str, list[str]] = {}
     for member, report in reports:
         for key, text in report.items():

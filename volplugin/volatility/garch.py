@@ -1,4 +1,4 @@
-"""GARCH(1,1) and GJR-GARCH(1,1,1), one model an asset, estimated by `arch`."""
+"""GARCH(1,1) and GJR-GARCH(1,1,1), one model per asset, estimated by `arch`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from volplugin.volatility.moving_average import MINIMUM, positive
 from volplugin.volatility.rolling import rolling_mean
 
 WINDOW = 750
-"""Sessions that the recursion runs over; before them lies the mean squared return of the window (the backcast)."""
+"""Sessions of the recursion; it starts from the mean squared return of the window (the backcast)."""
 
 MINIMUM_RETURNS = 500
-"""Returns an asset needs for parameters of its own."""
+"""Least number of returns to estimate an asset's own parameters."""
 
 PERCENT = 100.0
-"""Scale of the returns given to the optimiser, which is lost among numbers as small as daily variances."""
+"""Scale of the returns for the optimiser, which fails on numbers as small as daily variances."""
 
 EDGE = 1e-6
-"""Room around a persistence of one, where the optimiser ends for some assets: an integrated GARCH, good to forecast
-bounded horizons with. Beyond it a fit is explosive; a beta that near to one would hold its variance for ever."""
+"""Tolerance around a persistence of one, where the optimiser ends for some assets: an integrated GARCH, which still
+forecasts bounded horizons. Above it a fit is explosive; with beta this close to one, variance would not change."""
 
 DISTRIBUTIONS = ("t", "normal")
-"""Of the errors. Both symmetric: half of any day's variance is expected to fall on losses."""
+"""Distributions of the errors. Both are symmetric, so half of the variance is expected from losses."""
 
 EWMA = np.array([0.0, 0.06, 0.0, 0.94])
 """RiskMetrics as omega, alpha, gamma and beta."""
@@ -42,41 +42,49 @@ REASONS = (
     "the fit is degenerate: persistence above one, or no reaction to returns",
     "not among the assets fitted",
 )
-"""Why an asset has no parameters of its own."""
+"""Reasons for pooled parameters, by their number in a store; the order is part of the format."""
 
 TOO_FEW, CONSTANT, NO_CONVERGENCE, DEGENERATE, UNKNOWN = REASONS
 
 
 class GARCHVolatility(VolatilityForecaster):
-    """GARCH(1,1) of each asset's daily log returns, with zero mean and Student-t errors.
+    """GARCH(1,1) of the daily log returns of each asset, with zero mean and Student-t errors.
 
-    The variance of the next session is ``omega + (alpha + gamma [r < 0]) r^2 + beta h``, that of each later one
-    ``omega + persistence h`` with ``persistence = alpha + gamma / 2 + beta``; the forecast is their mean over the
-    horizon, any horizon, in closed form. The recursion runs over the last 750 sessions and starts from their mean
-    squared return; a session without a bar holds it.
+    The variance of the next session is ``h_1 = omega + (alpha + gamma [r < 0]) r^2 + beta h_0``, and of each later
+    session ``h_k = omega + persistence h_(k-1)`` with ``persistence = alpha + gamma / 2 + beta``. The forecast is the
+    mean of ``h_1 .. h_horizon``, in closed form for any horizon. The recursion runs over the last 750 sessions and
+    starts from their mean squared return; a session without a bar does not change it.
 
-    Assets whose fit fails, is degenerate or would see too few returns, and assets never fitted, answer with the
-    median alpha, gamma and persistence of the others (RiskMetrics' if there is none) about their own mean squared
-    return: never an error, always named by `fallbacks`.
+    An asset outside the training data, or whose fit fails, is degenerate or has too few returns, is forecast with the
+    median alpha, gamma and persistence of the other assets (RiskMetrics' if there are none) around its own mean squared
+    return. This raises no error; `fallbacks` lists these assets with the reason.
+
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
     asymmetric : bool, default False
-        Let losses weigh more than gains, by `gamma`: GJR-GARCH.
+        Estimate `gamma`, the additional weight of losses: GJR-GARCH.
     distribution : {"t", "normal"}, default "t"
-        Of the errors, in estimation.
+        Distribution of the errors in the estimation.
 
     Attributes
     ----------
     parameters_ : DataFrame
-        By asset with a fit of its own: omega (daily variance in decimals), alpha, gamma, beta and, for
-        t errors, nu.
+        Estimates by asset, for assets with their own fit: omega (daily variance in decimals), alpha, gamma, beta
+        and, for t errors, nu.
     failed_ : dict of str to str
-        By training asset without one: why.
+        Reason by asset, for training assets without their own fit.
+
+    Raises
+    ------
+    ParameterError
+        From `fit`, for an unknown distribution.
 
     Notes
     -----
-    Fitting runs over assets through joblib: ``with joblib.parallel_config(n_jobs=2)``.
+    Assets are fitted in parallel through joblib: ``with joblib.parallel_config(n_jobs=2)``.
 
     References
     ----------
@@ -84,6 +92,16 @@ class GARCHVolatility(VolatilityForecaster):
     (1987) on t errors; Glosten, Jagannathan and Runkle (1993), On the Relation between the Expected Value
     and the Volatility of the Nominal Excess Return on Stocks; Engle and Mezrich (1996), GARCH for Groups,
     on targeting the sample variance.
+
+    Examples
+    --------
+    >>> from volplugin import GARCHVolatility, simulated_panel
+    >>> panel = simulated_panel(2, "2011-01-03", "2014-06-30")
+    >>> model = GARCHVolatility(asymmetric=True).fit(panel.asof("2013-12-31"))
+    >>> list(model.parameters_.columns)
+    ['omega', 'alpha', 'gamma', 'beta', 'nu']
+    >>> model.predict(panel.asof("2014-01-31"), horizon=21).shape
+    (2,)
     """
 
     def __init__(self, asymmetric: bool = False, distribution: str = "t") -> None:
@@ -97,7 +115,7 @@ class GARCHVolatility(VolatilityForecaster):
 
     @property
     def parameters_(self) -> pd.DataFrame:
-        """Parameters of each asset with a fit of its own."""
+        """Estimated parameters by asset, for assets with their own fit."""
         names = ["omega", "alpha", "gamma", "beta", *(["nu"] if self.distribution == "t" else [])]
         return pd.DataFrame.from_dict(self.own_, orient="index", columns=names)
 
@@ -123,7 +141,9 @@ class GARCHVolatility(VolatilityForecaster):
         persistence = alpha + gamma / 2 + beta
         level = rolling_mean(returns**2, WINDOW, MINIMUM)
         own = np.array([asset in self.own_ for asset in panel.assets])
+        # Variance targeting for pooled parameters: the unconditional variance equals the asset's own level.
         omega = np.where(own, omega, (1 - persistence) * level)
+        # h_1 as a sum: shocks in the window, decayed by beta per bar, then omega and the backcast.
         news, count = _window_sum((alpha + gamma * (returns < 0)) * returns**2, beta)
         tomorrow = news + omega * (1 - beta**count) / (1 - beta) + beta**count * level
         return {
@@ -132,7 +152,7 @@ class GARCHVolatility(VolatilityForecaster):
         }
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Name the assets that answer with pooled parameters, and why."""
+        """Return the assets forecast with pooled parameters, each with the reason."""
         return {
             asset: f"pooled parameters: {self.failed_.get(asset, UNKNOWN)}"
             for asset in panel.assets
@@ -142,13 +162,13 @@ class GARCHVolatility(VolatilityForecaster):
     # -- state ------------------------------------------------------------------------------
 
     def get_state(self) -> State:
-        """Return the parameters of each asset and the pooled ones, and by number why an asset has none."""
+        """Return the parameters of each asset, the pooled parameters, and the numbers of `REASONS`."""
         own = {f"own/{asset}": parameters for asset, parameters in self.own_.items()}
         failed = {f"failed/{asset}": np.array([REASONS.index(reason)]) for asset, reason in self.failed_.items()}
         return {"pooled": self.pooled_} | own | failed
 
     def set_state(self, state: State) -> None:
-        """Take them back."""
+        """Set them."""
         self.pooled_ = state["pooled"]
         self.own_ = {name.removeprefix("own/"): values for name, values in state.items() if name.startswith("own/")}
         self.failed_ = {
@@ -168,12 +188,12 @@ def fit_garch(returns: np.ndarray, asymmetric: bool, distribution: str) -> np.nd
     asymmetric : bool
         Whether gamma is estimated or zero.
     distribution : {"t", "normal"}
-        Of the errors.
+        Distribution of the errors.
 
     Returns
     -------
     ndarray of shape (5,) or (4,), or str
-        Omega (in decimals squared), alpha, gamma, beta and, for t errors, nu; or why there are none.
+        Omega (in decimals squared), alpha, gamma, beta and, for t errors, nu; or the reason why the fit is not used.
     """
     if len(returns) < MINIMUM_RETURNS:
         return TOO_FEW
@@ -189,11 +209,11 @@ def fit_garch(returns: np.ndarray, asymmetric: bool, distribution: str) -> np.nd
 
 
 def _maximise(returns: np.ndarray, asymmetric: bool, distribution: str) -> np.ndarray | None:
-    """Return the estimates of `arch` in its own order, None without convergence."""
+    """Return the estimates of `arch` in the order of `arch`, None without convergence."""
     from arch import arch_model
 
     errors = cast(Literal["t", "normal"], distribution)
-    # arch also changes the filters itself, for good; leaving the block puts them back.
+    # arch changes the global warning filters; leaving the block restores them.
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         model = arch_model(returns, mean="Zero", o=int(asymmetric), dist=errors, rescale=False)
@@ -210,7 +230,7 @@ def _persistence(parameters: np.ndarray) -> float:
 
 
 def _pooled(fits: list[np.ndarray]) -> np.ndarray:
-    """Median alpha, gamma and persistence; no omega, for the level is the asset's own."""
+    """Median alpha, gamma and persistence; omega is 0, because the level is taken from the asset itself."""
     if not fits:
         return EWMA
     table = np.stack(fits)
@@ -220,13 +240,14 @@ def _pooled(fits: list[np.ndarray]) -> np.ndarray:
 
 
 def _window_sum(news: np.ndarray, decay: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of each asset's news in the window, weight ``decay ** (bars since)``, and the number of bars in it."""
+    """Sum of each asset's shocks in the window, with weight ``decay ** (bars since)``, and the number of bars."""
     here = np.isfinite(news)
     bars = here.cumsum(axis=0)
     total = np.empty_like(news)
     for asset, rate in enumerate(decay):
         run = lfilter([1.0], [1.0, -rate], news[here[:, asset], asset])
         total[:, asset] = np.concatenate([[0.0], run])[bars[:, asset]]
+    # Window sum = running sum minus the decayed running sum at the window's start.
     left, count = np.zeros_like(total), bars.copy()
     left[WINDOW:], count[WINDOW:] = total[:-WINDOW], bars[WINDOW:] - bars[:-WINDOW]
     return total - decay**count * left, count
@@ -235,5 +256,5 @@ def _window_sum(news: np.ndarray, decay: np.ndarray) -> tuple[np.ndarray, np.nda
 def _mean_variance(tomorrow: np.ndarray, omega: np.ndarray, persistence: np.ndarray, horizon: int) -> np.ndarray:
     """Mean of ``h_1 = tomorrow, h_k = omega + persistence h_(k-1)`` over the horizon."""
     powers = persistence ** np.arange(horizon)[:, None]
-    # Sums rather than quotients by 1 - persistence, which may be zero.
+    # Sums of powers instead of the closed form, which divides by 1 - persistence and so fails at one.
     return powers.mean(axis=0) * tomorrow + (powers.cumsum(axis=0) - powers).mean(axis=0) * omega

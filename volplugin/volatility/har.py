@@ -1,4 +1,4 @@
-"""Heterogeneous autoregression on log variance."""
+"""Heterogeneous autoregression (HAR) on log variance."""
 
 from __future__ import annotations
 
@@ -32,21 +32,41 @@ TERMS = {"har": HAR, "market": (*HAR, *LEVERAGE, *MARKET), "lstm": (*OWN, *MARKE
 class HARVolatility(VolatilityForecaster):
     """Least squares of log forward variance on the log variance of a day, a week and a month.
 
-    One regression a horizon, on range-based variance relative to each asset's slow level, in logs, then
-    one multiplicative rescale (Jensen), completed by what it missed when walking through the training span
-    out of sample.
+    One regression per horizon, on range-based variance relative to each asset's slow level, in logs; then one
+    multiplicative rescale (Jensen), times the out-of-sample ratio of realised to forecast variance in a walk through
+    the training span.
+
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
     terms : {"har", "market", "lstm"}, default "har"
         The classic three regressors; with market and leverage terms; or every input of the LSTM.
     pooled : bool, default True
-        One set of coefficients for all assets; otherwise one an asset.
+        One set of coefficients for all assets; otherwise one set per asset.
+
+    Raises
+    ------
+    ParameterError
+        From `fit`, for unknown terms.
+    InsufficientHistoryError
+        From `fit`, with fewer than about 200 sessions.
 
     References
     ----------
     Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility, Journal of Financial
     Econometrics 7, eq. 11; Bollerslev, Hood, Huss and Pedersen (2018), Risk Everywhere, on pooling.
+
+    Examples
+    --------
+    >>> from volplugin import HARVolatility, simulated_panel
+    >>> panel = simulated_panel(3, "2012-01-02", "2014-06-30")
+    >>> model = HARVolatility("market").fit(panel.asof("2013-12-31"))
+    >>> model.predict(panel.asof("2014-01-31"), horizon=21).shape
+    (3,)
+    >>> model.vintage
+    {'model': 'HARVolatility', 'trained_through': '2013-12-31'}
     """
 
     def __init__(self, terms: str = "har", pooled: bool = True) -> None:
@@ -55,7 +75,7 @@ class HARVolatility(VolatilityForecaster):
 
     @property
     def lookback(self) -> int:
-        """Sessions up to `asof` that a forecast depends on."""
+        """Number of sessions up to `asof` that a forecast depends on."""
         return FEATURE_LOOKBACK
 
     def _check_parameters(self) -> None:
@@ -89,7 +109,7 @@ class HARVolatility(VolatilityForecaster):
         return self._from_fitted_horizons(ratio * base[..., None], panel, horizons)
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Name the model without market terms, where the panel lacks the reference universe."""
+        """Report that market-wide inputs are left out, if the panel lacks the reference universe."""
         if set(TERMS[self.terms]).isdisjoint(MARKET) or reference(panel, self.universe_) is not None:
             return {}
         return {"market-wide inputs": NO_REFERENCE}
@@ -100,7 +120,7 @@ class HARVolatility(VolatilityForecaster):
         return inputs.take(names), inputs.base
 
     def get_state(self) -> State:
-        """Return coefficients: rows are intercept, slopes and rescale factor; columns are the horizons."""
+        """Return the coefficients: rows are intercept, slopes and rescale factor; columns are horizons."""
         shared = {
             "pooled": self.pooled_,
             "alone": self.no_market_coef_,
@@ -110,7 +130,7 @@ class HARVolatility(VolatilityForecaster):
         return shared | {f"own/{asset}": table for asset, table in self.own_.items()}
 
     def set_state(self, state: State) -> None:
-        """Take the coefficients back."""
+        """Set the coefficients."""
         self.pooled_, self.no_market_coef_ = state["pooled"], state["alone"]
         self.missing_, self.bounds_ = state["missing"], state["bounds"]
         self.own_ = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}

@@ -1,4 +1,4 @@
-"""Moving averages of squared returns: the benchmarks everybody knows."""
+"""Moving averages of squared returns, the standard benchmarks."""
 
 from __future__ import annotations
 
@@ -15,19 +15,38 @@ from volplugin.volatility.rolling import ew_mean, rolling_mean
 from volplugin.volatility.term_structure import FITTED_HORIZONS, interpolate_variance
 
 MINIMUM = 20
-"""Returns an asset needs for a moving average."""
+"""Least number of returns for a moving average."""
 
 FORGOTTEN = 1e-8
-"""Weight, relative to today's, at which an exponential average forgets a session."""
+"""Weight, relative to the last session's, below which an exponential average drops a session."""
 
 
 class RollingVolatility(VolatilityForecaster):
     """Root mean squared log return over a trailing window, the same for every horizon.
 
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
+
     Parameters
     ----------
     window : int, default 60
-        Sessions averaged; an asset needs at least 20 returns, or the window if that is shorter.
+        Sessions averaged; an asset needs at least 20 returns, or a whole window if that is shorter.
+
+    Raises
+    ------
+    ParameterError
+        If the window is shorter than 2 sessions.
+
+    References
+    ----------
+    Figlewski (1997), Forecasting Volatility, Financial Markets, Institutions & Instruments 6, on trailing windows.
+
+    Examples
+    --------
+    >>> from volplugin import RollingVolatility, simulated_panel
+    >>> panel = simulated_panel(3, "2012-01-03", "2014-06-30")
+    >>> RollingVolatility(window=60).predict(panel, horizon=21).shape  # no fit needed
+    (3,)
     """
 
     def __init__(self, window: int = 60) -> None:
@@ -40,7 +59,7 @@ class RollingVolatility(VolatilityForecaster):
 
     @property
     def requires_fit(self) -> bool:
-        """Nothing is learned."""
+        """False: no parameter is learned."""
         return False
 
     def _check_parameters(self) -> None:
@@ -55,17 +74,35 @@ class RollingVolatility(VolatilityForecaster):
 class EWMAVolatility(VolatilityForecaster):
     """Exponentially weighted mean squared log return: RiskMetrics with ``decay=0.94``.
 
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
+
     Parameters
     ----------
     decay : float, default 0.94
-        Weight of a session relative to the one after it.
+        Weight of a session relative to the session after it, between 0 and 1.
     calibrated : bool, default False
-        Multiply the variance of each horizon by a constant learned from all assets together, so that
+        Multiply the variance of each horizon by a constant estimated from all assets together, so that
         realised over forecast variance averages one on the training data.
+
+    Raises
+    ------
+    ParameterError
+        If the decay lies outside 0 to 1.
 
     References
     ----------
     J.P. Morgan/Reuters (1996), RiskMetrics Technical Document, 4th ed., section 5.2.
+
+    Examples
+    --------
+    >>> from volplugin import EWMAVolatility, simulated_panel
+    >>> panel = simulated_panel(3, "2012-01-03", "2014-06-30")
+    >>> EWMAVolatility().predict(panel, horizon=21).shape  # no fit needed
+    (3,)
+    >>> model = EWMAVolatility(0.97, calibrated=True).fit(panel.asof("2013-12-31"))
+    >>> model.factor_.shape  # one factor per fitted horizon: 1, 5 and 21 sessions
+    (3,)
     """
 
     def __init__(self, decay: float = 0.94, calibrated: bool = False) -> None:
@@ -79,7 +116,7 @@ class EWMAVolatility(VolatilityForecaster):
 
     @property
     def requires_fit(self) -> bool:
-        """Only the calibrated variant learns, one factor a horizon."""
+        """Whether the variance is calibrated by one factor per fitted horizon."""
         return self.calibrated
 
     @property
@@ -109,11 +146,11 @@ class EWMAVolatility(VolatilityForecaster):
         return {"factor": self.factor_} if self.calibrated else {}
 
     def set_state(self, state: State) -> None:
-        """Take the factor back."""
+        """Set the factor."""
         if self.calibrated:
             self.factor_ = state["factor"]
 
 
 def positive(variance: np.ndarray) -> np.ndarray:
-    """Prices that never moved have no forecast of zero: the smallest variance that can be told apart."""
+    """Bound the variance from below, so that constant prices do not give a forecast of zero."""
     return np.maximum(variance, 1e-10)

@@ -1,9 +1,8 @@
-"""Means over a bounded past, exact functions of the last `window` sessions.
+"""Means that depend on the last `window` sessions only.
 
-A plain exponential mean remembers for ever, so its value depends on where the data begin. These
-forget completely after `window` sessions: the same number comes from a long history and from one cut
-to the window. Missing values (NaN) carry no weight. Arrays are sessions x assets throughout, and
-`first` names the first row that is wanted: the result begins there.
+A plain exponential mean depends on the first session of the data. These means give sessions before the window no
+weight at all, so a long history and one cut to the window give the same value. Missing values (NaN) have no weight.
+Arrays are sessions x assets; `first` is the first row wanted, and the result begins there.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 FEW = 4
-"""Rows up to which each is summed by itself, which is faster than a filter over all of them."""
+"""Number of rows up to which summing each row directly is faster than filtering the whole array."""
 
 
 def rolling_mean(values: np.ndarray, window: int, minimum: int = 1, first: int = 0) -> np.ndarray:
@@ -28,11 +27,11 @@ def ew_mean(values: np.ndarray, decay: float, window: int, minimum: int = 1, fir
     values : ndarray of shape (n_sessions, n_assets)
         NaN where missing.
     decay : float
-        Weight of a session relative to the one after it: 0.94 in RiskMetrics, ``1 - 2 / (span + 1)`` of a span.
+        Weight of a session relative to the next one: 0.94 in RiskMetrics, ``1 - 2 / (span + 1)`` for a span.
     window : int
-        Sessions remembered.
+        Number of sessions with a weight.
     minimum : int, default 1
-        Values needed; NaN below.
+        Least number of values; NaN with fewer.
     first : int, default 0
         First row wanted.
 
@@ -49,7 +48,7 @@ def ew_mean(values: np.ndarray, decay: float, window: int, minimum: int = 1, fir
 
 
 def forward_mean(values: np.ndarray, horizon: int) -> np.ndarray:
-    """Mean of the `horizon` sessions after each row; NaN unless every one is present."""
+    """Mean of the `horizon` sessions after each row; NaN if any of them is missing."""
     ahead = np.full_like(values, np.nan, dtype=float)
     if len(values) > horizon:
         windows = np.lib.stride_tricks.sliding_window_view(values[1:], horizon, axis=0)
@@ -58,7 +57,7 @@ def forward_mean(values: np.ndarray, horizon: int) -> np.ndarray:
 
 
 def ffill_limited(values: np.ndarray, limit: int) -> np.ndarray:
-    """Carry the last value over at most `limit` missing rows."""
+    """Fill at most `limit` missing rows with the last value."""
     rows = np.arange(len(values))[:, None]
     last = np.maximum.accumulate(np.where(np.isfinite(values), rows, -1), axis=0)
     fresh = (last >= 0) & (rows - last <= limit)
@@ -98,5 +97,6 @@ def _window_sum(values: np.ndarray, window: int) -> np.ndarray:
 
 def _ew_sum(values: np.ndarray, decay: float, window: int) -> np.ndarray:
     entering = values.copy()
+    # A value leaves the sum, with its decayed weight, `window` sessions after it entered.
     entering[window:] -= decay**window * values[:-window]
     return lfilter([1.0], [1.0, -decay], entering, axis=0)

@@ -1,4 +1,4 @@
-"""From the horizons a model was fitted for to any other."""
+"""Interpolation of variance between the fitted horizons."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from collections.abc import Sequence
 import numpy as np
 
 FITTED_HORIZONS = (1, 5, 21)
-"""Horizons in sessions that models are fitted for; others are interpolated."""
+"""Fitted horizons in sessions; other horizons are interpolated."""
 
 SMALLEST_SHARE = 0.05
-"""Least share of the longest knot's daily variance that any further day is given."""
+"""Least daily variance between two fitted horizons, as a share of the daily variance at the longest one."""
 
 
 def interpolate_variance(variance: np.ndarray, fitted_horizons: Sequence[int], horizon: int) -> np.ndarray:
-    """Mean daily variance at `horizon` by linear interpolation of *total* variance between knots.
+    """Mean daily variance at `horizon` by linear interpolation of total variance between fitted horizons.
 
-    Total variance ``h * v_h`` grows by a constant daily amount between two knots, and beyond the last one
-    as between the last two. Never the square root of time from one day.
+    Total variance ``h * v_h`` grows by a constant daily amount between two fitted horizons, and beyond the last one
+    by the same amount as between the last two. One-day variance is never scaled by the horizon.
 
     Parameters
     ----------
     variance : ndarray of shape (..., n_fitted_horizons)
-        Mean daily variance at each knot.
-    knots : sequence of int
-        Increasing horizons in sessions.
+        Mean daily variance at each fitted horizon.
+    fitted_horizons : sequence of int
+        Increasing, in sessions.
     horizon : int
-        Sessions wanted.
+        Horizon wanted, in sessions.
+
+    Returns
+    -------
+    ndarray of shape (...)
     """
     if horizon in fitted_horizons:
         return variance[..., list(fitted_horizons).index(horizon)]
@@ -34,8 +38,9 @@ def interpolate_variance(variance: np.ndarray, fitted_horizons: Sequence[int], h
     total = np.concatenate([np.zeros((*variance.shape[:-1], 1)), variance * days], axis=-1)
     ends = np.concatenate([[0.0], days])
     daily = np.diff(total, axis=-1) / np.diff(ends)
+    # A steep forecast may imply hardly any variance, or less than none, for the later days.
     daily = np.maximum(daily, SMALLEST_SHARE * variance[..., -1:])
-    # Days spent in each stretch between knots; the last stretch has no end.
+    # Days of the horizon in each interval between fitted horizons; the last interval is open.
     ends[-1] = max(ends[-1], horizon)
     spent = np.clip(horizon - ends[:-1], 0, np.diff(ends))
     return (daily * spent).sum(axis=-1) / horizon

@@ -1,4 +1,4 @@
-"""An ensemble of trained networks, and the copies that assets keep of their own."""
+"""An ensemble of trained networks, with the copies that are trained for single assets."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Readout:
     Attributes
     ----------
     table : ndarray of shape (n_hidden + n_inputs + 1, n_horizons)
-        Of the whole ensemble: the mean of its heads and skips, blended with the linear model.
+        Shared table: the mean of the ensemble's heads and skips, blended with the linear model.
     own : mapping of asset to ndarray of the same shape
-        Tables of the assets that keep one of their own.
+        Tables of single assets.
     """
 
     table: np.ndarray
@@ -34,6 +34,7 @@ class Readout:
     @classmethod
     def of(cls, networks: Sequence[VolatilityNetwork], linear: np.ndarray, linear_share: float) -> Readout:
         """Fold the heads and skips of an ensemble and a table of `regress_logs` into one map."""
+        # Each network's weight in the blend; its head acts on its own hidden units, the skips add up.
         deep = (1 - linear_share) / len(networks)
         heads = [deep * network.head.weight.detach().double().numpy().T for network in networks]
         skip = sum(deep * network.skip.weight.detach().double().numpy().T for network in networks)
@@ -63,19 +64,19 @@ def with_one(hidden: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 Copies = dict[Any, VolatilityNetwork]
-"""Networks by the asset whose own they are."""
+"""Networks trained for a single asset, by asset."""
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """One network a seed, each with the copies of it that were trained further, or apart, on one asset.
+    """One network per seed, each with its copies that were trained on a single asset.
 
     Attributes
     ----------
     networks : list of VolatilityNetwork
-        Trained, on the same inputs; for every asset without a copy.
+        Trained on the same inputs; used for every asset without a copy.
     copies : list of dict of asset to VolatilityNetwork
-        One dictionary a network.
+        One dictionary per network.
     """
 
     networks: list[VolatilityNetwork]
@@ -83,13 +84,13 @@ class Ensemble:
 
     @classmethod
     def of(cls, ensembles: Iterable[Ensemble]) -> Ensemble:
-        """Join several into one."""
+        """Concatenate several ensembles."""
         each = list(ensembles)
         return cls([n for one in each for n in one.networks], [c for one in each for c in one.copies])
 
     @property
     def carries(self) -> bool:
-        """Whether a forecast of the next session needs the state after this one, and nothing before it."""
+        """Whether the next session's forecast needs only the network's state after this session and the new inputs."""
         return not any(self.copies) and all(network.carries for network in self.networks)
 
     def own(self) -> list[Any]:
@@ -104,7 +105,7 @@ class Ensemble:
     def encode(
         self, x: np.ndarray, assets: Sequence[Any], sessions: pd.DatetimeIndex, window: int, first: int
     ) -> np.ndarray:
-        """Hidden units at every session from row `first` on, network after network.
+        """Hidden units at each session from row `first` on, networks side by side.
 
         Parameters
         ----------
@@ -112,9 +113,9 @@ class Ensemble:
             NaN in rows without inputs.
         assets : sequence of length n_assets
         sessions : DatetimeIndex of shape (n_sessions,)
-            Which decide where the state starts anew.
+            Dates; they decide where the state is reset (see `sequences.blocks`).
         window : int
-            Least number of sessions that warm the state up.
+            Least number of sessions that warm up the state.
         first : int
             First row wanted.
 
@@ -139,24 +140,25 @@ class Ensemble:
         return Readout(Readout.of(self.networks, linear, linear_share).table, own)
 
     def alone(self, coefficients: np.ndarray) -> Readout:
-        """Fold coefficients of what the recurrent layers say, and of inputs, into one map of hidden units and inputs.
+        """Fold coefficients of the recurrent contribution and of inputs into one map of hidden units and inputs.
 
         Parameters
         ----------
         coefficients : ndarray of shape (1 + n_heads + n_inputs + 1, n_heads)
-            A table of `regress_logs` on `spoken` and some of the inputs.
+            A table of `regress_logs` on `recurrent_contribution` and some of the inputs.
         """
         own = {asset: _folded(self._networks_of(asset), coefficients) for asset in self.own()}
         return Readout(_folded(self.networks, coefficients), own)
 
     def recurrent_contribution(self, hidden: np.ndarray, assets: Sequence[Any]) -> np.ndarray:
-        """Return what the recurrent layers add to the skip, of shape (..., n_assets, n_heads).
+        """Return the output of the recurrent layers that is added to the skip, of shape (..., n_assets, n_heads).
 
         Parameters
         ----------
         hidden : ndarray of shape (..., n_assets, n_hidden)
         assets : sequence of length n_assets
         """
+        # Coefficient one on each head's output, zero intercept and no inputs.
         n_heads = self.networks[0].head.out_features
         edge = np.zeros((1, n_heads))
         return self.alone(np.concatenate([edge, np.eye(n_heads), edge]))(hidden, hidden[..., :0], assets)
@@ -167,7 +169,7 @@ class Ensemble:
     # -- state ------------------------------------------------------------------------------
 
     def to_arrays(self, assets: Sequence[Any]) -> State:
-        """Return every weight; copies are stacked, in the order of the places of their assets."""
+        """Return every weight; copies are stacked in the order of their assets' positions."""
         arrays: State = {}
         for number, (network, copies) in enumerate(zip(self.networks, self.copies, strict=True)):
             arrays |= {f"{number}/{name}": tensor.numpy() for name, tensor in network.state_dict().items()}
@@ -183,12 +185,12 @@ class Ensemble:
     def from_arrays(
         cls, state: State, count: int, assets: Sequence[Any], empty: Callable[[], VolatilityNetwork]
     ) -> Ensemble:
-        """Take back what `to_arrays` gave.
+        """Return the ensemble from the arrays of `to_arrays`.
 
         Raises
         ------
         RuntimeError
-            If the weights are not those of such networks.
+            If the arrays have other names or shapes than the networks.
         """
         networks, copies = [], []
         for number in range(count):

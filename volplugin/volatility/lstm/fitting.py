@@ -1,4 +1,4 @@
-"""Fitting the networks of one seed: pooled over the assets, or one an asset."""
+"""Fits the networks of one seed: pooled over the assets, or one per asset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RIDGE = 1000.0
 """Strength of the pull to the shared readout, in sessions."""
 
 COPY = TrainingConfig(steps=20, learning_rate=1e-3)
-"""How a copy of a trained network is tuned to one asset."""
+"""Training settings for tuning a copy of a network to one asset."""
 
 
 def fine_tune(
@@ -32,9 +32,9 @@ def fine_tune(
 ) -> Readout:
     """Tune head and skip for each asset by ridge regression towards the shared ones.
 
-    Each asset's own readout is tuned on the head of the training span and kept only if its squared error on the
-    purged tail is below that of the shared one; it is then tuned once more, on all of the span. The networks
-    themselves have seen the tail, which favours the shared readout: the test is a strict one.
+    An asset's readout is tuned on the head of the training span and used only if its squared error on the purged tail
+    is below the error of the shared readout; it is then tuned again on the whole span. The networks were trained on
+    the tail too, which favours the shared readout: the test is conservative.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def tuned_copy(
 ) -> VolatilityNetwork | None:
     """Train all weights of a copy further on one asset; None if it is no better on the purged tail.
 
-    As with `fine_tune`, the trial is on the head of the training span, and what is kept is tuned on all of it.
+    As in `fine_tune`, the trial uses the head of the training span, and the returned copy the whole span.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def tuned_copy(
 
 
 def _ridge(features: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Change of the readout, one regression a horizon."""
+    """Change of the readout, one ridge regression per horizon."""
     columns = []
     for target in missing.T:
         here = np.isfinite(target) & np.isfinite(features).all(axis=-1)
@@ -111,25 +111,25 @@ def _loss(features: np.ndarray, missing: np.ndarray, step: np.ndarray | None = N
 
 
 STEPS = (75, 150, 300)
-"""Numbers of gradient steps among which a validation tail chooses, if not told otherwise."""
+"""Default numbers of gradient steps that are compared on a validation tail."""
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """How the networks of one seed are made from a table of inputs and targets.
+    """Trains the networks of one seed on a table of inputs and targets.
 
     Attributes
     ----------
     empty : callable
-        Makes a network without numbers.
+        Returns an untrained network.
     loss : callable
         Elementwise loss of output and target.
     horizons : sequence of int
         In sessions.
     seed : int
-        Of all randomness.
+        Seed of all random numbers.
     device : torch.device, default CPU
-        Where networks are trained; what is returned lies on the CPU.
+        Device for training; returned networks are on the CPU.
 
     Notes
     -----
@@ -144,7 +144,7 @@ class Trainer:
     device: torch.device = CPU
 
     def start(self, linear: np.ndarray) -> tuple[VolatilityNetwork, torch.Generator]:
-        """Return a network that forecasts as the regression does, and the generator that drew its other weights."""
+        """Return a network that forecasts as the regression does, and the generator of its other weights."""
         network, generator = self.empty(), self._generator()
         network.initialise(generator, weight=as_tensor(linear[1:-1].T), bias=as_tensor(linear[0]))
         return network, generator
@@ -166,7 +166,7 @@ class Trainer:
     ) -> int:
         """Return the number of steps with the least loss on the purged tail of the training span.
 
-        Each is a training of its own: under a one-cycle schedule one that is broken off early is none that ends there.
+        Each number is a separate training: the one-cycle schedule of a longer one, stopped early, is another schedule.
         """
         (head, head_targets), (tail, tail_targets) = validation_split(x, y, self.horizons)
         linear, losses = regress(head, head_targets), {}
@@ -180,14 +180,14 @@ class Trainer:
     def independent(
         self, x: np.ndarray, y: np.ndarray, linear: np.ndarray, steps: int, assets: Sequence[Any]
     ) -> dict[Any, VolatilityNetwork]:
-        """Train one network an asset, each from the pooled linear start, on that asset alone."""
+        """Train one network per asset, each from the pooled linear coefficients, on that asset alone."""
         fitted = {asset: self.pooled(*own, linear, steps) for asset, own in _each(x, y, assets)}
         return {asset: network for asset, network in fitted.items() if network is not None}
 
     def fine_tuned(
         self, network: VolatilityNetwork, x: np.ndarray, y: np.ndarray, assets: Sequence[Any]
     ) -> dict[Any, VolatilityNetwork]:
-        """Tune a copy of a trained network for each asset; those that are no better are not kept."""
+        """Tune a copy of a trained network to each asset; copies that are no better are dropped."""
         copies = {
             asset: tuned_copy(network, own_x, np.log(own_y), self.horizons, self.loss, self._generator(), self.device)
             for asset, (own_x, own_y) in _each(x, y, assets)
@@ -199,6 +199,6 @@ class Trainer:
 
 
 def _each(x: np.ndarray, y: np.ndarray, assets: Sequence[Any]) -> Iterator[tuple[Any, tuple[np.ndarray, np.ndarray]]]:
-    """Cut the tables into those of each asset."""
+    """Yield the tables of each asset."""
     for column, asset in enumerate(assets):
         yield asset, (x[:, [column]], y[:, [column]])

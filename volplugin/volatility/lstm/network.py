@@ -1,4 +1,4 @@
-"""The network: stacked LSTMs beside a linear skip, one head a horizon."""
+"""The network: stacked LSTMs and a linear skip, with one head per horizon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Carry = list[tuple[Tensor, Tensor]]
 
 
 class VolatilityNetwork(nn.Module):
-    """Log of forward variance relative to its slow level, at every step of a sequence.
+    """Log of forward variance relative to its slow level, at each step of a sequence.
 
     ``y_t = W_s x_t + b + W_h LSTM2(LSTM1(u))_t``, where u are the first inputs of x. The head starts at zero
     and the skip at a regression, so that the untrained network is a linear HAR on the same inputs.
@@ -29,21 +29,21 @@ class VolatilityNetwork(nn.Module):
     units : sequence of int
         Units of each recurrent layer, 64 and 32 in the seed design.
     window : int
-        Look-back in steps; what runs through a whole sequence takes no notice of it.
+        Look-back in steps; ignored by a forward pass over a whole sequence.
     """
 
     carries = True
-    """Whether the state after one step is all that the next one needs."""
+    """Whether a step depends on earlier steps only through the state."""
 
     stride, hop, batch = STRIDE, STRIDE, 16
-    """How it is trained: steps with a loss in a sequence, steps between sequences' beginnings, sequences a batch."""
+    """For training: steps with a loss per sequence, steps between the starts of sequences, sequences per batch."""
 
     def __init__(
         self, n_inputs: int, n_recurrent: int, n_heads: int, units: Sequence[int] = (64, 32), window: int = 60
     ) -> None:
         super().__init__()
         self.n_recurrent, self.window = n_recurrent, window
-        # Torch's own start draws from the global generator, which is given back; `initialise` draws ours.
+        # Torch initialises from the global generator, whose state is restored; `initialise` draws the weights used.
         with torch.random.fork_rng(devices=[]):
             self.layers = nn.ModuleList(self._layers([n_recurrent, *units]))
             self.width = self._width(units[-1])
@@ -51,20 +51,20 @@ class VolatilityNetwork(nn.Module):
             self.skip = nn.Linear(n_inputs, n_heads)
             self._extend()
 
-    # -- what a variant changes -------------------------------------------------------------
+    # -- overridden by variants -------------------------------------------------------------
 
     @staticmethod
     def _layers(widths: Sequence[int]) -> list[nn.Module]:
-        """Return the recurrent layers, each reading the one before."""
+        """Return the recurrent layers; each reads the output of the previous one."""
         return [nn.LSTM(before, after, batch_first=True) for before, after in itertools.pairwise(widths)]
 
     @staticmethod
     def _width(units: int) -> int:
-        """Return the width of what `encode` gives, from the units of the last layer."""
+        """Return the width of the output of `encode` from the units of the last layer."""
         return units
 
     def _extend(self) -> None:
-        """Make whatever else has weights."""
+        """Create further weights; none by default."""
 
     @property
     def burn_in(self) -> int:
@@ -80,7 +80,7 @@ class VolatilityNetwork(nn.Module):
             states.append(state)
         return hidden, states
 
-    # -- what all share ---------------------------------------------------------------------
+    # -- shared by variants -----------------------------------------------------------------
 
     @property
     def recurrent(self) -> list[nn.LSTM]:
@@ -106,7 +106,7 @@ class VolatilityNetwork(nn.Module):
 
 
 def _draw(parameters: Iterable[nn.Parameter], units: int, generator: torch.Generator) -> None:
-    """Draw uniformly within one over the root of the units, as torch does for recurrent layers."""
+    """Draw from U(-1/sqrt(units), 1/sqrt(units)), torch's default for recurrent layers."""
     bound = 1 / math.sqrt(units)
     for parameter in parameters:
         parameter.uniform_(-bound, bound, generator=generator)

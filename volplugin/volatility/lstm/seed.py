@@ -1,4 +1,4 @@
-"""The seed design, kept as it was described: one small LSTM a stock, on windows of its own scaled returns."""
+"""The seed design as described: one small LSTM per stock, on windows of the stock's scaled returns."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from volplugin.volatility.base import State
 from volplugin.volatility.lstm.training import as_tensor, one_thread
 
 CHUNK = 1024
-"""Windows forecast at a time, which bounds the memory that a long history takes."""
+"""Windows forecast at once, which bounds memory."""
 
 
 @dataclass(frozen=True)
 class SeedSettings:
-    """What the seed design leaves to choose, with its own values as defaults.
+    """Settings of the seed design, with the seed's values as defaults.
 
     Attributes
     ----------
     window : int
-        Returns that a network sees, those through the origin.
+        Returns per window, the last one at the origin.
     horizon : int
-        Sessions after the origin whose volatility is the target.
+        Sessions after the origin; their volatility is the target.
     units : tuple of int
         Units of each LSTM layer.
     epochs, batch : int
-        Passes over the training part, and windows a gradient step.
+        Passes over the training part, and windows per gradient step.
     learning_rate : float
-        Of Adam.
+        Step size of Adam.
     training_share : float
-        Share of the origins, the earliest, that is trained on.
+        Share of the origins, the earliest ones, used for training.
     seed : int
-        Of all randomness, together with the stock's name.
+        Seed of the random numbers, together with the stock's name.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class SeedSettings:
             if getattr(self, name) < least:
                 raise ParameterError(f"{name} is {getattr(self, name)!r}; pass a whole number of {least} or more")
         if not self.units or min(self.units) < 1:
-            raise ParameterError(f"units is {self.units!r}; pass one positive whole number a layer")
+            raise ParameterError(f"units is {self.units!r}; pass one positive whole number per layer")
         if not self.learning_rate > 0:
             raise ParameterError(f"learning_rate is {self.learning_rate!r}; pass a number above zero")
         if not 0 < self.training_share < 1:
@@ -70,8 +70,8 @@ class SeedSettings:
     def split(self, returns: int) -> tuple[slice, slice]:
         """Rows, among so many returns, of the training origins and of the test origins.
 
-        An origin has a whole window up to it and a whole horizon after it. Nothing is left out between the
-        two parts, so that the last training targets reach into the test part, as in the seed.
+        An origin has a whole window up to it and a whole horizon after it. There is no gap between the two parts, so
+        the last training targets reach into the test part, as in the seed.
         """
         first, stop = self.window - 1, returns - self.horizon
         cut = first + int(self.training_share * max(stop - first, 0))
@@ -89,7 +89,7 @@ class SeedNetwork(nn.Module):
 
     def __init__(self, units: Sequence[int] = (64, 32)) -> None:
         super().__init__()
-        # Torch's own start would draw from the global generator: made without numbers, for `initialise` to fill.
+        # On the meta device torch draws no weights from the global generator; `initialise` draws them.
         with torch.device("meta"):
             self.layers = nn.ModuleList(
                 nn.LSTM(before, after, batch_first=True) for before, after in itertools.pairwise([1, *units])
@@ -98,7 +98,7 @@ class SeedNetwork(nn.Module):
         self.to_empty(device="cpu")
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw every weight and bias from U(-1/sqrt(n), 1/sqrt(n)), torch's own start, n the layer's hidden units."""
+        """Draw every weight from U(-1/sqrt(n), 1/sqrt(n)), torch's default, with n hidden units of the layer."""
         widths = [layer.hidden_size for layer in self.layers if isinstance(layer, nn.LSTM)]
         with torch.no_grad():
             for module, width in zip([*self.layers, self.output], [*widths, widths[-1]], strict=True):
@@ -145,7 +145,7 @@ def fit_seed(returns: np.ndarray, settings: SeedSettings, name: str) -> State:
         Daily log returns, none missing.
     settings : SeedSettings
     name : str
-        Of the stock; with the seed it decides the random numbers, so that the order of stocks does not.
+        Name of the stock; it and the seed decide the random numbers, so the order of stocks does not matter.
 
     Returns
     -------
@@ -156,10 +156,10 @@ def fit_seed(returns: np.ndarray, settings: SeedSettings, name: str) -> State:
 
     Notes
     -----
-    Deterministic under its seed on one machine; the global random state is left alone.
+    Deterministic given the seed on one machine; does not touch the global random state.
     """
     training, test = settings.split(len(returns))
-    # The training part ends with its last origin; later returns may lie outside this range, and are not clipped.
+    # Range of the returns through the last training origin; later returns may lie outside and are not clipped.
     low, high = returns[: training.stop].min(), returns[: training.stop].max()
     scaled = (returns - low) / (high - low)
     windows = np.lib.stride_tricks.sliding_window_view(scaled, settings.window)[..., None]

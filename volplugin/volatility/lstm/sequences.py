@@ -1,4 +1,4 @@
-"""Cutting the table of inputs into sequences, for training and for forecasting."""
+"""Cuts the table of inputs into sequences, for training and for forecasts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STRIDE = 250
 
 
 class Sequenced(Protocol):
-    """What says how it is trained: a network."""
+    """A network's settings for training sequences."""
 
     @property
     def burn_in(self) -> int:
@@ -24,35 +24,35 @@ class Sequenced(Protocol):
 
     @property
     def stride(self) -> int:
-        """Steps with one."""
+        """Steps with a loss."""
 
     @property
     def hop(self) -> int:
-        """Steps between sequences' beginnings."""
+        """Steps between the starts of sequences."""
 
 
 def sequences_for(network: Sequenced, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`training_sequences` as a network wants them."""
+    """Return `training_sequences` with the settings of a network."""
     return training_sequences(x, y, network.burn_in, network.stride, network.hop)
 
 
 def training_sequences(
     x: np.ndarray, y: np.ndarray, burn_in: int, stride: int = STRIDE, hop: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Overlapping chunks of each asset's bars: `burn_in` steps without loss, then up to `stride` with.
+    """Cut each asset's bars into overlapping chunks: `burn_in` steps without loss, then up to `stride` with.
 
     Parameters
     ----------
     x : ndarray of shape (n_sessions, n_assets, n_inputs)
-        NaN in rows without inputs, which are left out.
+        NaN in rows without inputs; these rows are dropped.
     y : ndarray of shape (n_sessions, n_assets, n_heads)
         NaN where there is no target.
     burn_in : int
-        Steps that only warm the state up.
+        Steps that only warm up the state.
     stride : int
         Steps with a loss.
     hop : int, optional
-        Steps between the beginnings of two sequences; `stride`, so that every target counts once, if not given.
+        Steps between the starts of two sequences; by default `stride`, so that each target counts once.
 
     Returns
     -------
@@ -78,10 +78,10 @@ def training_sequences(
 def validation_split(
     x: np.ndarray, y: np.ndarray, horizons: Sequence[int], share: float = 0.2
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Split a table in time: a head to train on, and a contiguous tail to validate on, purged between them.
+    """Split a table in time into a head for training and a tail for validation, with a purged gap between them.
 
-    Targets of the head that reach into the tail are dropped, and the tail begins the longest horizon
-    later; the burn-in of its sequences then keeps its losses a look-back further away.
+    Targets of the head that reach into the tail are dropped, and the tail begins the longest horizon later. The
+    burn-in of the tail's sequences moves their losses away from the head by another look-back.
     """
     cut = round(len(x) * (1 - share))
     begin = cut + max(horizons)
@@ -90,7 +90,7 @@ def validation_split(
 
 @dataclass(frozen=True)
 class Block:
-    """Rows ``begin:stop`` to run through, of which those at or after `answer` are answered."""
+    """Rows ``begin:stop`` of one forward pass; rows at or after `answer` get a forecast, the others warm up."""
 
     begin: int
     answer: int
@@ -100,10 +100,10 @@ class Block:
 def blocks(sessions: pd.DatetimeIndex, window: int, first: int) -> list[Block]:
     """Calendar blocks that cover the sessions at or after row `first`.
 
-    The calendar is divided, once for all panels, into blocks that hold at least `window` sessions. The
-    state starts empty at the beginning of the block *before* the one a session lies in, so that every
-    forecast sees from one to two windows of history, two passes over the data answer every
-    session, and the answer at a session depends neither on where the panel begins nor on what follows.
+    The calendar is divided into fixed blocks, the same for all panels, of at least `window` sessions each. The state
+    is reset at the start of the block before the session's own block. So a forecast sees one to two windows of
+    history, two passes over the data give a forecast at each session, and a forecast depends neither on the first
+    session of the panel nor on later sessions.
     """
     number = block_numbers(sessions, window)
     found = []
@@ -115,25 +115,25 @@ def blocks(sessions: pd.DatetimeIndex, window: int, first: int) -> list[Block]:
 
 
 def block_numbers(sessions: pd.DatetimeIndex, window: int) -> np.ndarray:
-    """Which block of the calendar each session lies in."""
+    """Return the number of the calendar block of each session."""
     return sessions.to_numpy("datetime64[D]").astype(np.int64) // block_days(window)
 
 
 def block_days(window: int) -> int:
-    """Calendar days of a block: `window` sessions at 252 a year, and a week to spare for holidays."""
+    """Calendar days of a block: `window` sessions at 252 per year, and a week for holidays."""
     return round(window * 365.25 / 252) + 7
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Sequences for one forward pass, and where their answered steps belong.
+    """Sequences for one forward pass, and the table entries that their steps belong to.
 
     Attributes
     ----------
     x : ndarray of shape (n_sequences, n_steps, n_inputs)
-        Each asset's bars of each block, without gaps, padded with zeros at the end.
+        The bars of each asset in each block, gaps removed, padded with zeros at the end.
     row, asset, sequence, step : ndarray of shape (n_answers,)
-        Answer ``[sequence, step]`` is that of table entry ``[row, asset]``.
+        The output at ``[sequence, step]`` belongs to table entry ``[row, asset]``.
     """
 
     x: np.ndarray
@@ -152,6 +152,7 @@ def pack(x: np.ndarray, spans: list[Block]) -> Packed:
     places = []
     for number, span in enumerate(spans):
         here = usable[span.begin : span.stop]
+        # Step of each bar within its sequence: bars before it in the block.
         step = np.cumsum(here, axis=0) - 1
         row, asset = np.nonzero(here)
         sequence = number * n_assets + asset

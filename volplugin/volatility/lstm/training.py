@@ -1,4 +1,4 @@
-"""The one training loop."""
+"""The training loop, its losses, and the device that it runs on."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 CPU = torch.device("cpu")
 
 HELD_OUT = 256
-"""Sequences that are judged at once, so that memory stays bounded."""
+"""Sequences evaluated at once, which bounds memory."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train.
+    """Settings of one training run.
 
     Attributes
     ----------
     steps : int
-        Gradient steps. Their number, rather than that of passes over the data, is what more history
-        leaves as it is.
+        Gradient steps; their number does not depend on the length of the data.
     learning_rate : float
         Peak of the one-cycle schedule.
     batch : int
-        Sequences a step.
+        Sequences per step.
     weight_decay, clip : float
         AdamW's decay, and the largest norm of a gradient.
     """
@@ -83,7 +82,7 @@ def train(
     generator: torch.Generator,
     device: torch.device = CPU,
 ) -> VolatilityNetwork:
-    """Train in place, many-to-many: every step with a target carries loss. The result lies on the CPU.
+    """Train in place, with a loss at every step that has a target. The returned network is on the CPU.
 
     Parameters
     ----------
@@ -92,14 +91,14 @@ def train(
     inputs : ndarray of shape (n_sequences, n_steps, n_inputs)
         Zero in padding.
     targets : ndarray of shape (n_sequences, n_steps, n_heads)
-        In logs; NaN in burn-in, in padding, and where the horizon is not over.
+        In logs; NaN in burn-in, in padding, and where the horizon reaches beyond the data.
     loss : callable
         Elementwise loss of output and target.
     recipe : Recipe
     generator : torch.Generator
-        Source of all randomness, drawn on the CPU whatever the device.
+        Source of all random numbers, drawn on the CPU for any device.
     device : torch.device, default CPU
-        Where the steps are taken.
+        Device for the gradient steps.
     """
     network.to(device)
     x, y = as_tensor(inputs).to(device), as_tensor(targets).to(device)
@@ -121,7 +120,7 @@ def train(
 
 
 def mean_loss(network: VolatilityNetwork, inputs: np.ndarray, targets: np.ndarray, loss: Loss) -> float:
-    """Mean loss over every step with a target; shapes as in `train`."""
+    """Mean loss over all steps with a target; shapes as in `train`."""
     total = count = 0.0
     with torch.inference_mode():
         for x, y in zip(as_tensor(inputs).split(HELD_OUT), as_tensor(targets).split(HELD_OUT), strict=True):
@@ -143,7 +142,7 @@ def _batches(count: int, size: int, steps: int, generator: torch.Generator) -> I
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One torch thread, given back afterwards: small steps lose by more, and processes share the cores."""
+    """Use one torch thread inside the block: small steps are slower with more, and processes share the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -167,7 +166,7 @@ def device_named(name: str) -> torch.device:
     Raises
     ------
     ParameterError
-        If there is no such kind of device, or none of it on this machine.
+        If the name is no device, or this machine has no such device.
     """
     if name == AUTO:
         return torch.device(next((kind for kind in ("cuda", "mps") if _count(kind)), "cpu"))

@@ -1,4 +1,4 @@
-"""Other networks behind the same interface: what the seed design names as extensions."""
+"""Other networks with the same interface: the extensions named in the seed design."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from volplugin.volatility.lstm.network import Carry, VolatilityNetwork
 
 WINDOWS = 4096
-"""Windows that go through the layers at once, so that memory stays bounded."""
+"""Windows processed at once, which bounds memory."""
 
 
 class GRUNetwork(VolatilityNetwork):
@@ -25,7 +25,7 @@ class GRUNetwork(VolatilityNetwork):
         return [nn.GRU(before, after, batch_first=True) for before, after in itertools.pairwise(widths)]
 
     def encode(self, x: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
-        """Map inputs to hidden units; nothing is carried."""
+        """Map inputs to hidden units; the returned state is empty."""
         hidden = x[..., : self.n_recurrent]
         for layer in self.layers:
             hidden, _ = layer(hidden)
@@ -35,8 +35,8 @@ class GRUNetwork(VolatilityNetwork):
 class AttentionNetwork(VolatilityNetwork):
     """LSTMs whose hidden units of the last `window` steps are pooled by attention (Vaswani et al. 2017).
 
-    ``softmax(Q h_t . K h_s / sqrt(d))`` over ``s = t - window + 1 .. t`` weighs h_s: the step asks, and what came
-    before answers. Nothing after t is looked at.
+    The weight of h_s is ``softmax(Q h_t . K h_s / sqrt(d))`` over ``s = t - window + 1 .. t``; no step after t has a
+    weight.
     """
 
     carries = False
@@ -46,7 +46,7 @@ class AttentionNetwork(VolatilityNetwork):
         self.key = nn.Linear(self.width, self.width, bias=False)
 
     def encode(self, x: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
-        """Map inputs to pooled hidden units; nothing is carried."""
+        """Map inputs to pooled hidden units; the returned state is empty."""
         hidden, _ = super().encode(x)
         scores = self.query(hidden) @ self.key(hidden).transpose(-1, -2) / math.sqrt(self.width)
         age = torch.arange(x.shape[-2])[:, None] - torch.arange(x.shape[-2])
@@ -57,9 +57,9 @@ class AttentionNetwork(VolatilityNetwork):
 class BidirectionalNetwork(VolatilityNetwork):
     """LSTMs that read each window of the last `window` steps forwards and backwards (Schuster and Paliwal 1997).
 
-    Backwards within the window alone, which ends at the step that answers. Every step has its own window,
-    so that nothing is shared between neighbours, and each target costs a whole window. Steps with fewer than
-    `window` before them are answered by the skip alone.
+    The backward pass stays within the window, which ends at the step forecast, so no later step is read. Each step has
+    its own window, so a target costs a pass over a whole window. Steps with fewer than `window` steps up to them get
+    the output of the skip alone.
     """
 
     carries = False
@@ -79,11 +79,11 @@ class BidirectionalNetwork(VolatilityNetwork):
 
     @property
     def burn_in(self) -> int:
-        """Steps of a training sequence without a loss: all of the window but its last."""
+        """Steps of a training sequence without a loss: the window except its last step."""
         return self.window - 1
 
     def encode(self, x: Tensor, carry: Carry | None = None) -> tuple[Tensor, Carry]:
-        """Map inputs to the units that have read the whole window, from either end; nothing is carried."""
+        """Map inputs to the last units of both passes over each window; the returned state is empty."""
         batch, steps, _ = x.shape
         hidden = x.new_zeros(batch, steps, self.width)
         if steps >= self.window:
