@@ -117,7 +117,7 @@ def test_inputs_are_left_as_they_were(name, synthetic):
 
 
 @every_forecaster
-def test_fit_returns_self_and_says_what_it_learned_from(name, synthetic, learned):
+def test_fit_returns_self_and_sets_training_metadata(name, synthetic, learned):
     model = answering(learned[name])
     if not model.requires_fit:
         assert model.fit(synthetic) is model
@@ -190,7 +190,7 @@ def test_the_currency_does_not_matter(name, factor, learned, synthetic, known):
 
 
 @every_forecaster
-def test_who_else_is_asked_for_does_not_matter(name, learned, known):
+def test_a_forecast_does_not_depend_on_the_other_assets_requested(name, learned, known):
     all_assets = learned[name].predict(known)
     few = learned[name].predict(known.select(["HOTE", "ALFA", "DELT"]))
     pd.testing.assert_series_equal(few, all_assets[["HOTE", "ALFA", "DELT"]], rtol=1e-6)
@@ -218,7 +218,7 @@ def test_only_the_lookback_counts(name, learned, synthetic):
 
 
 @every_forecaster
-def test_replay_answers_the_horizons_asked_for(name, learned, synthetic):
+def test_predict_in_sample_returns_the_requested_horizons(name, learned, synthetic):
     start = SESSIONS[1050]
     paths = learned[name].predict_in_sample(synthetic, start, ASOF, (1, 10, 21))
     assert list(paths) == [1, 10, 21]
@@ -230,7 +230,7 @@ def test_replay_answers_the_horizons_asked_for(name, learned, synthetic):
 
 
 @every_forecaster
-def test_following_session_by_session_equals_replaying(name, learned, synthetic):
+def test_online_prediction_equals_prediction_in_sample(name, learned, synthetic):
     """Over blocks of a network, a halt, a delisting and, in a walk-forward, a change of vintage."""
     online_predictor = answering(learned[name]).online_predictor()
     for session in [*SESSIONS[1010:1050], *SESSIONS[1095:1115]]:
@@ -241,7 +241,7 @@ def test_following_session_by_session_equals_replaying(name, learned, synthetic)
 
 
 @every_forecaster
-def test_a_follower_asked_out_of_order_starts_afresh(name, learned, synthetic):
+def test_online_prediction_out_of_order_recomputes(name, learned, synthetic):
     model = answering(learned[name])
     online_predictor = model.online_predictor()
     for session in SESSIONS[[1060, 1061, 1063, 1030, 1031, 1200]]:
@@ -278,7 +278,7 @@ def test_global_state_is_left_alone(name, synthetic, known):
 
 
 @every_forecaster
-def test_asking_twice_gives_the_same(name, learned, synthetic, known):
+def test_repeated_forecasts_are_equal(name, learned, synthetic, known):
     first = learned[name].predict(known)
     learned[name].predict(synthetic)
     pd.testing.assert_series_equal(learned[name].predict(known), first, check_exact=True)
@@ -328,7 +328,7 @@ def test_walk_forward_through_a_store(name, synthetic, known, tmp_path):
 
 
 @every_forecaster
-def test_asked_before_the_end_of_training(name, learned, synthetic):
+def test_a_forecast_before_the_end_of_training_raises(name, learned, synthetic):
     early = SESSIONS[500]
     if not learned[name].requires_fit:
         assert learned[name].predict(synthetic.asof(early)).notna().any()
@@ -341,7 +341,7 @@ def test_asked_before_the_end_of_training(name, learned, synthetic):
 
 
 @every_forecaster
-def test_the_last_training_session_may_be_asked_about(name, learned, synthetic):
+def test_a_forecast_at_the_last_training_session_is_allowed(name, learned, synthetic):
     through = getattr(answering(learned[name]), "trained_through_", TRAINED)
     assert learned[name].predict(synthetic.asof(through)).notna().any()
 

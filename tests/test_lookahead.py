@@ -93,7 +93,7 @@ def test_predict_path_when_listings_change_too(name, learned, synthetic):
 
 
 @every_forecaster
-def test_replay(name, learned, synthetic, poison):
+def test_predict_in_sample(name, learned, synthetic, poison):
     model = learned[name].vintage_at(ASOF)
     for horizon, clean in model.predict_in_sample(synthetic, SESSIONS[850], END, (1, 21)).items():
         assert_known_part_equal(clean, model.predict_in_sample(poison, SESSIONS[850], END, (horizon,))[horizon])
@@ -115,7 +115,7 @@ def test_fit_learns_nothing_from_after_its_panel(name, synthetic):
 
 
 @every_forecaster
-def test_followers(name, learned, synthetic, poison):
+def test_session_by_session_covariances(name, learned, synthetic, poison):
     """Carried state, session by session through the poison; here the covariances of a backtest."""
     runs = [RiskModel(learned[name], CORRELATIONS["ewma"]()).backtest_forecaster() for _ in range(2)]
     for session in SESSIONS[1050:1066]:

@@ -56,7 +56,7 @@ def test_forecasts_come_back_under_the_panels_names(synthetic):
     assert forecast.is_monotonic_decreasing
 
 
-def test_not_fitted():
+def test_an_unfitted_model_raises_not_fitted():
     panel = PricePanel(close=pd.DataFrame({"AAPL": [1.0, 2.0]}, index=pd.bdate_range("2020-01-01", periods=2)))
     with pytest.raises(NotFittedError, match=r"LastReturn is not fitted; call fit\(panel.asof\(date\)\) first"):
         LastReturn().predict(panel)
@@ -75,7 +75,7 @@ def test_a_model_from_the_future_names_both_dates(synthetic):
             ask()
 
 
-def test_a_path_of_no_session(synthetic):
+def test_a_path_without_sessions_raises(synthetic):
     model = RollingVolatility(40)
     for start, end in (("2016-07-02", "2016-07-03"), ("2016-07-05", "2016-07-01"), ("2030-01-01", "2031-01-01")):
         with pytest.raises(InsufficientHistoryError, match=f"no session between {start} and {end}"):
@@ -87,7 +87,7 @@ def test_a_path_from_before_the_beginning_begins_with_it(synthetic):
     assert list(path.index) == list(SESSIONS[:51])
 
 
-def test_spans_of_one_model_are_all_its_sessions(synthetic):
+def test_one_model_is_one_vintage_for_all_sessions(synthetic):
     model = RollingVolatility(40)
     [(answering, sessions)] = model.iter_vintages(synthetic, SESSIONS[10], SESSIONS[20])
     assert answering is model
@@ -95,7 +95,7 @@ def test_spans_of_one_model_are_all_its_sessions(synthetic):
     assert list(model.iter_vintages(synthetic, "2016-07-02", "2016-07-03")) == []
 
 
-def test_refitting_forgets(synthetic):
+def test_refitting_replaces_all_learned_parameters(synthetic):
     model = HARVolatility("market").fit(synthetic)
     model.fit(synthetic.select(ASSETS[:3]).asof(TRAINED))
     assert model.trained_through_ == TRAINED
@@ -105,14 +105,14 @@ def test_refitting_forgets(synthetic):
     np.testing.assert_array_equal(model.pooled_, fresh.pooled_)
 
 
-def test_a_restored_model_knows_where_it_comes_from(synthetic):
+def test_a_restored_model_has_its_training_metadata(synthetic):
     model = EWMAVolatility(calibrated=True).fit(synthetic.asof(TRAINED))
     fresh = EWMAVolatility(calibrated=True).restore(model.get_state(), "2015-08-31", ["A"], ["A", "B"])
     assert fresh.trained_through_ == pd.Timestamp("2015-08-31")
     assert (fresh.assets_, fresh.universe_) == (["A"], ["A", "B"])
 
 
-def test_reach_covers_a_return_over_a_halt_and_a_forecast_held_over_one(synthetic):
+def test_context_sessions_cover_a_return_and_a_forecast_across_halts(synthetic):
     """A bar, ten sessions of halt, a bar, ten of halt: the window plus the reach holds all that counts."""
     close = synthetic.close[["ALFA"]].copy()
     close.iloc[-21:-11] = np.nan

@@ -154,7 +154,7 @@ def test_members_parameters_are_checked(kind, trained):
 
 
 @pytest.mark.parametrize("kind", [GeometricBlend, FallbackChain])
-def test_a_walk_goes_around_a_combination(kind, trained):
+def test_walk_forward_refits_a_combination(kind, trained):
     with pytest.raises(ParameterError, match="trained over dates"):
         kind([WalkForward(HARVolatility()), EWMAVolatility()]).fit(trained)
 
@@ -167,7 +167,7 @@ def test_lookback_is_the_longest(kind):
 # -- the fallback chain ----------------------------------------------------------------------------
 
 
-def test_the_first_with_a_forecast_answers(chain, synthetic):
+def test_the_first_member_with_a_forecast_is_used(chain, synthetic):
     panel = synthetic.asof(YOUNG)
     best, middle, last = (member.predict(panel) for member in chain.forecasters_)
     assert best.isna().sum() == 1
@@ -176,7 +176,7 @@ def test_the_first_with_a_forecast_answers(chain, synthetic):
     assert found["DELT"] == middle["DELT"] != last["DELT"]
 
 
-def test_who_answered_is_named_by_asset(chain, synthetic):
+def test_fallbacks_name_the_member_used_per_asset(chain, synthetic):
     panel = synthetic.asof(YOUNG)
     expected = {
         "DELT": "GARCHVolatility answers in place of HARVolatility; "
@@ -189,7 +189,7 @@ def test_who_answered_is_named_by_asset(chain, synthetic):
     assert "DELT" not in diagnostics["excluded"]
 
 
-def test_nobody_stands_in_when_the_first_answers(chain, known):
+def test_no_fallback_is_reported_when_the_first_member_forecasts_all(chain, known):
     assert chain.fallbacks(known) == {}
 
 
@@ -202,7 +202,7 @@ def test_the_report_is_about_the_forecast(row, synthetic):
     assert set(chain.fallbacks(panel)) == set(panel.assets[second & ~first])
 
 
-def test_reports_of_members_that_answer_are_handed_on(synthetic):
+def test_fallbacks_of_the_members_used_are_included(synthetic):
     """Without the reference universe HAR answers with its market-free twin."""
     chain = FallbackChain([HARVolatility("market"), EWMAVolatility()]).fit(synthetic.asof(TRAINED))
     alone = PricePanel(close=synthetic.close[["ALFA"]])
@@ -217,7 +217,7 @@ def short(synthetic) -> tuple[FallbackChain, PricePanel]:
     return FallbackChain([HARVolatility("market"), EWMAVolatility(calibrated=True)]).fit(panel), panel
 
 
-def test_a_member_that_cannot_be_fitted_is_passed_over(short):
+def test_a_member_that_cannot_be_fitted_is_skipped(short):
     chain, panel = short
     expected = EWMAVolatility(calibrated=True).fit(panel).predict(panel)
     pd.testing.assert_series_equal(chain.predict(panel), expected, check_exact=True)
@@ -226,7 +226,7 @@ def test_a_member_that_cannot_be_fitted_is_passed_over(short):
     assert chain.fallbacks(panel) == dict.fromkeys(there, "EWMAVolatility answers in place of HARVolatility")
 
 
-def test_a_member_that_was_not_fitted_is_remembered(short):
+def test_a_stored_chain_records_which_members_are_fitted(short):
     chain, panel = short
     fresh = restored(chain)
     pd.testing.assert_series_equal(fresh.predict(panel), chain.predict(panel), check_exact=True)

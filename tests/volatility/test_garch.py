@@ -153,7 +153,7 @@ def troubled() -> tuple[PricePanel, GARCHVolatility]:
     return panel, GARCHVolatility(asymmetric=True).fit(panel)
 
 
-def test_failures_are_named_and_answered_for(troubled):
+def test_failed_fits_are_reported_and_forecast_with_pooled_parameters(troubled):
     panel, model = troubled
     assert model.failed_ == {"LATE": TOO_FEW, "STILL": CONSTANT}
     assert model.fallbacks(panel) == {name: f"pooled parameters: {why}" for name, why in model.failed_.items()}
@@ -174,7 +174,7 @@ def test_pooled_parameters_are_medians_about_the_assets_own_level(troubled):
     assert model.predict(panel, 252)["LATE"] == pytest.approx(level, rel=0.05)
 
 
-def test_an_asset_never_fitted_answers_in_its_own_scale(troubled):
+def test_an_asset_outside_the_training_data_is_forecast_around_its_own_level(troubled):
     panel, model = troubled
     base = simulated(1300, seed=9)[:, None]
     strangers = closes(np.hstack([base, 3 * base]), ["CALM", "WILD"])
@@ -183,7 +183,7 @@ def test_an_asset_never_fitted_answers_in_its_own_scale(troubled):
     assert model.fallbacks(strangers) == dict.fromkeys(["CALM", "WILD"], f"pooled parameters: {UNKNOWN}")
 
 
-def test_with_no_fit_at_all_riskmetrics_answers():
+def test_without_any_fit_the_pooled_parameters_are_riskmetrics():
     panel = closes(simulated(300)[:, None])
     model = GARCHVolatility().fit(panel)
     np.testing.assert_array_equal(model.pooled_, EWMA)
@@ -272,7 +272,7 @@ def test_parallel_fits_are_the_same(real, fitted):
         np.testing.assert_array_equal(parallel.get_state()[name], array)
 
 
-def test_state_remembers_why(troubled):
+def test_state_holds_the_reasons_of_failed_fits(troubled):
     panel, model = troubled
     state = model.get_state()
     assert all(np.issubdtype(array.dtype, np.number) and np.isfinite(array).all() for array in state.values())
@@ -282,7 +282,7 @@ def test_state_remembers_why(troubled):
     pd.testing.assert_frame_equal(fresh.parameters_, model.parameters_)
 
 
-def test_a_walk_over_troubled_assets_never_stops(troubled):
+def test_walk_forward_over_failing_assets_does_not_raise(troubled):
     panel, _ = troubled
     walk_forward = WalkForward(GARCHVolatility()).train(panel, "2003-01-01", panel.last_session, progress=False)
     assert len(walk_forward.vintage_dates()) == 3

@@ -70,7 +70,7 @@ def test_ewma_is_that_of_pandas(decay, synthetic):
     pd.testing.assert_series_equal(EWMAVolatility(decay).predict(panel), expected, rtol=1e-9, check_names=False)
 
 
-def test_ewma_differs_from_pandas_by_what_it_forgets(synthetic):
+def test_ewma_differs_from_pandas_by_the_dropped_sessions(synthetic):
     """A hundred-millionth of a session's weight, on a history as long as there is."""
     panel = whole(synthetic)
     expected = np.sqrt((np.log(panel.close).diff() ** 2).ewm(alpha=0.06).mean().iloc[-1])
@@ -104,7 +104,7 @@ def test_calibrated_ewma_is_the_raw_one_times_a_factor(synthetic):
         pd.testing.assert_series_equal(model.predict(known, horizon), expected, rtol=1e-9)
 
 
-def test_only_the_calibrated_one_learns():
+def test_only_the_calibrated_model_requires_a_fit():
     assert not EWMAVolatility().requires_fit
     assert EWMAVolatility(calibrated=True).requires_fit
 

@@ -70,7 +70,7 @@ def test_the_same_prices_and_seeds_give_the_same_files(store, synthetic, tmp_pat
         assert store.load(date)[1].checksum == again.load(date)[1].checksum
 
 
-def test_a_vintage_knows_nothing_after_its_date(store, synthetic, tmp_path):
+def test_a_vintage_does_not_depend_on_later_prices(store, synthetic, tmp_path):
     """Trained on a panel whose prices are corrupt from 2015 on: the vintage of 2014 is the same, bit for bit."""
     date = store.vintages()[0]
     pretrain(poisoned(synthetic, date), tmp_path, 2014, forecaster=tiny_backbone(), progress=False)
@@ -80,7 +80,7 @@ def test_a_vintage_knows_nothing_after_its_date(store, synthetic, tmp_path):
 # -- answering -------------------------------------------------------------------------------------
 
 
-def test_it_answers_at_once_with_the_vintage_of_the_date(model, store, synthetic):
+def test_it_predicts_without_training_from_the_vintage_of_the_date(model, store, synthetic):
     known = synthetic.asof("2016-02-01")
     assert model.predict(known).notna().all()
     assert model.vintage_at(pd.Timestamp("2016-02-01")).trained_through_ == store.vintages()[1]
@@ -101,12 +101,12 @@ def test_a_later_vintage_is_never_used(model, store, synthetic):
         model._vintage(store.vintages()[1]).predict(synthetic.asof("2015-06-01"))
 
 
-def test_before_the_first_vintage(model, synthetic):
+def test_a_date_before_the_first_vintage_raises(model, synthetic):
     with pytest.raises(MissingVintageError, match="begin with the one trained through 2014-12-31, and 2014-10-01"):
         model.predict(synthetic.asof("2014-10-01"))
 
 
-def test_stocks_never_trained_on_are_answered_and_closes_too(model, synthetic):
+def test_assets_outside_the_training_data_and_closes_are_forecast(model, synthetic):
     strangers = foreign(synthetic.asof(ASOF))
     assert model.predict(strangers).notna().all()
     assert "market-wide inputs" in model.vintage_at(ASOF).fallbacks(strangers)
@@ -132,7 +132,7 @@ def test_fit_tunes_to_a_panel_from_its_last_session_on(model, synthetic):
     assert clone(model).vintage_at(cut).trained_through_ < cut
 
 
-def test_tuning_knows_nothing_after_its_date(store, synthetic):
+def test_tuning_does_not_depend_on_later_prices(store, synthetic):
     cut = SESSIONS[1000]
     known, corrupt = foreign(synthetic), foreign(poisoned(synthetic, cut))
     one, other = (PretrainedVolatility(store.path).fit(panel.asof(cut)) for panel in (known, corrupt))

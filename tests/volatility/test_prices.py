@@ -20,7 +20,7 @@ def closes_of(panel: PricePanel) -> PricePanel:
     return PricePanel(close=panel.close)
 
 
-def test_the_prices_that_there_are_decide(synthetic):
+def test_the_panel_decides_which_member_forecasts(synthetic):
     known = synthetic.asof(ASOF)
     model = RangesOrCloses(HARVolatility(), EWMAVolatility()).fit(synthetic.asof(TRAINED))
     har = HARVolatility().fit(synthetic.asof(TRAINED))
@@ -30,7 +30,7 @@ def test_the_prices_that_there_are_decide(synthetic):
     assert "closes only" in model.fallbacks(closes_of(known))["open, high and low"]
 
 
-def test_its_parts_are_its_members(model, synthetic):
+def test_fitting_by_members_equals_fit(model, synthetic):
     training = synthetic.asof(TRAINED)
     states = [clone(part).fit_member(training) for part in model.members()]
     assert len(states) == 2
@@ -39,7 +39,7 @@ def test_its_parts_are_its_members(model, synthetic):
         np.testing.assert_array_equal(joined.get_state()[name], array)
 
 
-def test_it_follows_with_either(model, synthetic):
+def test_streaming_equals_recomputing_with_either_member(model, synthetic):
     for panel in (synthetic, closes_of(synthetic)):
         online_predictor = model.online_predictor()
         for session in SESSIONS[1018:1030]:
@@ -49,7 +49,7 @@ def test_it_follows_with_either(model, synthetic):
             )
 
 
-def test_components_are_those_for_ranges(model):
+def test_ensemble_members_are_of_the_member_for_ranges(model):
     assert list(model.ensemble_members()) == ["seed 0", "ensemble"]
     assert RangesOrCloses(RollingVolatility(), EWMAVolatility()).ensemble_members() == {}
 

@@ -78,13 +78,13 @@ def test_forward_mean_is_pandas_shifted(values):
     np.testing.assert_allclose(forward_mean(values, 5), expected, rtol=1e-9)
 
 
-def test_hold(values):
+def test_ffill_limited_by_hand(values):
     table = np.array([[np.nan], [1.0], [np.nan], [np.nan], [np.nan], [2.0]])
     np.testing.assert_array_equal(ffill_limited(table, 2).ravel(), [np.nan, 1, 1, 1, np.nan, 2])
     np.testing.assert_array_equal(ffill_limited(values, 3), pd.DataFrame(values).ffill(limit=3))
 
 
-def test_arguments_are_left_alone(values):
+def test_arguments_are_not_modified(values):
     before = values.copy()
     for call in (
         lambda: rolling_mean(values, 5),

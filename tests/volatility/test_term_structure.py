@@ -21,7 +21,7 @@ VARIANCE = np.array([4.0, 3.0, 2.0]) * 1e-4
         (63, 42 + 42 * 27 / 16),
     ],
 )
-def test_total_variance_is_linear_between_knots(horizon, total):
+def test_total_variance_is_linear_between_fitted_horizons(horizon, total):
     assert interpolate_variance(VARIANCE, FITTED_HORIZONS, horizon) == pytest.approx(total / horizon * 1e-4, rel=1e-12)
 
 
@@ -30,7 +30,7 @@ def test_a_flat_term_structure_stays_flat():
         assert interpolate_variance(np.full(3, 2e-4), FITTED_HORIZONS, horizon) == pytest.approx(2e-4, rel=1e-12)
 
 
-def test_knots_are_met_exactly():
+def test_fitted_horizons_keep_their_variance():
     for knot, variance in zip(FITTED_HORIZONS, VARIANCE, strict=True):
         assert interpolate_variance(VARIANCE, FITTED_HORIZONS, knot) == variance
 
@@ -43,14 +43,14 @@ def test_a_calm_end_never_makes_a_day_without_risk():
     assert interpolate_variance(steep, FITTED_HORIZONS, 100) > 0
 
 
-def test_knots_lie_on_the_last_axis():
+def test_fitted_horizons_are_the_last_axis():
     table = np.random.default_rng(2).random((7, 3, 3))
     found = interpolate_variance(table, FITTED_HORIZONS, 10)
     assert found.shape == (7, 3)
     assert found[4, 1] == pytest.approx(interpolate_variance(table[4, 1], FITTED_HORIZONS, 10), rel=1e-12)
 
 
-def test_other_knots():
+def test_other_fitted_horizons():
     assert interpolate_variance(np.array([2.0, 1.0]), (2, 10), 6) == pytest.approx((4 + 4 * 6 / 8) / 6)
 
 

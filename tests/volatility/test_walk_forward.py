@@ -110,7 +110,7 @@ def walk_forward(synthetic) -> WalkForward:
 VINTAGES = ["2015-12-31", "2016-03-31", "2016-06-30", "2016-09-30"]
 
 
-def test_the_newest_vintage_trained_by_then_answers(walk_forward):
+def test_the_newest_vintage_trained_by_the_date_is_used(walk_forward):
     def answering(date: str) -> str:
         return str(walk_forward.vintage_at(pd.Timestamp(date)).trained_through_.date())
 
@@ -138,7 +138,7 @@ def test_a_path_changes_vintage_where_it_should(walk_forward, synthetic):
         pd.testing.assert_series_equal(path.loc[session], expected, check_names=False, rtol=1e-9)
 
 
-def test_spans_cover_every_session_once(walk_forward, synthetic):
+def test_iter_vintages_covers_each_session_once(walk_forward, synthetic):
     found = list(walk_forward.iter_vintages(synthetic, "2016-02-01", "2017-01-31"))
     assert [str(model.trained_through_.date()) for model, _ in found] == VINTAGES
     joined = found[0][1].append([sessions for _, sessions in found[1:]])
@@ -157,12 +157,12 @@ def test_predictions_are_the_vintages(walk_forward, synthetic):
     pd.testing.assert_frame_equal(replayed, expected, check_exact=True)
 
 
-def test_a_path_of_nothing(walk_forward, synthetic):
+def test_a_path_without_sessions_raises(walk_forward, synthetic):
     with pytest.raises(InsufficientHistoryError, match="no session between 2016-07-02 and 2016-07-03"):
         walk_forward.predict_path(synthetic, "2016-07-02", "2016-07-03")
 
 
-def test_a_forecaster_that_learns_nothing_needs_no_vintages(synthetic, tmp_path):
+def test_a_forecaster_without_training_needs_no_vintages(synthetic, tmp_path):
     walk_forward = WalkForward(RollingVolatility(40), store=ModelStore(tmp_path / "models"))
     walk_forward.train(synthetic, "2010-01-01", "2030-01-01", progress=False)
     assert not (tmp_path / "models").exists()
@@ -200,7 +200,7 @@ def test_only_later_vintages_are_no_vintages(synthetic, tmp_path):
         fresh.vintage_at(pd.Timestamp("2015-12-30"))
 
 
-def test_fit_is_not_how_it_is_trained(walk_forward, synthetic):
+def test_fit_raises_and_names_train(walk_forward, synthetic):
     with pytest.raises(ParameterError, match=r"train\(panel, start, end\)"):
         clone(walk_forward).fit(synthetic)
 
@@ -230,7 +230,7 @@ def counting() -> Counting:
 SPAN = ("2014-01-02", "2016-12-30")
 
 
-def test_what_the_store_has_is_not_trained_again(counting, synthetic, tmp_path):
+def test_stored_vintages_are_not_trained_again(counting, synthetic, tmp_path):
     first = WalkForward(counting, store=ModelStore(tmp_path)).train(synthetic, *SPAN, progress=False)
     assert Counting.fits == 3
     again = WalkForward(Counting(calibrated=True), store=ModelStore(tmp_path)).train(synthetic, *SPAN, progress=False)
@@ -240,7 +240,7 @@ def test_what_the_store_has_is_not_trained_again(counting, synthetic, tmp_path):
     assert states_equal(first.vintage_at(SESSIONS[700]), further.vintage_at(SESSIONS[700]))
 
 
-def test_what_memory_has_is_not_trained_again(counting, synthetic):
+def test_vintages_in_memory_are_not_trained_again(counting, synthetic):
     walk_forward = WalkForward(counting).train(synthetic, *SPAN, progress=False)
     walk_forward.train(synthetic, *SPAN, progress=False)
     assert Counting.fits == 3
@@ -443,7 +443,7 @@ def test_processes_in_parallel_give_the_same(synthetic, tmp_path):
 # -- components ------------------------------------------------------------------------------------
 
 
-def test_components_of_a_walk_are_those_of_its_vintages(synthetic, tmp_path):
+def test_ensemble_members_use_that_member_of_each_vintage(synthetic, tmp_path):
     made = WalkForward(tiny_lstm(), store=ModelStore(tmp_path / "store")).train(synthetic, "2014-06-30", "2015-06-30")
     found = WalkForward(tiny_lstm(), store=ModelStore(tmp_path / "store")).ensemble_members()
     assert list(found) == ["seed 0", "seed 1", "ensemble"]
@@ -458,6 +458,6 @@ def test_components_of_a_walk_are_those_of_its_vintages(synthetic, tmp_path):
         found["seed 1"].train(synthetic, "2014-06-30", "2015-06-30")
 
 
-def test_walks_of_one_piece_or_none_have_no_components(walk_forward):
+def test_walk_forward_without_ensemble_has_no_ensemble_members(walk_forward):
     assert walk_forward.ensemble_members() == {}
     assert WalkForward(tiny_lstm()).ensemble_members() == {}

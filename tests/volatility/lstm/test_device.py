@@ -54,18 +54,18 @@ def test_auto_takes_cuda_before_metal_before_the_cpu(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["gpu", "meta", "xpu", "", "cuda:x"])
-def test_what_is_no_device_is_refused(known, name):
+def test_an_unknown_device_raises(known, name):
     with pytest.raises(ParameterError, match="pass auto, cpu, cuda, mps"):
         tiny_lstm().set_params(device=name).fit(known)
 
 
 @without_gpu
-def test_a_device_that_is_not_there_is_refused(known):
+def test_a_missing_device_raises(known):
     with pytest.raises(ParameterError, match="device is 'cuda', which this machine does not have; pass auto, or cpu"):
         tiny_lstm().set_params(device="cuda").fit(known)
 
 
-def test_a_store_does_not_ask_where_its_vintages_were_trained(synthetic, tmp_path):
+def test_vintages_of_any_device_share_a_store(synthetic, tmp_path):
     first, last = "2015-01-02", "2015-03-02"
     walk_forwards = [
         WalkForward(tiny_lstm().set_params(device=name), store=ModelStore(tmp_path)) for name in ("cpu", "auto")

@@ -21,7 +21,7 @@ def table():
     return hidden, x, log_y, Readout(shared)
 
 
-def test_only_the_asset_that_gains_keeps_its_own(table):
+def test_only_the_asset_with_a_lower_loss_gets_its_own_readout(table):
     hidden, x, log_y, shared = table
     tuned = fine_tune(shared, hidden, x, log_y, ASSETS, FITTED_HORIZONS)
     assert "ODD" in tuned.own
@@ -48,7 +48,7 @@ def test_targets_of_the_tail_do_not_reach_the_trial(table):
     assert "ODD" not in fine_tune(shared, hidden, x, turned, ASSETS, FITTED_HORIZONS).own
 
 
-def test_the_mode_says_how_many_were_accepted_and_serves_strangers(synthetic):
+def test_vintage_metadata_counts_the_tuned_assets(synthetic):
     settings = {"units": (8, 4), "window": 10, "seeds": (0, 1), "steps": 5}
     training, known = synthetic.asof(TRAINED), synthetic.asof(ASOF)
     tuned = LSTMVolatility(**settings, mode="fine-tuned").fit(training)

@@ -74,7 +74,7 @@ def test_outputs_are_those_written_by_hand():
 # -- shape and behaviour ---------------------------------------------------------------------------
 
 
-def test_one_output_a_step_and_head():
+def test_one_output_per_step_and_head():
     assert run(made(), drawn(7, 11, INPUTS)).shape == (7, 11, HEADS)
 
 
@@ -91,7 +91,7 @@ def test_an_output_depends_on_no_later_step():
     assert not np.array_equal(run(network, wild)[:, 12:], run(network, x)[:, 12:])
 
 
-def test_carrying_the_state_on_is_running_through():
+def test_stepping_with_the_state_equals_one_pass():
     network, x = made(), as_tensor(drawn(3, 20, INPUTS))
     with torch.inference_mode():
         whole, end = network(x)
@@ -132,7 +132,7 @@ def test_weights_are_drawn_by_the_generator_alone():
 
 
 @pytest.mark.parametrize("units", [(64, 32), (4,), (3, 3, 3)])
-def test_units_a_layer(units):
+def test_units_per_layer(units):
     network = VolatilityNetwork(INPUTS, RECURRENT, HEADS, units)
     assert [layer.hidden_size for layer in network.recurrent] == list(units)
     network.initialise(torch.Generator().manual_seed(0), torch.zeros(HEADS, INPUTS), torch.zeros(HEADS))

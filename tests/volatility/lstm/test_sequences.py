@@ -25,7 +25,7 @@ def test_every_target_after_the_first_burn_in_is_used_once():
     np.testing.assert_array_equal(used, [*range(60, 800), *range(1060, 1800)])
 
 
-def test_a_target_stands_beside_its_input_after_a_burn_in_without_any():
+def test_targets_align_with_inputs_after_the_burn_in():
     sequences, targets = training_sequences(*counted(800), burn_in=60)
     assert np.isnan(targets[:, :60]).all()
     with_target = np.isfinite(targets)
@@ -89,7 +89,7 @@ REAL_WEEKS = pd.bdate_range("2000-01-03", "2021-12-31")
 
 
 @given(st.integers(0, 500), st.integers(1, 600), st.sampled_from([1, 5, 10, 60, 120]))
-def test_blocks_answer_every_session_once(begin, length, window):
+def test_blocks_cover_each_session_once(begin, length, window):
     sessions = REAL_WEEKS[begin : begin + length]
     first = length // 3
     answered = np.concatenate([np.arange(block.answer, block.stop) for block in blocks(sessions, window, first)])
@@ -106,7 +106,7 @@ def test_a_block_holds_its_window_of_sessions(window, real):
         assert block.stop - block.begin <= 2 * np.ceil(block_days(window) * 5 / 7 + 2)
 
 
-def test_an_answer_does_not_depend_on_where_the_panel_begins_or_ends():
+def test_blocks_do_not_depend_on_the_ends_of_the_panel():
     """Sessions run through for an answer are the same from a long panel and from one cut on both sides."""
 
     def run_through(sessions: pd.DatetimeIndex, first: int) -> dict[pd.Timestamp, pd.Timestamp]:
@@ -121,7 +121,7 @@ def test_an_answer_does_not_depend_on_where_the_panel_begins_or_ends():
     assert all(whole[session] == begin for session, begin in cut.items())
 
 
-def test_pack_puts_answers_back_where_they_belong():
+def test_pack_maps_steps_to_their_table_entries():
     x, _ = counted(200, 3)
     x[50:60, 1] = x[:90, 2] = np.nan
     spans = blocks(REAL_WEEKS[:200], 20, 70)
@@ -145,7 +145,7 @@ def test_packed_sequences_are_bars_without_gaps():
         assert set(np.diff(bars)) <= {1.0, 6.0}
 
 
-def test_nothing_to_answer():
+def test_no_rows_give_no_sequences():
     packed = pack(np.full((30, 2, 1), np.nan), blocks(REAL_WEEKS[:30], 5, 10))
     assert packed.row.size == 0
     assert pack(np.empty((0, 2, 1)), []).row.size == 0

@@ -81,13 +81,13 @@ def test_the_same_generator_gives_the_same_network():
     assert not np.array_equal(weights(trained(x, y, 1)), weights(trained(x, y, 2)))
 
 
-def test_the_global_generator_is_left_alone():
+def test_the_global_generator_is_not_used():
     before = torch.get_rng_state()
     trained(*task())
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_what_carries_no_target_teaches_nothing():
+def test_inputs_after_the_last_target_do_not_change_the_weights():
     """Inputs after a sequence's last target: padding, say."""
     x, y = task()
     y[:, 20:] = np.nan
@@ -128,7 +128,7 @@ def test_steps_are_counted_whatever_the_data(monkeypatch):
         assert len(counted) == 7
 
 
-def test_one_thread_is_given_back():
+def test_one_thread_restores_the_number_of_threads():
     before = torch.get_num_threads()
     with one_thread():
         assert torch.get_num_threads() == 1

@@ -55,7 +55,7 @@ def test_a_bidirectional_network_reads_its_window_and_nothing_else():
     torch.testing.assert_close(run(network, x)[:, 12], alone)
 
 
-def test_a_short_sequence_is_answered_by_the_skip():
+def test_a_short_sequence_gets_the_skip_output():
     network, x = made("bidirectional"), sequence(WINDOW - 1)
     torch.testing.assert_close(run(network, x), network.skip(x).detach())
 
