@@ -58,11 +58,10 @@ def test_every_call_makes_new_ones():
 
 @pytest.mark.parametrize("name", recipe.VOLATILITIES)
 def test_named_volatilities(name):
-    model, known = recipe.volatility_named(name), recipe.VOLATILITIES[name]
-    inner = model if isinstance(known, WalkForward) or not known.requires_fit else model.forecaster
-    assert isinstance(model, WalkForward) == inner.requires_fit
-    assert repr(inner) == repr(recipe.VOLATILITIES[name])
-    assert inner is not recipe.VOLATILITIES[name]
+    model = recipe.volatility_named(name)
+    assert isinstance(model, WalkForward) == model.requires_fit
+    assert repr(model) == repr(recipe.VOLATILITIES[name]())
+    assert model is not recipe.volatility_named(name)
 
 
 @pytest.mark.parametrize("name", recipe.CORRELATIONS)

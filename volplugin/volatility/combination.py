@@ -316,8 +316,8 @@ def _name(member: VolatilityForecaster) -> str:
 
 def _merged(reports: Iterable[tuple[VolatilityForecaster, dict[str, str]]]) -> dict[str, str]:
     """Merge the reports of several members, each entry with its member's name."""
-    said: dict[str, list[str]] = {}
+    texts_by_key: dict[str, list[str]] = {}
     for member, report in reports:
         for key, text in report.items():
-            said.setdefault(key, []).append(f"{_name(member)}: {text}")
-    return {key: "; ".join(texts) for key, texts in said.items()}
+            texts_by_key.setdefault(key, []).append(f"{_name(member)}: {text}")
+    return {key: "; ".join(texts) for key, texts in texts_by_key.items()}

@@ -215,8 +215,9 @@ def _heads(networks: Sequence[VolatilityNetwork]) -> np.ndarray:
 def _folded(networks: Sequence[VolatilityNetwork], coefficients: np.ndarray) -> np.ndarray:
     heads = _heads(networks)
     n_heads = heads.shape[1]
-    said, inputs = coefficients[1 : 1 + n_heads], coefficients[1 + n_heads : -1]
-    return np.concatenate([heads @ said, inputs, coefficients[:1]])
+    # Rows of the table: intercept, one per head output, one per input, rescale.
+    of_heads, of_inputs = coefficients[1 : 1 + n_heads], coefficients[1 + n_heads : -1]
+    return np.concatenate([heads @ of_heads, of_inputs, coefficients[:1]])
 
 
 def _encode(
