@@ -303,7 +303,7 @@ SPECS = {
         plots.plot_portfolio_forecast,
         "Forecasts of the unlevered book, and what the sessions they cover then brought, both drawn at "
         "the date of the forecast: a gap between the lines is a forecast error.",
-        partial(_kept, "forecasts of the equal-weight book (volplugin backtest --judge makes them)", "books"),
+        partial(_kept, "forecasts of the equal-weight book (volplugin backtest --judge makes them)", "portfolios"),
     ),
 }
 

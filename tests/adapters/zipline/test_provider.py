@@ -283,7 +283,7 @@ def learned(small):
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """Folder in which runs keep the volatilities they foresaw, empty at first."""
-    monkeypatch.setattr(module, "_archive", lambda environ: ForecastCache(tmp_path / "kept"))
+    monkeypatch.setattr(module, "_cache", lambda environ: ForecastCache(tmp_path / "kept"))
     return tmp_path / "kept"
 
 
