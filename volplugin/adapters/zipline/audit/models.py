@@ -71,7 +71,7 @@ class ModelLog:
         """Log inside the block: every load from a `ModelStore`, every question to a forecaster."""
         with (
             _wrapped(ModelStore, "load", self._loading),
-            _wrapped(VolatilityForecaster, "replay", self._asking),
+            _wrapped(VolatilityForecaster, "predict_in_sample", self._asking),
             _wrapped(VolatilityForecaster, "predict", self._asking),
         ):
             yield self
