@@ -4,8 +4,8 @@ import pytest
 from synthetic import ASOF, ASSETS, SESSIONS, TRAINED
 
 from volplugin import EWMAVolatility, HARVolatility, PricePanel, RollingVolatility
-from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError
-from volplugin.volatility import CONTEXT_SESSIONS, State, VolatilityForecaster
+from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError, ParameterError
+from volplugin.volatility import CONTEXT_SESSIONS, State, VolatilityForecaster, describe
 
 
 class LastReturn(VolatilityForecaster):
@@ -93,6 +93,24 @@ def test_one_model_is_one_vintage_for_all_sessions(synthetic):
     assert answering is model
     assert list(sessions) == list(SESSIONS[10:21])
     assert list(model.iter_vintages(synthetic, "2016-07-02", "2016-07-03")) == []
+
+
+def test_a_plain_model_is_the_source_of_one_vintage(synthetic):
+    model = LastReturn()
+    assert model.vintage_dates() == []
+    model.fit(synthetic.asof(TRAINED))
+    assert model.vintage_dates() == [TRAINED]
+    assert model.vintage_at(ASOF) is model
+    assert model.identity(ASOF) == describe(model)
+    with pytest.raises(ParameterError, match=r"LastReturn holds one vintage; .* train WalkForward\(LastReturn\(\)\)"):
+        model.train(synthetic, SESSIONS[900], ASOF)
+
+
+def test_a_model_without_training_has_no_vintage_dates(synthetic):
+    model = RollingVolatility(40)
+    assert model.train(synthetic, SESSIONS[900], ASOF) is model
+    assert model.fit(synthetic).vintage_dates() == []
+    assert model.vintage_at(SESSIONS[100]) is model
 
 
 def test_refitting_replaces_all_learned_parameters(synthetic):
