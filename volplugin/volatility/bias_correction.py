@@ -1,4 +1,4 @@
-"""The one multiplicative rescale, learned where it will be used: out of sample."""
+"""Variance targets, and the multiplicative rescale of forecasts, estimated out of sample."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from volplugin.volatility.rolling import forward_mean
 
 
 def close_to_close_ratio(panel: PricePanel) -> float:
-    """Mean squared return over mean daily variance proxy: what takes the proxy to the close-to-close scale."""
+    """Mean squared return over mean daily variance proxy: the factor from the proxy to the close-to-close scale."""
     squared, proxy = panel.returns.to_numpy() ** 2, panel.variance.to_numpy()
     both = np.isfinite(squared) & np.isfinite(proxy)
     return float(squared[both].mean() / proxy[both].mean())
@@ -32,7 +32,7 @@ def forward_variance(panel: PricePanel, horizons: Sequence[int], ratio: float) -
 
 
 def purged(y: np.ndarray, horizons: Sequence[int]) -> np.ndarray:
-    """Drop the targets of a table's end that would be known only after it.
+    """Drop the targets that reach beyond the end of a table.
 
     Parameters
     ----------
@@ -60,18 +60,18 @@ def rescale(target: np.ndarray, forecast: np.ndarray) -> np.ndarray:
 
 
 FIRST_FIT = 5 * 252
-"""Sessions that the first of the regressions is fitted on: enough to have seen a storm and a calm."""
+"""Sessions of the first regression, long enough for calm and turbulent markets."""
 
 REFIT = 252
-"""Sessions that each of them answers."""
+"""Sessions between two refits."""
 
 
 def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, names: tuple[str, ...], horizons: Sequence[int]) -> np.ndarray:
     """Realised over forecast variance of a pooled log regression that walks through the training span.
 
-    A factor fitted in sample is too small out of sample: a model has seen the storms that it was fitted
-    on. Here the regression, its in-sample factor included, is refitted year by year on what was known
-    and answers the year after; the mean of realised over forecast variance there is what was missing.
+    A factor estimated in sample is too small out of sample, because the model was fitted on the same turbulent periods.
+    Here the regression, with its in-sample factor, is refitted each year on earlier data and forecasts the next year;
+    the result is the mean of realised over forecast variance in those forecasts.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Scale-free inputs for the pooled models: one table of what was known at each close.
+"""Scale-free inputs of the pooled models: one row per session, computed from data up to its close.
 
-Every input is relative to the asset's own slow variance level b, or a level on a fixed log scale, so no
-scaler is fitted, none can leak, and an asset never seen in training is served like any other. Each row
-is a function of the `FEATURE_LOOKBACK` sessions up to it.
+Each input is relative to the asset's own slow variance level b, or is a level on a fixed log scale. So no scaler is
+fitted that could leak later data, and assets outside the training data need none. Each row is a function of the
+`FEATURE_LOOKBACK` sessions up to it.
 """
 
 from __future__ import annotations
@@ -95,10 +95,10 @@ class Features:
 
 
 def level_bounds(x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Return the least and the greatest of each of `LEVELS` in a table of inputs, of shape (2, 2).
+    """Return the minimum and maximum of each of `LEVELS` in a table of inputs, of shape (2, 2).
 
-    A level beyond those of training would be extrapolated along a slope that a few calm years gave, and end in
-    forecasts of nothing in the midst of a crash. The other inputs are relative, and bounded as they are.
+    A level outside the training range would be extrapolated along a slope estimated on a few calm years, which gives
+    forecasts near zero in a crash. The other inputs are relative and bounded by `MAX_FEATURE`.
     """
     bounds = np.array([[-MAX_FEATURE] * len(LEVELS), [MAX_FEATURE] * len(LEVELS)])
     for column, name in enumerate(LEVELS):
@@ -125,10 +125,10 @@ def without_market(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def reference(panel: PricePanel, universe: list[str]) -> PricePanel | None:
-    """Return the assets whose means are the market-wide inputs, never merely those asked for.
+    """Return the panel whose means are the market-wide inputs, independent of the assets requested.
 
-    Those of `universe` that the panel's market holds, if they are at least half of it. Otherwise a market
-    given on purpose, whole; None if there is none either.
+    It has the assets of `universe` in the panel's market, if they are at least half of the universe; otherwise all
+    assets of the market passed as ``market=``; None without such a market.
     """
     names = [asset for asset in universe if asset in panel.market.assets]
     if 2 * len(names) >= len(universe):
@@ -163,7 +163,7 @@ def build_features(
     names = names or (*OWN, *LEVERAGE, *(() if market is None else MARKET))
     unusable = ~(np.isfinite(own.base) & np.isfinite(panel.tail_values("close", len(own.base))))
     values = np.empty((*own.base.shape, len(names)), dtype)
-    # Column by column into its place: all of them side by side would be several times the table.
+    # One column at a time, because all columns together would need several times the memory of the table.
     for name, column in _columns(panel, market, own, first):
         if name in names:
             values[..., names.index(name)] = column
@@ -190,7 +190,7 @@ def _relative(panel: PricePanel, first: int) -> _Relative:
 
 
 def _up_to(panel: PricePanel, name: str, window: int, first: int) -> tuple[np.ndarray, int]:
-    """Give the rows that windows ending at row `first` or later see, and the place of that row among them."""
+    """Return the rows inside windows that end at row `first` or later, and the position of row `first` among them."""
     seen = max(0, first + 1 - window)
     return panel.tail_values(name, len(panel.sessions) - seen), first - seen
 
@@ -198,7 +198,7 @@ def _up_to(panel: PricePanel, name: str, window: int, first: int) -> tuple[np.nd
 def _columns(
     panel: PricePanel, market: PricePanel | None, own: _Relative, first: int
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Give inputs by name, one after the other, each of shape (n_sessions - first, n_assets) or one column for all."""
+    """Yield inputs by name, each of shape (n_sessions - first, n_assets), or (n_sessions - first, 1) for all assets."""
     yield from zip(HAR, own.ratios, strict=True)
     scale, rows = np.sqrt(own.base), len(own.base)
     returns = panel.tail_values("returns", rows) / scale

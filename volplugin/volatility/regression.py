@@ -11,19 +11,19 @@ from collections.abc import Iterator
 import numpy as np
 
 MINIMUM_ROWS = 120
-"""Days with every regressor and target that a regression needs."""
+"""Least number of rows with every regressor and target."""
 
 AT_ONCE = 50_000
-"""Rows of a table, one a session of an asset, that are worked on at once."""
+"""Rows of a table, one per session and asset, processed at once."""
 
 DEPENDENT = 1e-12
-"""Share of the largest eigenvalue below which a direction of the regressors counts as none."""
+"""Share of the largest eigenvalue below which a direction of the regressors is treated as collinear."""
 
 
 def regress_logs(x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
-    """Least squares of log y on x, one regression a horizon, over rows without a NaN.
+    """Least squares of log y on x, one regression per horizon, over rows without NaN.
 
-    Where regressors depend on each other the slopes are the shortest, as of a pseudo-inverse.
+    With collinear regressors the slopes have the smallest norm (pseudo-inverse).
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def log_moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_regressors + 2, n_regressors + 2)
-        That of tables one after the other is the sum of theirs.
+        Additive: the moments of concatenated tables are the sum of the tables' moments.
     """
     total = np.zeros((x.shape[-1] + 2,) * 2)
     for features, target in _usable(x, y):
