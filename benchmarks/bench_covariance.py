@@ -3,12 +3,16 @@
     make bench-covariance
     python benchmarks/bench_covariance.py --start 2010-01-04 --end 2021-03-15 --cache build/covariance
     python benchmarks/bench_covariance.py --horizon 1     forecasts renewed at every close
+    python benchmarks/bench_covariance.py --prices LATER.parquet --beside NAME STORE --only none --start ... --end ...
 
 Needs the bundle dow30 (`volplugin ingest dow30`) and the peers (benchmarks/requirements.txt and the extra `skfolio`);
 those that are not installed are left out, and named. Every session is an origin, so that all 21 phases of a 21-session
 rebalance are in every mean. Our models answer with the vintages that come with the package; with `--store`, yearly
 vintages trained on the Dow 30 alone are judged too, and trained where that folder lacks them. The covariances of a peer
 are kept in the cache as it finishes, one file each, so that an interrupted run goes on with the next.
+
+With `--prices`, a Parquet file that holds the Dow 30 to 2024, the bundle is not needed; `--beside` judges other
+vintages beside those of the package, in the risk view, in place of our other models.
 
 Prints a Markdown table, a row a model: Gaussian log-likelihood of the returns of a day, in nats (in brackets the
 difference from our risk view and its 95% bootstrap interval); QLIKE (in brackets the same, in percent) and bias
@@ -61,6 +65,19 @@ def own_models(store: Path | None) -> dict[str, tuple[RiskModel, str]]:
         "volplugin, for targeting": (targeting_risk_model(), "risk"),
     }
     return own if store is None else own | {"volplugin, trained on the Dow 30": (default_risk_model(store), "risk")}
+
+
+def beside_models(beside: tuple[tuple[str, str], ...]) -> dict[str, tuple[RiskModel, str]]:
+    """Return the default risk model, and the same with other vintages."""
+    others = {name: (default_risk_model(folder), "risk") for name, folder in beside}
+    return {RISK: (default_risk_model(), "risk"), STRUCTURE: (default_risk_model(), "structure")} | others
+
+
+def later_prices(path: str) -> PricePanel:
+    """Read the reference universe of the newest vintage from a file."""
+    whole = PricePanel.from_parquet(path)
+    names = default_risk_model().volatility.vintage_at(whole.last_session).universe_
+    return PricePanel(**{field: getattr(whole, field)[names] for field in whole.fields})
 
 
 def own_path(model: RiskModel, panel: PricePanel, origins: pd.DatetimeIndex, horizon: int, view: str) -> Timed:
@@ -154,6 +171,8 @@ def by_period(scores: CovarianceScores) -> str:
 @click.option("--end", default="2021-03-15", show_default=True)
 @click.option("--horizon", default=21, show_default=True, help="Sessions that each forecast covers.")
 @click.option("--store", type=click.Path(path_type=Path), help="Vintages trained on the Dow 30; judged too if given.")
+@click.option("--prices", type=click.Path(exists=True), help="Parquet file that holds the Dow 30 to 2024.")
+@click.option("--beside", nargs=2, multiple=True, metavar="NAME STORE", help="Other vintages, and what to call them.")
 @click.option("--cache", default="build/covariance", show_default=True, type=click.Path(path_type=Path))
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated parts of peers' names; all if empty.")
@@ -164,6 +183,8 @@ def main(
     end: str,
     horizon: int,
     store: Path | None,
+    prices: str | None,
+    beside: tuple[tuple[str, str], ...],
     cache: Path,
     jobs: int,
     only: str,
@@ -171,7 +192,7 @@ def main(
     out: Path | None,
 ) -> None:
     """Forecast, judge and print."""
-    panel = read_bundle("dow30")
+    panel = read_bundle("dow30") if prices is None else later_prices(prices)
     forecast_cache = ForecastCache(cache)
     origins = panel.sessions[panel.sessions.slice_indexer(start, end)]
     parts = tuple(part for part in only.split(",") if part)
@@ -180,7 +201,7 @@ def main(
     names = [name for name in wanted if name not in absent]
     if store is not None:
         default_walk_forward(store).train(panel, start, end, n_jobs=jobs)
-    own = own_models(store)
+    own = beside_models(beside) if beside else own_models(store)
     tasks = [delayed(own_path)(model, panel, origins, horizon, view) for model, view in own.values()]
     tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, horizon, forecast_cache) for name in names]
     timed = dict(zip([*own, *names], Parallel(n_jobs=jobs)(tasks), strict=True))

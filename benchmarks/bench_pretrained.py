@@ -1,12 +1,15 @@
 """The pretrained vintages against models fitted on one's own prices, on the shipped Dow 30.
 
     python benchmarks/bench_pretrained.py --panel WIDE.parquet --zero-shot STORE
+    python benchmarks/bench_pretrained.py --prices LATER.parquet --zero-shot STORE --beside NAME STORE
 
 Needs the bundle dow30. WIDE is the panel that the vintages were trained on beside the Dow 30: on both together the
 pooled log-HAR is fitted that they are held against. STORE holds vintages trained without the Dow 30, by
 `volplugin pretrain --panel WIDE.parquet --market dow30 --first 2009 --no-closes --store STORE`. Either may be left
-out. Vintages that were trained in another way stand beside the shipped ones by `--beside NAME STORE`. Prints
-Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year and by
+out. LATER holds the Dow 30 to 2024, which the bundle does not: with it the bundle is not needed, the windows are 2010
+to 2021-03 and 2021-04 to 2024-11, and printed are the tables of both, the reversion of long horizons, and what vintages
+cost that are years old. Vintages that were trained in another way stand beside the shipped ones by `--beside NAME
+STORE`. Prints Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year and by
 stress period; the seeds and their spread; and the seconds to a first forecast after installation.
 """
 
@@ -39,6 +42,10 @@ from volplugin.evaluation import VolatilityScores, forecast_table, volatility_sc
 from volplugin.volatility.pretrained import PretrainedVolatility
 
 HORIZONS = (1, 5, 21)
+WINDOWS = (("2010-01-04", "2021-03-15"), ("2021-04-22", "2024-11-05"))
+LONG = (42, 63, 126, 252)
+AGES = (1, 3, 5)
+LOG_LINEAR, WITHOUT_SEASON = "log-linear, the same inputs", "log-linear without the season"
 SHIPPED, CLOSES, TUNED = "pretrained", "pretrained, closes only", "pretrained, tuned to each stock"
 WIDE_HAR = "log-HAR fitted on the same panel"
 
@@ -106,7 +113,106 @@ def first_forecast() -> str:
     return ", ".join(said)
 
 
+class Older:
+    """Vintages that answer a number of years after the end of their training, rather than within the next."""
+
+    def __init__(self, model: PretrainedVolatility, years: int) -> None:
+        self.model, self.years = model, pd.DateOffset(years=years)
+
+    def predict_path(self, panel: PricePanel, start: str, end: str, horizon: int) -> pd.DataFrame:
+        """Forecast as the vintages of so many years before do; sessions that are too early for it are missing."""
+        sessions = panel.sessions[panel.sessions.slice_indexer(pd.Timestamp(start), pd.Timestamp(end))]
+        ends = [date for date in self.model.store.vintages() if date.month == 12 and date.day > 28]
+        parts = []
+        for date in ends:
+            there = sessions[(sessions >= date + self.years) & (sessions < date + self.years + pd.DateOffset(years=1))]
+            if len(there):
+                vintage = self.model.vintage_at(date)
+                parts.append(vintage.predict_in_sample(panel, there[0], there[-1], (horizon,))[horizon])
+        whole = pd.concat(parts)
+        return whole[~whole.index.duplicated()].reindex(sessions)
+
+
+def reversion(models: dict[str, object], panel: PricePanel, start: str, end: str) -> str:
+    """Mean realised over forecast variance: of all origins, the stormiest 5%, and the calm quarter, by the forecast."""
+    lines = ["| model | h | all | stormiest 5% | calm quarter |", "|---|---|---|---|---|"]
+    squared = panel.returns**2
+    for name, model in models.items():
+        level = (model.predict_path(panel, start, end, 21) ** 2).mean(axis=1)
+        storm, calm = level >= level.quantile(0.95), level <= level.quantile(0.25)
+        for horizon in (21, *LONG):
+            forecast = model.predict_path(panel, start, end, horizon) ** 2
+            realised = squared.rolling(horizon).mean().shift(-horizon).reindex(forecast.index)
+            ratio = (realised / forecast).stack()
+            of = ratio.index.get_level_values(0)
+            found = [float(ratio[chosen.reindex(of).to_numpy()].mean()) for chosen in (level > 0, storm, calm)]
+            lines.append(f"| {name} | {horizon} | {' | '.join(f'{value:.2f}' for value in found)} |")
+    return "\n".join(lines)
+
+
+def ages(shipped: PretrainedVolatility, panel: PricePanel, start: str, end: str) -> str:
+    """QLIKE of vintages that are so many years older than those of the date."""
+    models = {"of the date": shipped} | {f"{years} years older": Older(shipped, years) for years in AGES}
+    scores = volatility_scorecard(
+        forecast_table(models, panel, start, end, HORIZONS), panel, HORIZONS, benchmarks=("of the date",)
+    )
+    lines = [f"| vintage | {' | '.join(f'h={h}' for h in HORIZONS)} |", "|---" * (len(HORIZONS) + 1) + "|"]
+    for name in models:
+        lines.append(f"| {name} | {' | '.join(f'{scores.table.loc[(h, name)].qlike:.4f}' for h in HORIZONS)} |")
+    return "\n".join(lines)
+
+
+def judge_later(prices: str, zero_shot: str | None, beside: tuple[tuple[str, str], ...], store: str | None) -> None:
+    """Judge on the reference universe of the vintages, in both windows, and print the tables."""
+    shipped = PretrainedVolatility()
+    whole = PricePanel.from_parquet(prices)
+    names = shipped.vintage_at(whole.last_session).universe_
+    panel = PricePanel(**{field: getattr(whole, field)[names] for field in whole.fields})
+    (start, _), (_, end) = WINDOWS
+    models: dict[str, object] = {SHIPPED: shipped, CLOSES: OnCloses(shipped)}
+    if zero_shot is not None:
+        models["pretrained without the Dow 30"] = PretrainedVolatility(zero_shot)
+    others = {name: PretrainedVolatility(folder) for name, folder in beside}
+    models |= others
+    if store is not None:
+        models["LSTM trained on the Dow 30"] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(
+            panel, start, end, n_jobs=1
+        )
+    fitted = {
+        LOG_LINEAR: HARVolatility("season"),
+        WITHOUT_SEASON: HARVolatility("lstm"),
+        "log-HAR with market terms": HARVolatility("market"),
+        "log-HAR": HARVolatility(),
+    }
+    models |= {name: WalkForward(each).train(panel, start, end, progress=False) for name, each in fitted.items()}
+    models["EWMA94"] = EWMAVolatility()
+    print(describe_machine())
+    for first, last in WINDOWS:
+        scores = volatility_scorecard(
+            forecast_table(models, panel, first, last, HORIZONS),
+            panel,
+            HORIZONS,
+            benchmarks=(LOG_LINEAR,),
+            calibrated_through=pd.Timestamp(start) - pd.Timedelta(days=1),
+        )
+        print(f"\n{first} to {last}; it: {LOG_LINEAR}\n\n{table(scores, list(models))}\n")
+        for name in models:
+            found = [scores.table.loc[(h, name), f"dm_{LOG_LINEAR}"] for h in HORIZONS]
+            if name != LOG_LINEAR:
+                print(f"DM t of {name}: {', '.join(f'{value:.1f}' for value in found)}")
+        rows = [SHIPPED, *(name for name in models if name != SHIPPED)]
+        for horizon in HORIZONS:
+            print(f"\n{periods(scores.by_year, rows, horizon)}")
+            for name in others:
+                found = scores.by_year.loc[horizon]
+                lower = (found.loc[SHIPPED] < found.loc[name]).sum()
+                print(f"{SHIPPED} is below {name} in {lower} of {found.shape[1]} years")
+        print(f"\n{reversion({SHIPPED: shipped} | others, panel, first, last)}")
+        print(f"\n{ages(shipped, panel, first, last)}")
+
+
 @click.command()
+@click.option("--prices", type=click.Path(exists=True), help="Parquet file that holds the Dow 30 to 2024.")
 @click.option("--panel", "wide", type=click.Path(exists=True), help="Parquet file of the other stocks.")
 @click.option("--zero-shot", type=click.Path(exists=True), help="Store of vintages trained without the Dow 30.")
 @click.option("--beside", nargs=2, multiple=True, metavar="NAME STORE", help="Other vintages, and what to call them.")
@@ -114,6 +220,7 @@ def first_forecast() -> str:
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2021-03-15", show_default=True)
 def main(
+    prices: str | None,
     wide: str | None,
     zero_shot: str | None,
     beside: tuple[tuple[str, str], ...],
@@ -122,6 +229,9 @@ def main(
     end: str,
 ) -> None:
     """Judge, and print the tables."""
+    if prices is not None:
+        judge_later(prices, zero_shot, beside, store)
+        return
     panel, shipped = read_bundle("dow30"), PretrainedVolatility()
     own_har, market_har = (
         WalkForward(HARVolatility(terms)).train(panel, start, end, progress=False) for terms in ("har", "market")

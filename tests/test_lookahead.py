@@ -95,7 +95,7 @@ def test_predict_path_when_listings_change_too(name, learned, synthetic):
 @every_forecaster
 def test_predict_in_sample(name, learned, synthetic, poison):
     model = learned[name].vintage_at(ASOF)
-    for horizon, clean in model.predict_in_sample(synthetic, SESSIONS[850], END, (1, 21)).items():
+    for horizon, clean in model.predict_in_sample(synthetic, SESSIONS[850], END, (1, 21, 63, -21)).items():
         assert_known_part_equal(clean, model.predict_in_sample(poison, SESSIONS[850], END, (horizon,))[horizon])
 
 

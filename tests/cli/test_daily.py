@@ -48,7 +48,7 @@ def test_vintages_are_listed_and_pruned(trained, tmp_path):
 
 
 def test_those_of_the_package_are_not_deleted(home):
-    assert "18 vintages" in home.run("vintages").output
+    assert "21 vintages" in home.run("vintages").output
     assert "come with the package" in home.fails("vintages", "--keep", 1, "--yes")
 
 

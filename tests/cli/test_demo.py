@@ -24,9 +24,9 @@ def test_it_trains_only_on_request(asked, home, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("options", "assets"), [([], 462), (["--train"], 30)])
+@pytest.mark.parametrize(("options", "assets"), [([], 535), (["--train"], 30)])
 def test_the_whole_job(home, tmp_path, options, assets):
-    """The shipped vintages know up to 462 stocks, those trained from nothing the 30 of the bundle."""
+    """The shipped vintages know up to 535 stocks, those trained from nothing the 30 of the bundle."""
     result = home.run("demo", "--out", tmp_path, *options)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "report.html").stat().st_size > 100_000

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from volplugin import ModelStore
+from volplugin import ModelStore, PricePanel
 from volplugin.volatility.lstm import fitting
 from volplugin.volatility.pretrained import PretrainedVolatility
 
@@ -57,3 +57,27 @@ def test_early_stopping_chooses_for_each_network(home, tmp_path):
         chosen = model.vintage_at(date).vintage["steps"].split(", ")
         assert len(chosen) == 2
         assert {int(steps) for steps in chosen} <= {1, 2, 4, 8}
+
+
+def test_a_market_of_the_panels_own_symbols(home, tmp_path):
+    """Named by symbols, it is the reference universe that the vintages name."""
+    own = ModelStore(tmp_path / "own")
+    symbols = PricePanel.from_csv(home.folder / "prices").assets[:4]
+    assert home.run("pretrain", *SMALL, "--market", ",".join(symbols), "--store", own.path).exit_code == 0
+    for date in own.vintages():
+        metadata = own.manifest(date)
+        assert (metadata.universe, len(metadata.assets)) == (list(symbols), 6)
+
+
+def test_the_manifest_counts_the_assets_with_data(store, home):
+    panel = PricePanel.from_csv(home.folder / "prices")
+    for date in store.vintages():
+        assert store.manifest(date).assets_with_data == int(panel.close.loc[:date].notna().any().sum())
+
+
+def test_a_market_that_ends_before_the_panel(home, tmp_path):
+    panel = PricePanel.from_csv(home.folder / "prices")
+    early = panel.asof(panel.sessions[-2]).close.stack().rename("close").rename_axis(["date", "symbol"]).reset_index()
+    early.to_csv(tmp_path / "early.csv", index=False)
+    output = home.fails("pretrain", *SMALL, "--market", tmp_path / "early.csv", "--store", tmp_path / "store")
+    assert f"ends on {panel.sessions[-2].date()}, before the prices to train on, {panel.last_session.date()}" in output

@@ -11,6 +11,7 @@ from volplugin import (
     EstimatorCorrelation,
     EWMACorrelation,
     EWMAVolatility,
+    GeometricBlend,
     HARVolatility,
     PricePanel,
     RefitSchedule,
@@ -26,6 +27,7 @@ from volplugin.errors import (
     NotFittedError,
     ParameterError,
 )
+from volplugin.risk.covariance import EVENT_SHARE
 
 SIMPLE = RiskModel(RollingVolatility(40), RollingCorrelation(60))
 
@@ -364,3 +366,98 @@ def test_real_prices_through_the_crisis(real):
     )
     assert 0.05 < calm < 0.15
     assert 0.4 < storm < 1.2
+
+
+# -- events ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def aware(synthetic) -> RiskModel:
+    """A fitted model that gives event-free forecasts apart. Not to be changed."""
+    return RiskModel(learn(HARVolatility("season"), synthetic), EWMACorrelation(halflife=12))
+
+
+@pytest.mark.parametrize("horizon", [1, 21, 63])
+def test_event_variance_stands_on_the_diagonal(aware, known, horizon):
+    """Sigma = D_s rho D_s + diag(sigma^2 - s^2), with rho as it is without events."""
+    forecast = aware.forecast(known, horizon)
+    paths = aware.volatility.predict_in_sample(known, ASOF, ASOF, (horizon, -horizon))
+    sigma, event_free = (paths[key].loc[ASOF, forecast.assets].to_numpy() for key in (horizon, -horizon))
+    s = np.sqrt(np.minimum(sigma**2, np.sqrt(sigma**2 * event_free**2)))
+    assert (s < sigma).any()
+    blind = HARVolatility("season").restore(
+        {name: array for name, array in aware.volatility.get_state().items() if name != "free"},
+        TRAINED,
+        aware.volatility.assets_,
+        aware.volatility.universe_,
+    )
+    rho = RiskModel(blind, aware.correlation).forecast(known, horizon).correlation.to_numpy()
+    expected = np.outer(s, s) * rho + np.diag(sigma**2 - s**2)
+    np.testing.assert_allclose(forecast.covariance, expected, rtol=1e-9)
+    np.testing.assert_allclose(forecast.volatility, sigma, rtol=1e-9)
+    assert np.linalg.eigvalsh(forecast.covariance)[0] > 0
+
+
+def test_the_diagnostics_name_event_variance(aware, known):
+    forecast = aware.forecast(known, 21)
+    paths = aware.volatility.predict_in_sample(known, ASOF, ASOF, (21, -21))
+    ratio = (paths[-21] / paths[21]).loc[ASOF, forecast.assets]
+    expected = {asset: 1 - value for asset, value in ratio.items() if value < 1}
+    assert forecast.diagnostics["event_variance"] == pytest.approx(expected)
+    assert forecast.events == [asset for asset, share in expected.items() if share >= EVENT_SHARE]
+    few = forecast.select(forecast.assets[::-1][:3])
+    assert few.events == [asset for asset in few.assets if asset in forecast.events]
+    off = ~np.eye(len(forecast.assets), dtype=bool)
+    assert forecast.diagnostics["average_correlation"] == pytest.approx(forecast.correlation.to_numpy()[off].mean())
+
+
+def test_models_without_an_event_free_forecast_have_no_events(model, known):
+    forecast = model.forecast(known)
+    assert forecast.diagnostics["event_variance"] == {}
+    assert forecast.events == []
+
+
+def test_events_in_a_path_and_session_by_session(known):
+    """The same from a path foreseen in one go, from single forecasts, and with a network's carried state."""
+    lstm = tiny_lstm().set_params(seeds=(0,), steps=30).fit(known.asof(TRAINED))
+    model = RiskModel(lstm, EWMACorrelation(halflife=12))
+    wanted, session_by_session = SESSIONS[1040:1061], model.backtest_forecaster()
+    for forecast in model.forecast_path(known, wanted):
+        cut = known.asof(forecast.asof)
+        for other in (session_by_session.forecast(cut), model.forecast(cut)):
+            same(forecast, other, tolerance=1e-6)
+            assert other.diagnostics["event_variance"] == pytest.approx(
+                forecast.diagnostics["event_variance"], abs=1e-5
+            )
+
+
+def test_a_blend_of_an_event_aware_model_is_event_aware(known):
+    blend = GeometricBlend([HARVolatility("season"), HARVolatility("market")], rescale=False)
+    forecast = RiskModel(blend.fit(known.asof(TRAINED)), EWMACorrelation(12)).forecast(known)
+    assert forecast.diagnostics["event_variance"]
+
+
+def test_a_missing_bar_today_is_no_event(aware, synthetic):
+    """In a halt the forecasts of the last bar stand, event-free ones too."""
+    forecast = aware.forecast(synthetic.asof(HALTED[1]), 5)
+    assert 0 <= forecast.diagnostics["event_variance"].get("ECHO", 0.0) < 1
+
+
+# -- staleness -------------------------------------------------------------------------------------
+
+
+def test_a_model_of_more_than_a_year_ago_is_stale_and_logged_once(synthetic, caplog):
+    model = RiskModel(HARVolatility().fit(synthetic.asof(SESSIONS[700])), EWMACorrelation(12))
+    year_later = SESSIONS[700] + pd.DateOffset(years=1)
+    within, beyond = (synthetic.asof(year_later + pd.Timedelta(days=days)) for days in (0, 7))
+    assert model.forecast(within).diagnostics["stale"] == ""
+    assert not caplog.records
+    for panel in (beyond, beyond, synthetic.asof(ASOF)):
+        stale = model.forecast(panel).diagnostics["stale"]
+        assert f"trained through {SESSIONS[700].date()}, " in stale
+        assert "volplugin pretrain" in stale
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_what_learns_nothing_is_never_stale(synthetic):
+    assert SIMPLE.forecast(synthetic.asof(ASOF)).diagnostics["stale"] == ""

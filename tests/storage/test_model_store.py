@@ -392,6 +392,7 @@ def rewrite(store: ModelStore, **changes) -> None:
         ({"trained_through": ["2009-12-31"]}, "trained_through is not a date"),
         ({"universe": ...}, "manifest.json lacks universe"),
         ({"surprise": 1}, "manifest.json adds surprise"),
+        ({"assets_with_data": "two"}, "manifest.json: assets_with_data is not a number of assets"),
         ({"format": 1}, "is of format 1, and this version of volplugin reads format 2"),
         ({"format": 99}, "is of format 99, and"),
         ({"format": "2"}, "is of format '2', and"),

@@ -146,11 +146,17 @@ def test_tuning_does_not_depend_on_later_prices(store, synthetic):
 def test_the_shipped_vintages():
     model = LSTMVolatility.pretrained()
     dates = model.store.vintages()
-    assert [date.year for date in dates] == [*range(2004, 2021), 2021]
-    assert dates[-1] == pd.Timestamp("2021-04-21")
+    assert [date.year for date in dates] == list(range(2004, 2025))
+    assert dates[-1] == pd.Timestamp("2024-12-06")
     assert sum(file.stat().st_size for file in model.store.path.rglob("*") if file.is_file()) < 12e6
     for date in (dates[0], dates[-1]):
-        assert model.store.load(date)[1].trained_through == str(date.date())
+        metadata = model.store.load(date)[1]
+        assert metadata.trained_through == str(date.date())
+        assert (len(metadata.universe), len(metadata.assets)) == (30, 535)
+        assert 380 < metadata.assets_with_data <= 535
+    assert model.vintage_at(dates[-1]).event_aware
+    for member in model.vintage_at(dates[-1]).forecasters_:
+        assert member.all_horizons == (1, 5, 21, 42, 63, 126, 252)
 
 
 def test_the_shipped_vintages_are_those_of_the_backbone():

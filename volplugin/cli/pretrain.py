@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pandas as pd
 
 from volplugin.cli.options import DATE, address_option, backend_option, jobs_option, read_prices, working
 from volplugin.cli.resources import Cost
+
+if TYPE_CHECKING:
+    from volplugin.data.panel import PricePanel
 
 
 @click.command()
@@ -21,13 +25,14 @@ from volplugin.cli.resources import Cost
 )
 @click.option(
     "--market",
-    help="Reference universe of the market-wide inputs, given like a panel.  [default: all that is trained on]",
+    help="Reference universe of the market-wide inputs: symbols of the panel, such as AAPL,MSFT, or prices given like "
+    "a panel, which must not end before it.  [default: all that is trained on]",
 )
 @click.option("--store", required=True, type=click.Path(file_okay=False), help="Folder of vintages to write.")
 @click.option("--first", default=2004, show_default=True, help="Year whose end is the first vintage.")
 @click.option("--end", type=DATE, default=None, help="Last session to train on.  [default: the panel's last]")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Networks of an ensemble.")
-@click.option("--steps", default=600, show_default=True, type=click.IntRange(min=1), help="Gradient steps of training.")
+@click.option("--steps", default=2400, show_default=True, type=click.IntRange(min=1), help="Gradient steps.")
 @click.option(
     "--early-stopping",
     is_flag=True,
@@ -65,9 +70,9 @@ def pretrain(
     from volplugin.workflows.pretrain import step_choices
 
     panel = PricePanel.concat([read_prices(name) for name in panels])
-    if market is not None:
-        panel = panel.with_market(read_prices(market))
     panel = panel if end is None else panel.asof(end)
+    if market is not None:
+        panel = panel.with_market(_reference(market, panel))
     forecaster = backbone(seeds, step_choices(steps) if early_stopping else steps, closes)
     cost = Cost()
     with working(backend, address, panel):
@@ -80,3 +85,20 @@ def pretrain(
         f"{size:.1f} MB"
     )
     click.echo(cost.said(jobs if backend == "loky" else 1))
+
+
+def _reference(name: str, panel: PricePanel) -> PricePanel:
+    """Return some of a panel's assets by their symbols, or the prices of that name."""
+    from volplugin.data.panel import PricePanel
+    from volplugin.errors import ParameterError
+
+    symbols = name.split(",")
+    if set(symbols) <= set(map(str, panel.assets)):
+        return PricePanel(**{field: getattr(panel, field)[symbols] for field in panel.fields})
+    market = read_prices(name)
+    if market.last_session < panel.last_session:
+        raise ParameterError(
+            f"--market {name} ends on {market.last_session.date()}, before the prices to train on, "
+            f"{panel.last_session.date()}; bring it up to date, or name symbols of the panel"
+        )
+    return market

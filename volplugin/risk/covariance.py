@@ -55,6 +55,9 @@ class ForecastDiagnostics(Mapping[str, Any]):
         return ForecastDiagnostics, (dict(self),)
 
 
+EVENT_SHARE = 0.1
+"""Share of an asset's variance that makes it one with an expected event."""
+
 Weights: TypeAlias = pd.Series | Mapping[Any, float]
 
 
@@ -110,6 +113,16 @@ class CovarianceForecast:
     def assets(self) -> pd.Index:
         """Asset labels, in order."""
         return self.volatility.index
+
+    @property
+    def events(self) -> list[Any]:
+        """Assets with a move of their own expected within the horizon, such as on earnings.
+
+        Those of whose variance at least `EVENT_SHARE` is event variance, which ``diagnostics["event_variance"]`` has
+        by asset.
+        """
+        shares = self.diagnostics.get("event_variance", {})
+        return [asset for asset in self.assets if shares.get(asset, 0.0) >= EVENT_SHARE]
 
     @property
     def covariance(self) -> pd.DataFrame:

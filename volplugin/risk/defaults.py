@@ -46,7 +46,7 @@ def default_volatility() -> VolatilityForecaster:
 VOLATILITIES: dict[str, Callable[[], VolatilityForecaster]] = {
     "LSTM": lambda: WalkForward(default_volatility()),
     PRETRAINED: PretrainedVolatility,
-    "log-linear": lambda: WalkForward(HARVolatility(terms="lstm")),
+    "log-linear": lambda: WalkForward(HARVolatility(terms="season")),
     "HAR-market": lambda: WalkForward(HARVolatility(terms="market")),
     "HAR": lambda: WalkForward(HARVolatility()),
     "HAR-own": lambda: WalkForward(HARVolatility(pooled=False)),

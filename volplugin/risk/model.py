@@ -1,7 +1,8 @@
-"""Sigma = D rho D from a volatility forecaster and a correlation estimator."""
+"""Sigma = D_s rho D_s + diag(sigma^2 - s^2) from a volatility forecaster and a correlation estimator."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.repair import average
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, past_rows
@@ -19,8 +21,13 @@ from volplugin.risk.volatility_history import PastVolatility
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.base import VolatilityForecaster
 
+logger = logging.getLogger(__name__)
+
 MAX_STANDARDIZED_RETURN = 4.2
 """Largest devolatilised return, in standard deviations, that a correlation hears."""
+
+STALE_YEARS = 1
+"""Years after the end of its training from which a model is named in `diagnostics` as stale."""
 
 SHORT_HISTORY = 252
 """Bars below which `diagnostics` names an asset as having a short history."""
@@ -33,6 +40,11 @@ class RiskModel(BaseEstimator):
     them, ``z_t = r_t / sigma(t | t-1)``; the correlation of z is combined with today's volatilities.
     Correlations are estimated on the assets together with the panel's market, so that a forecast
     does not depend on who else is asked for.
+
+    A move that a company is expected to make, such as on its earnings, is its own. Of a forecaster that gives an
+    event-free forecast sigma0 apart, only the part ``s^2 = min(sigma^2, sigma sigma0)`` of the variance is
+    correlated; the rest, the event variance, stands on the diagonal of Sigma. Sigma is positive semi-definite by
+    construction, and the forecast's correlation is that of Sigma, ``rho_ij s_i s_j / (sigma_i sigma_j)``.
 
     Parameters
     ----------
@@ -130,6 +142,22 @@ class RiskModel(BaseEstimator):
             for session in wanted[wanted.slice_indexer(span[0], span[-1])]:
                 yield ahead.forecast(panel.asof(session), horizon, view)
 
+    def _staleness(self, volatility: VolatilityForecaster, asof: pd.Timestamp) -> str:
+        """Say that a model's training ended long ago, and log it once for each such model; nothing if it did not."""
+        through = getattr(volatility, "trained_through_", None)
+        if not volatility.requires_fit or through is None or asof <= through + pd.DateOffset(years=STALE_YEARS):
+            return ""
+        years = (asof - through).days / 365.25
+        text = (
+            f"the volatility model was trained through {through.date()}, {years:.1f} years before {asof.date()}; "
+            "train a newer one: volplugin pretrain --panel PRICES --store DIR"
+        )
+        logged = self.__dict__.setdefault("logged_", set())
+        if through not in logged:
+            logged.add(through)
+            logger.warning(text)
+        return text
+
     def backtest_forecaster(self, cache: ForecastCache | None = None) -> BacktestForecaster:
         """Return a forecaster for a run over increasing sessions, as a backtest makes.
 
@@ -186,6 +214,10 @@ class BacktestForecaster:
         live = np.isfinite(sigma.to_numpy())
         sigma, seen = (sigma, z) if live.all() else (sigma[live], z.loc[:, live])
         rho, metadata = self.model.correlation.diagnose(seen, view)
+        event_share = _event_shares(sigma, past.get(-horizon))
+        if event_share.any():
+            rho = _with_event_diagonal(rho, event_share)
+            metadata = metadata | _facts_of(rho)
         self._portfolios.keep(volatility, universe_panel.assets)
         known = PastForecasts(
             horizon, returns, past[horizon], z, window.market.assets, self.model.correlation, self._portfolios
@@ -200,6 +232,8 @@ class BacktestForecaster:
                 "excluded": excluded,
                 "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
                 "fallbacks": volatility.fallbacks(universe_panel) | metadata["fallbacks"],
+                "stale": self.model._staleness(volatility, panel.last_session),
+                "event_variance": _shares_by_asset(sigma.index, event_share, names),
                 "view": view,
             }
         )
@@ -224,6 +258,36 @@ def _devolatilised(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
         index=returns.index,
         columns=returns.columns,
     )
+
+
+def _event_shares(sigma: pd.Series, event_free: pd.DataFrame | None) -> np.ndarray:
+    """Share of each variance that is event variance, ``1 - min(1, sigma0 / sigma)``; zero where nothing is known."""
+    if event_free is None:
+        return np.zeros(len(sigma))
+    ratio = event_free.iloc[-1].reindex(sigma.index).to_numpy() / sigma.to_numpy()
+    return 1 - np.minimum(np.where(np.isfinite(ratio), ratio, 1.0), 1.0)
+
+
+def _with_event_diagonal(rho: pd.DataFrame, event_share: np.ndarray) -> pd.DataFrame:
+    """Return the correlation of Sigma: that of what is correlated, times its share of each volatility."""
+    kept = np.sqrt(1 - event_share)
+    values = rho.to_numpy() * np.outer(kept, kept)
+    np.fill_diagonal(values, 1.0)
+    return pd.DataFrame(values, rho.index, rho.columns)
+
+
+def _facts_of(rho: pd.DataFrame) -> dict[str, Any]:
+    values = rho.to_numpy()
+    return {
+        "average_correlation": Deferred(lambda: average(values)),
+        "condition_number": Deferred(lambda: float(np.linalg.cond(values))),
+    }
+
+
+def _shares_by_asset(assets: pd.Index, event_share: np.ndarray, names: list[Any]) -> dict[Any, float]:
+    """Give the shares of some assets that are not zero."""
+    shares = dict(zip(assets, event_share.tolist(), strict=True))
+    return {asset: shares[asset] for asset in names if shares[asset] > 0}
 
 
 def _split(window: PricePanel, sigma: pd.Series, demanded: bool) -> tuple[list[Any], dict[Any, str]]:

@@ -32,17 +32,21 @@ class PastVolatility:
         self._known = _Record({}, pd.DatetimeIndex([]), pd.Index([]))
 
     def of(self, model: VolatilityForecaster, panel: PricePanel, rows: int, horizon: int) -> Paths:
-        """Forecasts for one session and for `horizon` ones, at the last `rows` sessions of the panel."""
+        """Forecasts for one session and for `horizon` ones, at the last `rows` sessions of the panel.
+
+        Of a model that is `event_aware` the event-free forecasts for `horizon` sessions too, under minus `horizon`.
+        """
         sessions = panel.sessions[-rows:]
+        wanted = sorted({1, horizon, *((-horizon,) if model.event_aware else ())})
         known = self._known
         if (
             self._online_predictor is None
             or model is not self._online_predictor.model
-            or not {1, horizon} <= known.values.keys()
+            or not known.values.keys() >= set(wanted)
             or not known.assets.equals(panel.assets)
         ):
             self._online_predictor = model.online_predictor()
-            paths = self._afresh(self._online_predictor, panel, sessions, sorted({1, horizon}))
+            paths = self._afresh(self._online_predictor, panel, sessions, wanted)
             self._known = known = _Record.of(paths)
         unknown = known.lacks(sessions)
         if len(unknown):

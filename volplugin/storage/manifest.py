@@ -8,7 +8,7 @@ import json
 import re
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,10 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts of one vintage."""
+    """The facts of one vintage.
+
+    `assets_with_data` counts the assets with a price on or before its date; None where a store does not say.
+    """
 
     trained_through: str
     fingerprint: str
@@ -93,6 +96,11 @@ class Manifest:
     universe: list[str]
     checksum: str
     format: int = FORMAT
+    assets_with_data: int | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the fields that the file has."""
+        return {name: fact for name, fact in asdict(self).items() if fact is not None}
 
 
 def read_manifest(file: Path, root: Path) -> Manifest:
@@ -106,12 +114,13 @@ def read_manifest(file: Path, root: Path) -> Manifest:
     metadata = read_json(file, root)
     check_format(metadata, file)
     names = {field.name for field in fields(Manifest)}
-    if metadata.keys() != names:
-        wrong = [f"lacks {name}" for name in sorted(names - metadata.keys())]
+    lacking = names - metadata.keys() - OPTIONAL.keys()
+    if lacking or metadata.keys() - names:
+        wrong = [f"lacks {name}" for name in sorted(lacking)]
         wrong += [f"adds {name}" for name in sorted(metadata.keys() - names)]
         raise StoreCorruptError(f"{file} {', '.join(wrong)}; delete the vintage's folder and train again")
-    for name, (check, should) in FIELDS.items():
-        if not check(metadata[name]):
+    for name, (check, should) in (FIELDS | OPTIONAL).items():
+        if name in metadata and not check(metadata[name]):
             raise StoreCorruptError(f"{file}: {name} is not {should}; delete the vintage's folder and train again")
     if metadata["trained_through"] != file.parent.name:
         raise StoreCorruptError(
@@ -171,6 +180,10 @@ def _is_labels(value: Any) -> bool:
     )
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
 def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
@@ -183,3 +196,8 @@ FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checksum": (_is_digest, "64 hexadecimal digits"),
 }
 """By field of a manifest: whether a value will do, and what it should be."""
+
+OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "assets_with_data": (_is_count, "a number of assets"),
+}
+"""The same of fields that a manifest may be without."""

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +147,7 @@ class ModelStore:
         """
         folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
         tensors = read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT)
-        if vintage_checksum(tensors, asdict(manifest)) != manifest.checksum:
+        if vintage_checksum(tensors, manifest.metadata()) != manifest.checksum:
             raise StoreCorruptError(
                 f"{folder / TENSORS} and {MANIFEST} are not what was written together (truncated or altered); "
                 "delete the vintage's folder and train again"

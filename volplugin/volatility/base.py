@@ -46,6 +46,16 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         """Horizons in sessions that the model is fitted for; other horizons are interpolated."""
         return FITTED_HORIZONS
 
+    @property
+    def all_horizons(self) -> tuple[int, ...]:
+        """Horizons in sessions that forecasts are interpolated between: the fitted ones, and longer ones if any."""
+        return self.fitted_horizons
+
+    @property
+    def event_aware(self) -> bool:
+        """Whether the model also has an event-free forecast, without expected company events."""
+        return False
+
     # -- public interface -------------------------------------------------------------------
 
     def fit(self, panel: PricePanel, *, market: PricePanel | None = None) -> Self:
@@ -162,7 +172,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         start, end : str or Timestamp
             First and last session.
         horizons : sequence of int, default (1,)
-            In sessions.
+            In sessions; minus a horizon selects the event-free forecast of an `event_aware` model.
 
         Returns
         -------
@@ -179,7 +189,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         if begin >= stop:
             raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
         first = max(0, begin - self.lookback + 1)
-        paths = self._predict_paths(known.tail(stop - first), tuple(horizons), begin - first)
+        paths = self._paths(known.tail(stop - first), tuple(horizons), begin - first)
         return {horizon: path.iloc[begin - first :].reindex(columns=panel.assets) for horizon, path in paths.items()}
 
     def check_no_lookahead(self, asof: pd.Timestamp) -> None:
@@ -247,8 +257,18 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         """Forecast from the last session of a panel cut to `lookback` sessions."""
         return self._predict_paths(panel, (horizon,), len(panel.sessions) - 1)[horizon].iloc[-1]
 
+    def _paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
+        """`_predict_paths`; for a model that is not `event_aware` the event-free forecast is the forecast."""
+        if self.event_aware or not without_events(horizons):
+            return self._predict_paths(panel, horizons, first)
+        paths = self._predict_paths(panel, tuple(sorted({abs(horizon) for horizon in horizons})), first)
+        return {horizon: paths[abs(horizon)] for horizon in horizons}
+
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
-        """`_predict_path` at several horizons; overridden by models whose horizons share their computation."""
+        """`_predict_path` at several horizons; overridden by models whose horizons share their computation.
+
+        Minus a horizon selects the event-free forecast of an `event_aware` model.
+        """
         return {horizon: self._predict_path(panel, horizon, first) for horizon in horizons}
 
     def _predict_path(self, panel: PricePanel, horizon: int, first: int) -> pd.DataFrame:
@@ -268,11 +288,11 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
     # -- shared by implementations ----------------------------------------------------------
 
     def _from_fitted_horizons(
-        self, variance: np.ndarray, panel: PricePanel, horizons: tuple[int, ...]
+        self, variance: np.ndarray, panel: PricePanel, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
-        """Volatility at any horizons from the variance at the fitted horizons, the last axis of the array."""
+        """Volatility at any horizons from the variance at `all_horizons`, the last axis of the array."""
         return {
-            horizon: self._volatility_frame(interpolate_variance(variance, self.fitted_horizons, horizon), panel)
+            horizon: self._volatility_frame(interpolate_variance(variance, self.all_horizons, horizon), panel)
             for horizon in horizons
         }
 
@@ -296,6 +316,16 @@ class OnlinePredictor:
     ) -> dict[int, pd.DataFrame]:
         """Forecast as `VolatilityForecaster.predict_in_sample` does."""
         return self.model.predict_in_sample(panel, start, end, horizons)
+
+
+def with_events(horizons: Sequence[int]) -> tuple[int, ...]:
+    """Return the positive horizons: forecasts with expected company events."""
+    return tuple(horizon for horizon in horizons if horizon > 0)
+
+
+def without_events(horizons: Sequence[int]) -> tuple[int, ...]:
+    """Return the negative horizons: event-free forecasts."""
+    return tuple(horizon for horizon in horizons if horizon < 0)
 
 
 def _check_horizon(horizon: int) -> None:

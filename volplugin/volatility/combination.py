@@ -36,6 +36,11 @@ class CombinedVolatility(VolatilityForecaster):
         """Whether any member requires a fit."""
         return any(member.requires_fit for member in self.forecasters)
 
+    @property
+    def event_aware(self) -> bool:
+        """Whether any member is."""
+        return any(member.event_aware for member in self._members)
+
     def _check_parameters(self) -> None:
         if len(self.forecasters) == 0 or not all(isinstance(one, VolatilityForecaster) for one in self.forecasters):
             raise ParameterError(f"forecasters is {self.forecasters!r}; pass a list of one or more forecasters")
@@ -165,7 +170,7 @@ class GeometricBlend(JointVolatility):
     # -- forecasting ------------------------------------------------------------------------
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> Paths:
-        paths = [member._predict_paths(panel, horizons, first) for member in self._members]
+        paths = [member._paths(panel, horizons, first) for member in self._members]
         return {horizon: np.exp(self._log_mean(paths, horizon)) * self._scale(horizon) for horizon in horizons}
 
     def _log_mean(self, paths: list[Paths], horizon: int) -> pd.DataFrame:
@@ -175,7 +180,7 @@ class GeometricBlend(JointVolatility):
 
     def _scale(self, horizon: int) -> float:
         """Return the factor of the volatility at a horizon, the square root of the variance factor."""
-        return float(np.sqrt(np.interp(horizon, FITTED_HORIZONS, self.factor_))) if self.rescale else 1.0
+        return float(np.sqrt(np.interp(abs(horizon), FITTED_HORIZONS, self.factor_))) if self.rescale else 1.0
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Return the fallbacks of the members, each with the name of its class."""
@@ -243,7 +248,7 @@ class FallbackChain(CombinedVolatility):
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> Paths:
         found: Paths = {}
         for member in filter(_answers, self._members):
-            paths = member._predict_paths(panel, horizons, first)
+            paths = member._paths(panel, horizons, first)
             found = {horizon: found[horizon].fillna(path) if found else path for horizon, path in paths.items()}
             if all(path.iloc[first:].notna().to_numpy().all() for path in found.values()):
                 break

@@ -7,7 +7,7 @@ fitted that could leak later data, and assets outside the training data need non
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike
 from volplugin.data.panel import PricePanel
 from volplugin.volatility.base import CONTEXT_SESSIONS
 from volplugin.volatility.rolling import ew_mean, rolling_mean
+from volplugin.volatility.season import SEASON, SEASON_WINDOW, season_inputs
 
 BASE_SPAN = 500
 BASE_WINDOW = 750
@@ -36,21 +37,34 @@ FEATURE_LOOKBACK = BASE_WINDOW + CONTEXT_SESSIONS
 
 OWN = ("variance_1", "variance_5", "variance_22", "return", "absolute_return", "overnight", "volume", "level")
 MARKET = ("market_1", "market_5", "market_22", "market_return", "market_level")
-RECURRENT = tuple(name for name in OWN if name != "level")
+RECURRENT = (*(name for name in OWN if name != "level"), *SEASON)
 """What the recurrent layers see. Levels and market-wide inputs, which tell one year from another and so invite
 learning the years by heart, reach the output through the linear skip alone."""
 
-ALONE = (*RECURRENT, "level")
-INPUTS = (*ALONE, *MARKET)
-"""What the LSTM's linear skip sees, without the market and with it."""
+ALONE = OWN
+INPUTS = (*OWN, *MARKET)
+SEASONAL = (*RECURRENT, "level", *MARKET)
+"""What the LSTM's linear skip sees: without the market, with it, and with the earnings season too."""
 
 LEVELS = ("level", "market_level")
 """The inputs that are not relative, but say how high volatility is."""
 
-CLOSES = tuple(name for name in INPUTS if name not in ("overnight", "volume"))
+CLOSES, SEASONAL_CLOSES = (
+    tuple(name for name in names if name not in ("overnight", "volume")) for names in (INPUTS, SEASONAL)
+)
 
-INPUT_SETS = {"all": INPUTS, "own": ALONE, "closes": CLOSES}
-"""Sets of inputs by name: all, without market-wide ones, and those that closes alone give."""
+INPUT_SETS = {
+    "season": SEASONAL,
+    "season-closes": SEASONAL_CLOSES,
+    "all": INPUTS,
+    "own": ALONE,
+    "closes": CLOSES,
+}
+"""Sets of inputs by name: all, those that closes alone give; all and closes without the earnings season, and those
+without anything market-wide."""
+
+CLOSES_ONLY = ("season-closes", "closes")
+"""Sets that read closes alone, whatever else a panel holds."""
 
 HAR = ("variance_1", "variance_5", "variance_22")
 LEVERAGE = ("negative_return",)
@@ -120,8 +134,13 @@ def clip_levels(x: np.ndarray, names: tuple[str, ...], bounds: np.ndarray) -> np
 
 
 def without_market(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of inputs that an asset has by itself."""
-    return tuple(name for name in names if name not in MARKET)
+    """Return the names of inputs that need no reference universe."""
+    return tuple(name for name in names if name not in MARKET and name not in SEASON)
+
+
+def without_season(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of inputs that know nothing of the earnings season."""
+    return tuple(name for name in names if name not in SEASON)
 
 
 def reference(panel: PricePanel, universe: list[str]) -> PricePanel | None:
@@ -155,18 +174,23 @@ def build_features(
     first : int, default 0
         First row wanted.
     names : tuple of str, optional
-        Inputs wanted; all that there are if not given.
+        Inputs wanted; all that there are if not given. Those of the season are missing, so zero, without a market.
     dtype : data type, default float
         Of the table; single precision is enough to train on, and half the memory.
     """
     own = _relative(panel, first)
-    names = names or (*OWN, *LEVERAGE, *(() if market is None else MARKET))
+    names = names or (*OWN, *LEVERAGE, *(() if market is None else (*MARKET, *SEASON)))
     unusable = ~(np.isfinite(own.base) & np.isfinite(panel.tail_values("close", len(own.base))))
-    values = np.empty((*own.base.shape, len(names)), dtype)
+    values = np.zeros((*own.base.shape, len(names)), dtype)
     # One column at a time, because all columns together would need several times the memory of the table.
     for name, column in _columns(panel, market, own, first):
         if name in names:
             values[..., names.index(name)] = column
+    if market is not None and not set(names).isdisjoint(SEASON):
+        moves = _idiosyncratic_moves(panel, market, first)
+        for name, column in season_inputs(*moves, own.base, min(first, SEASON_WINDOW - 1)):
+            if name in names:
+                values[..., names.index(name)] = column
     np.copyto(values, 0.0, where=~np.isfinite(values))
     np.clip(values, -MAX_FEATURE, MAX_FEATURE, out=values)
     values[unusable] = np.nan
@@ -219,16 +243,60 @@ def _relative_volume(volume: np.ndarray, first: int) -> np.ndarray:
     return np.log(traded[first:] / rolling_mean(traded, QUARTER, MONTH, first))
 
 
+def _idiosyncratic_moves(panel: PricePanel, market: PricePanel, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Squared moves that are not the market's, overnight and daily, in the rows that season inputs from `first` see.
+
+    Without opens the daily moves stand for the overnight ones.
+    """
+    count = len(panel.sessions) - max(0, first + 1 - SEASON_WINDOW)
+    own = market is panel
+
+    def squared(name: str, centre: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        moves = panel.tail_values(name, count)
+        middle = (
+            centre(moves)
+            if own
+            else _at_sessions(panel, market, count, lambda rows: centre(market.tail_values(name, rows)))
+        )
+        return (moves - middle[:, None]) ** 2
+
+    daily = squared("returns", _cross_mean)
+    with_opens = panel.has_ranges and market.has_ranges
+    return (squared("overnight", _cross_median) if with_opens else daily), daily
+
+
 def _market_inputs(panel: PricePanel, market: PricePanel, own: _Relative, first: int) -> list[np.ndarray]:
     """Means over the reference universe at the panel's sessions, each of shape (n_sessions - first,)."""
-    rows = market.sessions.get_indexer(panel.sessions[first:])
-    there = rows >= 0
-    begin = int(rows.min(where=there, initial=len(market.sessions) - 1))
+    rows, there, begin = _rows_of(panel, market, len(panel.sessions) - first)
     theirs = own if market is panel else _relative(market, begin)
     base = _cross_mean(theirs.base)
     returned = _cross_mean(market.tail_values("returns", len(base))) / np.sqrt(base)
     means = [*(_cross_mean(ratio) for ratio in theirs.ratios), returned, np.log(base) + CENTRE]
     return [np.where(there, mean[np.where(there, rows - begin, 0)], np.nan) for mean in means]
+
+
+def _rows_of(panel: PricePanel, market: PricePanel, count: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows of the market at the panel's last sessions, where it has them, and the first of them."""
+    rows = market.sessions.get_indexer(panel.sessions[len(panel.sessions) - count :])
+    there = rows >= 0
+    return rows, there, int(rows.min(where=there, initial=len(market.sessions) - 1))
+
+
+def _at_sessions(panel: PricePanel, market: PricePanel, count: int, series: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Give a market-wide series, made of a number of its last rows, at the panel's last sessions."""
+    rows, there, begin = _rows_of(panel, market, count)
+    return np.where(there, series(len(market.sessions) - begin)[np.where(there, rows - begin, 0)], np.nan)
+
+
+def _cross_median(values: np.ndarray) -> np.ndarray:
+    ordered = np.sort(values, axis=1)  # NaN comes last
+    number = np.isfinite(ordered).sum(axis=1)
+    row, low, high = (
+        np.arange(len(values)),
+        np.maximum(number - 1, 0) // 2,
+        np.minimum(number // 2, values.shape[1] - 1),
+    )
+    return np.where(number > 0, (ordered[row, low] + ordered[row, high]) / 2, np.nan)
 
 
 def _cross_mean(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.volatility.base import State, VolatilityForecaster
+from volplugin.volatility.base import State, VolatilityForecaster, with_events, without_events
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
 from volplugin.volatility.features import (
     FEATURE_LOOKBACK,
@@ -16,17 +16,27 @@ from volplugin.volatility.features import (
     MARKET,
     NO_REFERENCE,
     OWN,
+    Features,
     build_features,
     clip_levels,
     level_bounds,
     reference,
     without_market,
+    without_season,
 )
-from volplugin.volatility.regression import regress_logs
+from volplugin.volatility.regression import forecast_ratio, regress_logs
+from volplugin.volatility.reversion import TermStructure, all_horizons
+from volplugin.volatility.season import SEASON
 from volplugin.volatility.term_structure import FITTED_HORIZONS
 
-TERMS = {"har": HAR, "market": (*HAR, *LEVERAGE, *MARKET), "lstm": (*OWN, *MARKET)}
-"""Regressors by name: the classic three, with market and leverage terms, or all that the LSTM sees."""
+TERMS = {
+    "har": HAR,
+    "market": (*HAR, *LEVERAGE, *MARKET),
+    "lstm": (*OWN, *MARKET),
+    "season": (*OWN, *MARKET, *SEASON),
+}
+"""Regressors by name: the classic three, with market and leverage terms, or all that the LSTM sees, without the
+earnings season and with it."""
 
 
 class HARVolatility(VolatilityForecaster):
@@ -41,8 +51,9 @@ class HARVolatility(VolatilityForecaster):
 
     Parameters
     ----------
-    terms : {"har", "market", "lstm"}, default "har"
-        The classic three regressors; with market and leverage terms; or every input of the LSTM.
+    terms : {"har", "market", "lstm", "season"}, default "har"
+        The classic three regressors; with market and leverage terms; or every input of the LSTM, without the
+        earnings season and with it.
     pooled : bool, default True
         One set of coefficients for all assets; otherwise one set per asset.
 
@@ -82,31 +93,63 @@ class HARVolatility(VolatilityForecaster):
         if self.terms not in TERMS:
             raise ParameterError(f"terms is {self.terms!r}; pass one of {', '.join(TERMS)}")
 
+    @property
+    def event_aware(self) -> bool:
+        """Whether there is an event-free forecast apart from the forecast: with the season among the terms."""
+        return getattr(self, "free_", None) is not None
+
+    @property
+    def all_horizons(self) -> tuple[int, ...]:
+        """Horizons in sessions that forecasts are interpolated between: 1, 5, 21, and longer ones."""
+        return all_horizons(FITTED_HORIZONS, getattr(self, "term_", None))
+
     def _fit(self, panel: PricePanel) -> None:
         names = TERMS[self.terms]
-        x, base = self._regressors(panel, names)
+        inputs = self._inputs(panel, names)
+        x, base = inputs.take(names), inputs.base
         self.bounds_ = level_bounds(x, names)
         y = forward_variance(panel, FITTED_HORIZONS, close_to_close_ratio(panel)) / base[..., None]
-        every = regress_logs(x, y)
-        alone = regress_logs(x[..., [name not in MARKET for name in names]], y)
-        if every is None or alone is None:
+        tables = [
+            regress_logs(x[..., [names.index(name) for name in some]], y)
+            for some in (names, without_market(names), without_season(names))
+        ]
+        every, alone, free = tables
+        if every is None or alone is None or free is None:
             raise InsufficientHistoryError(f"{panel!r} holds too few sessions to regress on; HAR needs about 200")
         self.pooled_, self.no_market_coef_ = every, alone
+        self.free_ = None if set(names).isdisjoint(SEASON) else free
         self.missing_ = out_of_sample_ratio(x, y, names, FITTED_HORIZONS)
         labels = [] if self.pooled else [str(asset) for asset in panel.assets]
         own = {label: regress_logs(x[:, [i]], y[:, [i]]) for i, label in enumerate(labels)}
         self.own_ = {label: fit for label, fit in own.items() if fit is not None}
+        last = (forecast_ratio(self.pooled_, x) * self.missing_)[..., -1] * base
+        self.term_ = TermStructure.fit(panel, last, base, inputs.take(("level",))[..., 0], FITTED_HORIZONS[-1])
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
         names, tables = TERMS[self.terms], [self.own_.get(str(asset), self.pooled_) for asset in panel.assets]
+        free = self.free_
         if self.fallbacks(panel):
-            names, tables = without_market(names), [self.no_market_coef_] * len(panel.assets)
-        x, base = self._regressors(panel, names)
-        x = clip_levels(x, names, self.bounds_)
-        table = np.stack(tables)
-        log_variance = np.einsum("tai,aik->tak", x, table[:, 1:-1]) + table[:, 0]
-        ratio = np.exp(log_variance) * table[:, -1] * self.missing_
-        return self._from_fitted_horizons(ratio * base[..., None], panel, horizons)
+            names, tables, free = without_market(names), [self.no_market_coef_] * len(panel.assets), None
+        inputs = self._inputs(panel, names)
+        paths = self._from_fitted_horizons(
+            self._variance(inputs, names, np.stack(tables)), panel, with_events(horizons)
+        )
+        if without_events(horizons):
+            quiet = without_season(names), np.stack(tables if free is None else [free] * len(tables))
+            asked = [-days for days in without_events(horizons)]
+            found = self._from_fitted_horizons(self._variance(inputs, *quiet), panel, asked)
+            paths |= {-days: path for days, path in found.items()}
+        return paths
+
+    def _variance(self, inputs: Features, names: tuple[str, ...], table: np.ndarray) -> np.ndarray:
+        """Mean daily variance at `all_horizons`, from a table for each asset."""
+        x = clip_levels(inputs.take(names), names, self.bounds_)
+        log_ratio = np.einsum("tai,aik->tak", x, table[:, 1:-1]) + table[:, 0]
+        ratio = np.exp(log_ratio) * table[:, -1] * self.missing_
+        variance = ratio * inputs.base[..., None]
+        if self.term_ is None:
+            return variance
+        return self.term_.extend(variance, inputs.base, inputs.take(("level",))[..., 0], FITTED_HORIZONS[-1])
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Report that market-wide inputs are left out, if the panel lacks the reference universe."""
@@ -114,10 +157,9 @@ class HARVolatility(VolatilityForecaster):
             return {}
         return {"market-wide inputs": NO_REFERENCE}
 
-    def _regressors(self, panel: PricePanel, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def _inputs(self, panel: PricePanel, names: tuple[str, ...]) -> Features:
         market = None if set(names).isdisjoint(MARKET) else reference(panel, self.universe_)
-        inputs = build_features(panel, market)
-        return inputs.take(names), inputs.base
+        return build_features(panel, market, names=names if "level" in names else (*names, "level"))
 
     def get_state(self) -> State:
         """Return the coefficients: rows are intercept, slopes and rescale factor; columns are horizons."""
@@ -127,10 +169,16 @@ class HARVolatility(VolatilityForecaster):
             "missing": self.missing_,
             "bounds": self.bounds_,
         }
+        if self.free_ is not None:
+            shared["free"] = self.free_
+        if self.term_ is not None:
+            shared |= {"term": self.term_.table, "term_bounds": self.term_.bounds}
         return shared | {f"own/{asset}": table for asset, table in self.own_.items()}
 
     def set_state(self, state: State) -> None:
         """Set the coefficients."""
         self.pooled_, self.no_market_coef_ = state["pooled"], state["alone"]
         self.missing_, self.bounds_ = state["missing"], state["bounds"]
+        self.free_ = state.get("free")
+        self.term_ = TermStructure(state["term"], state["term_bounds"]) if "term" in state else None
         self.own_ = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}

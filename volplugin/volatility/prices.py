@@ -47,7 +47,7 @@ class RangesOrCloses(JointVolatility):
         return ranges if panel.has_ranges else closes
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> Paths:
-        return self.answering(panel)._predict_paths(panel, horizons, first)
+        return self.answering(panel)._paths(panel, horizons, first)
 
     @property
     def model_name(self) -> str:

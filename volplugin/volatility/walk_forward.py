@@ -161,7 +161,7 @@ class WalkForward(VolatilityForecaster):
         )
         shown = tqdm(joined, desc="joining", unit="vintage", total=len(missing), disable=None if progress else True)
         for date, fitted in zip(missing, shown, strict=True):
-            self._keep(date, fitted, wanted[date])
+            self._keep(date, fitted, wanted[date], panel)
         return self
 
     def _fit_parts(
@@ -208,11 +208,16 @@ class WalkForward(VolatilityForecaster):
             )
         return True
 
-    def _keep(self, date: pd.Timestamp, fitted: VolatilityForecaster, fingerprint: str) -> None:
+    def _keep(self, date: pd.Timestamp, fitted: VolatilityForecaster, fingerprint: str, panel: PricePanel) -> None:
         fitted.data_fingerprint_ = fingerprint
         self._vintages[date] = fitted
         if self.store is not None:
-            metadata = {"fingerprint": fingerprint, "assets": fitted.assets_, "universe": fitted.universe_}
+            metadata: dict[str, Any] = {
+                "fingerprint": fingerprint,
+                "assets": fitted.assets_,
+                "universe": fitted.universe_,
+            }
+            metadata["assets_with_data"] = int(panel.asof(date).close.notna().any().sum())
             self.store.save(date, fitted.get_state(), metadata)
 
     # -- vintages and forecasts -------------------------------------------------------------

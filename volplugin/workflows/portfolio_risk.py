@@ -199,6 +199,12 @@ def portfolio_text(portfolio: PortfolioToday) -> str:
         )
         shown = pairs.set_index("pair")[["correlation", "change"]].map("{:+.2f}".format)
         lines += ["", "Most correlated", shown.rename_axis(None).to_string(header=["correlation", "since before"])]
+    if portfolio.forecast.events:
+        shares = known["event_variance"]
+        named = ", ".join(f"{asset} {shares[asset]:.0%}" for asset in portfolio.forecast.events)
+        lines += ["", f"moves of their own expected, with their share of the variance: {named}"]
+    if known.get("stale"):
+        lines += ["", known["stale"]]
     lines += [f"no forecast for {asset}: {why}" for asset, why in known["excluded"].items()]
     lines += [f"{part}: {why}" for part, why in known["fallbacks"].items()]
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from volplugin.volatility import (
     forward_variance,
     out_of_sample_ratio,
 )
-from volplugin.volatility.features import INPUTS
+from volplugin.volatility.features import SEASONAL
 from volplugin.volatility.lstm import LOSSES, fitting
 
 
@@ -45,11 +45,20 @@ def test_defaults_are_the_shape_of_the_seed_design():
 
 def test_the_state_holds_every_learned_number(model):
     state = model.get_state()
-    assert {name.split("/")[0] for name in state} == {"0", "1", "linear", "alone", "factor", "factors", "bounds"}
-    assert state["0/layers.0.weight_ih_l0"].shape == (4 * 8, 7)
+    assert {name.split("/")[0] for name in state} == {
+        "0",
+        "1",
+        "linear",
+        "alone",
+        "free",
+        "factor",
+        "factors",
+        "bounds",
+    }
+    assert state["0/layers.0.weight_ih_l0"].shape == (4 * 8, 7 + 8)
     assert state["1/layers.1.weight_hh_l0"].shape == (4 * 4, 4)
-    assert state["0/skip.weight"].shape == (3, len(INPUTS))
-    assert state["linear"].shape == (len(INPUTS) + 2, 3)
+    assert state["0/skip.weight"].shape == (3, len(SEASONAL))
+    assert state["linear"].shape == (len(SEASONAL) + 2, 3)
     assert state["factor"].shape == (3,)
     assert all(isinstance(array, np.ndarray) for array in state.values())
 
@@ -58,7 +67,7 @@ def test_the_forecast_by_hand(model, synthetic):
     """Mean of the networks in logs, blended with the regression, times the rescale and the slow level."""
     known = synthetic.asof(ASOF).tail(model.lookback)
     inputs = build_features(known, known)
-    x, base = inputs.take(INPUTS), inputs.base[-1]
+    x, base = inputs.take(SEASONAL), inputs.base[-1]
     begin = len(x) - 1
     block = known.sessions.to_numpy("datetime64[D]").astype(int) // 21
     begin = int(np.searchsorted(block, block[-1] - 1))
@@ -85,16 +94,26 @@ def test_all_linear_it_is_the_pooled_regression(training, synthetic):
     """An independent road to the same number, but for the rescale, which a gap of targets makes differ a little."""
     known = synthetic.asof(ASOF)
     deep = small(linear_share=1.0).fit(training)
-    linear = HARVolatility("lstm").fit(training)
+    linear = HARVolatility("season").fit(training)
     for horizon in FITTED_HORIZONS:
         pd.testing.assert_series_equal(deep.predict(known, horizon), linear.predict(known, horizon), rtol=1e-4)
+
+
+def test_a_share_for_each_horizon(model, training, synthetic):
+    """None of the linear model is the ensemble alone, with its own rescale; the other horizons are as they were."""
+    mixed = tiny_lstm().set_params(linear_share=(0.0, 0.0, 0.25)).fit(training)
+    known, deep = synthetic.asof(ASOF), model.ensemble_members()["ensemble"]
+    for horizon, expected in ((1, deep), (5, deep), (21, model)):
+        pd.testing.assert_series_equal(mixed.predict(known, horizon), expected.predict(known, horizon), rtol=1e-9)
+    changed = {name for name, array in mixed.get_state().items() if not np.array_equal(array, model.get_state()[name])}
+    assert changed == {"factor"}
 
 
 def test_the_rescale_makes_the_mean_quotient_one_on_the_training_data(model, training):
     """Times what its linear part misses out of sample."""
     target = forward_variance(training, FITTED_HORIZONS, close_to_close_ratio(training))
     inputs = build_features(training, training)
-    missing = out_of_sample_ratio(inputs.take(INPUTS), target / inputs.base[..., None], INPUTS, FITTED_HORIZONS)
+    missing = out_of_sample_ratio(inputs.take(SEASONAL), target / inputs.base[..., None], SEASONAL, FITTED_HORIZONS)
     for knot, (horizon, path) in enumerate(
         model.predict_in_sample(training, SESSIONS[0], TRAINED, FITTED_HORIZONS).items()
     ):
@@ -214,6 +233,8 @@ def test_weights_that_do_not_fit(model):
         ("horizons", (5, 1)),
         ("linear_share", -0.1),
         ("linear_share", 1.1),
+        ("linear_share", (0.1, 0.2)),
+        ("linear_share", (0.1, 0.2, -0.1)),
         ("linear_share", float("nan")),
     ],
 )

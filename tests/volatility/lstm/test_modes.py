@@ -77,7 +77,7 @@ def test_an_independent_network_depends_on_its_own_asset_but_for_the_skip(traini
 def test_strangers_get_the_linear_model_from_independent_networks(synthetic, known):
     few = PricePanel(**{field: getattr(synthetic, field)[ASSETS[:6]] for field in FIELDS})
     model = small(mode="independent").fit(few.asof(TRAINED))
-    linear = HARVolatility("lstm").fit(few.asof(TRAINED))
+    linear = HARVolatility("season").fit(few.asof(TRAINED))
     ratio = (model.predict(known) / linear.predict(known))[ASSETS[6:]]
     np.testing.assert_allclose(ratio, ratio.iloc[0], rtol=1e-6)
 

@@ -32,14 +32,17 @@ class Readout:
     own: Mapping[Any, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, networks: Sequence[VolatilityNetwork], linear: np.ndarray, linear_share: float) -> Readout:
+    def of(
+        cls, networks: Sequence[VolatilityNetwork], linear: np.ndarray, linear_share: float | Sequence[float]
+    ) -> Readout:
         """Fold the heads and skips of an ensemble and a table of `regress_logs` into one map."""
-        # Each network's weight in the blend; its head acts on its own hidden units, the skips add up.
-        deep = (1 - linear_share) / len(networks)
+        # Each network's weight in the blend, per horizon; its head acts on its own hidden units, the skips add up.
+        share = np.asarray(linear_share, dtype=float)
+        deep = (1 - share) / len(networks)
         heads = [deep * network.head.weight.detach().double().numpy().T for network in networks]
         skip = sum(deep * network.skip.weight.detach().double().numpy().T for network in networks)
         bias = sum(deep * network.skip.bias.detach().double().numpy() for network in networks)
-        rows = [*heads, skip + linear_share * linear[1:-1], (bias + linear_share * linear[0])[None]]
+        rows = [*heads, skip + share * linear[1:-1], (bias + share * linear[0])[None]]
         return cls(np.concatenate(rows))
 
     def __call__(self, hidden: np.ndarray, x: np.ndarray, assets: Sequence[Any]) -> np.ndarray:
@@ -134,7 +137,7 @@ class Ensemble:
                     hidden[:, [column], units] = _encode([copies[asset]], x[:, [column]], sessions, window, first)
         return hidden
 
-    def readout(self, linear: np.ndarray, linear_share: float) -> Readout:
+    def readout(self, linear: np.ndarray, linear_share: float | Sequence[float]) -> Readout:
         """Heads and skips as one linear map of hidden units and inputs, blended with a linear model."""
         own = {asset: Readout.of(self._networks_of(asset), linear, linear_share).table for asset in self.own()}
         return Readout(Readout.of(self.networks, linear, linear_share).table, own)

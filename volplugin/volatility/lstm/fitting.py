@@ -130,6 +130,8 @@ class Trainer:
         Seed of all random numbers.
     device : torch.device, default CPU
         Device for training; returned networks are on the CPU.
+    zeroed : tuple of int
+        Columns of inputs that are zero in a part of the training sequences, as in `TrainingConfig`.
 
     Notes
     -----
@@ -142,6 +144,7 @@ class Trainer:
     horizons: Sequence[int]
     seed: int
     device: torch.device = CPU
+    zeroed: tuple[int, ...] = ()
 
     def start(self, linear: np.ndarray) -> tuple[VolatilityNetwork, torch.Generator]:
         """Return a network that forecasts as the regression does, and the generator of its other weights."""
@@ -155,7 +158,8 @@ class Trainer:
         sequences = sequences_for(network, x, np.log(y))
         if len(sequences[0]) == 0:
             return None
-        return train(network, *sequences, self.loss, TrainingConfig(steps, batch=network.batch), generator, self.device)
+        recipe = TrainingConfig(steps, batch=network.batch, zeroed=self.zeroed)
+        return train(network, *sequences, self.loss, recipe, generator, self.device)
 
     def chosen_steps(
         self,

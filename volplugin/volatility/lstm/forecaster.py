@@ -13,16 +13,16 @@ from sklearn.base import clone
 
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
-from volplugin.volatility.base import OnlinePredictor, State, VolatilityForecaster
+from volplugin.volatility.base import OnlinePredictor, State, VolatilityForecaster, with_events, without_events
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
 from volplugin.volatility.features import (
     BASE_MINIMUM,
     FEATURE_LOOKBACK,
     INPUT_SETS,
-    MARKET,
     NO_REFERENCE,
     level_bounds,
     without_market,
+    without_season,
 )
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
 from volplugin.volatility.lstm.fitting import STEPS, Trainer, fine_tune
@@ -33,6 +33,8 @@ from volplugin.volatility.lstm.streaming import LSTMOnlinePredictor
 from volplugin.volatility.lstm.training import AUTO, LOSSES, device_named, one_thread
 from volplugin.volatility.lstm.variants import NETWORKS
 from volplugin.volatility.regression import regress_logs
+from volplugin.volatility.reversion import TermStructure, all_horizons
+from volplugin.volatility.season import SEASON
 from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 CHOICES = {
@@ -45,6 +47,9 @@ CHOICES = {
 
 CHUNK = 16
 """Assets that the ensemble processes at once when a vintage is combined, which bounds memory."""
+
+ENOUGH = 128
+"""Least number of assets from which an ensemble of mode "shared" is combined, if the panel has twice as many."""
 
 GPU_TOLERANCE = 0.01
 """Largest accepted relative difference between forecasts of models trained on a GPU and on the CPU."""
@@ -76,17 +81,18 @@ class LSTMVolatility(VolatilityForecaster):
         the last fifth of the training span, and then trains on the whole span. None means 75, 150 and 300.
     loss : {"log_mse", "qlike", "gaussian_nll", "volatility_mse"}, default "log_mse"
         Squared error of log variance, QLIKE, Gaussian likelihood, or squared error of volatility.
-    linear_share : float, default 0.25
-        Weight of the pooled linear model in the geometric blend.
+    linear_share : float or sequence of float, default 0.25
+        Weight of the pooled linear model in the geometric blend: one for all horizons, or one per horizon.
     mode : {"shared", "fine-tuned", "independent"}, default "fine-tuned"
         One model for all assets; one model tuned to each asset, where tuning improves the loss on a purged validation
         tail; or one network per asset, which share the linear skip. Assets outside the training data get the shared
         model, which in the last mode is the linear one.
     tuned : {"readout", "network"}, default "readout"
         Weights tuned per asset in mode "fine-tuned": head and skip, or all.
-    inputs : {"all", "own", "closes"}, default "all"
-        All inputs; all but market-wide ones; or inputs computed from closes, whatever else the panel holds. If the
-        panel has no open, high and low, train with "closes".
+    inputs : {"season", "season-closes", "all", "closes", "own"}, default "season"
+        All inputs; all inputs computed from closes, whatever else the panel holds; the same two without the earnings
+        season ("all", "closes"); or no market-wide inputs. If the panel has no open, high and low, train with
+        "season-closes".
     horizons : sequence of int, default (1, 5, 21)
         Horizons in sessions with a head of their own.
     network : {"lstm", "gru", "bidirectional", "attention"}, default "lstm"
@@ -142,10 +148,10 @@ class LSTMVolatility(VolatilityForecaster):
         seeds: Sequence[int] = (0, 1, 2),
         steps: int | Sequence[int] | None = 150,
         loss: str = "log_mse",
-        linear_share: float = 0.25,
+        linear_share: float | Sequence[float] = 0.25,
         mode: str = "fine-tuned",
         tuned: str = "readout",
-        inputs: str = "all",
+        inputs: str = "season",
         horizons: Sequence[int] = FITTED_HORIZONS,
         network: str = "lstm",
         device: str = AUTO,
@@ -177,6 +183,11 @@ class LSTMVolatility(VolatilityForecaster):
         return tuple(self.horizons)
 
     @property
+    def all_horizons(self) -> tuple[int, ...]:
+        """Horizons in sessions that forecasts are interpolated between: the heads' and longer ones."""
+        return all_horizons(self.fitted_horizons, getattr(self, "term_", None))
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Inputs of the linear skip; the recurrent layers read all of them but levels and market-wide inputs."""
         return INPUT_SETS[self.inputs]
@@ -192,8 +203,11 @@ class LSTMVolatility(VolatilityForecaster):
             raise ParameterError(f"units is {self.units!r}, window {self.window!r}; pass positive whole numbers")
         if len(self._step_choices) == 0 or min(self._step_choices) < 1:
             raise ParameterError(f"steps is {self.steps!r}; pass a positive whole number, or several to choose from")
-        if not 0 <= self.linear_share <= 1:
-            raise ParameterError(f"linear_share is {self.linear_share!r}; pass a share between 0 and 1")
+        shares = np.asarray(self.linear_share, dtype=float)
+        if shares.shape not in ((), (len(self.horizons),)) or not ((shares >= 0) & (shares <= 1)).all():
+            raise ParameterError(
+                f"linear_share is {self.linear_share!r}; pass a share between 0 and 1, or one for each horizon"
+            )
         ordered = sorted(set(self.horizons)) == list(self.horizons)
         if len(self.horizons) == 0 or min(self.horizons) < 1 or not ordered:
             raise ParameterError(f"horizons is {self.horizons!r}; pass increasing numbers of sessions")
@@ -212,7 +226,7 @@ class LSTMVolatility(VolatilityForecaster):
         """Train the network of the first seed, and its copies for single assets, from the regression's coefficients."""
         self._check_parameters()
         panel = _by_name(panel)
-        x, y = self._training_data(panel)
+        x, y, _ = self._training_data(panel)
         linear = regress_logs(x, y)
         with one_thread():
             ensemble = None if linear is None else self._trained(x, y, linear, panel)
@@ -226,7 +240,12 @@ class LSTMVolatility(VolatilityForecaster):
     def _trained(self, x: np.ndarray, y: np.ndarray, linear: np.ndarray, panel: PricePanel) -> Ensemble | None:
         """Train the first seed's network and copies; None if there is too little data."""
         trainer = Trainer(
-            self._empty_network, LOSSES[self.loss], self.fitted_horizons, int(self.seeds[0]), device_named(self.device)
+            self._empty_network,
+            LOSSES[self.loss],
+            self.fitted_horizons,
+            int(self.seeds[0]),
+            device_named(self.device),
+            tuple(place for place, name in enumerate(self.names) if name in SEASON),
         )
         choices = self._step_choices
         steps = choices[0] if len(choices) == 1 else trainer.chosen_steps(x, y, regress_logs, choices)
@@ -249,17 +268,21 @@ class LSTMVolatility(VolatilityForecaster):
         self.ensemble_ = Ensemble.of([self._ensemble(state, panel.assets, 1) for state in states])
         self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
         self.steps_ = np.concatenate([state["steps"] for state in states])
-        x, y = self._training_data(panel)
-        self.readout_, factors, recurrent_contribution = self._read_out(x, y, panel)
+        if self.mode == "shared" and len(panel.assets) >= 2 * ENOUGH:
+            # The remaining coefficients are few, so every n-th asset of a wide panel is enough to fit them.
+            panel = panel.select(panel.assets[:: len(panel.assets) // ENOUGH]).with_market(panel.market)
+        x, y, base = self._training_data(panel)
+        self.readout_, factors, last = self._read_out(x, y, panel)
         # Rescale by horizon: the in-sample factor times the out-of-sample factor of the linear model.
         missing = out_of_sample_ratio(x, y, self.names, self.fitted_horizons)
         self.factor_, self.factors_ = factors[0] * missing, factors[1:] * missing
-        # For panels without the reference universe: regress on the networks' output and the asset's own inputs.
-        own = [name not in MARKET for name in self.names]
-        alone = regress_logs(np.concatenate([recurrent_contribution, x[..., own]], axis=-1), y)
-        assert alone is not None, "there are as many rows as the networks' own regression had"
-        self.no_market_coef_ = alone
-        self.no_market_coef_[-1] *= missing
+        self.no_market_coef_, free = self._without_season(x, y, panel)
+        for table in (self.no_market_coef_, free):
+            table[-1] *= missing
+        self.free_ = None if set(self.names).isdisjoint(SEASON) else free
+        level = x[..., self.names.index("level")]
+        variance = np.exp(last) * self.factor_[-1] * base
+        self.term_ = TermStructure.fit(panel, variance, base, level, self.fitted_horizons[-1])
 
     def _read_out(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[Readout, np.ndarray, np.ndarray]:
         """Run the ensemble over the training data, `CHUNK` assets at a time.
@@ -270,13 +293,13 @@ class LSTMVolatility(VolatilityForecaster):
             With the tuned tables of single assets.
         factors : ndarray of shape (1 + n_members, n_horizons)
             Mean of realised over forecast variance, for the readout and for each ensemble member.
-        recurrent_contribution : ndarray of shape (n_sessions, n_assets, n_horizons)
-            Output of the recurrent layers, in log variance.
+        last : ndarray of shape (n_sessions, n_assets)
+            Forecast log variance relative to the slow level at the last horizon, before the rescale.
         """
         readout = self.ensemble_.readout(self.linear_, self.linear_share)
         parts = [(part.readout(self.linear_, 0.0), units) for part, units in self._component_parts().values()]
         total, count = np.zeros((1 + len(parts), len(self.fitted_horizons))), np.zeros(len(self.fitted_horizons))
-        recurrent_contribution = np.empty(y.shape, x.dtype)
+        last = np.empty(y.shape[:2])
         for begin in range(0, y.shape[1], CHUNK):
             few = slice(begin, begin + CHUNK)
             assets, known, realised = panel.assets[few], x[:, few].astype(float), y[:, few]
@@ -287,8 +310,33 @@ class LSTMVolatility(VolatilityForecaster):
             said = [readout(hidden, known, assets), *(part(hidden[..., units], known, assets) for part, units in parts)]
             total += [np.nansum(realised / np.exp(log_ratio), axis=(0, 1)) for log_ratio in said]
             count += np.isfinite(realised / said[0]).sum(axis=(0, 1))
-            recurrent_contribution[:, few] = self.ensemble_.recurrent_contribution(hidden, assets)
-        return readout, total / count, recurrent_contribution
+            last[:, few] = said[0][..., -1]
+        return readout, total / count, last
+
+    def _without_season(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
+        """Regress on what the networks add when the earnings season's inputs are zero, and on the other inputs.
+
+        Returns
+        -------
+        alone, free : ndarray of shape (1 + n_horizons + n_inputs + 1, n_horizons)
+            Tables of `regress_logs`, without market-wide inputs and with them.
+        """
+        assets, others = panel.assets, without_season(self.names)
+        season = [place for place, name in enumerate(self.names) if name in SEASON]
+        recurrent_contribution = np.empty(y.shape, x.dtype)
+        for begin in range(0, y.shape[1], CHUNK):
+            few = slice(begin, begin + CHUNK)
+            known = x[:, few].astype(float)
+            known[..., season] *= 0.0  # a row without inputs stays one
+            hidden = self.ensemble_.encode(known, assets[few], panel.sessions, self.window, 0)
+            recurrent_contribution[:, few] = self.ensemble_.recurrent_contribution(hidden, assets[few])
+        tables = []
+        for names in (without_market(others), others):
+            places = [self.names.index(name) for name in names]
+            table = regress_logs(np.concatenate([recurrent_contribution, x[..., places]], axis=-1), y)
+            assert table is not None, "there are as many rows as the networks' own regression had"
+            tables.append(table)
+        return tables[0], tables[1]
 
     def fine_tuned(self, panel: PricePanel) -> LSTMVolatility:
         """Return a copy of this fitted model with head and skip tuned to the assets of a panel.
@@ -306,13 +354,14 @@ class LSTMVolatility(VolatilityForecaster):
         model._describe(panel)
         model.trained_through_ = panel.last_session
         panel = _by_name(panel)
-        model.readout_, *_ = model._read_out(*model._training_data(panel), panel)
+        x, y, _ = model._training_data(panel)
+        model.readout_, *_ = model._read_out(x, y, panel)
         return model
 
-    def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
+    def _training_data(self, panel: PricePanel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         inputs = panel_features(self.inputs, panel, panel.market, names=self.names, dtype=np.float32)
         y = forward_variance(panel, self.fitted_horizons, close_to_close_ratio(panel)) / inputs.base[..., None]
-        return inputs.values, y
+        return inputs.values, y, inputs.base
 
     # -- forecasting ------------------------------------------------------------------------
 
@@ -324,19 +373,33 @@ class LSTMVolatility(VolatilityForecaster):
             readout=self.readout_,
             factor=self.factor_,
             no_market_coef=self.no_market_coef_,
+            no_season_coef=self.free_,
+            reversion=self.term_,
             bounds=self.bounds_,
             inputs=self.inputs,
             window=self.window,
-            horizons=self.fitted_horizons,
+            fitted_horizons=self.fitted_horizons,
             universe=self.universe_,
         )
+
+    @property
+    def event_aware(self) -> bool:
+        """Whether the model also has an event-free forecast, without expected company events."""
+        return getattr(self, "free_", None) is not None
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
         fitted = self._fitted
         inputs = fitted.features(panel, fitted.reference(panel))
         # In a halt the forecast at the last bar is used, which may lie before the first row wanted.
         answered = max(0, first - MAX_GAP_SESSIONS)
-        return self._from_fitted_horizons(fitted.fitted_variance(inputs, panel, answered), panel, horizons)
+        paths = self._from_fitted_horizons(
+            fitted.fitted_variance(inputs, panel, answered), panel, with_events(horizons)
+        )
+        if without_events(horizons):
+            quiet = fitted.fitted_variance(inputs, panel, answered, quiet=True)
+            free = self._from_fitted_horizons(quiet, panel, [-days for days in without_events(horizons)])
+            paths |= {-days: path for days, path in free.items()}
+        return paths
 
     def online_predictor(self) -> OnlinePredictor:
         """Return a predictor that updates the networks' state by one step per session, for networks with a state."""
@@ -373,6 +436,10 @@ class LSTMVolatility(VolatilityForecaster):
         """Return the weights of each network, the linear coefficients and the rescale factors."""
         learned = {"linear": self.linear_, "alone": self.no_market_coef_, "bounds": self.bounds_}
         learned |= {"factor": self.factor_, "factors": self.factors_}
+        if self.free_ is not None:
+            learned["free"] = self.free_
+        if self.term_ is not None:
+            learned |= {"term": self.term_.table, "term_bounds": self.term_.bounds}
         if len(self._step_choices) > 1:
             learned["steps"] = self.steps_
         tuned = {} if self.tuned == "network" else self.readout_.own
@@ -384,6 +451,8 @@ class LSTMVolatility(VolatilityForecaster):
         self.ensemble_ = self._ensemble(state, self.assets_, len(self.seeds))
         self.linear_, self.no_market_coef_, self.bounds_ = state["linear"], state["alone"], state["bounds"]
         self.factor_, self.factors_ = state["factor"], state["factors"]
+        self.free_ = state.get("free")
+        self.term_ = TermStructure(state["term"], state["term_bounds"]) if "term" in state else None
         self.steps_ = state.get("steps", np.repeat(self._step_choices[:1], len(self.seeds)))
         shared = self.ensemble_.readout(self.linear_, self.linear_share)
         own = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}

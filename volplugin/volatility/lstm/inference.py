@@ -11,6 +11,7 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.volatility.features import (
+    CLOSES_ONLY,
     INPUT_SETS,
     MARKET,
     RECURRENT,
@@ -18,8 +19,11 @@ from volplugin.volatility.features import (
     build_features,
     reference,
     without_market,
+    without_season,
 )
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
+from volplugin.volatility.reversion import TermStructure, all_horizons
+from volplugin.volatility.season import SEASON
 
 
 def recurrent_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -28,12 +32,12 @@ def recurrent_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def panel_features(inputs: str, panel: PricePanel, market: PricePanel | None, first: int = 0, **table: Any) -> Features:
-    """Return the inputs from row `first` on, computed from closes alone for ``inputs="closes"``.
+    """Return the inputs from row `first` on, computed from closes alone for the sets of inputs in `CLOSES_ONLY`.
 
     Parameters
     ----------
-    inputs : {"all", "own", "closes"}
-        Set of inputs of the model.
+    inputs : str
+        Set of inputs of the model, a key of `INPUT_SETS`.
     panel : PricePanel
     market : PricePanel or None
         Reference universe of the market-wide inputs; None to leave them out.
@@ -42,7 +46,9 @@ def panel_features(inputs: str, panel: PricePanel, market: PricePanel | None, fi
     **table
         Names and data type, as in `build_features`.
     """
-    if inputs != "closes":
+    names = INPUT_SETS[inputs]
+    table.setdefault("names", names if market is not None else tuple(name for name in names if name not in MARKET))
+    if inputs not in CLOSES_ONLY:
         return build_features(panel, market, first, **table)
     closes = panel.close_only()
     return build_features(closes, closes if market is panel else market and market.close_only(), first, **table)
@@ -62,14 +68,18 @@ class FittedLSTM:
         Rescale of the variance.
     no_market_coef : ndarray of shape (1 + n_horizons + n_inputs + 1, n_horizons)
         Coefficients used without market-wide inputs; their rescale is the last row.
+    no_season_coef : ndarray of shape (1 + n_horizons + n_inputs + 1, n_horizons) or None
+        Coefficients of the event-free forecast; None for models without inputs of the earnings season.
+    reversion : TermStructure or None
+        Term structure beyond the last fitted horizon; None to hold the variance of the last stretch.
     bounds : ndarray of shape (2, 2)
         Least and greatest level inputs of the training data.
     inputs : str
         Set of inputs, a key of `INPUT_SETS`.
     window : int
         Least number of sessions that warm up the network's state.
-    horizons : tuple of int
-        Fitted horizons, in sessions.
+    fitted_horizons : tuple of int
+        In sessions.
     universe : list of str
         Assets of the reference universe.
     """
@@ -78,16 +88,28 @@ class FittedLSTM:
     readout: Readout
     factor: np.ndarray
     no_market_coef: np.ndarray
+    no_season_coef: np.ndarray | None
+    reversion: TermStructure | None
     bounds: np.ndarray
     inputs: str
     window: int
-    horizons: tuple[int, ...]
+    fitted_horizons: tuple[int, ...]
     universe: list[str]
 
     @property
     def names(self) -> tuple[str, ...]:
         """Inputs of the linear skip, in order."""
         return INPUT_SETS[self.inputs]
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Horizons in sessions that forecasts are interpolated between: the fitted ones and longer ones."""
+        return all_horizons(self.fitted_horizons, self.reversion)
+
+    @property
+    def event_aware(self) -> bool:
+        """Whether there is an event-free forecast."""
+        return self.no_season_coef is not None
 
     def reference(self, panel: PricePanel) -> PricePanel | None:
         """Return the assets whose means are the market-wide inputs; None if the model or the panel has none."""
@@ -97,23 +119,29 @@ class FittedLSTM:
         """Return the inputs of a panel from row `first` on."""
         return panel_features(self.inputs, panel, market, first)
 
-    def recurrent(self, features: Features) -> np.ndarray:
-        """Return the inputs of the recurrent layers, of shape (n_sessions, n_assets, n_recurrent)."""
-        return features.take(recurrent_names(self.names))
+    def recurrent(self, features: Features, quiet: bool = False) -> np.ndarray:
+        """Return the inputs of the recurrent layers, of shape (n_sessions, n_assets, n_recurrent).
 
-    def fitted_variance(self, features: Features, panel: PricePanel, first: int) -> np.ndarray:
-        """Return the mean daily variance at the fitted horizons, from row `first` on.
+        If `quiet`, the inputs of the earnings season are zero, in rows where the other inputs are not missing.
+        """
+        names = recurrent_names(self.names)
+        x = features.take(names)
+        return np.where([name in SEASON for name in names], 0.0 * x, x) if quiet else x
+
+    def fitted_variance(self, features: Features, panel: PricePanel, first: int, quiet: bool = False) -> np.ndarray:
+        """Return the mean daily variance at `horizons`, from row `first` on; event-free if `quiet`.
 
         Returns
         -------
         ndarray of shape (n_sessions, n_assets, n_horizons)
             NaN before `first` and in rows without inputs.
         """
-        hidden = self.ensemble.encode(self.recurrent(features), panel.assets, panel.sessions, self.window, first)
-        return self.variance(hidden, features, panel.assets)
+        x = self.recurrent(features, quiet)
+        hidden = self.ensemble.encode(x, panel.assets, panel.sessions, self.window, first)
+        return self.variance(hidden, features, panel.assets, quiet)
 
-    def variance(self, hidden: np.ndarray, features: Features, assets: pd.Index) -> np.ndarray:
-        """Return the mean daily variance at the fitted horizons from the hidden units of the networks.
+    def variance(self, hidden: np.ndarray, features: Features, assets: pd.Index, quiet: bool = False) -> np.ndarray:
+        """Return the mean daily variance at `horizons` from the hidden units of the networks; event-free if `quiet`.
 
         Parameters
         ----------
@@ -122,15 +150,24 @@ class FittedLSTM:
             Of the same sessions and assets.
         assets : Index of length n_assets
         """
-        if set(self.names) <= set(features.names):
-            names, readout, factor = self.names, self.readout, self.factor
-        else:
+        names, readout, factor = self.names, self.readout, self.factor
+        if not set(self.names) <= set(features.names):
             # The panel lacks the reference universe: coefficients fitted without market-wide inputs.
             names, readout, factor = (
                 without_market(self.names),
                 self.ensemble.alone(self.no_market_coef),
                 self.no_market_coef[-1],
             )
+        elif quiet and self.no_season_coef is not None:
+            names, readout, factor = (
+                without_season(self.names),
+                self.ensemble.alone(self.no_season_coef),
+                self.no_season_coef[-1],
+            )
         # The readout gives log variance relative to the slow level `base`; the factor is the rescale.
         ratio = np.exp(readout(hidden, features.take(names, self.bounds), assets)) * factor
-        return ratio * features.base[..., None]
+        variance = ratio * features.base[..., None]
+        if self.reversion is None:
+            return variance
+        level = features.take(("level",))[..., 0]
+        return self.reversion.extend(variance, features.base, level, self.fitted_horizons[-1])

@@ -40,9 +40,10 @@ class CarriedState:
     assets : list of str
         In the order of the panel.
     active_state, next_state : list of Carry
-        Per network, hidden and cell states of the run begun a block ago, and of the run begun with this block.
-    variance : ndarray of shape (n_assets, n_fitted_horizons)
-        Daily variance forecast at the last bar of each asset.
+        Per network, hidden and cell states of the run begun a block ago, and of the run begun with this block. The
+        columns are all assets; an event-aware model has all assets once more, with the season's inputs at zero.
+    variance, event_free : ndarray of shape (n_assets, n_horizons)
+        Daily variance forecast at the last bar of each asset, and the event-free forecast.
     age : ndarray of shape (n_assets,)
         Sessions since that bar.
     """
@@ -52,6 +53,7 @@ class CarriedState:
     active_state: list[Carry]
     next_state: list[Carry]
     variance: np.ndarray
+    event_free: np.ndarray
     age: np.ndarray
 
 
@@ -83,8 +85,10 @@ class LSTMOnlinePredictor(OnlinePredictor):
         assert self.state is not None
         with one_thread():
             self._advance(self.state, known, self.fitted.features(known, market, len(known.sessions) - 1))
-        fitted_horizons, variance = self.fitted.horizons, self.state.variance
-        volatility = {days: np.sqrt(interpolate_variance(variance, fitted_horizons, days)) for days in horizons}
+        volatility = {}
+        for days in horizons:
+            variance = self.state.variance if days > 0 else self.state.event_free
+            volatility[days] = np.sqrt(interpolate_variance(variance, self.fitted.horizons, abs(days)))
         index, columns = known.sessions[-1:], known.assets
         return {days: pd.DataFrame(row[None], index=index, columns=columns) for days, row in volatility.items()}
 
@@ -101,7 +105,7 @@ class LSTMOnlinePredictor(OnlinePredictor):
     def _state_at(self, panel: PricePanel, market: PricePanel | None) -> CarriedState:
         """Run the networks over the last two blocks: the active run from the first, the next run from the second."""
         inputs = self.fitted.features(panel, market)
-        x = self.fitted.recurrent(inputs)
+        x = self._recurrent(inputs)
         number = block_numbers(panel.sessions, self.fitted.window)
         begins = (int(number.searchsorted(number[-1] - back)) for back in (1, 0))
         last = max(0, len(x) - 1 - MAX_GAP_SESSIONS)
@@ -110,8 +114,17 @@ class LSTMOnlinePredictor(OnlinePredictor):
                 [_run_through(network, x[begin:]) for network in self.fitted.ensemble.networks] for begin in begins
             )
             variance = self.fitted.fitted_variance(inputs, panel, last)[last:]
+            aware = self.fitted.event_aware
+            free = self.fitted.fitted_variance(inputs, panel, last, quiet=True)[last:] if aware else variance
         newest, age = _newest(variance)
-        return CarriedState(panel.last_session, list(panel.assets), active_state, next_state, newest, age)
+        return CarriedState(
+            panel.last_session, list(panel.assets), active_state, next_state, newest, _newest(free)[0], age
+        )
+
+    def _recurrent(self, inputs: Features) -> np.ndarray:
+        """Return the inputs of the recurrent layers for each column of the states."""
+        x = self.fitted.recurrent(inputs)
+        return np.concatenate([x, self.fitted.recurrent(inputs, quiet=True)], axis=1) if self.fitted.event_aware else x
 
     def _advance(self, state: CarriedState, panel: PricePanel, inputs: Features) -> None:
         """Process one session, in place."""
@@ -119,10 +132,10 @@ class LSTMOnlinePredictor(OnlinePredictor):
         before, now = block_numbers(pd.DatetimeIndex([state.session, session]), self.fitted.window)
         if now != before:  # a new block begins: the next run becomes the active one
             state.active_state = state.next_state
-            state.next_state = [_nothing(network, len(state.assets)) for network in self.fitted.ensemble.networks]
+            state.next_state = self._nothing(state)
         if now > before + 1:  # a whole block without a session: the active run is empty too
-            state.active_state = [_nothing(network, len(state.assets)) for network in self.fitted.ensemble.networks]
-        x = self.fitted.recurrent(inputs)[-1]
+            state.active_state = self._nothing(state)
+        x = self._recurrent(inputs)[-1]
         here = np.isfinite(x).all(axis=-1)
         hidden = [
             _step(network, carries, x, here)
@@ -130,12 +143,23 @@ class LSTMOnlinePredictor(OnlinePredictor):
                 self.fitted.ensemble.networks, state.active_state, state.next_state, strict=True
             )
         ]
-        fresh = self.fitted.variance(np.concatenate(hidden, axis=-1)[None], inputs, panel.assets)[0]
-        # Without a bar the last forecast stands, for at most `MAX_GAP_SESSIONS` sessions.
+        units, count = np.concatenate(hidden, axis=-1)[None], len(state.assets)
+        here = here[:count]
+        fresh = free = self.fitted.variance(units[:, :count], inputs, panel.assets)[0]
+        if self.fitted.event_aware:
+            free = self.fitted.variance(units[:, count:], inputs, panel.assets, quiet=True)[0]
+        # Without a bar the last forecast stays in force, for at most `MAX_GAP_SESSIONS` sessions.
         state.age = np.where(here, 0, state.age + 1)
         state.variance = np.where(here[:, None], fresh, state.variance)
-        state.variance[state.age > MAX_GAP_SESSIONS] = np.nan
+        state.event_free = np.where(here[:, None], free, state.event_free)
+        for values in (state.variance, state.event_free):
+            values[state.age > MAX_GAP_SESSIONS] = np.nan
         state.session = session
+
+    def _nothing(self, state: CarriedState) -> list[Carry]:
+        """Return the empty states of every network."""
+        columns = (2 if self.fitted.event_aware else 1) * len(state.assets)
+        return [_nothing(network, columns) for network in self.fitted.ensemble.networks]
 
 
 def _run_through(network: VolatilityNetwork, x: np.ndarray) -> Carry:

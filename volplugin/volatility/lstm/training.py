@@ -20,6 +20,9 @@ CPU = torch.device("cpu")
 HELD_OUT = 256
 """Sequences evaluated at once, which bounds memory."""
 
+ZEROED_SHARE = 0.25
+"""Share of the sequences that are trained on without the inputs that a recipe names."""
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -35,6 +38,9 @@ class TrainingConfig:
         Sequences per step.
     weight_decay, clip : float
         AdamW's decay, and the largest norm of a gradient.
+    zeroed : tuple of int
+        Inputs that are zero in a random `ZEROED_SHARE` of the sequences of each step, so that the network can do
+        without them.
     """
 
     steps: int = 150
@@ -42,6 +48,7 @@ class TrainingConfig:
     batch: int = 16
     weight_decay: float = 1e-4
     clip: float = 1.0
+    zeroed: tuple[int, ...] = ()
 
 
 def log_mse(output: Tensor, target: Tensor) -> Tensor:
@@ -109,7 +116,7 @@ def train(
     network.train()
     for rows in _batches(len(x), recipe.batch, recipe.steps, generator):
         optimizer.zero_grad(set_to_none=True)
-        output, _ = network(x[rows])
+        output, _ = network(_zeroed(x[rows], recipe.zeroed, generator))
         here = mask[rows]
         value = (loss(output, filled[rows]) * here).sum() / here.sum().clamp(min=1)
         value.backward()
@@ -117,6 +124,16 @@ def train(
         optimizer.step()
         schedule.step()
     return network.to(CPU).eval()
+
+
+def _zeroed(x: Tensor, columns: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Set columns of a copy of some sequences, [batch, steps, n_inputs], to zero in a random part of them."""
+    if not columns:
+        return x
+    chosen = torch.rand(len(x), generator=generator) < ZEROED_SHARE
+    named = torch.zeros(x.shape[-1])
+    named[list(columns)] = 1.0
+    return x * (1 - chosen[:, None, None] * named).to(x.device)
 
 
 def mean_loss(network: VolatilityNetwork, inputs: np.ndarray, targets: np.ndarray, loss: Loss) -> float:
