@@ -1,7 +1,7 @@
 """Online prediction: a new session costs one step of the network instead of two blocks of sessions.
 
 Measured per session, one thread, three networks (64, 32), volatilities alone: 3 ms instead of 22 ms for 30 stocks, and
-8 ms instead of 549 ms for 500. It serves forecasts that are not precomputed in one batch: the Pipeline factor,
+8 ms instead of 420 to 550 ms for 500. It serves forecasts that are not precomputed in one batch: the Pipeline factor,
 `data.history` strategies without a bundle, skfolio's ``partial_fit`` and `RiskModel.backtest_forecaster`.
 
 The state at a session is the network's state after a run from the beginning of the calendar block before the session's
