@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from synthetic import ASOF, LISTED, SESSIONS
 
-from volplugin import RiskModel, RollingCorrelation, RollingVolatility
+from volplugin import HARVolatility, RiskModel, RollingCorrelation, RollingVolatility
 from volplugin.errors import MissingForecastError
 from volplugin.workflows import portfolio_today
 from volplugin.workflows.portfolio_risk import portfolio_text
@@ -67,3 +67,17 @@ def test_in_words(synthetic):
     output = portfolio_text(portfolio_today(MODEL, synthetic.asof(ASOF), WEIGHTS))
     for part in ("Annual volatility over the 21 sessions", "the session before", "Most correlated", "ALFA", "ratio"):
         assert part in output
+
+
+def test_expected_events_and_a_stale_model_are_said(synthetic):
+    model = RiskModel(HARVolatility("season").fit(synthetic.asof(SESSIONS[700])), RollingCorrelation(60))
+    for session in SESSIONS[1050:1080]:
+        portfolio = portfolio_today(model, synthetic.asof(session), horizon=1)
+        if portfolio.forecast.events:
+            break
+    metadata, text = json.loads(json.dumps(portfolio.as_dict())), portfolio_text(portfolio)
+    assert metadata["events"] == portfolio.forecast.events != []
+    assert metadata["event_variance"] == portfolio.forecast.diagnostics["event_variance"]
+    assert f"their share of the variance: {metadata['events'][0]} " in text
+    assert metadata["stale"].startswith("the volatility model was trained through ")
+    assert metadata["stale"] in text

@@ -64,7 +64,10 @@ class PortfolioToday:
             "diversification_ratio": _number(self.diversification_ratio),
             "model": dict(known["model"]),
             "data_fingerprint": known["data_fingerprint"],
+            "stale": known["stale"],
             "fallbacks": dict(known["fallbacks"]),
+            "event_variance": {str(asset): share for asset, share in known["event_variance"].items()},
+            "events": [str(asset) for asset in self.forecast.events],
             "excluded": {str(asset): why for asset, why in known["excluded"].items()},
             "assets": {
                 str(asset): {name: _number(value) for name, value in row.items()}
