@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from volplugin.correlation.base import CorrelationEstimator, WindowedCorrelation
-from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
+from volplugin.correlation.base import MomentsCorrelation, WindowedCorrelation
+from volplugin.correlation.moments import PairMoments
 from volplugin.correlation.repair import shrink_to_constant
 from volplugin.errors import ParameterError
 
@@ -15,7 +13,7 @@ HALF_LIVES = 6
 """Half-lives remembered: the weight of a session falls to a sixty-fourth, then to nothing."""
 
 
-class EWMACorrelation(CorrelationEstimator):
+class EWMACorrelation(MomentsCorrelation):
     """Exponentially weighted correlation of devolatilised returns, optionally shrunk to a constant one.
 
     Parameters
@@ -43,10 +41,14 @@ class EWMACorrelation(CorrelationEstimator):
             raise ParameterError(f"halflife is {self.halflife}; pass a number of sessions above zero")
         return math.ceil(HALF_LIVES * self.halflife)
 
-    def _estimate(self, z: np.ndarray) -> PairMoments:
+    @property
+    def _halflife(self) -> float:
+        return self.halflife
+
+    def shrink_moments(self, moments: PairMoments) -> PairMoments:
+        """Mix in the constant-correlation matrix."""
         if not 0 <= self.shrinkage <= 1:
             raise ParameterError(f"shrinkage is {self.shrinkage}; pass a share between 0 and 1")
-        moments = weighted_moments(z, session_weights(len(z), self.halflife))
         if self.shrinkage == 0:
             return moments
         return moments._replace(correlation=shrink_to_constant(moments.correlation, self.shrinkage))
@@ -63,6 +65,3 @@ class RollingCorrelation(WindowedCorrelation):
 
     def __init__(self, window: int = 252) -> None:
         super().__init__(window)
-
-    def _estimate(self, z: np.ndarray) -> PairMoments:
-        return self._moments(z)

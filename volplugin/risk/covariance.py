@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from volplugin.correlation.repair import is_positive_definite
 from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
 from volplugin.risk.diversification import bet_shares, diversification_ratio, effective_number
 from volplugin.units import annualize
@@ -308,6 +309,8 @@ def _check_correlation(rho: np.ndarray, asof: pd.Timestamp) -> None:
         raise VolpluginError(f"{where} has a diagonal other than one")
     if not (np.abs(rho - rho.T) <= 1e-9).all():
         raise VolpluginError(f"{where} is not symmetric")
+    if is_positive_definite(rho + 1e-9 * len(rho) * np.eye(len(rho))):
+        return
     smallest = float(np.linalg.eigvalsh(rho)[0])
     if smallest < -1e-9 * len(rho):
         raise VolpluginError(f"{where} is not positive semi-definite (smallest eigenvalue {smallest:.2e})")

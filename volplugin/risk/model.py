@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +16,10 @@ from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, past_rows
 from volplugin.risk.adjustments.base import CovarianceAdjustments
 from volplugin.risk.covariance import CovarianceForecast, Deferred
-from volplugin.risk.volatility_history import PastVolatility
+from volplugin.risk.covariance_path import CovarianceArrays, CovariancePath
+from volplugin.risk.volatility_history import VolatilityHistory
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.base import VolatilityForecaster
-
-MAX_STANDARDIZED_RETURN = 4.2
-"""Largest devolatilised return, in standard deviations, that a correlation hears."""
 
 SHORT_HISTORY = 252
 """Bars below which `diagnostics` names an asset as having a short history."""
@@ -135,109 +134,172 @@ class RiskModel(BaseEstimator):
 
         Parameters
         ----------
-        archive : ForecastCache, optional
-            Where the volatilities that it foresees are kept, and found again in the next run on the same prices.
+        cache : ForecastCache, optional
+            Folder that stores precomputed volatilities for the next run on the same prices.
         """
         return BacktestForecaster(self, cache)
 
 
 class BacktestForecaster:
-    """Forecasts over increasing sessions, remembering past volatility forecasts between them.
+    """Forecasts over increasing sessions.
 
-    What is remembered is keyed by session, and was made from data up to that session: asked again about an
-    earlier one, it answers as it did then. A new vintage, or another universe, starts the memory anew.
+    Past volatilities are stored in a `VolatilityHistory`. For the sessions of `precompute` volatilities come from one
+    pass of the model, and correlations are updated from session to session; other sessions are forecast one by one.
+    The forecast of a session is the same either way, and depends on no later session.
+
+    Parameters
+    ----------
+    model : RiskModel
+    cache : ForecastCache, optional
+        Folder that stores precomputed volatilities for the next run on the same prices.
     """
 
     def __init__(self, model: RiskModel, cache: ForecastCache | None = None) -> None:
         self.model = model
-        self._past = PastVolatility(cache)
+        self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()
-        self._answering: tuple[pd.Timestamp, pd.Timestamp, VolatilityForecaster] | None = None
+        self._path: CovariancePath | None = None
 
-    def precompute(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizon: int) -> None:
-        """Make the volatility forecasts of all sessions between two dates in one go, one vintage's at most.
+    def precompute(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, *horizons: int) -> None:
+        """Compute the volatilities of all sessions between two dates at once, those of one vintage at most.
 
-        Each row is made with what was known on its date, so that nothing is foreseen but the work.
+        Each row uses only data up to its own date; only the computation is done in advance.
+
+        Parameters
+        ----------
+        panel : PricePanel
+            Prices through `end` and of the sessions before `start` that a forecast depends on.
+        start, end : Timestamp
+            First and last session.
+        *horizons : int
+            Sessions covered by the forecasts; forecasts for one session are always there.
         """
         known = panel.asof(end)
-        rows = int(len(known.sessions) - known.sessions.searchsorted(start)) + self.model.past_rows
-        universe_panel = known.tail(rows + self.model.volatility.lookback).with_market_assets()
-        self._answering = start, end, self.model.volatility.vintage_at(start)
-        self._past.of(self._answering[2], universe_panel, rows + 1, horizon)
+        count = len(known.sessions) - int(known.sessions.searchsorted(start)) + self.model.past_rows
+        universe = known.tail(count + self.model.volatility.lookback).with_market_assets()
+        vintage = self.model.volatility.vintage_at(start)
+        self._path = self._path_of(vintage, universe, count, horizons, start)
+
+    def precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, *horizons: int) -> None:
+        """Precompute the sessions of the vintage that serves a session, through the panel's last; once per vintage."""
+        path = self._path
+        wanted = {1, *horizons} if path is None else {*path.paths, *horizons}
+        if path is not None and session <= path.sessions[-1] and wanted == path.paths.keys():
+            return
+        # From the first session not computed yet, whichever one is needed: the next run finds the same rows cached.
+        through = None if path is None or session <= path.sessions[-1] else path.sessions[-1]
+        begin = session if through is None else panel.sessions[panel.sessions.searchsorted(through, side="right")]
+        spans = self.model.volatility.iter_vintages(panel, begin, panel.last_session)
+        span = next(sessions for _, sessions in spans if sessions[-1] >= session)
+        self.precompute(panel, span[0], span[-1], *sorted(wanted))
+
+    def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
+        """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
+        row = self._row(session, horizon)
+        if row is None or self._path is None or self.model.calibration:
+            return None
+        found = self._path.arrays(row, horizon, view)
+        return found if len(found.assets) else None
 
     def forecast(
         self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None
     ) -> CovarianceForecast:
-        """Forecast as `RiskModel.forecast` does."""
+        """Forecast as `RiskModel.forecast` does; parameters and errors as there."""
         if assets is not None:
             panel = panel.select(assets)
-        lookback = self.model.lookback
-        window = panel.tail(lookback)
-        universe_panel = window.with_market_assets()
-        volatility = self._at(universe_panel.last_session)
-        rows = self.model.past_rows
-        past = self._past.of(volatility, universe_panel, rows + 1, horizon)
-        sigma = pd.Series(past[horizon].to_numpy()[-1].copy(), universe_panel.assets, name="volatility")
-        names, excluded = _split(window, sigma, demanded=assets is not None)
+        session = panel.last_session
+        path, row = self._path, self._row(session, horizon)
+        if path is None or row is None or not path.assets.equals(_universe(panel)):
+            universe = panel.tail(self.model.lookback).with_market_assets()
+            vintage = self.model.volatility.vintage_at(session)
+            path = self._path_of(vintage, universe, self.model.past_rows, (horizon,), session)
+            row = len(path.sessions) - 1
+        return self._assemble(path, row, panel, horizon, view, demanded=assets is not None)
+
+    def _row(self, session: pd.Timestamp, horizon: int) -> int | None:
+        path = self._path
+        return path.row(session) if path is not None and horizon in path.paths else None
+
+    def _path_of(
+        self,
+        vintage: VolatilityForecaster,
+        universe: PricePanel,
+        count: int,
+        horizons: Iterable[int],
+        first: pd.Timestamp,
+    ) -> CovariancePath:
+        """Compute the arrays of the last `count` sessions of a universe."""
+        past = self._history.of(vintage, universe, count + 1, horizons)
         returns = pd.DataFrame(
-            universe_panel.tail_values("returns", rows), universe_panel.sessions[-rows:], universe_panel.assets
+            universe.tail_values("returns", count), universe.sessions[-count:], universe.assets, copy=False
         )
-        z = _devolatilised(returns, past[1]) if self.model.devolatilise else returns
-        live = np.isfinite(sigma.to_numpy())
-        sigma, seen = (sigma, z) if live.all() else (sigma[live], z.loc[:, live])
-        rho, metadata = self.model.correlation.diagnose(seen, view)
-        self._portfolios.keep(volatility, universe_panel.assets)
-        known = PastForecasts(
-            horizon, returns, past[horizon], z, window.market.assets, self.model.correlation, self._portfolios
-        )
-        calibrated, rho, done = apply_adjustments(self.model.calibration, sigma, rho, view, known)
-        diagnostics = (
-            metadata
-            | done
-            | {
-                "model": volatility.vintage,
-                "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
-                "excluded": excluded,
-                "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
-                "fallbacks": volatility.fallbacks(universe_panel) | metadata["fallbacks"],
-                "view": view,
-            }
-        )
-        if list(rho.columns) != names:
-            rho, calibrated = rho.loc[names, names], calibrated[names]
-        return CovarianceForecast(panel.last_session, horizon, calibrated, rho, diagnostics)
+        return CovariancePath(vintage, self.model.correlation, returns, past, self.model.devolatilise, first)
 
-    def _at(self, session: pd.Timestamp) -> VolatilityForecaster:
-        """Return the model that answers at a session, without looking for newer ones where it was foreseen."""
-        if self._answering is not None and self._answering[0] <= session <= self._answering[1]:
-            return self._answering[2]
-        return self.model.volatility.vintage_at(session)
+    def _assemble(
+        self, path: CovariancePath, row: int, panel: PricePanel, horizon: int, view: str, demanded: bool
+    ) -> CovarianceForecast:
+        """Make the forecast of a row, of the panel's assets that have a volatility."""
+        sigma, lookback = path.volatility(row, horizon), self.model.lookback
+        own = sigma if path.assets.equals(panel.assets) else sigma[path.assets.get_indexer(panel.assets)]
+        live, there = np.isfinite(sigma), np.isfinite(own)
+        names = list(panel.assets[there])
+        if not (names and (there.all() or not demanded)):
+            asset = panel.assets[~there][0]
+            raise InsufficientHistoryError(
+                f"{asset} has no forecast at {panel.last_session.date()}: {_reason(panel.tail(lookback), asset)}; "
+                "leave it out until it has"
+            )
+        estimate = path.estimate(row, horizon, view)
+        labels = path.assets if live.all() else path.assets[live]
+        volatility = pd.Series(sigma[live], labels, name="volatility")
+        rho = pd.DataFrame(estimate.correlation, labels, labels, copy=False)
+        applied: dict[str, Any] = {"calibration": {}}
+        if self.model.calibration:
+            past = self._past_forecasts(path, row, panel, horizon)
+            volatility, rho, applied = apply_adjustments(self.model.calibration, volatility, rho, view, past)
+        # Computed when read: a backtest reads few of them.
+        details = cache(lambda: estimate.diagnostics(labels))
+        diagnostics = {name: Deferred(lambda name=name: details()[name]) for name in CORRELATION_DIAGNOSTICS}
+        diagnostics |= applied | {
+            "model": path.model.vintage,
+            "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
+            "excluded": Deferred(lambda: _excluded(panel.tail(lookback), panel.assets[~there])),
+            "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
+            "fallbacks": Deferred(
+                lambda: path.model.fallbacks(panel.tail(lookback).with_market_assets()) | estimate.moments.fallbacks
+            ),
+            "view": view,
+        }
+        if list(labels) != names:
+            rho, volatility = rho.loc[names, names], volatility[names]
+        return CovarianceForecast(panel.last_session, horizon, volatility, rho, diagnostics)
+
+    def _past_forecasts(self, path: CovariancePath, row: int, panel: PricePanel, horizon: int) -> PastForecasts:
+        """Return the past of a row as frames, for the adjustments."""
+        stop, rows = row + 1, self.model.past_rows
+        begin = max(0, stop - rows)
+        sessions = path.sessions[begin:stop]
+        returns, z = (pd.DataFrame(values[begin:stop], sessions, path.assets) for values in (path.returns, path.z))
+        volatility = path.paths[horizon].loc[: sessions[-1]].iloc[-(rows + 1) :]
+        self._portfolios.keep(path.model, path.assets)
+        market = panel.market.assets
+        return PastForecasts(horizon, returns, volatility, z, market, self.model.correlation, self._portfolios)
 
 
-def _devolatilised(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
-    """Each return over the forecast made at the close before it, clipped; both end at the same session."""
-    values, before = returns.to_numpy(), np.full(returns.shape, np.nan)
-    reach = min(len(values), len(sigma) - 1)
-    before[len(values) - reach :] = sigma.to_numpy()[len(sigma) - 1 - reach : -1]
-    return pd.DataFrame(
-        np.clip(values / before, -MAX_STANDARDIZED_RETURN, MAX_STANDARDIZED_RETURN),
-        index=returns.index,
-        columns=returns.columns,
-    )
+CORRELATION_DIAGNOSTICS = ("condition_number", "psd_repair", "average_correlation", "observations", "scarce", "chosen")
 
 
-def _split(window: PricePanel, sigma: pd.Series, demanded: bool) -> tuple[list[Any], dict[Any, str]]:
-    """Assets with a forecast, and the others with the reason; an error if one was asked for by name."""
-    own = sigma if sigma.index.equals(window.assets) else sigma[window.assets]
-    there = np.isfinite(own.to_numpy())
-    names = list(window.assets[there])
-    excluded = {asset: _reason(window, asset) for asset in window.assets[~there]}
-    if excluded and (demanded or not names):
-        asset, reason = next(iter(excluded.items()))
-        raise InsufficientHistoryError(
-            f"{asset} has no forecast at {window.last_session.date()}: {reason}; leave it out until it has"
-        )
-    return names, excluded
+def _universe(panel: PricePanel) -> pd.Index:
+    """Labels of the assets and of their market, as `PricePanel.with_market_assets` orders them."""
+    market = panel.market.assets
+    if market is panel.assets or market.equals(panel.assets):
+        return panel.assets
+    extra = [asset for asset in panel.assets if asset not in market]
+    return market.append(pd.Index(extra)) if extra else market
+
+
+def _excluded(window: PricePanel, assets: pd.Index) -> dict[Any, str]:
+    return {asset: _reason(window, asset) for asset in assets}
 
 
 def _reason(window: PricePanel, asset: Any) -> str:
