@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any, Self
 
 import numpy as np
@@ -259,14 +259,19 @@ class BacktestForecaster:
             volatility, rho, applied = apply_adjustments(self.model.calibration, volatility, rho, view, past)
         # Computed when read: a backtest reads few of them.
         details = cache(lambda: estimate.diagnostics(labels))
-        diagnostics = {name: Deferred(lambda name=name: details()[name]) for name in CORRELATION_DIAGNOSTICS}
+        diagnostics: dict[str, Any] = {
+            name: Deferred(partial(_entry, details, name)) for name in CORRELATION_DIAGNOSTICS
+        }
         diagnostics |= applied | {
             "model": path.model.vintage,
             "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
             "excluded": Deferred(lambda: _excluded(panel.tail(lookback), panel.assets[~there])),
             "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
             "fallbacks": Deferred(
-                lambda: path.model.fallbacks(panel.tail(lookback).with_market_assets()) | estimate.moments.fallbacks
+                lambda: {
+                    **path.model.fallbacks(panel.tail(lookback).with_market_assets()),
+                    **estimate.moments.fallbacks,
+                }
             ),
             "view": view,
         }
@@ -287,6 +292,10 @@ class BacktestForecaster:
 
 
 CORRELATION_DIAGNOSTICS = ("condition_number", "psd_repair", "average_correlation", "observations", "scarce", "chosen")
+
+
+def _entry(details: Callable[[], Mapping[str, Any]], name: str) -> Any:
+    return details()[name]
 
 
 def _universe(panel: PricePanel) -> pd.Index:
