@@ -3,12 +3,12 @@
     python benchmarks/bench_latency.py
 
 On simulated prices of stocks that trade throughout, because some libraries accept no other. Forecasts are made at
-consecutive sessions, as in a backtest with daily rebalances; times are milliseconds of the processor, one thread,
-the median over sessions, and the ratio is to ours of the same run. The first forecast, which includes the whole
-history (ours: the volatilities of all sessions of the vintage), is in a column of its own, without training or loading
-of libraries. Returns, and our panel's variances, are computed beforehand, as they are in a backtest. Peers that are not installed are left out, and named (benchmarks/requirements.txt
-and the extra `skfolio`; in .venv-peers they are there). GJR-GARCH of arch is filtered anew by its own model at each
-session, its parameters standing.
+consecutive sessions, as in a backtest with daily rebalances; times are milliseconds of the processor, one thread, the
+median over sessions, and the ratio is to ours of the same run. The first forecast, which includes the whole history
+(ours: the volatilities of all sessions of the vintage), is in a column of its own, without training or loading of
+libraries. Returns, and our panel's variances, are computed beforehand, as they are in a backtest. Peers that are not
+installed are left out, and named (benchmarks/requirements.txt and the extra `skfolio`; in .venv-peers they are there).
+GJR-GARCH of arch is filtered anew by its own model at each session, its parameters standing.
 """
 
 import os
