@@ -92,6 +92,7 @@ class SlidingMoments:
         self._window = window
         self._decay = 1.0 if halflife is None else 0.5 ** (1 / halflife)
         self._weights = self._decay ** np.arange(window)[::-1]
+        self._full_window = effective_size(self._weights)
         # Counts up to each row: differences of integers are exact, so that "never seen" is told apart from rounding.
         self._present = running_sum(self._here)
         self._nonzero = running_sum(self._z != 0)
@@ -120,15 +121,19 @@ class SlidingMoments:
             products, inverse, full = self._products[np.ix_(kept, kept)], inverse[kept], full[kept]
         correlation = products * inverse[:, None]
         correlation *= inverse
-        weights = self._weights[-(stop - begin) :][self._is_used[begin:stop]]
-        total = float(weights.sum()) ** 2 / float(weights @ weights) if len(weights) else 0.0
-        observations = np.full(correlation.shape, total)
+        observations = np.full(correlation.shape, self._effective_rows(begin, stop))
         missing = np.isnan(inverse)
         if missing.any():
             observations[missing], observations[:, missing] = 0.0, 0.0
         if not full.all():
             self._fill_gaps(correlation, observations, products, np.flatnonzero(~full), kept)
         return PairMoments(np.clip(correlation, -1.0, 1.0, out=correlation), observations)
+
+    def _effective_rows(self, begin: int, stop: int) -> float:
+        """Effective sample size (Kish) of the rows of a window on which any asset is there."""
+        if self._used[stop] - self._used[begin] == self._window:
+            return self._full_window
+        return effective_size(self._weights[-(stop - begin) :][self._is_used[begin:stop]])
 
     def _fill_gaps(
         self, correlation: np.ndarray, observations: np.ndarray, products: np.ndarray, gaps: np.ndarray, kept: Any
@@ -197,6 +202,11 @@ def _update(values: np.ndarray, left: np.ndarray, right: np.ndarray, row: int, w
     factors = np.array([1.0, -(decay**window)])[: len(rows)]
     # BLAS is column-major: the transpose of a C-ordered array is updated where it lies.
     dgemm(1.0, right[rows].T, factors[:, None] * left[rows], beta=decay, c=values.T, overwrite_c=True)
+
+
+def effective_size(weights: np.ndarray) -> float:
+    """Return Kish's effective sample size, the squared sum of weights over the sum of squares."""
+    return float(weights.sum()) ** 2 / float(weights @ weights) if len(weights) else 0.0
 
 
 def running_sum(values: np.ndarray) -> np.ndarray:

@@ -60,11 +60,12 @@ class CovariancePath:
         self.model, self.assets, self.sessions = model, returns.columns, returns.index
         self.returns, self.paths = returns.to_numpy(), paths
         self.z = standardized(self.returns, paths[1].to_numpy()) if standardize else self.returns
+        self.last_session = pd.Timestamp(self.sessions[-1])
         self._first = int(self.sessions.searchsorted(first))
         self._rows = {session: row for row, session in enumerate(self.sessions)}
         self._volatility = {days: _last_rows(path.to_numpy(), len(returns)) for days, path in paths.items()}
         self._sliding: dict[int, SlidingCorrelation] = {}
-        self._live: dict[bytes, tuple[np.ndarray, pd.Index]] = {}
+        self._live: dict[bytes, pd.Index] = {}
         self._last: dict[tuple[int, str], tuple[int, CorrelationEstimate]] = {}
         self._correlation = correlation
 
@@ -90,10 +91,14 @@ class CovariancePath:
         """Return volatilities and correlations of the assets with a forecast."""
         sigma = self._volatility[horizon][row]
         live = np.isfinite(sigma)
+        if live.all():
+            return CovarianceArrays(self.assets, sigma, self.estimate(row, horizon, view).correlation)
         # One label object per set of assets, so that callers compare them by identity.
-        mask, assets = self._live.setdefault(live.tobytes(), (live, self.assets if live.all() else self.assets[live]))
-        rho = self.estimate(row, horizon, view).correlation if len(assets) else np.empty((0, 0))
-        return CovarianceArrays(assets, sigma[mask], rho)
+        key = live.tobytes()
+        if key not in self._live:
+            self._live[key] = self.assets[live]
+        rho = self.estimate(row, horizon, view).correlation if live.any() else np.empty((0, 0))
+        return CovarianceArrays(self._live[key], sigma[live], rho)
 
     def _slide(self, horizon: int) -> SlidingCorrelation:
         if horizon not in self._sliding:

@@ -183,12 +183,14 @@ class BacktestForecaster:
     def precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, *horizons: int) -> None:
         """Precompute the sessions of the vintage that serves a session, through the panel's last; once per vintage."""
         path = self._path
-        wanted = {1, *horizons} if path is None else {*path.paths, *horizons}
-        if path is not None and session <= path.sessions[-1] and wanted == path.paths.keys():
+        is_covered = path is not None and session <= path.last_session
+        if path is not None and is_covered and all(days in path.paths for days in horizons):
             return
+        wanted = {1, *horizons} if path is None else {*path.paths, *horizons}
         # From the first session not computed yet, whichever one is needed: the next run finds the same rows cached.
-        through = None if path is None or session <= path.sessions[-1] else path.sessions[-1]
-        begin = session if through is None else panel.sessions[panel.sessions.searchsorted(through, side="right")]
+        begin = session
+        if path is not None and not is_covered:
+            begin = panel.sessions[panel.sessions.searchsorted(path.last_session, side="right")]
         spans = self.model.volatility.iter_vintages(panel, begin, panel.last_session)
         span = next(sessions for _, sessions in spans if sessions[-1] >= session)
         self.precompute(panel, span[0], span[-1], *sorted(wanted))

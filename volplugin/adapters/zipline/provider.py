@@ -223,7 +223,7 @@ class _Run:
     """One provider within one simulation."""
 
     def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
-        self._model = model
+        self._lookback = model.lookback
         self._prices = prices
         self._horizon = horizon
         self._forecaster = model.backtest_forecaster(cache)
@@ -232,7 +232,7 @@ class _Run:
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
     ) -> CovarianceForecast:
         # Of the whole universe, at no more cost: correlations are estimated on all of it.
-        panel = self._prices.panel(algorithm, session, symbols, self._model.lookback)
+        panel = self._prices.panel(algorithm, session, symbols, self._lookback)
         self._precompute(session, horizon)
         everything = self._forecaster.forecast(panel, horizon, view)
         here = [symbol for symbol in symbols if symbol in everything.places]
@@ -258,7 +258,7 @@ class _Run:
 
         Each row uses only data up to its own date, as in `VolatilityForecaster.predict_path`.
         """
-        panel = self._prices.whole_run(session, self._model.lookback)
+        panel = self._prices.whole_run(session, self._lookback)
         if panel is not None:
             self._forecaster.precompute_vintage(panel, session, self._horizon, horizon)
 
