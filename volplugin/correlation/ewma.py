@@ -14,7 +14,7 @@ HALF_LIVES = 6
 
 
 class EWMACorrelation(MomentsCorrelation):
-    """Exponentially weighted correlation of devolatilised returns, optionally shrunk to a constant one.
+    """Exponentially weighted correlation of standardized returns, optionally shrunk to a constant one.
 
     Parameters
     ----------
@@ -28,6 +28,17 @@ class EWMACorrelation(MomentsCorrelation):
     Johansson, Ogut, Pelger, Schmelzer and Boyd (2023), A Simple Method for Predicting Covariance Matrices of
     Financial Returns, on estimating volatility and correlation at two speeds; Ledoit and Wolf (2004),
     Honey, I Shrunk the Sample Covariance Matrix, for the constant-correlation target.
+
+    Raises
+    ------
+    ParameterError
+        At the first estimate, if the half-life is not positive or `shrinkage` is outside 0 to 1.
+
+    Examples
+    --------
+    >>> from volplugin import EWMACorrelation
+    >>> EWMACorrelation(halflife=126, shrinkage=0.2).lookback
+    756
     """
 
     def __init__(self, halflife: float = 126, shrinkage: float = 0.0) -> None:
@@ -55,12 +66,18 @@ class EWMACorrelation(MomentsCorrelation):
 
 
 class RollingCorrelation(WindowedCorrelation):
-    """Equal-weight correlation of the last `window` devolatilised returns.
+    """Equal-weight correlation of the last `window` standardized returns.
 
     Parameters
     ----------
     window : int, default 252
         Sessions.
+
+    Examples
+    --------
+    >>> from volplugin import RollingCorrelation
+    >>> RollingCorrelation(window=126).lookback
+    126
     """
 
     def __init__(self, window: int = 252) -> None:

@@ -26,12 +26,15 @@ SHORT_HISTORY = 252
 
 
 class RiskModel(BaseEstimator):
-    """Composes volatilities and correlations into a forecast covariance.
+    """Combines volatilities and correlations into a forecast covariance, Sigma = D rho D.
 
-    Past returns are devolatilised by the forecasts that the answering volatility model makes of
-    them, ``z_t = r_t / sigma(t | t-1)``; the correlation of z is combined with today's volatilities.
-    Correlations are estimated on the assets together with the panel's market, so that a forecast
-    does not depend on who else is asked for.
+    Past returns are standardized by the forecasts that the current volatility model makes of them,
+    ``z_t = r_t / sigma(t | t-1)``; the correlation of z is combined with today's volatilities. Correlations are
+    estimated on the assets together with the panel's market, so that the forecast of an asset does not depend on the
+    other assets of the panel.
+
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
@@ -40,8 +43,23 @@ class RiskModel(BaseEstimator):
     correlation : CorrelationEstimator
     devolatilise : bool, default True
         Estimate correlations on z; if False on plain returns, as RiskMetrics does.
-    calibration : Calibration or list of Calibration, optional
-        Corrections by what past forecasts were worth, applied in order. By default none.
+    calibration : CovarianceAdjustment or list of CovarianceAdjustment, optional
+        Adjustments by the errors of past forecasts, applied in order. None by default.
+
+    References
+    ----------
+    Johansson, Ogut, Pelger, Schmelzer and Boyd (2023), A Simple Method for Predicting Covariance Matrices of Financial
+    Returns, on volatilities first and correlations of standardized returns second.
+
+    Examples
+    --------
+    >>> from volplugin import EWMACorrelation, RiskModel, RollingVolatility
+    >>> from volplugin.data.simulated import simulated_panel
+    >>> panel = simulated_panel(5, "2015-01-02", "2016-12-30")
+    >>> model = RiskModel(RollingVolatility(60), EWMACorrelation(halflife=42))
+    >>> forecast = model.forecast(panel.asof("2016-06-30"), horizon=21)
+    >>> forecast.covariance.shape == (len(forecast.assets), len(forecast.assets))
+    True
     """
 
     def __init__(
@@ -68,7 +86,7 @@ class RiskModel(BaseEstimator):
 
     @property
     def description(self) -> str:
-        """What it is composed of, such as "LSTMVolatility + RollingCorrelation()"."""
+        """Names of the parts, such as "LSTMVolatility + RollingCorrelation()"."""
         forecaster: Any = getattr(self.volatility, "forecaster", self.volatility)
         return f"{forecaster.vintage['model']} + {self.correlation!r}"
 
@@ -91,29 +109,30 @@ class RiskModel(BaseEstimator):
         view : {"risk", "structure"}, default "risk"
             For total risk, or for an optimiser.
         assets : iterable of str, optional
-            Those asked for, each of which must have a forecast. By default all of the panel's that have
-            one; the others are named in ``diagnostics["excluded"]`` with the reason.
+            Assets to forecast, each of which must have a forecast. By default all assets of the panel that have one;
+            ``diagnostics["excluded"]`` maps each other asset to the reason.
 
         Raises
         ------
         InsufficientHistoryError
             Naming an asset of `assets` without a forecast, the date, and why.
         MissingVintageError, LookAheadError, NotFittedError
-            If no trained model may answer at this date.
+            If there is no model trained through `asof` or an earlier session.
         """
         return BacktestForecaster(self).forecast(panel, horizon, view, assets)
 
     def forecast_path(
         self, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int = 21, view: str = "risk"
     ) -> Iterator[CovarianceForecast]:
-        """Forecast from each of increasing sessions, each with what was known at its close.
+        """Forecast from each of increasing sessions, each with data up to its own close.
 
-        Equal to ``forecast(panel.asof(session))``, with the devolatilised past of a vintage computed once.
+        Equal to ``forecast(panel.asof(session))``, with the volatilities of a vintage computed once and correlations
+        updated from session to session.
 
         Raises
         ------
         ParameterError
-            For dates that are no sessions of the panel, or do not increase.
+            For dates that are not sessions of the panel, or do not increase.
         """
         wanted = pd.DatetimeIndex([as_moment(session) for session in sessions])
         if wanted.empty:

@@ -33,27 +33,27 @@ if TYPE_CHECKING:
 
 
 class RiskProvider:
-    """Forecasts for a running strategy, made of the completed sessions and of nothing else.
+    """Forecasts for a running strategy, from completed sessions only.
 
-    Timing: `asof` is the last completed session, whichever hook asks; the forecast covers the
-    `horizon` sessions after it. Units: daily; ``forecast.portfolio_volatility(w, periods=252)`` is annual.
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
-    The metrics set ``volplugin`` finds the first provider of a strategy by itself.
+    The metrics set ``volplugin`` uses the providers of a strategy without further settings.
 
     Parameters
     ----------
     model : RiskModel
-        Fitted, or with a walk-forward whose vintages answer at each date.
+        Fitted, or with a walk-forward whose vintages are chosen by date.
     bundle : str, optional
-        The bundle that the run is made on. Its raw bars are then read once a run and gated by session:
-        the same forecast as research has, to the last digits that matter (1e-6). Without it the bars
-        come through ``data.history``, which rounds them to three decimals (1e-3).
+        The bundle of the run. Its raw bars are read once per run and cut at each session: forecasts equal those made
+        outside the run to 1e-6. Without it the bars come from ``data.history``, which rounds them to three decimals
+        (1e-3).
     market : iterable of str, optional
         Symbols of the reference universe for market-wide inputs; every stock of the bundle by default.
     horizon : int, default 21
         Sessions that a forecast covers.
     environ : mapping, optional
-        Whose ``ZIPLINE_ROOT`` holds the bundle; the process's own by default.
+        Variables with the ``ZIPLINE_ROOT`` of the bundle; those of the process by default.
 
     Raises
     ------
@@ -63,6 +63,12 @@ class RiskProvider:
         In a run that ends after the bundle does.
     DataFrequencyError
         In a run in minute mode.
+
+    Examples
+    --------
+    >>> from volplugin import RiskProvider, default_risk_model
+    >>> def initialize(context):
+    ...     context.risk = RiskProvider(default_risk_model(), bundle="dow30", horizon=21)
     """
 
     def __init__(
