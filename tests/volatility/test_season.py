@@ -7,7 +7,7 @@ from registry import tiny_lstm
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED, poisoned
 
 from volplugin import HARVolatility, LSTMVolatility, PricePanel
-from volplugin.volatility.features import CLIP, FEATURE_LOOKBACK, build_features
+from volplugin.volatility.features import FEATURE_LOOKBACK, MAX_FEATURE, build_features
 from volplugin.volatility.season import SEASON, SEASON_WINDOW, rolling_max, season_inputs
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -28,7 +28,7 @@ def by_hand(panel: PricePanel, base: np.ndarray, row: int, column: int) -> list[
         return [moves[day] for day in range(max(first, 0), last + 1) if np.isfinite(moves[day])]
 
     def relative(value: float) -> float:
-        return float(np.clip(np.log(max(value, 1e-7)) - np.log(base[row, column]), -CLIP, CLIP))
+        return float(np.clip(np.log(max(value, 1e-7)) - np.log(base[row, column]), -MAX_FEATURE, MAX_FEATURE))
 
     found = []
     for days in (1, 5, 22):

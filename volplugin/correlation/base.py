@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,17 +12,52 @@ from sklearn.base import BaseEstimator
 
 from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
 from volplugin.correlation.repair import SMALLEST_EIGENVALUE, average, nearest_correlation, shrink_by_observations
+from volplugin.correlation.sliding import SlidingCorrelation, SlidingMoments, SlidingMomentsCorrelation
 from volplugin.errors import ParameterError
 
-VIEWS = ("risk", "structure")
+VIEWS = ("risk", "structure", "targeting")
+
+Adjustment = Callable[[np.ndarray], tuple[np.ndarray, dict[str, Any]]]
+"""Maps a matrix to the adjusted one and the parameters estimated for it."""
+
+
+class CorrelationEstimate(NamedTuple):
+    """A correlation matrix and the numbers behind its diagnostics."""
+
+    correlation: np.ndarray
+    """Shape (n_assets, n_assets); positive semi-definite, with a diagonal of ones."""
+    repair: float
+    """Largest change of an entry that made the matrix positive semi-definite; 0.0 if none was needed."""
+    moments: PairMoments
+    estimated_params: dict[str, Any]
+
+    def diagnostics(self, assets: pd.Index) -> dict[str, Any]:
+        """Return the diagnostics that `CorrelationEstimator.diagnose` documents."""
+        eigenvalues = np.linalg.eigvalsh(self.correlation)
+        return {
+            "condition_number": float(eigenvalues[-1] / max(eigenvalues[0], SMALLEST_EIGENVALUE)),
+            "psd_repair": self.repair,
+            "average_correlation": average(self.correlation),
+            "observations": float(self.moments.observations.min()),
+            "scarce": _low_observations(self.moments.observations, assets),
+            "chosen": dict(self.estimated_params),
+            "fallbacks": dict(self.moments.fallbacks),
+        }
 
 
 class CorrelationEstimator(BaseEstimator, ABC):
-    """Estimates the correlation of devolatilised returns, z = r / sigma.
+    """Estimates the correlation of standardized returns, z = r / sigma.
 
-    An estimator is one class with ``lookback`` and ``_estimate``. Nothing is learned between calls: the
-    matrix is a function of the last `lookback` rows. Assets may have missing rows; they are never
-    filled: each pair uses the sessions that it has in common.
+    A subclass implements ``lookback`` and ``_estimate``. `fit` does not exist: the matrix is a function of the last
+    `lookback` rows of z alone. Missing rows are never filled: each pair uses the sessions on which both are there.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from volplugin import EWMACorrelation
+    >>> z = pd.DataFrame(np.random.default_rng(0).standard_normal((500, 3)), columns=["A", "B", "C"])
+    >>> EWMACorrelation(halflife=126).estimate(z).shape
+    (3, 3)
     """
 
     @property
@@ -34,52 +70,88 @@ class CorrelationEstimator(BaseEstimator, ABC):
         """Pairwise moments of z, an array of shape (n_sessions, n_assets) with NaN where missing."""
 
     def _adjust(self, correlation: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-        """Move the matrix towards what matters for total risk, by default not at all; say what was chosen."""
+        """Adjust the matrix for total risk, by default not at all; return it with the parameters estimated."""
         return correlation, {}
 
+    def _adjust_for_targeting(self, correlation: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        """Adjust the matrix for the leverage of a portfolio, by default as for total risk."""
+        return self._adjust(correlation, z)
+
     def estimate(self, z: pd.DataFrame, view: str = "risk") -> pd.DataFrame:
-        """Correlation matrix of the columns of z: PSD, unit diagonal, labelled."""
+        """Return the correlation matrix of the columns of z; parameters and errors as of `diagnose`."""
         return self.diagnose(z, view)[0]
 
     def diagnose(self, z: pd.DataFrame, view: str = "risk") -> tuple[pd.DataFrame, dict[str, Any]]:
-        """Correlation matrix, and how it came about.
+        """Return the correlation matrix and its diagnostics.
 
         Parameters
         ----------
         z : DataFrame of shape (n_sessions, n_assets)
-            Devolatilised returns, NaN where missing.
-        view : {"risk", "structure"}, default "risk"
-            For total risk, or for an optimiser; the same for most estimators.
+            Standardized returns, NaN where missing.
+        view : {"risk", "structure", "targeting"}, default "risk"
+            For total risk, for an optimiser, or for the leverage that holds a target; the same for most estimators.
 
         Returns
         -------
         correlation : DataFrame of shape (n_assets, n_assets)
+            Positive semi-definite, with a diagonal of ones.
         diagnostics : dict
-            ``condition_number``; ``psd_repair``, the largest change any entry needed;
-            ``average_correlation``; ``observations``, effective ones of the least known pair; ``scarce``,
-            those of each asset seen less than half as much as the most seen; ``chosen``, what the
-            estimator took from the data, by name; ``fallbacks``, what it did in place of what it could not do.
+            ``condition_number``; ``psd_repair``, the largest change of an entry that made the matrix positive
+            semi-definite; ``average_correlation``; ``observations``, the effective sample size of the pair with the
+            fewest; ``scarce``, the effective sample size of each asset with less than half of the largest; ``chosen``,
+            estimated parameters by name; ``fallbacks``, what replaced a step that was not possible.
+
+        Raises
+        ------
+        ParameterError
+            For another view, and for parameters outside their domain.
         """
-        if view not in VIEWS:
-            raise ParameterError(f"view is {view!r}; pass one of {', '.join(VIEWS)}")
         # In one memory order: that of pandas' results varies, and with it the last bit of sums.
-        known = np.ascontiguousarray(z.tail(self.lookback).to_numpy(dtype=float))
-        moments = self._estimate(known)
-        matrix, estimated_params = shrink_by_observations(moments), dict(moments.estimated_params)
-        if view == "risk":
-            matrix, moved = self._adjust(matrix, known)
-            estimated_params |= moved
-        matrix, repair, eigenvalues = nearest_correlation(matrix)
-        metadata = {
-            "condition_number": float(eigenvalues[-1] / max(eigenvalues[0], SMALLEST_EIGENVALUE)),
-            "psd_repair": repair,
-            "average_correlation": average(matrix),
-            "observations": float(moments.observations.min()),
-            "scarce": _low_observations(moments.observations, z.columns),
-            "chosen": estimated_params,
-            "fallbacks": dict(moments.fallbacks),
-        }
-        return pd.DataFrame(matrix, index=z.columns, columns=z.columns), metadata
+        estimate = self.estimate_window(np.ascontiguousarray(z.tail(self.lookback).to_numpy(dtype=float)), view)
+        matrix = pd.DataFrame(estimate.correlation, index=z.columns, columns=z.columns)
+        return matrix, estimate.diagnostics(z.columns)
+
+    def estimate_window(self, z: np.ndarray, view: str = "risk") -> CorrelationEstimate:
+        """Estimate from an array of at most `lookback` rows, as `diagnose` does."""
+        return self.finish(self._estimate(z), lambda matrix: self.adjust(matrix, z, view))
+
+    def adjust(self, correlation: np.ndarray, z: np.ndarray, view: str) -> tuple[np.ndarray, dict[str, Any]]:
+        """Adjust a matrix for a view; "structure" is the matrix itself."""
+        check_view(view)
+        if view == "structure":
+            return correlation, {}
+        return self._adjust(correlation, z) if view == "risk" else self._adjust_for_targeting(correlation, z)
+
+    def finish(self, moments: PairMoments, adjust: Adjustment) -> CorrelationEstimate:
+        """Make a correlation matrix of estimated moments: shrink by observations, adjust, repair."""
+        matrix, adjusted = adjust(shrink_by_observations(moments))
+        matrix, repair = nearest_correlation(matrix)
+        return CorrelationEstimate(matrix, repair, moments, {**moments.estimated_params, **adjusted})
+
+    def shrink_moments(self, moments: PairMoments) -> PairMoments:
+        """Apply the estimator's own shrinkage to plain moments, by default none."""
+        return moments
+
+    def sliding(self, z: np.ndarray, live: np.ndarray) -> SlidingCorrelation:
+        """Return the estimates at successive rows of one array.
+
+        Estimators that are a function of weighted moments update them from row to row; others estimate each row from
+        its own window. Both give the estimate that `estimate_window` gives for the window.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n_sessions, n_assets)
+            Standardized returns, NaN where missing.
+        live : ndarray of bool, shape (n_sessions, n_assets)
+            Assets of the matrix at each row.
+        """
+        return SlidingCorrelation(self, z, live)
+
+
+def check_view(view: str) -> None:
+    """Raise ParameterError for an unknown view."""
+    if view not in VIEWS:
+        raise ParameterError(f"view is {view!r}; pass one of {', '.join(VIEWS)}")
 
 
 def _low_observations(observations: np.ndarray, assets: pd.Index) -> dict[Any, float]:
@@ -87,7 +159,29 @@ def _low_observations(observations: np.ndarray, assets: pd.Index) -> dict[Any, f
     return {assets[place]: float(own[place]) for place in np.flatnonzero(own < own.max() / 2)}
 
 
-class WindowedCorrelation(CorrelationEstimator):
+class MomentsCorrelation(CorrelationEstimator):
+    """Base of estimators that are a function of pairwise moments: subclasses implement `shrink_moments`.
+
+    The moments of successive windows are updated instead of computed anew (`sliding`), unless a subclass overrides
+    ``_estimate`` and so depends on more than the moments.
+    """
+
+    @property
+    def _halflife(self) -> float | None:
+        """Sessions after which a session counts half; None for equal weights."""
+        return None
+
+    def _estimate(self, z: np.ndarray) -> PairMoments:
+        return self.shrink_moments(weighted_moments(z, session_weights(len(z), self._halflife)))
+
+    def sliding(self, z: np.ndarray, live: np.ndarray) -> SlidingCorrelation:
+        """Return the estimates at successive rows of one array, as of `CorrelationEstimator.sliding`."""
+        if type(self)._estimate is not MomentsCorrelation._estimate:
+            return super().sliding(z, live)
+        return SlidingMomentsCorrelation(self, z, live, SlidingMoments(z, self.lookback, self._halflife))
+
+
+class WindowedCorrelation(MomentsCorrelation):
     """Base of estimators over the last `window` sessions, weighted equally or exponentially.
 
     Parameters
@@ -95,7 +189,7 @@ class WindowedCorrelation(CorrelationEstimator):
     window : int, default 504
         Sessions.
     halflife : float, optional
-        Sessions after which a session counts half; by default all of the window count the same.
+        Sessions after which a session counts half; all sessions of the window count the same if not given.
     """
 
     def __init__(self, window: int = 504, halflife: float | None = None) -> None:
@@ -104,12 +198,22 @@ class WindowedCorrelation(CorrelationEstimator):
 
     @property
     def lookback(self) -> int:
-        """Rows of z that the estimate depends on."""
+        """Rows of z that the estimate depends on.
+
+        Raises
+        ------
+        ParameterError
+            If the window is shorter than 2 sessions, or the half-life is not positive.
+        """
         if not self.window >= 2:
             raise ParameterError(f"window is {self.window}; pass at least 2 sessions")
         if self.halflife is not None and not self.halflife > 0:
             raise ParameterError(f"halflife is {self.halflife}; pass a number of sessions above zero, or None")
         return self.window
+
+    @property
+    def _halflife(self) -> float | None:
+        return self.halflife
 
     def _moments(self, z: np.ndarray) -> PairMoments:
         """Plain pairwise moments under the weights of the window."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from volplugin.correlation.base import CorrelationEstimator, WindowedCorrelation
-from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
+from volplugin.correlation.base import MomentsCorrelation, WindowedCorrelation
+from volplugin.correlation.moments import PairMoments
 from volplugin.correlation.repair import shrink_to_constant
 from volplugin.errors import ParameterError
 
@@ -15,8 +13,8 @@ HALF_LIVES = 6
 """Half-lives remembered: the weight of a session falls to a sixty-fourth, then to nothing."""
 
 
-class EWMACorrelation(CorrelationEstimator):
-    """Exponentially weighted correlation of devolatilised returns, optionally shrunk to a constant one.
+class EWMACorrelation(MomentsCorrelation):
+    """Exponentially weighted correlation of standardized returns, optionally shrunk to a constant one.
 
     Parameters
     ----------
@@ -30,6 +28,17 @@ class EWMACorrelation(CorrelationEstimator):
     Johansson, Ogut, Pelger, Schmelzer and Boyd (2023), A Simple Method for Predicting Covariance Matrices of
     Financial Returns, on estimating volatility and correlation at two speeds; Ledoit and Wolf (2004),
     Honey, I Shrunk the Sample Covariance Matrix, for the constant-correlation target.
+
+    Raises
+    ------
+    ParameterError
+        At the first estimate, if the half-life is not positive or `shrinkage` is outside 0 to 1.
+
+    Examples
+    --------
+    >>> from volplugin import EWMACorrelation
+    >>> EWMACorrelation(halflife=126, shrinkage=0.2).lookback
+    756
     """
 
     def __init__(self, halflife: float = 126, shrinkage: float = 0.0) -> None:
@@ -43,26 +52,33 @@ class EWMACorrelation(CorrelationEstimator):
             raise ParameterError(f"halflife is {self.halflife}; pass a number of sessions above zero")
         return math.ceil(HALF_LIVES * self.halflife)
 
-    def _estimate(self, z: np.ndarray) -> PairMoments:
+    @property
+    def _halflife(self) -> float:
+        return self.halflife
+
+    def shrink_moments(self, moments: PairMoments) -> PairMoments:
+        """Mix in the constant-correlation matrix."""
         if not 0 <= self.shrinkage <= 1:
             raise ParameterError(f"shrinkage is {self.shrinkage}; pass a share between 0 and 1")
-        moments = weighted_moments(z, session_weights(len(z), self.halflife))
         if self.shrinkage == 0:
             return moments
         return moments._replace(correlation=shrink_to_constant(moments.correlation, self.shrinkage))
 
 
 class RollingCorrelation(WindowedCorrelation):
-    """Equal-weight correlation of the last `window` devolatilised returns.
+    """Equal-weight correlation of the last `window` standardized returns.
 
     Parameters
     ----------
     window : int, default 252
         Sessions.
+
+    Examples
+    --------
+    >>> from volplugin import RollingCorrelation
+    >>> RollingCorrelation(window=126).lookback
+    126
     """
 
     def __init__(self, window: int = 252) -> None:
         super().__init__(window)
-
-    def _estimate(self, z: np.ndarray) -> PairMoments:
-        return self._moments(z)

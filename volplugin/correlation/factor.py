@@ -40,10 +40,10 @@ class FactorCorrelation(WindowedCorrelation):
         super().__init__(window, halflife)
         self.factors = factors
 
-    def _estimate(self, z: np.ndarray) -> PairMoments:
+    def shrink_moments(self, moments: PairMoments) -> PairMoments:
+        """Shrink the residual correlations that the components leave."""
         if self.factors is not None and not self.factors >= 0:
             raise ParameterError(f"factors is {self.factors}; pass a number of components, or None")
-        moments = self._moments(z)
         number = typical_observations(moments)
         if number < 2:
             return moments._replace(fallbacks={"factors": "fewer than 2 effective sessions: correlations unshrunk"})

@@ -39,8 +39,8 @@ class NonlinearShrinkageCorrelation(WindowedCorrelation):
     Statistics 48(5), equations 4.3, 4.7 to 4.9 and, for more assets than sessions, C.4, C.5 and C.8.
     """
 
-    def _estimate(self, z: np.ndarray) -> PairMoments:
-        moments = self._moments(z)
+    def shrink_moments(self, moments: PairMoments) -> PairMoments:
+        """Shrink the eigenvalues of the pairwise matrix."""
         number = int(typical_observations(moments))
         if number < FEWEST:
             reason = f"{number} effective sessions are too few: correlations unshrunk"

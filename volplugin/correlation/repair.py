@@ -1,4 +1,4 @@
-"""From what the data say of pairs to a correlation matrix: scarce pairs shrunk, PSD, unit diagonal."""
+"""Correlation matrices of pairwise moments: shrinkage by observations, positive semi-definiteness, unit diagonal."""
 
 from __future__ import annotations
 
@@ -9,28 +9,39 @@ import numpy as np
 from volplugin.correlation.moments import PairMoments
 
 SCARCE = 60
-"""Observations at which a pair seen less than the rest is trusted half, the other half being the average."""
+"""Observations at which a pair with fewer than the rest gets about half the weight, and the average the other half."""
 
 SMALLEST_EIGENVALUE = 1e-10
 
 
 class Repaired(NamedTuple):
-    """A correlation matrix in order, and what it took."""
+    """A positive semi-definite correlation matrix, and how much the repair changed."""
 
     correlation: np.ndarray
     """Symmetric and PSD with a diagonal of ones, of shape (n_assets, n_assets)."""
     change: float
-    """Largest absolute change of an entry; 0.0 if nothing was wrong."""
-    eigenvalues: np.ndarray
-    """Those of the result, ascending."""
+    """Largest absolute change of an entry; 0.0 if the matrix was PSD."""
 
 
 def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Mean correlation of different assets, 0.0 for fewer than two."""
+    """Return the mean correlation of different assets: 0.0 for fewer than two, NaN entries left out.
+
+    Parameters
+    ----------
+    correlation : ndarray of shape (n_assets, n_assets)
+    weights : ndarray of shape (n_assets, n_assets), optional
+        Equal ones if not given, or if all off the diagonal are zero.
+    """
     if len(correlation) < 2:
         return 0.0
-    if weights is None and np.isfinite(correlation).all():
-        return float((correlation.sum() - np.trace(correlation)) / (correlation.size - len(correlation)))
+    total = correlation.sum()
+    if np.isfinite(total):
+        if weights is None:
+            return float((total - np.trace(correlation)) / (correlation.size - len(correlation)))
+        weight = weights.sum() - np.trace(weights)
+        if weight > 0:
+            own = correlation.diagonal() @ weights.diagonal()
+            return float((np.vdot(correlation, weights) - own) / weight)
     off = ~np.eye(len(correlation), dtype=bool) & np.isfinite(correlation)
     if not off.any():
         return 0.0
@@ -41,44 +52,64 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> float
 
 def shrink_to_constant(correlation: np.ndarray, share: float) -> np.ndarray:
     """Mix a share of constant correlation (the average one) into a correlation matrix."""
-    mixed = (1 - share) * correlation + share * average(correlation)
+    mixed = (1 - share) * correlation
+    mixed += share * average(correlation)
     np.fill_diagonal(mixed, 1.0)
     return mixed
 
 
 def shrink_by_observations(moments: PairMoments) -> np.ndarray:
-    """Pull pairs with fewer observations than the fullest towards the average correlation.
+    """Shrink pairs with fewer observations than the largest number towards the average correlation.
 
-    A pair with n observations keeps ``n / (n + SCARCE)`` of its own estimate relative to the fullest pair,
-    which keeps all of it; a pair never seen gets the average.
+    With m the largest number, a pair with n observations gets the weight ``n / (n + SCARCE)`` divided by
+    ``m / (m + SCARCE)``, and the average correlation the rest; a pair without observations gets the average.
+
+    Returns
+    -------
+    ndarray of shape (n_assets, n_assets)
     """
     correlation, observations = moments.correlation, moments.observations
-    fullest = observations.max()
-    if fullest == 0:
+    most = observations.max()
+    if most == 0:
         return np.eye(len(correlation))
-    if observations.min() == fullest:
+    if observations.min() == most:
         return correlation
-    trust = observations / (observations + SCARCE) * (fullest + SCARCE) / fullest
+    trust = observations / (observations + SCARCE)
+    trust *= (most + SCARCE) / most
     mean = average(correlation, observations)
-    shrunk = np.where(observations > 0, trust * np.nan_to_num(correlation) + (1 - trust) * mean, mean)
+    # trust * rho + (1 - trust) * mean; unobserved pairs are NaN and have a trust of zero.
+    shrunk = correlation - mean
+    shrunk[observations == 0] = 0.0
+    shrunk *= trust
+    shrunk += mean
     np.fill_diagonal(shrunk, 1.0)
     return shrunk
 
 
 def nearest_correlation(matrix: np.ndarray) -> Repaired:
-    """Clip negative eigenvalues and restore the unit diagonal, only where that is needed."""
+    """Clip negative eigenvalues and restore the unit diagonal, if the matrix is not positive semi-definite."""
     symmetric = (matrix + matrix.T) / 2
     np.fill_diagonal(symmetric, 1.0)
-    eigenvalues = np.linalg.eigvalsh(symmetric)
-    if eigenvalues[0] >= 0:
-        return Repaired(symmetric, 0.0, eigenvalues)
+    if is_positive_definite(symmetric):
+        return Repaired(symmetric, 0.0)
     values, vectors = np.linalg.eigh(symmetric)
+    if values[0] >= 0:
+        return Repaired(symmetric, 0.0)
     repaired = to_unit_diagonal((vectors * np.maximum(values, SMALLEST_EIGENVALUE)) @ vectors.T)
-    return Repaired(repaired, float(np.abs(repaired - symmetric).max()), np.linalg.eigvalsh(repaired))
+    return Repaired(repaired, float(np.abs(repaired - symmetric).max()))
+
+
+def is_positive_definite(matrix: np.ndarray) -> bool:
+    """Return whether a symmetric matrix has a Cholesky factor, which is several times faster than eigenvalues."""
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def to_unit_diagonal(covariance: np.ndarray) -> np.ndarray:
-    """Correlation matrix of a covariance matrix; what does not vary is correlated with nothing."""
+    """Return the correlation matrix of a covariance matrix; an asset without variance has correlations of zero."""
     scale = np.sqrt(np.diagonal(covariance))
     scale = np.where(scale > 0, scale, 1.0)
     correlation = covariance / np.outer(scale, scale)
@@ -88,7 +119,7 @@ def to_unit_diagonal(covariance: np.ndarray) -> np.ndarray:
 
 
 def complete(moments: PairMoments) -> np.ndarray:
-    """Correlations as the data say, pairs never seen taken to be average ones; not necessarily PSD."""
+    """Return the estimated correlations, with the average for pairs without observations; not necessarily PSD."""
     known = np.isfinite(moments.correlation)
     mean = average(moments.correlation, moments.observations)
     filled = np.where(known, moments.correlation, mean)
@@ -97,12 +128,12 @@ def complete(moments: PairMoments) -> np.ndarray:
 
 
 def spectrum(moments: PairMoments) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues, ascending and not negative, and eigenvectors of the completed correlations."""
+    """Return eigenvalues, ascending and clipped at zero, and eigenvectors of the completed correlations."""
     values, vectors = np.linalg.eigh(complete(moments))
     return np.maximum(values, 0.0), vectors
 
 
 def typical_observations(moments: PairMoments) -> float:
-    """Effective observations of the median pair among those seen, 0.0 if none was."""
+    """Return the median effective sample size of the observed pairs; 0.0 if there is none."""
     seen = moments.observations[moments.observations > 0]
     return float(np.median(seen)) if seen.size else 0.0

@@ -7,10 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.base import CorrelationEstimator, check_view
 from volplugin.correlation.ewma import HALF_LIVES, EWMACorrelation
 from volplugin.correlation.moments import PairMoments, session_weights, to_unit_variance
 from volplugin.correlation.repair import average
+from volplugin.correlation.sliding import (
+    RESTART,
+    SlidingCorrelation,
+    SlidingMoments,
+    SlidingMomentsCorrelation,
+    running_sum,
+)
 from volplugin.errors import ParameterError
 
 
@@ -33,48 +40,182 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     fast_halflife : float, default 10
         Of the average correlation, in sessions.
     trust : float, default 1.0
-        Share of the fast average in what the matrix is moved to; the rest is the average over the whole lookback,
-        every session alike.
+        Weight of the fast average in the average that the matrix is moved to; the rest is the average over the whole
+        lookback, with equal weights.
+    targeting_halflife : float, default 4
+        Half-life, in sessions, of the average correlation in the view "targeting", which trusts it fully.
+
+    Raises
+    ------
+    ParameterError
+        At the first estimate, if a half-life is not positive or `trust` is outside 0 to 1.
 
     Notes
     -----
     The fast average is ``EW[((sum z)^2 - sum z^2) / (n (n - 1))] / EW[mean z^2]`` across the assets.
     The view "structure" is the slow matrix alone: the fast average does not help an optimiser.
+    The view "targeting" serves the leverage of a portfolio that is held at a volatility. A forecast with the smallest
+    loss is not the one that holds a target best: an average correlation that follows the market within days has a
+    larger loss, and a smaller distance of the realised volatility from the target.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from volplugin import TwoSpeedCorrelation
+    >>> z = pd.DataFrame(np.random.default_rng(0).standard_normal((1600, 3)), columns=["A", "B", "C"])
+    >>> rho, diagnostics = TwoSpeedCorrelation(fast_halflife=7, trust=0.5).diagnose(z)
+    >>> sorted(diagnostics["chosen"])
+    ['fast_average', 'usual_average']
     """
 
     def __init__(
-        self, structure: CorrelationEstimator | None = None, fast_halflife: float = 10, trust: float = 1.0
+        self,
+        structure: CorrelationEstimator | None = None,
+        fast_halflife: float = 10,
+        trust: float = 1.0,
+        targeting_halflife: float = 4,
     ) -> None:
         self.structure = structure
         self.fast_halflife = fast_halflife
         self.trust = trust
+        self.targeting_halflife = targeting_halflife
 
     @property
     def lookback(self) -> int:
         """Rows of z that the estimate depends on."""
-        return max(self._slow.lookback, self._memory)
+        memories = self._memory("fast_halflife"), self._memory("targeting_halflife")
+        return max(self._slow.lookback, *memories)
 
     @property
     def _slow(self) -> CorrelationEstimator:
         return EWMACorrelation(halflife=252, shrinkage=0.2) if self.structure is None else self.structure
 
-    @property
-    def _memory(self) -> int:
-        if not self.fast_halflife > 0:
-            raise ParameterError(f"fast_halflife is {self.fast_halflife}; pass a number of sessions above zero")
-        return math.ceil(HALF_LIVES * self.fast_halflife)
+    def _memory(self, name: str) -> int:
+        """Sessions that the average of a half-life depends on."""
+        halflife = getattr(self, name)
+        if not halflife > 0:
+            raise ParameterError(f"{name} is {halflife}; pass a number of sessions above zero")
+        return math.ceil(HALF_LIVES * halflife)
 
     def _estimate(self, z: np.ndarray) -> PairMoments:
         return self._slow._estimate(z[-self._slow.lookback :])
 
+    def shrink_moments(self, moments: PairMoments) -> PairMoments:
+        """Apply the shrinkage of the slow structure."""
+        return self._slow.shrink_moments(moments)
+
     def _adjust(self, correlation: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        products, squares = _cross_products(to_unit_variance(z))
+        fast = self._fast_average(products, squares, "fast_halflife")
+        return self._move(correlation, fast, _ratio(products, squares, None))
+
+    def _adjust_for_targeting(self, correlation: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        # Scaled over the whole lookback, as in `_adjust`; only the averaging is shorter.
+        products, squares = _cross_products(to_unit_variance(z))
+        fast = self._fast_average(products, squares, "targeting_halflife")
+        return move_average(correlation, fast), {"fast_average": fast}
+
+    def _fast_average(self, products: np.ndarray, squares: np.ndarray, name: str) -> float:
+        recent = slice(-self._memory(name), None)
+        return _ratio(products[recent], squares[recent], getattr(self, name))
+
+    def _move(self, correlation: np.ndarray, fast: float, usual: float) -> tuple[np.ndarray, dict[str, Any]]:
         if not 0 <= self.trust <= 1:
             raise ParameterError(f"trust is {self.trust}; pass a share between 0 and 1")
-        products, squares = _cross_products(to_unit_variance(z))
-        recent = slice(-self._memory, None)
-        fast, usual = _ratio(products[recent], squares[recent], self.fast_halflife), _ratio(products, squares, None)
+        # Part of a storm, or of a calm, is over within the horizon: the expected average lies between the two.
         wanted = self.trust * fast + (1 - self.trust) * usual
         return move_average(correlation, wanted), {"fast_average": fast, "usual_average": usual}
+
+    def sliding(self, z: np.ndarray, live: np.ndarray) -> SlidingCorrelation:
+        """Return the estimates at successive rows of one array, as of `CorrelationEstimator.sliding`."""
+        slow = self._slow.sliding(z, live)
+        if type(self)._estimate is not TwoSpeedCorrelation._estimate or not isinstance(slow, SlidingMomentsCorrelation):
+            return super().sliding(z, live)
+        averages = _SlidingAverages(z, live, self.lookback, (self.fast_halflife, self.targeting_halflife))
+        return _SlidingTwoSpeed(self, z, live, slow.moments, averages)
+
+
+class _SlidingTwoSpeed(SlidingMomentsCorrelation):
+    """The slow structure from running moments, moved to averages that are computed for a block of rows at once."""
+
+    def __init__(
+        self,
+        estimator: TwoSpeedCorrelation,
+        z: np.ndarray,
+        live: np.ndarray,
+        moments: SlidingMoments,
+        averages: _SlidingAverages,
+    ) -> None:
+        super().__init__(estimator, z, live, moments)
+        self._two_speed, self._averages = estimator, averages
+
+    def adjust(self, correlation: np.ndarray, row: int, view: str) -> tuple[np.ndarray, dict[str, Any]]:
+        """Move the average correlation, for the views that do."""
+        check_view(view)
+        if view == "structure":
+            return correlation, {}
+        usual, fast, targeting = self._averages.at(row)
+        if view == "risk":
+            return self._two_speed._move(correlation, fast, usual)
+        return move_average(correlation, targeting), {"fast_average": targeting}
+
+
+class _SlidingAverages:
+    """Average correlations at the rows of one array, usual and fast, computed for `RESTART` rows at once.
+
+    Each row is scaled by the mean squares of its own window, so that an average is a function of that window alone.
+    """
+
+    def __init__(self, z: np.ndarray, live: np.ndarray, lookback: int, halflives: tuple[float, ...]) -> None:
+        here = np.isfinite(z)
+        self._here, self._live = here.astype(float), live.astype(float)
+        self._z = np.where(here, z, 0.0)
+        self._squares, self._count = running_sum(self._z**2), running_sum(here)
+        self._lookback, self._halflives = lookback, halflives
+        self._start = -1
+        self._averages = np.empty((0, 0))
+
+    def at(self, row: int) -> list[float]:
+        """Return the usual average at a row, then the one of each half-life; NaN without two assets in any session."""
+        start = row - row % RESTART
+        if start != self._start:
+            self._start, self._averages = start, self._block(start, min(start + RESTART, len(self._z)))
+        averages: list[float] = self._averages[row - start].tolist()
+        return averages
+
+    def _block(self, start: int, stop: int) -> np.ndarray:
+        """Averages of the rows from `start` to `stop`, of shape (n_rows, n_averages); columns below are these rows."""
+        rows = np.arange(start, stop)
+        first = np.maximum(rows + 1 - self._lookback, 0)
+        begin = first[0]
+        count = self._count[rows + 1] - self._count[first]
+        mean_square = (self._squares[rows + 1] - self._squares[first]) / np.maximum(count, 1)
+        scale = np.where(mean_square > 0, np.sqrt(np.maximum(mean_square, 0.0)), 1.0)
+        inverse = (self._live[start:stop] / scale).T
+        z = self._z[begin:stop]
+        number = self._here[begin:stop] @ self._live[start:stop].T
+        squares = z**2 @ inverse**2
+        products = (z @ inverse) ** 2 - squares
+        # Sessions with fewer than two assets have no product, and count in neither sum.
+        usable = number >= 2
+        number = np.where(usable, number, np.inf)
+        products /= number * np.where(usable, number - 1, 1.0)
+        squares /= number
+        age = rows - np.arange(begin, stop)[:, None]
+        averages = [_weighted_ratio(products, squares, ((age >= 0) & (age < self._lookback)).astype(float))]
+        for halflife in self._halflives:
+            memory = math.ceil(HALF_LIVES * halflife)
+            recent = slice(max(0, start - memory + 1 - begin), None)
+            aged = age[recent]
+            weights = np.where((aged >= 0) & (aged < memory), 0.5 ** (np.maximum(aged, 0) / halflife), 0.0)
+            averages.append(_weighted_ratio(products[recent], squares[recent], weights))
+        return np.stack(averages, axis=1)
+
+
+def _weighted_ratio(products: np.ndarray, squares: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean product over weighted mean square, by column; NaN in columns without either."""
+    total, mean = (np.einsum("ut,ut->t", weights, values) for values in (squares, products))
+    return np.where(total > 0, mean / np.where(total > 0, total, 1.0), np.nan)
 
 
 def move_average(correlation: np.ndarray, wanted: float) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from volplugin.correlation.repair import is_positive_definite
 from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
 from volplugin.risk.diversification import bet_shares, diversification_ratio, effective_number
 from volplugin.units import annualize
@@ -17,15 +18,15 @@ from volplugin.units import annualize
 
 @dataclass(frozen=True)
 class Deferred:
-    """A fact that is worked out when it is first read."""
+    """A value that is computed when it is first read."""
 
     find: Callable[[], Any]
 
 
 class ForecastDiagnostics(Mapping[str, Any]):
-    """A mapping that cannot be changed, in which a `Later` stands for what it finds.
+    """An immutable mapping whose `Deferred` values are computed when they are first read.
 
-    Copies and pickles hold what was found.
+    Copies and pickles contain the computed values.
     """
 
     def __init__(self, known: Mapping[str, Any]) -> None:
@@ -63,9 +64,10 @@ Weights: TypeAlias = pd.Series | Mapping[Any, float]
 
 @dataclass(frozen=True, eq=False)
 class CovarianceForecast:
-    """Sigma = D rho D: what was expected at the close of `asof` of the `horizon` sessions after it.
+    """Forecast covariance Sigma = D rho D.
 
-    Units: a volatility is a daily standard deviation in decimals; only ``periods=`` changes that.
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
@@ -78,12 +80,22 @@ class CovarianceForecast:
     correlation : DataFrame of shape (n_assets, n_assets)
         Positive semi-definite, with a diagonal of ones.
     diagnostics : mapping
-        Condition number, repair made, fallbacks used, model vintage, data fingerprint.
+        Condition number, repair, fallbacks, model vintage, data fingerprint; computed when read.
 
     Raises
     ------
     VolpluginError
         If a volatility is not positive and finite, or the correlation is not PSD with unit diagonal.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from volplugin import CovarianceForecast
+    >>> names = ["A", "B"]
+    >>> rho = pd.DataFrame([[1.0, 0.5], [0.5, 1.0]], names, names)
+    >>> forecast = CovarianceForecast(pd.Timestamp("2015-06-30"), 21, pd.Series([0.01, 0.02], names), rho)
+    >>> round(forecast.portfolio_volatility({"A": 0.5, "B": 0.5}), 5)
+    0.01323
     """
 
     asof: pd.Timestamp
@@ -133,25 +145,25 @@ class CovarianceForecast:
         return pd.DataFrame(values, index=self.assets, columns=self.assets)
 
     def portfolio_volatility(self, weights: Weights, periods: float | None = None) -> float:
-        """Volatility of a book: daily, or annual with ``periods=252``.
+        """Return the volatility of a portfolio: daily, or annual with ``periods=252``.
 
         Parameters
         ----------
         weights : Series or mapping of asset to weight
-            Fractions of the portfolio's value; assets left out weigh nothing.
+            Fractions of the portfolio's value; assets not named have a weight of zero.
         periods : float, optional
             Sessions a year to annualise by.
 
         Raises
         ------
         MissingForecastError
-            If a nonzero weight stands on an asset without a forecast.
+            If an asset with a nonzero weight has no forecast.
         """
         volatility = float(np.sqrt(max(self._variance(self.align(weights)), 0.0)))
         return volatility if periods is None else annualize(volatility, periods)
 
     def marginal_contributions(self, weights: Weights) -> pd.Series:
-        """Daily d sigma_p / d w by asset: ``Sigma w / sigma_p`` (zero for an empty book)."""
+        """Daily d sigma_p / d w by asset: ``Sigma w / sigma_p`` (zero for an empty portfolio)."""
         w = self.align(weights)
         total = np.sqrt(max(self._variance(w), 0.0))
         exposure = self._exposure(w)
@@ -165,19 +177,19 @@ class CovarianceForecast:
         return daily if periods is None else annualize(daily, periods)
 
     def percent_contributions(self, weights: Weights) -> pd.Series:
-        """Share of each asset in the book's risk, in percent; sums to 100 (zero for a book without risk)."""
+        """Share of each asset in the portfolio's risk, in percent; sums to 100 (zero for a portfolio without risk)."""
         component = self.risk_contributions(weights)
         total = float(component.sum())
         share = 100 * component / total if total > 0 else 0 * component
         return share.rename("percent_contribution")
 
     def betas(self, weights: Weights) -> pd.Series:
-        """Beta of each asset to a book, ``Sigma w / sigma_p^2``: its covariance with it over its variance.
+        """Beta of each asset to a portfolio, ``Sigma w / sigma_p^2``.
 
         Raises
         ------
         VolpluginError
-            For a book without risk, to which nothing has a beta.
+            For a portfolio without risk.
         """
         w = self.align(weights)
         variance = self._variance(w)
@@ -188,12 +200,12 @@ class CovarianceForecast:
         return pd.Series(self._exposure(w) / variance, index=self.assets, name="beta")
 
     def tracking_error(self, weights: Weights, benchmark: Weights, periods: float | None = None) -> float:
-        """Volatility of the difference of two books' returns: daily, or annual with ``periods=252``."""
+        """Volatility of the difference of two portfolios' returns: daily, or annual with ``periods=252``."""
         active = pd.Series(self.align(weights) - self.align(benchmark), index=self.assets)
         return self.portfolio_volatility(active, periods)
 
     def diversification_ratio(self, weights: Weights) -> float:
-        """Risks of the positions, each held alone, added up, over the risk of the book; NaN for one without risk.
+        """Sum of the risks of the single positions over the risk of the portfolio; NaN without risk.
 
         One for a single position, and the square root of n for n equal and uncorrelated ones (Choueifaty and
         Coignard 2008).
@@ -201,7 +213,7 @@ class CovarianceForecast:
         return diversification_ratio(self.align(weights), *self._parts)
 
     def effective_bets(self, weights: Weights, bets: str = "torsion") -> float:
-        """Effective number of uncorrelated bets in a book: the exponential of their entropy; NaN without risk.
+        """Effective number of uncorrelated bets in a portfolio: the exponential of their entropy; NaN without risk.
 
         Parameters
         ----------
@@ -226,7 +238,7 @@ class CovarianceForecast:
         Raises
         ------
         MissingForecastError
-            If a nonzero weight stands on an asset without a forecast.
+            If an asset with a nonzero weight has no forecast.
         AssetMismatchError
             If a weight is given twice or is not a finite number.
         """
@@ -278,7 +290,7 @@ class CovarianceForecast:
         return self._of_the_same(*self._parts, names)
 
     def _of_the_same(self, volatility: np.ndarray, correlation: np.ndarray, names: pd.Index) -> CovarianceForecast:
-        """Build a forecast of numbers that were checked already."""
+        """Build a forecast from numbers that are valid already."""
         forecast = object.__new__(CovarianceForecast)
         forecast._keep(volatility.copy(), correlation.copy(), names)
         for name in ("asof", "horizon", "diagnostics"):
@@ -286,7 +298,7 @@ class CovarianceForecast:
         return forecast
 
     def _keep(self, volatility: np.ndarray, correlation: np.ndarray, names: pd.Index) -> None:
-        """Take in numbers that are nobody else's, and refuse to have them written to."""
+        """Store the arrays, which this object owns, as read-only."""
         volatility.flags.writeable = correlation.flags.writeable = False
         labelled = pd.DataFrame(correlation, index=names, columns=names, copy=False)
         object.__setattr__(self, "volatility", pd.Series(volatility, index=names, name="volatility", copy=False))
@@ -321,6 +333,8 @@ def _check_correlation(rho: np.ndarray, asof: pd.Timestamp) -> None:
         raise VolpluginError(f"{where} has a diagonal other than one")
     if not (np.abs(rho - rho.T) <= 1e-9).all():
         raise VolpluginError(f"{where} is not symmetric")
+    if is_positive_definite(rho + 1e-9 * len(rho) * np.eye(len(rho))):
+        return
     smallest = float(np.linalg.eigvalsh(rho)[0])
     if smallest < -1e-9 * len(rho):
         raise VolpluginError(f"{where} is not positive semi-definite (smallest eigenvalue {smallest:.2e})")

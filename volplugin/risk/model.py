@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any, Self
 
 import numpy as np
@@ -17,34 +18,35 @@ from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, past_rows
 from volplugin.risk.adjustments.base import CovarianceAdjustments
 from volplugin.risk.covariance import CovarianceForecast, Deferred
-from volplugin.risk.volatility_history import PastVolatility
+from volplugin.risk.covariance_path import CovarianceArrays, CovariancePath
+from volplugin.risk.volatility_history import VolatilityHistory
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.base import VolatilityForecaster
 
 logger = logging.getLogger(__name__)
 
-MAX_STANDARDIZED_RETURN = 4.2
-"""Largest devolatilised return, in standard deviations, that a correlation hears."""
-
 STALE_YEARS = 1
-"""Years after the end of its training from which a model is named in `diagnostics` as stale."""
+"""Years after the end of its training from which ``diagnostics["stale"]`` names a model."""
 
 SHORT_HISTORY = 252
 """Bars below which `diagnostics` names an asset as having a short history."""
 
 
 class RiskModel(BaseEstimator):
-    """Composes volatilities and correlations into a forecast covariance.
+    """Combines volatilities and correlations into a forecast covariance, Sigma = D rho D.
 
-    Past returns are devolatilised by the forecasts that the answering volatility model makes of
-    them, ``z_t = r_t / sigma(t | t-1)``; the correlation of z is combined with today's volatilities.
-    Correlations are estimated on the assets together with the panel's market, so that a forecast
-    does not depend on who else is asked for.
+    Past returns are standardized by the forecasts that the current volatility model makes of them,
+    ``z_t = r_t / sigma(t | t-1)``; the correlation of z is combined with today's volatilities. Correlations are
+    estimated on the assets together with the panel's market, so that the forecast of an asset does not depend on the
+    other assets of the panel.
 
-    A move that a company is expected to make, such as on its earnings, is its own. Of a forecaster that gives an
-    event-free forecast sigma0 apart, only the part ``s^2 = min(sigma^2, sigma sigma0)`` of the variance is
-    correlated; the rest, the event variance, stands on the diagonal of Sigma. Sigma is positive semi-definite by
-    construction, and the forecast's correlation is that of Sigma, ``rho_ij s_i s_j / (sigma_i sigma_j)``.
+    A move that one company is expected to make, such as on its earnings, is uncorrelated with the other assets. For a
+    forecaster with an event-free forecast sigma0 only ``s^2 = min(sigma^2, sigma sigma0)`` of the variance is
+    correlated: ``Sigma = D_s rho D_s + diag(sigma^2 - s^2)``, positive semi-definite by construction. The forecast's
+    correlation is the correlation of Sigma, ``rho_ij s_i s_j / (sigma_i sigma_j)``.
+
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
     Parameters
     ----------
@@ -53,8 +55,23 @@ class RiskModel(BaseEstimator):
     correlation : CorrelationEstimator
     devolatilise : bool, default True
         Estimate correlations on z; if False on plain returns, as RiskMetrics does.
-    calibration : Calibration or list of Calibration, optional
-        Corrections by what past forecasts were worth, applied in order. By default none.
+    calibration : CovarianceAdjustment or list of CovarianceAdjustment, optional
+        Adjustments by the errors of past forecasts, applied in order. None by default.
+
+    References
+    ----------
+    Johansson, Ogut, Pelger, Schmelzer and Boyd (2023), A Simple Method for Predicting Covariance Matrices of Financial
+    Returns, on volatilities first and correlations of standardized returns second.
+
+    Examples
+    --------
+    >>> from volplugin import EWMACorrelation, RiskModel, RollingVolatility
+    >>> from volplugin.data.simulated import simulated_panel
+    >>> panel = simulated_panel(5, "2015-01-02", "2016-12-30")
+    >>> model = RiskModel(RollingVolatility(60), EWMACorrelation(halflife=42))
+    >>> forecast = model.forecast(panel.asof("2016-06-30"), horizon=21)
+    >>> forecast.covariance.shape == (len(forecast.assets), len(forecast.assets))
+    True
     """
 
     def __init__(
@@ -81,7 +98,7 @@ class RiskModel(BaseEstimator):
 
     @property
     def description(self) -> str:
-        """What it is composed of, such as "LSTMVolatility + RollingCorrelation()"."""
+        """Names of the parts, such as "LSTMVolatility + RollingCorrelation()"."""
         forecaster: Any = getattr(self.volatility, "forecaster", self.volatility)
         return f"{forecaster.vintage['model']} + {self.correlation!r}"
 
@@ -104,29 +121,30 @@ class RiskModel(BaseEstimator):
         view : {"risk", "structure"}, default "risk"
             For total risk, or for an optimiser.
         assets : iterable of str, optional
-            Those asked for, each of which must have a forecast. By default all of the panel's that have
-            one; the others are named in ``diagnostics["excluded"]`` with the reason.
+            Assets to forecast, each of which must have a forecast. By default all assets of the panel that have one;
+            ``diagnostics["excluded"]`` maps each other asset to the reason.
 
         Raises
         ------
         InsufficientHistoryError
             Naming an asset of `assets` without a forecast, the date, and why.
         MissingVintageError, LookAheadError, NotFittedError
-            If no trained model may answer at this date.
+            If there is no model trained through `asof` or an earlier session.
         """
         return BacktestForecaster(self).forecast(panel, horizon, view, assets)
 
     def forecast_path(
         self, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int = 21, view: str = "risk"
     ) -> Iterator[CovarianceForecast]:
-        """Forecast from each of increasing sessions, each with what was known at its close.
+        """Forecast from each of increasing sessions, each with data up to its own close.
 
-        Equal to ``forecast(panel.asof(session))``, with the devolatilised past of a vintage computed once.
+        Equal to ``forecast(panel.asof(session))``, with the volatilities of a vintage computed once and correlations
+        updated from session to session.
 
         Raises
         ------
         ParameterError
-            For dates that are no sessions of the panel, or do not increase.
+            For dates that are not sessions of the panel, or do not increase.
         """
         wanted = pd.DatetimeIndex([as_moment(session) for session in sessions])
         if wanted.empty:
@@ -142,10 +160,10 @@ class RiskModel(BaseEstimator):
             for session in wanted[wanted.slice_indexer(span[0], span[-1])]:
                 yield ahead.forecast(panel.asof(session), horizon, view)
 
-    def _staleness(self, volatility: VolatilityForecaster, asof: pd.Timestamp) -> str:
-        """Say that a model's training ended long ago, and log it once for each such model; nothing if it did not."""
-        through = getattr(volatility, "trained_through_", None)
-        if not volatility.requires_fit or through is None or asof <= through + pd.DateOffset(years=STALE_YEARS):
+    def _staleness(self, vintage: VolatilityForecaster, asof: pd.Timestamp) -> str:
+        """Describe a model whose training ended over `STALE_YEARS` ago, and log it once; empty for other models."""
+        through = getattr(vintage, "trained_through_", None)
+        if not vintage.requires_fit or through is None or asof <= through + pd.DateOffset(years=STALE_YEARS):
             return ""
         years = (asof - through).days / 365.25
         text = (
@@ -163,145 +181,202 @@ class RiskModel(BaseEstimator):
 
         Parameters
         ----------
-        archive : ForecastCache, optional
-            Where the volatilities that it foresees are kept, and found again in the next run on the same prices.
+        cache : ForecastCache, optional
+            Folder that stores precomputed volatilities for the next run on the same prices.
         """
         return BacktestForecaster(self, cache)
 
 
 class BacktestForecaster:
-    """Forecasts over increasing sessions, remembering past volatility forecasts between them.
+    """Forecasts over increasing sessions.
 
-    What is remembered is keyed by session, and was made from data up to that session: asked again about an
-    earlier one, it answers as it did then. A new vintage, or another universe, starts the memory anew.
+    Past volatilities are stored in a `VolatilityHistory`. For the sessions of `precompute` volatilities come from one
+    pass of the model, and correlations are updated from session to session; other sessions are forecast one by one.
+    The forecast of a session is the same either way, and depends on no later session.
+
+    Parameters
+    ----------
+    model : RiskModel
+    cache : ForecastCache, optional
+        Folder that stores precomputed volatilities for the next run on the same prices.
     """
 
     def __init__(self, model: RiskModel, cache: ForecastCache | None = None) -> None:
         self.model = model
-        self._past = PastVolatility(cache)
+        self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()
-        self._answering: tuple[pd.Timestamp, pd.Timestamp, VolatilityForecaster] | None = None
+        self._path: CovariancePath | None = None
 
-    def precompute(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizon: int) -> None:
-        """Make the volatility forecasts of all sessions between two dates in one go, one vintage's at most.
+    def precompute(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, *horizons: int) -> None:
+        """Compute the volatilities of all sessions between two dates at once, those of one vintage at most.
 
-        Each row is made with what was known on its date, so that nothing is foreseen but the work.
+        Each row uses only data up to its own date; only the computation is done in advance.
+
+        Parameters
+        ----------
+        panel : PricePanel
+            Prices through `end` and of the sessions before `start` that a forecast depends on.
+        start, end : Timestamp
+            First and last session.
+        *horizons : int
+            Sessions covered by the forecasts; forecasts for one session are always there.
         """
         known = panel.asof(end)
-        rows = int(len(known.sessions) - known.sessions.searchsorted(start)) + self.model.past_rows
-        universe_panel = known.tail(rows + self.model.volatility.lookback).with_market_assets()
-        self._answering = start, end, self.model.volatility.vintage_at(start)
-        self._past.of(self._answering[2], universe_panel, rows + 1, horizon)
+        count = len(known.sessions) - int(known.sessions.searchsorted(start)) + self.model.past_rows
+        universe = known.tail(count + self.model.volatility.lookback).with_market_assets()
+        vintage = self.model.volatility.vintage_at(start)
+        self._path = self._path_of(vintage, universe, count, horizons, start)
+
+    def precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, *horizons: int) -> None:
+        """Precompute the sessions of the vintage that serves a session, through the panel's last; once per vintage."""
+        path = self._path
+        is_covered = path is not None and session <= path.last_session
+        if path is not None and is_covered and all(days in path.paths for days in horizons):
+            return
+        wanted = {1, *horizons} if path is None else {*path.paths, *horizons}
+        # From the first session not computed yet, whichever one is needed: the next run finds the same rows cached.
+        begin = session
+        if path is not None and not is_covered:
+            begin = panel.sessions[panel.sessions.searchsorted(path.last_session, side="right")]
+        spans = self.model.volatility.iter_vintages(panel, begin, panel.last_session)
+        span = next(sessions for _, sessions in spans if sessions[-1] >= session)
+        self.precompute(panel, span[0], span[-1], *sorted(wanted))
+
+    def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
+        """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
+        row = self._row(session, horizon)
+        if row is None or self._path is None or self.model.calibration:
+            return None
+        found = self._path.arrays(row, horizon, view)
+        return found if len(found.assets) else None
 
     def forecast(
         self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None
     ) -> CovarianceForecast:
-        """Forecast as `RiskModel.forecast` does."""
+        """Forecast as `RiskModel.forecast` does; parameters and errors as there."""
         if assets is not None:
             panel = panel.select(assets)
-        lookback = self.model.lookback
-        window = panel.tail(lookback)
-        universe_panel = window.with_market_assets()
-        volatility = self._at(universe_panel.last_session)
-        rows = self.model.past_rows
-        past = self._past.of(volatility, universe_panel, rows + 1, horizon)
-        sigma = pd.Series(past[horizon].to_numpy()[-1].copy(), universe_panel.assets, name="volatility")
-        names, excluded = _split(window, sigma, demanded=assets is not None)
+        session = panel.last_session
+        path, row = self._path, self._row(session, horizon)
+        if path is None or row is None or not path.assets.equals(_universe(panel)):
+            universe = panel.tail(self.model.lookback).with_market_assets()
+            vintage = self.model.volatility.vintage_at(session)
+            path = self._path_of(vintage, universe, self.model.past_rows, (horizon,), session)
+            row = len(path.sessions) - 1
+        return self._assemble(path, row, panel, horizon, view, demanded=assets is not None)
+
+    def _row(self, session: pd.Timestamp, horizon: int) -> int | None:
+        path = self._path
+        return path.row(session) if path is not None and horizon in path.paths else None
+
+    def _path_of(
+        self,
+        vintage: VolatilityForecaster,
+        universe: PricePanel,
+        count: int,
+        horizons: Iterable[int],
+        first: pd.Timestamp,
+    ) -> CovariancePath:
+        """Compute the arrays of the last `count` sessions of a universe."""
+        past = self._history.of(vintage, universe, count + 1, horizons)
         returns = pd.DataFrame(
-            universe_panel.tail_values("returns", rows), universe_panel.sessions[-rows:], universe_panel.assets
+            universe.tail_values("returns", count), universe.sessions[-count:], universe.assets, copy=False
         )
-        z = _devolatilised(returns, past[1]) if self.model.devolatilise else returns
-        live = np.isfinite(sigma.to_numpy())
-        sigma, seen = (sigma, z) if live.all() else (sigma[live], z.loc[:, live])
-        rho, metadata = self.model.correlation.diagnose(seen, view)
-        event_share = _event_shares(sigma, past.get(-horizon))
-        if event_share.any():
-            rho = _with_event_diagonal(rho, event_share)
-            metadata = metadata | _facts_of(rho)
-        self._portfolios.keep(volatility, universe_panel.assets)
-        known = PastForecasts(
-            horizon, returns, past[horizon], z, window.market.assets, self.model.correlation, self._portfolios
-        )
-        calibrated, rho, done = apply_adjustments(self.model.calibration, sigma, rho, view, known)
-        diagnostics = (
-            metadata
-            | done
-            | {
-                "model": volatility.vintage,
-                "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
-                "excluded": excluded,
-                "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
-                "fallbacks": volatility.fallbacks(universe_panel) | metadata["fallbacks"],
-                "stale": self.model._staleness(volatility, panel.last_session),
-                "event_variance": _shares_by_asset(sigma.index, event_share, names),
-                "view": view,
-            }
-        )
-        if list(rho.columns) != names:
-            rho, calibrated = rho.loc[names, names], calibrated[names]
-        return CovarianceForecast(panel.last_session, horizon, calibrated, rho, diagnostics)
+        return CovariancePath(vintage, self.model.correlation, returns, past, self.model.devolatilise, first)
 
-    def _at(self, session: pd.Timestamp) -> VolatilityForecaster:
-        """Return the model that answers at a session, without looking for newer ones where it was foreseen."""
-        if self._answering is not None and self._answering[0] <= session <= self._answering[1]:
-            return self._answering[2]
-        return self.model.volatility.vintage_at(session)
+    def _assemble(
+        self, path: CovariancePath, row: int, panel: PricePanel, horizon: int, view: str, demanded: bool
+    ) -> CovarianceForecast:
+        """Make the forecast of a row, of the panel's assets that have a volatility."""
+        sigma, lookback = path.volatility(row, horizon), self.model.lookback
+        own = sigma if path.assets.equals(panel.assets) else sigma[path.assets.get_indexer(panel.assets)]
+        live, there = np.isfinite(sigma), np.isfinite(own)
+        names = list(panel.assets[there])
+        if not (names and (there.all() or not demanded)):
+            asset = panel.assets[~there][0]
+            raise InsufficientHistoryError(
+                f"{asset} has no forecast at {panel.last_session.date()}: {_reason(panel.tail(lookback), asset)}; "
+                "leave it out until it has"
+            )
+        estimate = path.estimate(row, horizon, view)
+        labels = path.assets if live.all() else path.assets[live]
+        volatility = pd.Series(sigma[live], labels, name="volatility")
+        share = path.event_share(row, horizon)[live]
+        rho = pd.DataFrame(path.correlation(row, horizon, view), labels, labels, copy=False)
+        applied: dict[str, Any] = {"calibration": {}}
+        if self.model.calibration:
+            past = self._past_forecasts(path, row, panel, horizon)
+            volatility, rho, applied = apply_adjustments(self.model.calibration, volatility, rho, view, past)
+        # Computed when read: a backtest reads few of them.
+        details = cache(lambda: estimate.diagnostics(labels))
+        diagnostics: dict[str, Any] = {
+            name: Deferred(partial(_entry, details, name)) for name in CORRELATION_DIAGNOSTICS
+        }
+        if share.any():
+            diagnostics |= _diagnostics_of(rho.to_numpy())
+        diagnostics |= applied | {
+            "stale": self.model._staleness(path.model, panel.last_session),
+            "event_variance": _shares_by_asset(labels, share, names),
+            "model": path.model.vintage,
+            "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
+            "excluded": Deferred(lambda: _excluded(panel.tail(lookback), panel.assets[~there])),
+            "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
+            "fallbacks": Deferred(
+                lambda: {
+                    **path.model.fallbacks(panel.tail(lookback).with_market_assets()),
+                    **estimate.moments.fallbacks,
+                }
+            ),
+            "view": view,
+        }
+        if list(labels) != names:
+            rho, volatility = rho.loc[names, names], volatility[names]
+        return CovarianceForecast(panel.last_session, horizon, volatility, rho, diagnostics)
 
-
-def _devolatilised(returns: pd.DataFrame, sigma: pd.DataFrame) -> pd.DataFrame:
-    """Each return over the forecast made at the close before it, clipped; both end at the same session."""
-    values, before = returns.to_numpy(), np.full(returns.shape, np.nan)
-    reach = min(len(values), len(sigma) - 1)
-    before[len(values) - reach :] = sigma.to_numpy()[len(sigma) - 1 - reach : -1]
-    return pd.DataFrame(
-        np.clip(values / before, -MAX_STANDARDIZED_RETURN, MAX_STANDARDIZED_RETURN),
-        index=returns.index,
-        columns=returns.columns,
-    )
-
-
-def _event_shares(sigma: pd.Series, event_free: pd.DataFrame | None) -> np.ndarray:
-    """Share of each variance that is event variance, ``1 - min(1, sigma0 / sigma)``; zero where nothing is known."""
-    if event_free is None:
-        return np.zeros(len(sigma))
-    ratio = event_free.iloc[-1].reindex(sigma.index).to_numpy() / sigma.to_numpy()
-    return 1 - np.minimum(np.where(np.isfinite(ratio), ratio, 1.0), 1.0)
-
-
-def _with_event_diagonal(rho: pd.DataFrame, event_share: np.ndarray) -> pd.DataFrame:
-    """Return the correlation of Sigma: that of what is correlated, times its share of each volatility."""
-    kept = np.sqrt(1 - event_share)
-    values = rho.to_numpy() * np.outer(kept, kept)
-    np.fill_diagonal(values, 1.0)
-    return pd.DataFrame(values, rho.index, rho.columns)
+    def _past_forecasts(self, path: CovariancePath, row: int, panel: PricePanel, horizon: int) -> PastForecasts:
+        """Return the past of a row as frames, for the adjustments."""
+        stop, rows = row + 1, self.model.past_rows
+        begin = max(0, stop - rows)
+        sessions = path.sessions[begin:stop]
+        returns, z = (pd.DataFrame(values[begin:stop], sessions, path.assets) for values in (path.returns, path.z))
+        volatility = path.paths[horizon].loc[: sessions[-1]].iloc[-(rows + 1) :]
+        self._portfolios.keep(path.model, path.assets)
+        market = panel.market.assets
+        return PastForecasts(horizon, returns, volatility, z, market, self.model.correlation, self._portfolios)
 
 
-def _facts_of(rho: pd.DataFrame) -> dict[str, Any]:
-    values = rho.to_numpy()
+CORRELATION_DIAGNOSTICS = ("condition_number", "psd_repair", "average_correlation", "observations", "scarce", "chosen")
+
+
+def _diagnostics_of(rho: np.ndarray) -> dict[str, Any]:
+    """Diagnostics of the correlation of Sigma, in place of the estimate's."""
     return {
-        "average_correlation": Deferred(lambda: average(values)),
-        "condition_number": Deferred(lambda: float(np.linalg.cond(values))),
+        "average_correlation": Deferred(lambda: average(rho)),
+        "condition_number": Deferred(lambda: float(np.linalg.cond(rho))),
     }
 
 
 def _shares_by_asset(assets: pd.Index, event_share: np.ndarray, names: list[Any]) -> dict[Any, float]:
-    """Give the shares of some assets that are not zero."""
+    """Return the positive shares of some of the assets."""
     shares = dict(zip(assets, event_share.tolist(), strict=True))
     return {asset: shares[asset] for asset in names if shares[asset] > 0}
 
 
-def _split(window: PricePanel, sigma: pd.Series, demanded: bool) -> tuple[list[Any], dict[Any, str]]:
-    """Assets with a forecast, and the others with the reason; an error if one was asked for by name."""
-    own = sigma if sigma.index.equals(window.assets) else sigma[window.assets]
-    there = np.isfinite(own.to_numpy())
-    names = list(window.assets[there])
-    excluded = {asset: _reason(window, asset) for asset in window.assets[~there]}
-    if excluded and (demanded or not names):
-        asset, reason = next(iter(excluded.items()))
-        raise InsufficientHistoryError(
-            f"{asset} has no forecast at {window.last_session.date()}: {reason}; leave it out until it has"
-        )
-    return names, excluded
+def _entry(details: Callable[[], Mapping[str, Any]], name: str) -> Any:
+    return details()[name]
+
+
+def _universe(panel: PricePanel) -> pd.Index:
+    """Labels of the assets and of their market, as `PricePanel.with_market_assets` orders them."""
+    market = panel.market.assets
+    if market is panel.assets or market.equals(panel.assets):
+        return panel.assets
+    extra = [asset for asset in panel.assets if asset not in market]
+    return market.append(pd.Index(extra)) if extra else market
+
+
+def _excluded(window: PricePanel, assets: pd.Index) -> dict[Any, str]:
+    return {asset: _reason(window, asset) for asset in assets}
 
 
 def _reason(window: PricePanel, asset: Any) -> str:

@@ -1,4 +1,7 @@
-"""What a volatility model forecast of the sessions gone by, remembered between questions and between runs."""
+"""Volatility forecasts of past sessions by one model, in memory and in an optional folder.
+
+Every part of the package that needs past forecasts reads them from a `VolatilityHistory`; nothing else stores them.
+"""
 
 from __future__ import annotations
 
@@ -14,112 +17,80 @@ from volplugin.storage.forecast_cache import Arrays, ForecastCache, forecast_key
 from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster
 
 Paths = dict[int, pd.DataFrame]
+"""Daily volatilities by horizon, each a frame of sessions x assets."""
 
 
-class PastVolatility:
-    """Forecasts, by horizon, that one volatility model makes of the sessions up to the last asked about.
+class VolatilityHistory:
+    """Forecasts that one volatility model makes of past sessions, stored by session.
+
+    The row of a session uses data up to that session. Another model, universe or horizon replaces what is stored.
 
     Parameters
     ----------
-    archive : ForecastCache, optional
-        Where forecasts of many sessions, made in one go, are kept under a digest of all that they were made of:
-        the prices to the last bit, what the model learned, and the code.
+    cache : ForecastCache, optional
+        Folder for forecasts of many sessions that are computed at once. The key is a digest of everything that they
+        depend on: the prices to the last bit, the fitted numbers, and the code.
     """
 
     def __init__(self, cache: ForecastCache | None = None) -> None:
         self._cache = cache or ForecastCache()
         self._online_predictor: OnlinePredictor | None = None
-        self._known = _Record({}, pd.DatetimeIndex([]), pd.Index([]))
+        self._paths: Paths = {}
 
-    def of(self, model: VolatilityForecaster, panel: PricePanel, rows: int, horizon: int) -> Paths:
-        """Forecasts for one session and for `horizon` ones, at the last `rows` sessions of the panel.
+    def of(self, model: VolatilityForecaster, panel: PricePanel, rows: int, horizons: Iterable[int]) -> Paths:
+        """Return forecasts for one session and for each horizon, at the last `rows` sessions of the panel.
 
-        Of a model that is `event_aware` the event-free forecasts for `horizon` sessions too, under minus `horizon`.
+        For an `event_aware` model the event-free forecast of each horizon is returned too, under minus the horizon.
+
+        Parameters
+        ----------
+        model : VolatilityForecaster
+            A vintage.
+        panel : PricePanel
+            The universe, with the `lookback` sessions before the first row.
+        rows : int
+        horizons : iterable of int
+            In sessions.
+
+        Returns
+        -------
+        dict of int to DataFrame of shape (n_sessions, n_assets)
+            Daily volatility by horizon, NaN without a forecast.
         """
+        wanted = {1, *map(abs, horizons)}
+        if model.event_aware:
+            wanted |= {-horizon for horizon in wanted}
         sessions = panel.sessions[-rows:]
-        wanted = sorted({1, horizon, *((-horizon,) if model.event_aware else ())})
-        known = self._known
-        if (
-            self._online_predictor is None
-            or model is not self._online_predictor.model
-            or not known.values.keys() >= set(wanted)
-            or not known.assets.equals(panel.assets)
-        ):
-            self._online_predictor = model.online_predictor()
-            paths = self._afresh(self._online_predictor, panel, sessions, wanted)
-            self._known = known = _Record.of(paths)
-        unknown = known.lacks(sessions)
-        if len(unknown):
-            known.add(self._online_predictor.predict_in_sample(panel, unknown[0], sessions[-1], tuple(known.values)))
-        return known.rows(sessions)
+        predictor = self._online_predictor
+        if predictor is None or model is not predictor.model or not self._serves(panel.assets, wanted):
+            self._online_predictor = predictor = model.online_predictor()
+            self._paths = self._computed(predictor, panel, sessions, sorted(wanted))
+        known = self._paths[1].index
+        missing = sessions[~sessions.isin(known)]
+        if len(missing):
+            fresh = predictor.predict_in_sample(panel, missing[0], sessions[-1], tuple(self._paths))
+            # Rows from the first missing one on are replaced; older ones than the caller needs are dropped.
+            kept = (known < missing[0]) & (known >= sessions[0])
+            self._paths = {days: pd.concat([path[kept], fresh[days]]) for days, path in self._paths.items()}
+        return {days: path.loc[sessions] for days, path in self._paths.items()}
 
-    def _afresh(
-        self, online_predictor: OnlinePredictor, panel: PricePanel, sessions: pd.DatetimeIndex, horizons: list[int]
+    def _serves(self, assets: pd.Index, horizons: set[int]) -> bool:
+        return horizons <= self._paths.keys() and self._paths[1].columns.equals(assets)
+
+    def _computed(
+        self, predictor: OnlinePredictor, panel: PricePanel, sessions: pd.DatetimeIndex, horizons: list[int]
     ) -> Paths:
-        """Replay all of the sessions, or find them kept."""
-        model = online_predictor.model
+        """Compute the forecasts of all sessions, or load them."""
+        model = predictor.model
         if self._cache.path is None or not model.requires_fit:
-            return online_predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
+            return predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
         metadata = _metadata(model) | {"sessions": [str(sessions[0]), len(sessions)], "horizons": horizons}
         key = forecast_key(metadata, price_digest(panel))
         found = _paths_of(self._cache.load(key, key), horizons, sessions, panel.assets)
         if found is None:
-            found = online_predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
+            found = predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
             self._cache.keep(key, key, _arrays_of(found))
         return found
-
-
-class _Record:
-    """Rows by session that grow at the end without being copied each time."""
-
-    def __init__(self, values: dict[int, np.ndarray], sessions: pd.DatetimeIndex, assets: pd.Index) -> None:
-        # Copies, for rows are written in place.
-        self.values, self.assets = {days: kept.copy() for days, kept in values.items()}, assets
-        self._sessions = sessions.to_numpy().copy()
-        self._count = len(sessions)
-
-    @classmethod
-    def of(cls, paths: Paths) -> _Record:
-        """Begin with these rows."""
-        first = next(iter(paths.values()))
-        return cls({days: path.to_numpy() for days, path in paths.items()}, first.index, first.columns)
-
-    def lacks(self, sessions: pd.DatetimeIndex) -> pd.DatetimeIndex:
-        """Those of the sessions that there is no row of."""
-        begin = self._begin(sessions)
-        known = self._sessions[begin : min(self._count, begin + len(sessions))]
-        if np.array_equal(known, sessions[: len(known)]):
-            return sessions[len(known) :]
-        return sessions[~sessions.isin(self._sessions[: self._count])]
-
-    def add(self, paths: Paths) -> None:
-        """Take rows in; those from the first of them on are replaced."""
-        fresh = next(iter(paths.values())).index.to_numpy()
-        begin = int(self._sessions[: self._count].searchsorted(fresh[0]))
-        self._count = begin + len(fresh)
-        self._sessions = _written(self._sessions, begin, fresh)
-        self.values = {days: _written(kept, begin, paths[days].to_numpy()) for days, kept in self.values.items()}
-
-    def rows(self, sessions: pd.DatetimeIndex) -> Paths:
-        """Return the rows of sessions that are all known."""
-        begin = self._begin(sessions)
-        place: Any = slice(begin, begin + len(sessions))
-        if not np.array_equal(self._sessions[place], sessions):
-            place = self._sessions[: self._count].searchsorted(sessions)
-        return {days: pd.DataFrame(kept[place], sessions, self.assets) for days, kept in self.values.items()}
-
-    def _begin(self, sessions: pd.DatetimeIndex) -> int:
-        return int(self._sessions[: self._count].searchsorted(sessions[0].to_datetime64()))
-
-
-def _written(kept: np.ndarray, begin: int, fresh: np.ndarray) -> np.ndarray:
-    """Write rows at a place, into twice the room where there is too little."""
-    if begin + len(fresh) > len(kept):
-        room = np.empty((2 * (begin + len(fresh)), *kept.shape[1:]), dtype=kept.dtype)
-        room[:begin] = kept[:begin]
-        kept = room
-    kept[begin : begin + len(fresh)] = fresh
-    return kept
 
 
 def _metadata(model: VolatilityForecaster) -> dict[str, Any]:

@@ -7,7 +7,14 @@ from zipline.api import date_rules, order_target_percent, schedule_function
 from zipline.finance import metrics
 
 from adapters.zipline import strategies
-from volplugin import RiskProvider, VolatilityTarget, read_bundle
+from volplugin import (
+    RiskModel,
+    RiskProvider,
+    RollingCorrelation,
+    RollingVolatility,
+    VolatilityTarget,
+    read_bundle,
+)
 from volplugin.adapters.zipline import RiskMetrics, register_metrics
 
 START, END = "2016-11-01", "2017-09-15"  # over splits, dividends and the delisting of EEE
@@ -28,8 +35,6 @@ def reports():
 
 @pytest.fixture(scope="module")
 def perf(small, reports):
-    from volplugin import RiskModel, RollingCorrelation, RollingVolatility
-
     model = RiskModel(RollingVolatility(40), RollingCorrelation(60))
 
     def initialize(context):
@@ -208,28 +213,61 @@ def _run_shared(small, model):
     )
 
 
-def test_at_rebalance_the_strategy_s_own_forecast_stands(small, model):
-    asked = {}
+class _Steep(RollingVolatility):
+    """A volatility that grows with the horizon, so that no column can be taken for another."""
+
+    def _predict_path(self, panel, horizon, first):
+        return super()._predict_path(panel, horizon, first) * (1 + horizon / 100)
+
+
+def _closes_under(small, *providers):
+    """Run a monthly strategy with providers, and return perf with plain sessions."""
 
     def initialize(context):
-        context.universe = strategies.universe(context)
-        context.risk = RiskProvider(model, bundle=small, horizon=5)
-        schedule_function(rebalance, date_rules.month_start())
+        strategies.buy_equal_weight_monthly(context)
+        context.risk = [RiskProvider(model, bundle=small, horizon=horizon) for model, horizon in providers]
 
-    def rebalance(context, data):
-        asked[data.current_session] = context.risk.forecast(context, data, context.universe)
-        for asset in context.universe:
-            order_target_percent(asset, 0.15)
+    perf = strategies.run(small, "2017-01-25", "2017-03-10", initialize)
+    return perf.set_axis(perf.index.normalize().tz_localize(None))
 
-    perf = strategies.run(small, "2017-01-03", "2017-04-28", initialize, metrics_set="volplugin-at-rebalance")
-    sessions = perf.index.normalize().tz_localize(None)
-    for row in range(2, len(perf)):
-        newest = max(session for session in asked if session <= sessions[row - 1])
-        forecast = asked[newest].relabel({asset: asset.symbol for asset in asked[newest].assets})
-        expected = forecast.portfolio_volatility(held_at_close(perf.iloc[row - 1]), periods=252)
-        assert perf["predicted_vol"].iloc[row] == pytest.approx(expected, rel=1e-9)
-    assert len(asked) == 4
-    assert perf["predicted_vol"].iloc[2:].nunique() > 70
+
+def test_columns_name_the_horizon_that_they_cover(small):
+    model, panel = RiskModel(_Steep(40), RollingCorrelation(60)), read_bundle(small)
+    perf = _closes_under(small, (model, 21))
+    assert perf["forecast_horizon"].dropna().eq(21).all()
+    for row in range(8, len(perf), 5):
+        portfolio, known = held_at_close(perf.iloc[row - 1]), panel.asof(perf.index[row - 1])
+        for column, horizon in (("predicted_vol", 1), ("predicted_vol_horizon", 21)):
+            expected = model.forecast(known, horizon).portfolio_volatility(portfolio, periods=252)
+            assert perf[column].iloc[row] == pytest.approx(expected, rel=1e-9)
+    ratio = perf["predicted_vol_horizon"].iloc[8:] / perf["predicted_vol"].iloc[8:]
+    np.testing.assert_allclose(ratio, 1.21 / 1.01)
+
+
+def test_a_second_provider_has_columns_with_a_suffix(small):
+    one, other = RiskModel(_Steep(40), RollingCorrelation(60)), RiskModel(RollingVolatility(20), RollingCorrelation(30))
+    both, first, second = (
+        _closes_under(small, *providers) for providers in (((one, 5), (other, 1)), ((one, 5),), ((other, 1),))
+    )
+    for column in ("predicted_vol", "predicted_vol_horizon", "forecast_horizon", "unmodelled_weight"):
+        pd.testing.assert_series_equal(both[column], first[column])
+        pd.testing.assert_series_equal(both[f"{column}_2"], second[column].rename(f"{column}_2"))
+    assert both["forecast_horizon_2"].dropna().eq(1).all()
+    assert both["risk_contributions_2"].iloc[20] == second["risk_contributions"].iloc[20]
+
+
+def test_the_former_name_of_the_set_gives_the_same_columns(small, model):
+    def run(metrics_set):
+        def initialize(context):
+            strategies.buy_equal_weight_monthly(context)
+            context.risk = RiskProvider(model, bundle=small)
+
+        return strategies.run(small, "2017-01-25", "2017-02-10", initialize, metrics_set=metrics_set)
+
+    former, current = run("volplugin-at-rebalance"), run("volplugin")
+    assert set(former) == set(current)
+    for column in ("predicted_vol", "predicted_vol_horizon", "weight_drift", "risk_contributions"):
+        pd.testing.assert_series_equal(former[column], current[column])
 
 
 def test_registering_again_is_silent():

@@ -1,7 +1,9 @@
 """The same number in a backtest as in research, and named errors."""
 
 import gc
+import os
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,6 @@ from zipline.api import date_rules, schedule_function, time_rules
 import zipline_market
 from adapters.zipline import strategies
 from volplugin import ModelStore, RefitSchedule, RiskModel, RiskProvider, RollingCorrelation, WalkForward, read_bundle
-from volplugin.adapters.zipline import provider as module
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import (
     AssetMismatchError,
@@ -24,9 +25,7 @@ from volplugin.errors import (
     MissingForecastError,
     MissingVintageError,
 )
-from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility import HARVolatility
-from volplugin.volatility.base import OnlinePredictor
 
 START, END = "2017-01-25", "2017-02-10"  # over FFF's split and ahead of a dividend
 
@@ -282,9 +281,13 @@ def learned(small):
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """Folder in which runs keep the volatilities they foresaw, empty at first."""
-    monkeypatch.setattr(module, "_cache", lambda environ: ForecastCache(tmp_path / "kept"))
-    return tmp_path / "kept"
+    """Folder in which runs cache precomputed volatilities, empty at first."""
+    bundles = Path(os.environ["ZIPLINE_ROOT"])
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "data").symlink_to(bundles / "data")
+    monkeypatch.setenv("ZIPLINE_ROOT", str(root))
+    return root / "volplugin" / "forecasts"
 
 
 def assert_same_numbers(one, other):
@@ -297,7 +300,7 @@ def test_the_next_run_finds_what_was_foreseen_and_says_the_same(small, learned, 
     first = forecasts(small, lambda: RiskProvider(learned, bundle=small))
     assert len(list(kept.glob("*.npz"))) == 1
     replayed = []
-    monkeypatch.setattr(OnlinePredictor, "predict_in_sample", lambda self, *arguments: replayed.append(self))
+    monkeypatch.setattr(HARVolatility, "predict_in_sample", lambda self, *arguments: replayed.append(self))
     assert_same_numbers(forecasts(small, lambda: RiskProvider(learned, bundle=small)), first)
     assert replayed == []
 
@@ -356,5 +359,6 @@ def test_another_model_another_file(small, learned, kept):
 
 
 def test_a_folder_that_cannot_be_written_costs_time_alone(small, learned, kept):
+    kept.parent.mkdir()
     kept.write_text("a file, not a folder")
     assert len(forecasts(small, lambda: RiskProvider(learned, bundle=small))) > 0

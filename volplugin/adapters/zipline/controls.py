@@ -9,7 +9,12 @@ import pandas as pd
 from zipline.errors import AccountControlViolation
 from zipline.finance.controls import AccountControl
 
-from volplugin.adapters.zipline.portfolio_risk import Holdings, PortfolioRisk, PortfolioRiskCalculator, forecast_of
+from volplugin.adapters.zipline.portfolio_risk import (
+    Holdings,
+    PortfolioRisk,
+    PortfolioRiskCalculator,
+    covariance_at_close,
+)
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import closed_session, running_algorithm
 from volplugin.errors import ParameterError, VolpluginError
@@ -65,9 +70,8 @@ class MaxPredictedVolatility(AccountControl):
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
         held = Holdings.of_portfolio(portfolio)
-        risk = PortfolioRiskCalculator(forecast_of(algorithm, provider, session, held.symbols), held.symbols).risk(
-            held.weights
-        )
+        covariance = covariance_at_close(algorithm, provider, session, held.symbols, horizon=1)
+        risk = PortfolioRiskCalculator().risk(covariance, held)
         if not risk.predicted_vol > self.limit:
             return
         message = self._message(risk, session)

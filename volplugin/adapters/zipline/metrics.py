@@ -1,35 +1,36 @@
-"""Predicted against realised volatility of the book held, as a zipline metrics set.
+"""Predicted against realised volatility of the portfolio held, as a zipline metrics set.
 
 zipline's default metrics plus these columns, all annual, in the row of session t:
 
 ``predicted_vol``
-    Forecast at the close of t-1 for the book that is held through t: an order placed at t-1 fills at the
-    close of t and belongs to row t+1. NaN before the first forecast, 0 for a book of cash.
+    One-session forecast, made at the close of t-1, of the portfolio that is held through t: an order placed at t-1
+    fills at the close of t and belongs to row t+1. NaN before the first forecast, 0 for a portfolio of cash.
 ``risk_contributions``
-    How that splits over the stocks: a dictionary by symbol that sums to ``predicted_vol``.
+    Contribution of each stock to ``predicted_vol``: a dictionary by symbol that sums to it.
+``predicted_vol_horizon``, ``forecast_horizon``
+    Volatility of the same portfolio over the provider's horizon, and that horizon in sessions.
 ``unmodelled``, ``unmodelled_weight``
     Symbols of the stocks held without a forecast, which ``predicted_vol`` leaves out, and the sum of their
     absolute weights.
 ``cash_weight``
-    One less the sum of the weights: negative where money is borrowed.
+    One less the sum of the weights: negative if money is borrowed.
 ``weight_drift``
-    How far prices have carried the weights from those after the last trade: the turnover, one way, that would
-    bring them back.
+    How far prices have moved the weights from those after the last trade: the one-way turnover that would restore
+    them.
 ``realized_vol``
     Standard deviation of the last 63 daily returns of the algorithm, through t.
 
-A forecast at every close costs about as much as the rest of a monthly backtest. In the set
-``volplugin-at-rebalance`` the strategy's own last forecast stands until it asks for another: the book is looked at
-every session all the same.
+The columns of a provider (the first four rows above) have the suffix ``_2`` for the second provider of a strategy,
+``_3`` for the third.
 
-After the run ``context.risk_report`` holds the scorecard; it stays empty for fewer than 63 predictions.
+After the run ``context.risk_report`` holds the scorecard of the first provider; it stays empty for fewer than 63
+predictions.
 """
 
 from __future__ import annotations
 
 import math
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,107 +38,120 @@ import pandas as pd
 from zipline.finance import metrics
 from zipline.utils.algo_instance import get_algo_instance
 
-from volplugin.adapters.zipline.portfolio_risk import NOTHING_HELD, Holdings, PortfolioRiskCalculator, forecast_of
-from volplugin.adapters.zipline.provider import provider_of
+from volplugin.adapters.zipline.portfolio_risk import (
+    NOTHING_HELD,
+    Holdings,
+    PortfolioRiskCalculator,
+    covariance_at_close,
+)
+from volplugin.adapters.zipline.provider import RiskProvider, providers_of
 from volplugin.errors import InsufficientHistoryError
 from volplugin.portfolio import VolatilityTarget
 from volplugin.units import annualize, deannualize
 
 NAME = "volplugin"
 AT_REBALANCE = "volplugin-at-rebalance"
+"""Former name of a set that forecast at rebalances only: now the same set."""
 WINDOW = 63
 """Sessions of ``realized_vol``: a quarter."""
 
-NOTHING: dict[str, Any] = {
+NO_FORECAST: dict[str, Any] = {
     "predicted_vol": np.nan,
+    "predicted_vol_horizon": np.nan,
+    "forecast_horizon": np.nan,
     "risk_contributions": {},
     "unmodelled": (),
     "unmodelled_weight": np.nan,
-    "cash_weight": np.nan,
-    "weight_drift": np.nan,
 }
+NO_PORTFOLIO: dict[str, Any] = {"cash_weight": np.nan, "weight_drift": np.nan}
 
 
 def register_metrics(name: str = NAME) -> None:
-    """Register the metrics sets, for ``zipline run --metrics-set volplugin``; again changes nothing.
+    """Register the metrics set, for ``zipline run --metrics-set volplugin``; a second call changes nothing.
 
     Parameters
     ----------
     name : str, default "volplugin"
-        Name to register the main one under; ``volplugin-at-rebalance`` comes with it.
+        Name of the set; ``volplugin-at-rebalance`` is another name for it.
     """
-    for wanted, refresh in ((name, True), (AT_REBALANCE, False)):
+    for wanted in (name, AT_REBALANCE):
         if wanted not in metrics.metrics_sets:
-            metrics.register(wanted, partial(volplugin_metrics, refresh=refresh))
+            metrics.register(wanted, volplugin_metrics)
 
 
-def volplugin_metrics(*, refresh: bool = True) -> set[Any]:
+def volplugin_metrics() -> set[Any]:
     """Make zipline's default metrics and `RiskMetrics`."""
-    return {*metrics.load("default"), RiskMetrics(refresh=refresh)}
+    return {*metrics.load("default"), RiskMetrics()}
 
 
 class RiskMetrics:
-    """The columns of this module, and the scorecard at the end.
+    """The columns of this module, and the scorecard at the end of the run."""
 
-    Parameters
-    ----------
-    window : int, default 63
-        Sessions of ``realized_vol``.
-    refresh : bool, default True
-        Forecast at every close; if False the last forecast that the strategy asked for stands.
-    """
+    def __init__(self) -> None:
+        self._reset()
 
-    def __init__(self, window: int = WINDOW, *, refresh: bool = True) -> None:
-        self.window = window
-        self.refresh = refresh
-        self._forget()
-
-    def _forget(self) -> None:
-        self._standing: dict[str, Any] = NOTHING
+    def _reset(self) -> None:
+        self._row: dict[str, Any] = NO_FORECAST | NO_PORTFOLIO
         self._predicted: dict[pd.Timestamp, float] = {}
         self._traded = NOTHING_HELD
-        self._coverage = PortfolioRiskCalculator(None, [])
+        self._calculators: list[PortfolioRiskCalculator] = []
 
     def start_of_simulation(
         self, ledger: Any, emission_rate: str, calendar: Any, sessions: pd.DatetimeIndex, benchmark: Any
     ) -> None:
-        """Forget the run before: zipline uses one object for many."""
-        self._forget()
+        """Forget the run before: zipline uses one object for many runs."""
+        self._reset()
 
     def end_of_session(
         self, packet: dict[str, Any], ledger: Any, session: pd.Timestamp, session_ix: int, data_portal: Any
     ) -> None:
-        """Write the row of a session, then look at the book that goes into the next."""
+        """Write the row of a session, then predict the risk of the portfolio for the next row."""
         row, today = packet["daily_perf"], _naive(session)
-        row.update(self._standing)
-        row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1], self.window)
-        self._predicted[today] = self._standing["predicted_vol"]
+        row.update(self._row)
+        row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1])
+        self._predicted[today] = self._row["predicted_vol"]
         held = Holdings.of_ledger(ledger)
         if ledger.transactions(row["period_close"]):
             self._traded = held
-        self._standing = self._expected(held, today) if ledger.portfolio.portfolio_value > 0 else NOTHING
+        self._row = self._next_row(held, today) if ledger.portfolio.portfolio_value > 0 else NO_FORECAST | NO_PORTFOLIO
 
-    def _expected(self, held: Holdings, session: pd.Timestamp) -> dict[str, Any]:
-        """Look at the book at a close: what is expected of it over the sessions to come."""
+    def _next_row(self, held: Holdings, session: pd.Timestamp) -> dict[str, Any]:
+        """Columns of the next session, from the portfolio and the forecasts at a close."""
         algorithm = get_algo_instance()
-        provider = provider_of(algorithm)
-        if provider is None:
-            return NOTHING
-        forecast = (
-            forecast_of(algorithm, provider, session, held.symbols)
-            if self.refresh
-            else provider.last_forecast(algorithm)
-        )
-        if not self._coverage.is_of(forecast, held.symbols):
-            self._coverage = PortfolioRiskCalculator(forecast, held.symbols)
-        risk = self._coverage.risk(held.weights)
+        providers = providers_of(algorithm)
+        if not providers:
+            return NO_FORECAST | NO_PORTFOLIO
+        row: dict[str, Any] = {"cash_weight": held.cash, "weight_drift": held.drift_from(self._traded)}
+        for place, provider in enumerate(providers):
+            if place == len(self._calculators):
+                self._calculators.append(PortfolioRiskCalculator())
+            columns = self._columns(self._calculators[place], algorithm, provider, held, session)
+            suffix = f"_{place + 1}" if place else ""
+            row.update({name + suffix: value for name, value in columns.items()})
+        return row
+
+    @staticmethod
+    def _columns(
+        calculator: PortfolioRiskCalculator,
+        algorithm: Any,
+        provider: RiskProvider,
+        held: Holdings,
+        session: pd.Timestamp,
+    ) -> dict[str, Any]:
+        """Columns of one provider."""
+        horizon = provider.horizon
+        risk = calculator.risk(covariance_at_close(algorithm, provider, session, held.symbols, 1), held)
+        ahead = risk.predicted_vol
+        if horizon != 1:
+            covariance = covariance_at_close(algorithm, provider, session, held.symbols, horizon)
+            ahead = calculator.volatility(covariance, held)
         return {
             "predicted_vol": risk.predicted_vol,
+            "predicted_vol_horizon": ahead,
+            "forecast_horizon": horizon,
             "risk_contributions": risk.contributions,
             "unmodelled": risk.unmodelled,
             "unmodelled_weight": risk.unmodelled_weight,
-            "cash_weight": held.cash,
-            "weight_drift": held.drift_from(self._traded),
         }
 
     def end_of_simulation(
@@ -149,28 +163,28 @@ class RiskMetrics:
         data_portal: Any,
         benchmark: Any,
     ) -> None:
-        """Judge the run: the packet becomes ``context.risk_report``."""
+        """Evaluate the run: the packet becomes ``context.risk_report``."""
         from volplugin.evaluation.portfolio import portfolio_scorecard
 
         predicted = deannualize(pd.Series(self._predicted, dtype=float).rename("predicted_vol"))
         returns = pd.Series(ledger.daily_returns_array, index=predicted.index, name="returns")
-        with suppress(InsufficientHistoryError):  # a run too short to be judged
+        with suppress(InsufficientHistoryError):  # too few predictions for a scorecard
             packet.update(portfolio_scorecard(predicted, returns, target=_target(get_algo_instance())))
 
 
-def _realized(returns: np.ndarray, window: int) -> float:
-    """Annual standard deviation of the last returns, on bare arrays: this is asked every session."""
-    if len(returns) < window:
+def _realized(returns: np.ndarray) -> float:
+    """Annual standard deviation of the last returns; on plain arrays, as it is computed at every close."""
+    if len(returns) < WINDOW:
         return np.nan
-    apart = returns[-window:] - returns[-window:].sum() / window
-    return annualize(math.sqrt(apart @ apart / (window - 1)))
+    deviations = returns[-WINDOW:] - returns[-WINDOW:].sum() / WINDOW
+    return annualize(math.sqrt(deviations @ deviations / (WINDOW - 1)))
 
 
 def _target(algorithm: Any) -> float | None:
-    """Annual target of the strategy, if it keeps a `VolatilityTarget` as ``context.target``."""
-    kept: Any = getattr(algorithm, "target", None)
-    # By name: in a notebook the class may have been loaded anew since the strategy made its own.
-    return kept.target if type(kept).__name__ == VolatilityTarget.__name__ else None
+    """Annual target of the strategy, if it stores a `VolatilityTarget` as ``context.target``."""
+    rule: Any = getattr(algorithm, "target", None)
+    # By name: in a notebook the class may have been reloaded since the strategy made its object.
+    return rule.target if type(rule).__name__ == VolatilityTarget.__name__ else None
 
 
 def _naive(session: pd.Timestamp) -> pd.Timestamp:

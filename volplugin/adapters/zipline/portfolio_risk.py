@@ -1,4 +1,4 @@
-"""The book that a running algorithm holds, and what is expected of it."""
+"""The portfolio that a running algorithm holds, and its predicted risk."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import pandas as pd
 
 from volplugin.adapters.zipline.provider import RiskProvider
 from volplugin.errors import InsufficientHistoryError
-from volplugin.risk.covariance import CovarianceForecast
+from volplugin.risk.covariance_path import CovarianceArrays
 from volplugin.units import annualize
 
 
 @dataclass(frozen=True)
 class PortfolioRisk:
-    """What is expected of a book over the sessions to come; volatilities are annual.
+    """Predicted risk of a portfolio; volatilities are annual.
 
     Attributes
     ----------
     predicted_vol : float
-        Of the modelled part of the book, 0 for a book of cash.
+        Of the stocks with a forecast; 0 for a portfolio of cash.
     contributions : dict of str to float
-        How that splits over the stocks, by symbol.
+        Contribution of each stock to `predicted_vol`, by symbol.
     unmodelled : tuple of str
         Symbols held without a forecast.
     unmodelled_weight : float
@@ -39,7 +39,7 @@ class PortfolioRisk:
 
 @dataclass(frozen=True, eq=False)
 class Holdings:
-    """What a portfolio holds at the last prices.
+    """The stocks of a portfolio and their weights at the last prices.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Holdings:
 
     @classmethod
     def of_portfolio(cls, portfolio: Any) -> Holdings:
-        """Take in a portfolio as strategies and controls are handed it."""
+        """Read the portfolio that zipline passes to strategies and controls."""
         if not portfolio.portfolio_value > 0:
             return NOTHING_HELD
         weights = portfolio.current_portfolio_weights
@@ -62,7 +62,7 @@ class Holdings:
 
     @classmethod
     def of_ledger(cls, ledger: Any) -> Holdings:
-        """Take in a ledger as metrics are handed it: the same, of the exposures that zipline has summed up."""
+        """Read the ledger that zipline passes to metrics, from the exposures that it has computed already."""
         value = ledger.portfolio.portfolio_value
         if not value > 0:
             return NOTHING_HELD
@@ -75,7 +75,7 @@ class Holdings:
         return 1.0 - float(self.weights.sum())
 
     def drift_from(self, reference: Holdings) -> float:
-        """Turnover, one way, that would bring this back to what was held; cash counts as a holding."""
+        """Return the one-way turnover that would restore another portfolio; cash counts as a holding."""
         if self.symbols == reference.symbols:
             apart = float(np.abs(self.weights - reference.weights).sum())
         else:
@@ -88,55 +88,73 @@ NOTHING_HELD = Holdings([], np.empty(0))
 
 
 class PortfolioRiskCalculator:
-    """What a forecast says of the stocks of a book, looked up once for all weights that these may take.
+    """Risk of a portfolio under a forecast, close after close.
 
-    Parameters
-    ----------
-    forecast : CovarianceForecast, or None
-        Labelled with symbols; without one nothing of the book is modelled.
-    symbols : list of str
-        Held, in order.
+    The places of the held stocks among the forecast assets are stored until either changes: looking them up takes
+    longer than the risk itself.
     """
 
-    def __init__(self, forecast: CovarianceForecast | None, symbols: list[str]) -> None:
-        self._forecast, self._symbols = forecast, symbols
-        places = {} if forecast is None else forecast.places
-        self._modelled = [symbol for symbol in self._symbols if symbol in places]
-        self._unmodelled = tuple(symbol for symbol in self._symbols if symbol not in places)
-        self._known = np.array([symbol in places for symbol in self._symbols], dtype=bool)
-        if forecast is not None:
-            place = [places[symbol] for symbol in self._modelled]
-            self._sigma = forecast.volatility.to_numpy()[place]
-            self._rho = forecast.correlation.to_numpy()[np.ix_(place, place)]
+    def __init__(self) -> None:
+        self._symbols: list[str] = []
+        self._assets: pd.Index | None = None
+        self._modelled: list[str] = []
+        self._unmodelled: tuple[str, ...] = ()
+        self._is_modelled = np.empty(0, dtype=bool)
+        self._places = np.empty(0, dtype=int)
 
-    def is_of(self, forecast: CovarianceForecast | None, symbols: list[str]) -> bool:
-        """Whether this is what a forecast says of these stocks."""
-        return forecast is self._forecast and symbols == self._symbols
+    def risk(self, covariance: CovarianceArrays | None, held: Holdings) -> PortfolioRisk:
+        """Return the risk of a portfolio.
 
-    def risk(self, held: np.ndarray) -> PortfolioRisk:
-        """Return the risk of the book at some weights, of the same stocks in the same order."""
-        missing = float(np.abs(held[~self._known]).sum()) if self._unmodelled else 0.0
-        if not self._modelled:
+        Parameters
+        ----------
+        covariance : CovarianceArrays, or None
+            Labelled with symbols; None if no stock held has a forecast.
+        held : Holdings
+        """
+        self._locate(covariance, held)
+        missing = float(np.abs(held.weights[~self._is_modelled]).sum()) if self._unmodelled else 0.0
+        if covariance is None or not self._modelled:
             return PortfolioRisk(0.0, {}, self._unmodelled, missing)
-        contributions = self._contributions(held[self._known] if self._unmodelled else held)
+        parts = self._variance_parts(covariance, held)[self._places]
+        variance = parts.sum()
+        contributions = annualize(parts / np.sqrt(variance)) if variance > 0 else np.zeros(len(parts))
         by_symbol = dict(zip(self._modelled, contributions.tolist(), strict=True))
         return PortfolioRisk(float(contributions.sum()), by_symbol, self._unmodelled, missing)
 
-    def _contributions(self, held: np.ndarray) -> np.ndarray:
-        """Annual contributions, as `CovarianceForecast.risk_contributions`, on arrays: this is asked every session."""
-        exposure = held * self._sigma
-        parts = exposure * (self._rho @ exposure)
-        variance = parts.sum()
-        return annualize(parts / np.sqrt(variance)) if variance > 0 else np.zeros(len(held))
+    def volatility(self, covariance: CovarianceArrays | None, held: Holdings) -> float:
+        """Return the annual volatility alone."""
+        self._locate(covariance, held)
+        if covariance is None or not self._modelled:
+            return 0.0
+        return float(annualize(np.sqrt(max(self._variance_parts(covariance, held).sum(), 0.0))))
+
+    def _variance_parts(self, covariance: CovarianceArrays, held: Holdings) -> np.ndarray:
+        """``x * (rho x)`` with x = sigma w: parts of the daily variance by forecast asset."""
+        exposure = np.zeros(len(covariance.volatility))
+        weights = held.weights[self._is_modelled] if self._unmodelled else held.weights
+        exposure[self._places] = weights * covariance.volatility[self._places]
+        parts: np.ndarray = exposure * (covariance.correlation @ exposure)
+        return parts
+
+    def _locate(self, covariance: CovarianceArrays | None, held: Holdings) -> None:
+        assets = None if covariance is None else covariance.assets
+        if assets is self._assets and held.symbols == self._symbols:
+            return
+        self._assets, self._symbols = assets, list(held.symbols)
+        places = {} if assets is None else {asset: place for place, asset in enumerate(assets)}
+        self._modelled = [symbol for symbol in held.symbols if symbol in places]
+        self._unmodelled = tuple(symbol for symbol in held.symbols if symbol not in places)
+        self._is_modelled = np.array([symbol in places for symbol in held.symbols], dtype=bool)
+        self._places = np.array([places[symbol] for symbol in self._modelled], dtype=int)
 
 
-def forecast_of(
-    algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: list[str]
-) -> CovarianceForecast | None:
-    """Forecast at a close what can be forecast of a book; None if nothing can, or there is nothing."""
+def covariance_at_close(
+    algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: list[str], horizon: int
+) -> CovarianceArrays | None:
+    """Return the forecast at a close for some stocks; None without stocks, or if none of them has a forecast."""
     if not symbols:
         return None
     try:
-        return provider.forecast_at(algorithm, session, symbols)
+        return provider.arrays_at(algorithm, session, symbols, horizon=horizon)
     except InsufficientHistoryError:
         return None

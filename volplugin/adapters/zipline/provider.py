@@ -24,6 +24,7 @@ from volplugin.errors import (
     InsufficientHistoryError,
 )
 from volplugin.risk.covariance import CovarianceForecast
+from volplugin.risk.covariance_path import CovarianceArrays
 from volplugin.storage.forecast_cache import ForecastCache
 
 if TYPE_CHECKING:
@@ -32,27 +33,27 @@ if TYPE_CHECKING:
 
 
 class RiskProvider:
-    """Forecasts for a running strategy, made of the completed sessions and of nothing else.
+    """Forecasts for a running strategy, from completed sessions only.
 
-    Timing: `asof` is the last completed session, whichever hook asks; the forecast covers the
-    `horizon` sessions after it. Units: daily; ``forecast.portfolio_volatility(w, periods=252)`` is annual.
+    Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
+    Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
 
-    The metrics set ``volplugin`` finds the first provider of a strategy by itself.
+    The metrics set ``volplugin`` uses the providers of a strategy without further settings.
 
     Parameters
     ----------
     model : RiskModel
-        Fitted, or with a walk-forward whose vintages answer at each date.
+        Fitted, or with a walk-forward whose vintages are chosen by date.
     bundle : str, optional
-        The bundle that the run is made on. Its raw bars are then read once a run and gated by session:
-        the same forecast as research has, to the last digits that matter (1e-6). Without it the bars
-        come through ``data.history``, which rounds them to three decimals (1e-3).
+        The bundle of the run. Its raw bars are read once per run and cut at each session: forecasts equal those made
+        outside the run to 1e-6. Without it the bars come from ``data.history``, which rounds them to three decimals
+        (1e-3).
     market : iterable of str, optional
         Symbols of the reference universe for market-wide inputs; every stock of the bundle by default.
     horizon : int, default 21
         Sessions that a forecast covers.
     environ : mapping, optional
-        Whose ``ZIPLINE_ROOT`` holds the bundle; the process's own by default.
+        Variables with the ``ZIPLINE_ROOT`` of the bundle; those of the process by default.
 
     Raises
     ------
@@ -62,6 +63,12 @@ class RiskProvider:
         In a run that ends after the bundle does.
     DataFrequencyError
         In a run in minute mode.
+
+    Examples
+    --------
+    >>> from volplugin import RiskProvider, default_risk_model
+    >>> def initialize(context):
+    ...     context.risk = RiskProvider(default_risk_model(), bundle="dow30", horizon=21)
     """
 
     def __init__(
@@ -116,7 +123,9 @@ class RiskProvider:
         model = RiskModel(load_walk_forward(path), default_correlation() if correlation is None else correlation)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
 
-    def forecast(self, context: Any, data: Any, assets: Iterable[Any]) -> CovarianceForecast:
+    def forecast(
+        self, context: Any, data: Any, assets: Iterable[Any], *, horizon: int | None = None, view: str = "risk"
+    ) -> CovarianceForecast:
         """Forecast the covariance of some assets, from any hook.
 
         Parameters
@@ -126,7 +135,11 @@ class RiskProvider:
         data : zipline.protocol.BarData
             As handed to the hook.
         assets : iterable of zipline Equity
-            Whose covariance to forecast; what it says of them does not depend on who else is asked for.
+            Assets to forecast; the forecast of an asset does not depend on the other ones.
+        horizon : int, optional
+            Sessions covered, the provider's by default.
+        view : {"risk", "structure", "targeting"}, default "risk"
+            For total risk, for an optimiser, or for the leverage that holds a volatility target.
 
         Returns
         -------
@@ -135,18 +148,40 @@ class RiskProvider:
             in ``diagnostics["excluded"]``.
         """
         wanted = {asset.symbol: asset for asset in assets}
-        return self.forecast_at(context, completed_session(data), wanted).relabel(wanted)
+        found = self.forecast_at(context, completed_session(data), wanted, horizon=horizon, view=view)
+        return found.relabel(wanted)
 
-    def forecast_at(self, context: Any, session: pd.Timestamp, symbols: Iterable[str]) -> CovarianceForecast:
-        """Forecast at the close of a session that is over, labelled with symbols.
+    def forecast_at(
+        self,
+        context: Any,
+        session: pd.Timestamp,
+        symbols: Iterable[str],
+        *,
+        horizon: int | None = None,
+        view: str = "risk",
+    ) -> CovarianceForecast:
+        """Forecast at the close of a completed session, labelled with symbols; for callers without ``data``."""
+        days = self.horizon if horizon is None else horizon
+        return self._run(context).forecast(context, session, list(symbols), days, view)
 
-        For the metrics set and others who hold no ``data``; strategies call `forecast`.
+    def arrays_at(
+        self,
+        context: Any,
+        session: pd.Timestamp,
+        symbols: Iterable[str],
+        *,
+        horizon: int | None = None,
+        view: str = "risk",
+    ) -> CovarianceArrays:
+        """Return the numbers of `forecast_at`, of all assets that have a forecast: for use at every close.
+
+        Raises
+        ------
+        InsufficientHistoryError
+            If none of the symbols has a forecast.
         """
-        return self._run(context).forecast(context, session, list(symbols))
-
-    def last_forecast(self, algorithm: Any) -> CovarianceForecast | None:
-        """Return the newest forecast of a run, of all assets and labelled with symbols; None before the first."""
-        return self._run(algorithm).last
+        days = self.horizon if horizon is None else horizon
+        return self._run(context).arrays(context, session, list(symbols), days, view)
 
     def _run(self, algorithm: Any) -> _Run:
         if algorithm not in self._runs:
@@ -157,47 +192,56 @@ class RiskProvider:
                 else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
             )
             self._runs[algorithm] = _Run(self.model, prices, self.horizon, _cache(self.environ))
-            vars(algorithm).setdefault(ON_CONTEXT, self)
+            vars(algorithm).setdefault(ON_CONTEXT, []).append(self)
         return self._runs[algorithm]
 
 
-KEPT = 512 * 2**20
-"""Bytes of volatilities of earlier runs that are kept under ``ZIPLINE_ROOT``."""
+CACHE_BYTES = 512 * 2**20
+"""Largest size of the volatilities of earlier runs that are cached under ``ZIPLINE_ROOT``."""
 
-ON_CONTEXT = "_volplugin_provider"
-"""Attribute of ``context`` with its first provider: kept there it is found when modules were loaded anew."""
+ON_CONTEXT = "_volplugin_providers"
+"""Attribute of ``context`` that lists its providers; stored there, it survives a reload of this module."""
 
 
-def provider_of(algorithm: Any) -> RiskProvider | None:
-    """Return the first `RiskProvider` that a running strategy made or asked, or None."""
-    found: RiskProvider | None = vars(algorithm).get(ON_CONTEXT)
+def providers_of(algorithm: Any) -> list[RiskProvider]:
+    """Return the providers of a running strategy, in the order in which it made or first used them."""
+    found: list[RiskProvider] = vars(algorithm).get(ON_CONTEXT, [])
     return found
 
 
+def provider_of(algorithm: Any) -> RiskProvider | None:
+    """Return the first `RiskProvider` that a running strategy made or used, or None."""
+    found = providers_of(algorithm)
+    return found[0] if found else None
+
+
 class _Prices(Protocol):
-    """Where the bars of a run come from; the algorithm is an argument, for held it would never be freed."""
+    """Source of a run's bars; the algorithm is an argument, because a reference to it would keep it in memory."""
 
     def panel(
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int
     ) -> PricePanel: ...  # pragma: no cover
 
-    def whole_run(self) -> PricePanel | None: ...  # pragma: no cover
+    def whole_run(self, session: pd.Timestamp, count: int) -> PricePanel | None: ...  # pragma: no cover
 
 
 class _Run:
-    """One provider within one simulation: the model's memory of the sessions gone by."""
+    """One provider within one simulation."""
 
     def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
-        self._model = model
+        self._lookback = model.lookback
         self._prices = prices
         self._horizon = horizon
         self._forecaster = model.backtest_forecaster(cache)
-        self._last: tuple[pd.Timestamp, frozenset[str], CovarianceForecast] | None = None
-        self._precomputed_through: pd.Timestamp | None = None
 
-    def forecast(self, algorithm: Any, session: pd.Timestamp, symbols: list[str]) -> CovarianceForecast:
-        everything = self._of_all(algorithm, session, symbols)
-        here = [symbol for symbol in symbols if symbol in everything.assets]
+    def forecast(
+        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
+    ) -> CovarianceForecast:
+        # Of the whole universe, at no more cost: correlations are estimated on all of it.
+        panel = self._prices.panel(algorithm, session, symbols, self._lookback)
+        self._precompute(session, horizon)
+        everything = self._forecaster.forecast(panel, horizon, view)
+        here = [symbol for symbol in symbols if symbol in everything.places]
         if symbols and not here:
             reason = everything.diagnostics["excluded"].get(symbols[0], "")
             raise InsufficientHistoryError(
@@ -205,40 +249,24 @@ class _Run:
             )
         return everything if here == list(everything.assets) else everything.select(here)
 
-    def _of_all(self, algorithm: Any, session: pd.Timestamp, symbols: list[str]) -> CovarianceForecast:
-        """Forecast the whole universe, which costs no more: correlations are estimated on all of it anyhow.
+    def arrays(
+        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
+    ) -> CovarianceArrays:
+        self._precompute(session, horizon)
+        found = self._forecaster.arrays(session, horizon, view)
+        if found is None:
+            forecast = self.forecast(algorithm, session, symbols, horizon, view)
+            found = CovarianceArrays(forecast.assets, forecast.volatility.to_numpy(), forecast.correlation.to_numpy())
+        return found
 
-        Kept for the session: the metrics set asks at the close for what the strategy asked just before.
+    def _precompute(self, session: pd.Timestamp, horizon: int) -> None:
+        """Compute the volatilities of all sessions of a vintage at once, many times faster than one by one.
+
+        Each row uses only data up to its own date, as in `VolatilityForecaster.predict_path`.
         """
-        if self._last is None or self._last[0] != session or not self._last[1].issuperset(symbols):
-            panel = self._prices.panel(algorithm, session, symbols, self._model.lookback)
-            self._precompute(session)
-            self._last = (session, frozenset(panel.assets), self._forecaster.forecast(panel, self._horizon))
-        return self._last[2]
-
-    @property
-    def last(self) -> CovarianceForecast | None:
-        return None if self._last is None else self._last[2]
-
-    def _precompute(self, session: pd.Timestamp) -> None:
-        """Have the volatilities of a vintage's sessions made in one go, which is many times faster than one by one.
-
-        Each is made from what was known on its date, as `VolatilityForecaster.predict_path` has it: what is
-        foreseen is the work. Correlations are estimated when they are asked for.
-        """
-        panel = self._prices.whole_run()
-        if panel is None or (self._precomputed_through is not None and session <= self._precomputed_through):
-            return
-        # On from what is foreseen already, whichever session is asked for: so the next run finds the same kept.
-        begin = (
-            session
-            if self._precomputed_through is None
-            else panel.sessions[panel.sessions > self._precomputed_through][0]
-        )
-        spans = self._model.volatility.iter_vintages(panel, begin, panel.last_session)
-        span = next(sessions for _, sessions in spans if sessions[-1] >= session)
-        self._forecaster.precompute(panel, span[0], span[-1], self._horizon)
-        self._precomputed_through = span[-1]
+        panel = self._prices.whole_run(session, self._lookback)
+        if panel is not None:
+            self._forecaster.precompute_vintage(panel, session, self._horizon, horizon)
 
 
 class _BundlePrices:
@@ -260,19 +288,19 @@ class _BundlePrices:
         self._is_cut = False
 
     def panel(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int) -> PricePanel:
-        _known(self._panel.assets, symbols)
-        if not self._is_cut:
-            self._cut(session, count)
-        return self._panel.asof(session)  # the model takes the last `count` sessions itself
+        _check_assets(self._panel.assets, symbols)
+        return self.whole_run(session, count).asof(session)  # the model takes the last `count` sessions itself
 
     def _cut(self, session: pd.Timestamp, count: int) -> None:
-        """Keep what the first forecast of the run takes, and all that follow; derive returns once for all of them."""
+        """Drop the sessions before those that the first forecast depends on; derive returns once for the whole run."""
         run = int((self._panel.sessions >= min(self._begin, session)).sum())
         self._panel, self._is_cut = self._panel.tail(run + count), True
-        for derived in ("returns", "variance"):  # of which a cut panel keeps its rows
+        for derived in ("returns", "variance"):  # a panel that is cut from this one copies its rows
             getattr(self._panel, derived)
 
-    def whole_run(self) -> PricePanel:
+    def whole_run(self, session: pd.Timestamp, count: int) -> PricePanel:
+        if not self._is_cut:
+            self._cut(session, count)
         return self._panel
 
 
@@ -283,37 +311,42 @@ class _PortalPrices:
         equities = _equities(algorithm)
         _check_end(algorithm, max(asset.end_date for asset in equities), "the run's bundle")
         self._assets = {asset.symbol: asset for asset in equities}
-        _known(self._assets, market or ())
+        _check_assets(self._assets, market or ())
         self._market = market
+        self._last: tuple[pd.Timestamp, list[str], PricePanel] | None = None
 
     def panel(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int) -> PricePanel:
-        _known(self._assets, symbols)
+        _check_assets(self._assets, symbols)
         names = list(self._assets) if self._market is None else list(dict.fromkeys([*self._market, *symbols]))
-        panel = portal_panel(algorithm, session, [self._assets[name] for name in names], count)
-        return panel if self._market is None else panel.with_market(panel.select(self._market))
+        # Read once per close: the strategy and the metrics set need the same bars, and data.history takes longest.
+        if self._last is None or self._last[:2] != (session, names):
+            panel = portal_panel(algorithm, session, [self._assets[name] for name in names], count)
+            panel = panel if self._market is None else panel.with_market(panel.select(self._market))
+            self._last = session, names, panel
+        return self._last[2]
 
-    def whole_run(self) -> None:
-        return None  # adjusted as of each session: there is no one panel of them all
+    def whole_run(self, session: pd.Timestamp, count: int) -> None:
+        return None  # adjusted as of each session: there is no one panel of the whole run
 
 
-_KEEPS = ContextVar("keeps", default=True)
+_USES_CACHE = ContextVar("uses_cache", default=True)
 
 
 @contextmanager
 def without_forecast_cache() -> Iterator[None]:
-    """Have runs inside the block make every forecast themselves: an audit asks what forecasts are made of."""
-    token = _KEEPS.set(False)
+    """Make the runs inside the block compute every forecast: an audit records the data that forecasts depend on."""
+    token = _USES_CACHE.set(False)
     try:
         yield
     finally:
-        _KEEPS.reset(token)
+        _USES_CACHE.reset(token)
 
 
 def _cache(environ: Environ | None) -> ForecastCache:
-    """Return the folder in which runs find the volatilities of earlier runs on the same prices."""
-    if not _KEEPS.get():
+    """Return the folder with the volatilities of earlier runs on the same prices."""
+    if not _USES_CACHE.get():
         return ForecastCache()
-    return ForecastCache(zipline_path(["volplugin", "forecasts"], environ=environ), limit=KEPT)
+    return ForecastCache(zipline_path(["volplugin", "forecasts"], environ=environ), limit=CACHE_BYTES)
 
 
 def _equities(algorithm: Any) -> list[Any]:
@@ -321,7 +354,7 @@ def _equities(algorithm: Any) -> list[Any]:
     return list(finder.retrieve_all(finder.equities_sids))
 
 
-def _known(assets: Collection[str], symbols: Iterable[str]) -> None:
+def _check_assets(assets: Collection[str], symbols: Iterable[str]) -> None:
     unknown = [symbol for symbol in symbols if symbol not in assets]
     if unknown:
         raise AssetMismatchError(f"the run's bundle has no {', '.join(unknown)}; it holds {', '.join(assets)}")

@@ -1,4 +1,4 @@
-"""The interface of every calibration."""
+"""The interface of every covariance adjustment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HALF_LIVES = 6
 
 @dataclass(frozen=True, eq=False)
 class AdjustedForecast:
-    """A forecast covariance in the making: D rho D, with the facts for its diagnostics.
+    """A forecast covariance between two adjustments: D rho D, with metadata for its diagnostics.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class AdjustedForecast:
     view : {"risk", "structure"}
         What it is for.
     applied : mapping
-        What each calibration did, by its name.
+        What each adjustment changed, by its name.
     """
 
     volatility: pd.Series
@@ -43,7 +43,7 @@ class AdjustedForecast:
 class CovarianceAdjustment(BaseEstimator, ABC):
     """Corrects a forecast covariance; nothing is learned between calls.
 
-    A calibration is one class with ``lookback`` and ``apply``: a function of the draft and of the model's forecasts
+    An adjustment is one class with ``lookback`` and ``apply``: a function of the draft and of the model's forecasts
     of the `lookback` sessions up to `asof`.
     """
 
@@ -91,7 +91,7 @@ def shrunk_ew_mean(ratios: np.ndarray, halflife: float, expected: np.ndarray | f
     halflife : float
         Sessions after which a session counts half.
     expected : ndarray of shape (n_series,) or float, default 1.0
-        What is believed where nothing was seen.
+        Value of missing ratios.
 
     Returns
     -------
@@ -112,7 +112,7 @@ def adjustment_list(given: CovarianceAdjustments) -> list[CovarianceAdjustment]:
     Raises
     ------
     ParameterError
-        For what is no calibration, and for two of a kind.
+        For an object of another type, and for two adjustments of one type.
     """
     if given is None:
         return []
@@ -129,7 +129,7 @@ def adjustment_list(given: CovarianceAdjustments) -> list[CovarianceAdjustment]:
 
 
 def past_rows(given: CovarianceAdjustments, correlation: int) -> int:
-    """Sessions of the past that the correlation, which remembers so many, and the calibrations take together."""
+    """Past sessions that the correlation (its lookback is given) and the adjustments depend on together."""
     rows = [item.lookback + correlation if item.correlates else item.lookback for item in adjustment_list(given)]
     return max([correlation, *rows])
 
@@ -137,7 +137,7 @@ def past_rows(given: CovarianceAdjustments, correlation: int) -> int:
 def apply_adjustments(
     given: CovarianceAdjustments, volatility: pd.Series, correlation: pd.DataFrame, view: str, past: PastForecasts
 ) -> tuple[pd.Series, pd.DataFrame, dict[str, Any]]:
-    """Apply each calibration to what the one before it made.
+    """Apply the adjustments one after the other.
 
     All are measured on the past forecasts of the model as it is without them: `AssetBias` is relative to the
     cross-section and `VolatilityRegimeAdjustment` common to it, so that none corrects the same error twice.

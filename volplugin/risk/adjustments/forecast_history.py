@@ -1,4 +1,4 @@
-"""What a model forecast of the recent past, and what came of it."""
+"""A model's forecasts of recent sessions, and the returns that followed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FEWEST = 63
 
 @dataclass(frozen=True, eq=False)
 class PastForecasts:
-    """Forecasts that the answering model makes of the sessions up to `asof`, and the returns of these.
+    """Forecasts that the current model makes of the sessions up to `asof`, and the returns of these sessions.
 
     Attributes
     ----------
@@ -30,13 +30,13 @@ class PastForecasts:
     volatility : DataFrame of shape (n_sessions, n_assets)
         Daily volatility over the `horizon` sessions after each row, forecast at its close; NaN without one.
     z : DataFrame of shape (n_sessions, n_assets)
-        What correlations are estimated on.
+        Standardized returns, on which correlations are estimated.
     market : Index
-        Assets of the reference universe, so that nothing depends on who else is asked for.
+        Assets of the reference universe, so that a forecast does not depend on the other assets of the panel.
     correlation : CorrelationEstimator
         The model's.
-    books : PastPortfolios
-        Remembers the forecasts of the reference book.
+    portfolios : PastPortfolios
+        Stored forecasts of the reference portfolio.
     """
 
     horizon: int
@@ -73,14 +73,18 @@ class PastForecasts:
 
 
 class PastPortfolios:
-    """Past forecasts of the reference book, each made from what was known then, and remembered by session."""
+    """Past forecasts of the reference portfolio, each from data up to its session, stored by session.
+
+    They are stored because `VolatilityRegimeAdjustment` needs 273 of them per forecast, with one correlation estimate
+    each; the next session needs one new one.
+    """
 
     def __init__(self) -> None:
         self._made_by: tuple[Any, pd.Index] | None = None
         self._known: dict[tuple[int, pd.Timestamp], float] = {}
 
     def keep(self, model: Any, assets: pd.Index) -> None:
-        """Start anew for another volatility model, or another universe."""
+        """Drop what is stored if the volatility model or the universe is another one."""
         if self._made_by is None or self._made_by[0] is not model or not self._made_by[1].equals(assets):
             self._made_by, self._known = (model, assets), {}
 

@@ -1,0 +1,217 @@
+"""Correlations at successive sessions of one array, each from the rows up to its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.linalg.blas import dgemm
+
+from volplugin.correlation.moments import PairMoments
+
+if TYPE_CHECKING:
+    from volplugin.correlation.base import CorrelationEstimate, CorrelationEstimator
+
+RESTART = 63
+"""Sessions after which the running sums are computed anew, so that rounding errors do not accumulate."""
+
+
+class SlidingCorrelation:
+    """Correlation estimates at the rows of one array; this one computes each from its own window.
+
+    The estimate of a row uses that row and the `lookback` rows up to it, and nothing later.
+
+    Parameters
+    ----------
+    estimator : CorrelationEstimator
+    z : ndarray of shape (n_sessions, n_assets)
+        Standardized returns, NaN where missing.
+    live : ndarray of bool, shape (n_sessions, n_assets)
+        Assets that the estimate of each row is about; the others are left out of it.
+    """
+
+    def __init__(self, estimator: CorrelationEstimator, z: np.ndarray, live: np.ndarray) -> None:
+        self.estimator, self.z, self.live = estimator, z, live
+
+    def at(self, row: int, view: str) -> CorrelationEstimate:
+        """Return the estimate at a row, equal to `CorrelationEstimator.estimate_window` of the window up to it."""
+        return self.estimator.estimate_window(self.window(row), view)
+
+    def window(self, row: int) -> np.ndarray:
+        """Return the rows that the estimate of a row depends on, of its assets."""
+        window, live = self.z[max(0, row + 1 - self.estimator.lookback) : row + 1], self.live[row]
+        return window if live.all() else window[:, live]
+
+
+class SlidingMomentsCorrelation(SlidingCorrelation):
+    """Estimates that are a function of pairwise moments, which are updated from row to row.
+
+    Parameters
+    ----------
+    estimator, z, live
+        As of `SlidingCorrelation`.
+    moments : SlidingMoments
+        Of z, under the estimator's weights.
+    """
+
+    def __init__(
+        self, estimator: CorrelationEstimator, z: np.ndarray, live: np.ndarray, moments: SlidingMoments
+    ) -> None:
+        super().__init__(estimator, z, live)
+        self.moments = moments
+
+    def at(self, row: int, view: str) -> CorrelationEstimate:
+        """Return the estimate at a row; rows are fastest in increasing order."""
+        moments = self.estimator.shrink_moments(self.moments.at(row, self.live[row]))
+        return self.estimator.finish(moments, lambda matrix: self.adjust(matrix, row, view))
+
+    def adjust(self, correlation: np.ndarray, row: int, view: str) -> tuple[np.ndarray, dict[str, Any]]:
+        """Adjust a matrix for a view, by default from the window up to the row."""
+        return self.estimator.adjust(correlation, self.window(row), view)
+
+
+class SlidingMoments:
+    """Weighted pairwise moments of a window that moves forward row by row.
+
+    Equal to `weighted_moments` of each window, up to rounding: a row that enters is added to the sums and the row
+    that leaves is subtracted, and the sums are computed anew every `RESTART` rows.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n_sessions, n_assets)
+        NaN where missing.
+    window : int
+        Rows.
+    halflife : float, optional
+        Rows after which a row counts half; all rows of the window count the same if not given.
+    """
+
+    def __init__(self, z: np.ndarray, window: int, halflife: float | None = None) -> None:
+        self._here = np.isfinite(z)
+        self._z = np.where(self._here, z, 0.0)
+        self._window = window
+        self._decay = 1.0 if halflife is None else 0.5 ** (1 / halflife)
+        self._weights = self._decay ** np.arange(window)[::-1]
+        self._full_window = effective_size(self._weights)
+        # Counts up to each row: differences of integers are exact, so that "never seen" is told apart from rounding.
+        self._present = running_sum(self._here)
+        self._nonzero = running_sum(self._z != 0)
+        self._is_used = self._here.any(axis=1)
+        self._used = running_sum(self._is_used)
+        self._row = -1
+        self._with_gaps = np.empty(0, dtype=int)
+        self._products = np.empty((0, 0))
+        self._pairs: list[_RunningProduct] = []
+
+    def at(self, row: int, live: np.ndarray) -> PairMoments:
+        """Return the moments of the window that ends at a row, of the assets in the mask `live`."""
+        self._move_to(row)
+        begin, stop = max(0, row + 1 - self._window), row + 1
+        number = self._used[stop] - self._used[begin]
+        full = self._present[stop] - self._present[begin] == number
+        variance = self._products.diagonal() * (self._nonzero[stop] > self._nonzero[begin])
+        with np.errstate(divide="ignore"):
+            inverse = 1 / np.sqrt(np.maximum(variance, 0.0))
+        inverse[~np.isfinite(inverse)] = np.nan
+        if live.all():
+            kept: Any = slice(None)
+            products = self._products
+        else:
+            kept = np.flatnonzero(live)
+            products, inverse, full = self._products[np.ix_(kept, kept)], inverse[kept], full[kept]
+        correlation = products * inverse[:, None]
+        correlation *= inverse
+        observations = np.full(correlation.shape, self._effective_rows(begin, stop))
+        missing = np.isnan(inverse)
+        if missing.any():
+            observations[missing], observations[:, missing] = 0.0, 0.0
+        if not full.all():
+            self._fill_gaps(correlation, observations, products, np.flatnonzero(~full), kept)
+        return PairMoments(np.clip(correlation, -1.0, 1.0, out=correlation), observations)
+
+    def _effective_rows(self, begin: int, stop: int) -> float:
+        """Effective sample size (Kish) of the rows of a window on which any asset is there."""
+        if self._used[stop] - self._used[begin] == self._window:
+            return self._full_window
+        return effective_size(self._weights[-(stop - begin) :][self._is_used[begin:stop]])
+
+    def _fill_gaps(
+        self, correlation: np.ndarray, observations: np.ndarray, products: np.ndarray, gaps: np.ndarray, kept: Any
+    ) -> None:
+        """Overwrite the pairs of assets with gaps by moments over the rows on which both are there."""
+        assets = gaps if isinstance(kept, slice) else np.asarray(kept)[gaps]
+        place = np.searchsorted(self._with_gaps, assets)
+        own, other, total, squared, own_seen, other_seen = (pair.values[place][:, kept] for pair in self._pairs)
+        seen = (own_seen > 0) & (other_seen > 0)
+        scale = np.sqrt(np.where(seen, own * other, 1.0))
+        rho = np.where(seen, products[gaps] / scale, np.nan)
+        number = np.where(seen, total**2 / np.where(seen, squared, 1.0), 0.0)
+        correlation[gaps], correlation[:, gaps] = rho, rho.T
+        observations[gaps], observations[:, gaps] = number, number.T
+
+    def _move_to(self, row: int) -> None:
+        # Restarts lie at fixed rows: the numbers of a row do not depend on which rows were requested before it.
+        start = row - row % RESTART
+        if not start <= self._row <= row:
+            self._restart(start)
+        while self._row < row:
+            self._step()
+
+    def _restart(self, row: int) -> None:
+        """Sum the window that ends at a row; `_with_gaps` are all assets that miss a row before the next restart."""
+        begin, stop = max(0, row + 1 - self._window), row + 1
+        end = min(len(self._z), row + RESTART)
+        missed = self._present[end] - self._present[begin] < self._used[end] - self._used[begin]
+        self._with_gaps = gaps = np.flatnonzero(missed)
+        weights = self._weights[-(stop - begin) :]
+        known = self._z[begin:stop] * np.sqrt(weights)[:, None]
+        self._products = known.T @ known
+        z, here = self._z, self._here.astype(float)
+        squares, nonzero, decay = z**2, (z != 0).astype(float), self._decay
+        pairs = [
+            (squares[:, gaps], here, decay),
+            (here[:, gaps], squares, decay),
+            (here[:, gaps], here, decay),
+            (here[:, gaps], here, decay**2),
+            (nonzero[:, gaps], here, 1.0),
+            (here[:, gaps], nonzero, 1.0),
+        ]
+        self._pairs = [_RunningProduct(*pair, begin, stop) for pair in pairs] if len(gaps) else []
+        self._row = row
+
+    def _step(self) -> None:
+        """Add the next row and subtract the one that leaves the window, in one product of rank two."""
+        self._row += 1
+        _update(self._products, self._z, self._z, self._row, self._window, self._decay)
+        for pair in self._pairs:
+            _update(pair.values, pair.left, pair.right, self._row, self._window, pair.decay)
+
+
+class _RunningProduct:
+    """Weighted sum over a window of the outer products of the rows of two arrays."""
+
+    def __init__(self, left: np.ndarray, right: np.ndarray, decay: float, begin: int, stop: int) -> None:
+        self.left, self.right, self.decay = left, right, decay
+        weights = decay ** np.arange(stop - begin)[::-1]
+        self.values = np.ascontiguousarray((weights[:, None] * left[begin:stop]).T @ right[begin:stop])
+
+
+def _update(values: np.ndarray, left: np.ndarray, right: np.ndarray, row: int, window: int, decay: float) -> None:
+    """Advance ``sum decay^(row - u) left_u right_u'`` by one row, in place."""
+    rows = [row] if row < window else [row, row - window]
+    factors = np.array([1.0, -(decay**window)])[: len(rows)]
+    # BLAS is column-major: the transpose of a C-ordered array is updated where it lies.
+    dgemm(1.0, right[rows].T, factors[:, None] * left[rows], beta=decay, c=values.T, overwrite_c=True)
+
+
+def effective_size(weights: np.ndarray) -> float:
+    """Return Kish's effective sample size, the squared sum of weights over the sum of squares."""
+    return float(weights.sum()) ** 2 / float(weights @ weights) if len(weights) else 0.0
+
+
+def running_sum(values: np.ndarray) -> np.ndarray:
+    """Cumulative sum along the rows with a first row of zeros: windows are differences of two rows."""
+    dtype = int if values.dtype == bool else float
+    total = np.zeros((len(values) + 1, *values.shape[1:]), dtype=dtype)
+    np.cumsum(values, axis=0, out=total[1:])
+    return total
