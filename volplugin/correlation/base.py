@@ -13,7 +13,7 @@ from volplugin.correlation.moments import PairMoments, session_weights, weighted
 from volplugin.correlation.repair import SMALLEST_EIGENVALUE, average, nearest_correlation, shrink_by_observations
 from volplugin.errors import ParameterError
 
-VIEWS = ("risk", "structure")
+VIEWS = ("risk", "structure", "targeting")
 
 
 class CorrelationEstimator(BaseEstimator, ABC):
@@ -37,6 +37,10 @@ class CorrelationEstimator(BaseEstimator, ABC):
         """Move the matrix towards what matters for total risk, by default not at all; say what was chosen."""
         return correlation, {}
 
+    def _adjust_for_targeting(self, correlation: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        """Move the matrix towards what matters for the leverage of a portfolio, by default as for total risk."""
+        return self._adjust(correlation, z)
+
     def estimate(self, z: pd.DataFrame, view: str = "risk") -> pd.DataFrame:
         """Correlation matrix of the columns of z: PSD, unit diagonal, labelled."""
         return self.diagnose(z, view)[0]
@@ -48,8 +52,8 @@ class CorrelationEstimator(BaseEstimator, ABC):
         ----------
         z : DataFrame of shape (n_sessions, n_assets)
             Devolatilised returns, NaN where missing.
-        view : {"risk", "structure"}, default "risk"
-            For total risk, or for an optimiser; the same for most estimators.
+        view : {"risk", "structure", "targeting"}, default "risk"
+            For total risk, for an optimiser, or for the leverage that holds a target; the same for most estimators.
 
         Returns
         -------
@@ -66,8 +70,9 @@ class CorrelationEstimator(BaseEstimator, ABC):
         known = np.ascontiguousarray(z.tail(self.lookback).to_numpy(dtype=float))
         moments = self._estimate(known)
         matrix, estimated_params = shrink_by_observations(moments), dict(moments.estimated_params)
-        if view == "risk":
-            matrix, moved = self._adjust(matrix, known)
+        if view != "structure":
+            adjust = self._adjust if view == "risk" else self._adjust_for_targeting
+            matrix, moved = adjust(matrix, known)
             estimated_params |= moved
         matrix, repair, eigenvalues = nearest_correlation(matrix)
         metadata = {
