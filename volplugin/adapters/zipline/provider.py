@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,6 +15,7 @@ from zipline.utils.paths import zipline_path
 
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
 from volplugin.adapters.zipline.sessions import completed_session, portal_panel
+from volplugin.adapters.zipline.targeting import TargetingState, hold_target
 from volplugin.data.panel import PricePanel
 from volplugin.errors import (
     AssetMismatchError,
@@ -23,11 +24,12 @@ from volplugin.errors import (
     DataFrequencyError,
     InsufficientHistoryError,
 )
-from volplugin.risk.covariance import CovarianceForecast
+from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.storage.forecast_cache import ForecastCache
 
 if TYPE_CHECKING:
     from volplugin.correlation.base import CorrelationEstimator
+    from volplugin.portfolio import TrackRecord, VolatilityTarget
     from volplugin.risk.model import RiskModel
 
 
@@ -116,7 +118,9 @@ class RiskProvider:
         model = RiskModel(load_walk_forward(path), default_correlation() if correlation is None else correlation)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
 
-    def forecast(self, context: Any, data: Any, assets: Iterable[Any]) -> CovarianceForecast:
+    def forecast(
+        self, context: Any, data: Any, assets: Iterable[Any], *, horizon: int | None = None, view: str = "risk"
+    ) -> CovarianceForecast:
         """Forecast the covariance of some assets, from any hook.
 
         Parameters
@@ -126,7 +130,11 @@ class RiskProvider:
         data : zipline.protocol.BarData
             As handed to the hook.
         assets : iterable of zipline Equity
-            Whose covariance to forecast; what it says of them does not depend on who else is asked for.
+            Whose covariance to forecast; the forecast of an asset does not depend on the other ones.
+        horizon : int, optional
+            Sessions covered, the provider's by default.
+        view : {"risk", "structure", "targeting"}, default "risk"
+            For total risk, for an optimiser, or for the leverage that holds a volatility target.
 
         Returns
         -------
@@ -135,14 +143,76 @@ class RiskProvider:
             in ``diagnostics["excluded"]``.
         """
         wanted = {asset.symbol: asset for asset in assets}
-        return self.forecast_at(context, completed_session(data), wanted).relabel(wanted)
+        found = self.forecast_at(context, completed_session(data), wanted, horizon=horizon, view=view)
+        return found.relabel(wanted)
 
-    def forecast_at(self, context: Any, session: pd.Timestamp, symbols: Iterable[str]) -> CovarianceForecast:
+    def target(
+        self,
+        context: Any,
+        data: Any,
+        weights: Weights | Callable[[], Weights],
+        rule: VolatilityTarget | None = None,
+        *,
+        frequency: str = "daily",
+        missing: str = "raise",
+    ) -> pd.Series | None:
+        """Hold a portfolio at its volatility target: forecast, scale, order. Call it at every close.
+
+        At the first call in a day, week or month, and at every close at which the leverage has left the rule's
+        `guard`, it orders the weights, scaled to the target, in place of open orders. Assets held that `weights`
+        does not name are sold. At every close it adds the last session to `track_record`, which the rule's feedback
+        uses. The forecast covers one session, in the view "targeting".
+
+        Parameters
+        ----------
+        context : TradingAlgorithm
+            As handed to the hook.
+        data : zipline.protocol.BarData
+            As handed to the hook.
+        weights : Series or mapping of Equity to weight, or function without arguments that returns one
+            Wanted composition, at any leverage. A function is called at rebalances only.
+        rule : VolatilityTarget, optional
+            ``context.target`` by default.
+        frequency : {"daily", "weekly", "monthly"}, default "daily"
+            How often to rebalance.
+        missing : {"raise", "drop"}, default "raise"
+            What to do if an asset of `weights` has no forecast, or does not trade: raise, or leave it out.
+
+        Returns
+        -------
+        Series or None
+            Weights ordered, by asset; None if nothing was ordered.
+
+        Raises
+        ------
+        ParameterError
+            Without a rule, or for an unknown `frequency` or `missing`.
+        MissingForecastError, InsufficientHistoryError
+            If an asset with a nonzero weight has no forecast, and `missing` is "raise".
+        """
+        return hold_target(
+            self, self._run(context).targeting, context, data, weights, rule, frequency=frequency, missing=missing
+        )
+
+    def track_record(self, context: Any) -> TrackRecord:
+        """Return the track record that `target` writes in this run."""
+        return self._run(context).targeting.record
+
+    def forecast_at(
+        self,
+        context: Any,
+        session: pd.Timestamp,
+        symbols: Iterable[str],
+        *,
+        horizon: int | None = None,
+        view: str = "risk",
+    ) -> CovarianceForecast:
         """Forecast at the close of a session that is over, labelled with symbols.
 
         For the metrics set and others who hold no ``data``; strategies call `forecast`.
         """
-        return self._run(context).forecast(context, session, list(symbols))
+        days = self.horizon if horizon is None else horizon
+        return self._run(context).forecast(context, session, list(symbols), days, view)
 
     def last_forecast(self, algorithm: Any) -> CovarianceForecast | None:
         """Return the newest forecast of a run, of all assets and labelled with symbols; None before the first."""
@@ -156,7 +226,7 @@ class RiskProvider:
                 if self.bundle is None
                 else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
             )
-            self._runs[algorithm] = _Run(self.model, prices, self.horizon, _cache(self.environ))
+            self._runs[algorithm] = _Run(self.model, prices, _cache(self.environ))
             vars(algorithm).setdefault(ON_CONTEXT, self)
         return self._runs[algorithm]
 
@@ -187,16 +257,19 @@ class _Prices(Protocol):
 class _Run:
     """One provider within one simulation: the model's memory of the sessions gone by."""
 
-    def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
+    def __init__(self, model: RiskModel, prices: _Prices, cache: ForecastCache) -> None:
+        self.targeting = TargetingState()
         self._model = model
         self._prices = prices
-        self._horizon = horizon
         self._forecaster = model.backtest_forecaster(cache)
-        self._last: tuple[pd.Timestamp, frozenset[str], CovarianceForecast] | None = None
-        self._precomputed_through: pd.Timestamp | None = None
+        self._forecasts: dict[tuple[int, str], tuple[pd.Timestamp, frozenset[str], CovarianceForecast]] = {}
+        self._precomputed_through: dict[int, pd.Timestamp] = {}
+        self.last: CovarianceForecast | None = None
 
-    def forecast(self, algorithm: Any, session: pd.Timestamp, symbols: list[str]) -> CovarianceForecast:
-        everything = self._of_all(algorithm, session, symbols)
+    def forecast(
+        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
+    ) -> CovarianceForecast:
+        everything = self._of_all(algorithm, session, symbols, horizon, view)
         here = [symbol for symbol in symbols if symbol in everything.assets]
         if symbols and not here:
             reason = everything.diagnostics["excluded"].get(symbols[0], "")
@@ -205,40 +278,37 @@ class _Run:
             )
         return everything if here == list(everything.assets) else everything.select(here)
 
-    def _of_all(self, algorithm: Any, session: pd.Timestamp, symbols: list[str]) -> CovarianceForecast:
+    def _of_all(
+        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
+    ) -> CovarianceForecast:
         """Forecast the whole universe, which costs no more: correlations are estimated on all of it anyhow.
 
-        Kept for the session: the metrics set asks at the close for what the strategy asked just before.
+        Stored for the session: the metrics set often needs the strategy's forecast again.
         """
-        if self._last is None or self._last[0] != session or not self._last[1].issuperset(symbols):
+        known = self._forecasts.get((horizon, view))
+        if known is None or known[0] != session or not known[1].issuperset(symbols):
             panel = self._prices.panel(algorithm, session, symbols, self._model.lookback)
-            self._precompute(session)
-            self._last = (session, frozenset(panel.assets), self._forecaster.forecast(panel, self._horizon))
-        return self._last[2]
+            self._precompute(session, horizon)
+            self.last = self._forecaster.forecast(panel, horizon, view)
+            known = session, frozenset(panel.assets), self.last
+            self._forecasts[horizon, view] = known
+        return known[2]
 
-    @property
-    def last(self) -> CovarianceForecast | None:
-        return None if self._last is None else self._last[2]
+    def _precompute(self, session: pd.Timestamp, horizon: int) -> None:
+        """Compute the volatilities of all sessions of a vintage at once, many times faster than one by one.
 
-    def _precompute(self, session: pd.Timestamp) -> None:
-        """Have the volatilities of a vintage's sessions made in one go, which is many times faster than one by one.
-
-        Each is made from what was known on its date, as `VolatilityForecaster.predict_path` has it: what is
-        foreseen is the work. Correlations are estimated when they are asked for.
+        Each row uses only data up to its own date, as in `VolatilityForecaster.predict_path`. Correlations are
+        estimated at each forecast.
         """
-        panel = self._prices.whole_run()
-        if panel is None or (self._precomputed_through is not None and session <= self._precomputed_through):
+        panel, through = self._prices.whole_run(), self._precomputed_through.get(horizon)
+        if panel is None or (through is not None and session <= through):
             return
-        # On from what is foreseen already, whichever session is asked for: so the next run finds the same kept.
-        begin = (
-            session
-            if self._precomputed_through is None
-            else panel.sessions[panel.sessions > self._precomputed_through][0]
-        )
+        # From the first session not computed yet, whichever one is wanted: the next run finds the same rows cached.
+        begin = session if through is None else panel.sessions[panel.sessions > through][0]
         spans = self._model.volatility.iter_vintages(panel, begin, panel.last_session)
         span = next(sessions for _, sessions in spans if sessions[-1] >= session)
-        self._forecaster.precompute(panel, span[0], span[-1], self._horizon)
-        self._precomputed_through = span[-1]
+        self._forecaster.precompute(panel, span[0], span[-1], horizon)
+        self._precomputed_through[horizon] = span[-1]
 
 
 class _BundlePrices:
