@@ -1,4 +1,4 @@
-"""Former name of ``vol_target``: ``volplugin backtest steady_vol`` and ``volplugin backtest vol_target`` do the same."""
+"""Former name of ``vol_target``; ``volplugin backtest steady_vol`` runs the same strategy."""
 
 from volplugin._gallery.vol_target import compose, initialize
 

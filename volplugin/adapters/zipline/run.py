@@ -61,11 +61,11 @@ class StrategyRun:
 
     def read(self, context: Any) -> None:
         """Store what only ``context`` has at the end of the run."""
-        provider, rule = provider_of(context), getattr(context, "target", None)
+        provider, rule = provider_of(context), vars(context).get("target")
         self.report = dict(context.risk_report or {})
         self.model = None if provider is None else provider.model
         # By name: in a notebook the class may have been loaded anew since the strategy made its own.
-        if type(rule).__name__ == "VolatilityTarget":
+        if rule is not None and type(rule).__name__ == "VolatilityTarget":
             self.rule = {name: value for name, value in asdict(rule).items() if value is not None}
 
 
