@@ -30,7 +30,8 @@ REBALANCED = pd.Timestamp("2017-02-01", tz="UTC")
 @pytest.fixture(scope="module")
 def runs(small, store):
     """Perf of every strategy by name, monthly and at the defaults."""
-    return {name: run_backtest(name, small, START, END, 1e6, {"store": store}) for name in NAMES}
+    chosen = {name: {} if name == "vol_target_ewma" else {"store": store} for name in NAMES}
+    return {name: run_backtest(name, small, START, END, 1e6, chosen[name]) for name in NAMES}
 
 
 def weights_after(perf: pd.DataFrame) -> pd.Series:
@@ -73,7 +74,7 @@ def test_each_stays_long_and_within_its_leverage(runs, name):
 def test_each_names_the_model_that_it_asked(runs):
     named = {name: run.attrs["risk_model"] for name, run in runs.items()}
     assert named["vol_target_ewma"].startswith("EWMAVolatility + EWMACorrelation(halflife=")
-    assert named["steady_vol"] == "LSTMVolatility + TwoSpeedCorrelation(fast_halflife=5)"
+    assert named["steady_vol"] == named["vol_target"]
     assert named["vol_target"] == "LSTMVolatility + TwoSpeedCorrelation(fast_halflife=7, trust=0.5)"
 
 
@@ -115,10 +116,10 @@ def test_before_and_after_differ_by_the_covariance_alone(runs):
     assert abs(before.sum() / after.sum() - 1) > 0.01
 
 
-def test_steady_volatility_does_not_wait_for_the_month(small, store, runs):
-    """Its guard looks at every close, through a storm and out of it."""
+def test_a_monthly_strategy_does_not_wait_for_the_month(small, store, runs):
+    """The guard is checked at every close, through a storm and out of it."""
     chosen = {"store": store, "max_leverage": 3}
-    perf = run_backtest("steady_vol", small, START, "2017-06-30", 1e6, chosen)
+    perf = run_backtest("vol_target", small, START, "2017-06-30", 1e6, chosen)
     traded = perf["orders"].map(len).gt(0).to_numpy()
     months = perf.index.tz_localize(None).to_period("M").nunique()
     assert 2 * months < traded.sum() < 100
