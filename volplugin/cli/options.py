@@ -92,10 +92,7 @@ def strategy_parameters(given: tuple[str, ...], options: Mapping[str, Any]) -> d
     ParameterError
         For ``-x`` without a value, or a parameter that is given twice.
     """
-    context = click.get_current_context()
-    default = click.core.ParameterSource.DEFAULT
-    named = {name: value for name, value in options.items() if context.get_parameter_source(name) is not default}
-    found = {name: value for name, value in named.items() if value is not None}
+    found = {name: value for name, value in options.items() if value is not None and _is_given(name, value)}
     for text in given:
         # zipline writes "volplugin.target=0.1".
         name, is_pair, value = text.removeprefix("volplugin.").partition("=")
@@ -105,6 +102,14 @@ def strategy_parameters(given: tuple[str, ...], options: Mapping[str, Any]) -> d
             raise ParameterError(f"{name} is given twice; give it once, as an option or as -x {name}=VALUE")
         found[name] = value
     return found
+
+
+def _is_given(name: str, value: Any) -> bool:
+    """Whether an option was given; a configuration file also has those at their default."""
+    context = click.get_current_context()
+    source, kinds = context.get_parameter_source(name), click.core.ParameterSource
+    defaults = {param.name: param.default for param in context.command.params}
+    return source is not kinds.DEFAULT and not (source is kinds.DEFAULT_MAP and value == defaults[name])
 
 
 def end_of(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None) -> pd.Timestamp:

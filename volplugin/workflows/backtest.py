@@ -262,7 +262,7 @@ def _result(
 
 def _rebalanced(perf: pd.DataFrame) -> str:
     """Describe how often orders were placed."""
-    placed = perf["orders"].map(lambda day: any(order["created"].date() == order["dt"].date() for order in day))
+    placed = perf["orders"].map(lambda day: any(order["created"] == order["dt"] for order in day))
     return f"on {int(placed.sum())} of {len(perf)} sessions"
 
 
