@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 
 class RiskProvider:
-    """Forecasts for a running strategy, made of the completed sessions and of nothing else.
+    """Forecasts for a running strategy, from completed sessions only; and the orders that hold a volatility target.
 
-    Timing: `asof` is the last completed session, whichever hook asks; the forecast covers the
+    Timing: `asof` is the last completed session, in every hook; the forecast covers the
     `horizon` sessions after it. Units: daily; ``forecast.portfolio_volatility(w, periods=252)`` is annual.
 
     The metrics set ``volplugin`` finds the first provider of a strategy by itself.
