@@ -149,7 +149,8 @@ def main(start: str, end: str, store: str, out: Path, jobs: int, only: str, cova
     )
     rows = dict(zip(runs, results, strict=True))
     print(describe_machine())
-    print(f"\n{start} to {end}, {TARGET:.0%} a year, equal weights, leverage to {MAX_LEVERAGE:g}\n")
+    cap = VolatilityTarget(TARGET).max_leverage
+    print(f"\n{start} to {end}, {TARGET:.0%} a year, equal weights, leverage to {cap:g}\n")
     print(markdown(rows))
     print(f"\n{against_peers(rows)}")
 

@@ -197,7 +197,7 @@ def test_the_report_describes_the_run_and_not_the_options(trained, strategy):
     perf = pickle.loads((trained.folder / "own" / "perf.pkl").read_bytes())
     orders = perf["orders"].map(lambda day: any(order["created"] == order["dt"] for order in day)).sum()
     assert details["frequency"] == f"on {orders} of {len(perf)} sessions"
-    assert 25 < orders < 80
+    assert 10 < orders < 40
 
 
 def test_weights_of_a_gallery_strategy_come_by_x(trained):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import os
 import sys
 import warnings
@@ -49,7 +50,7 @@ class StrategyRun:
     report : dict
         Scorecard of the run; empty if the run is too short.
     rule : dict
-        Parameters of the strategy's `VolatilityTarget`; empty without one.
+        Finite parameters of the strategy's `VolatilityTarget`; empty without one.
     model : RiskModel, optional
         Model of the strategy's first provider.
     """
@@ -66,7 +67,7 @@ class StrategyRun:
         self.model = None if provider is None else provider.model
         # By name: in a notebook the class may have been loaded anew since the strategy made its own.
         if rule is not None and type(rule).__name__ == "VolatilityTarget":
-            self.rule = {name: value for name, value in asdict(rule).items() if value is not None}
+            self.rule = {name: value for name, value in asdict(rule).items() if _is_limit(value)}
 
 
 def run_backtest(
@@ -190,6 +191,10 @@ def strategy_name(strategy: Strategy) -> str:
     if isinstance(strategy, Mapping):
         return str(getattr(strategy.get("initialize"), "__name__", "the strategy"))
     return strategy.__name__ if isinstance(strategy, ModuleType) else str(strategy)
+
+
+def _is_limit(value: Any) -> bool:
+    return isinstance(value, float | int) and math.isfinite(value)
 
 
 def _given(strategy: Strategy | None, functions: Mapping[str, Hook]) -> Strategy:
