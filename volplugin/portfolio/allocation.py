@@ -62,6 +62,16 @@ def inverse_volatility(forecast: CovarianceForecast) -> pd.Series:
     Returns
     -------
     Series of shape (n_assets,)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from volplugin import CovarianceForecast, inverse_volatility
+    >>> names = ["AAPL", "JPM"]
+    >>> correlation = pd.DataFrame([[1.0, 0.3], [0.3, 1.0]], names, names)
+    >>> forecast = CovarianceForecast(pd.Timestamp("2020-01-31"), 21, pd.Series([0.02, 0.01], names), correlation)
+    >>> inverse_volatility(forecast).round(3).to_dict()
+    {'AAPL': 0.333, 'JPM': 0.667}
     """
     inverse = 1 / forecast.volatility
     return (inverse / inverse.sum()).rename("weight")
@@ -143,6 +153,16 @@ def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) ->
     ----------
     Maillard, Roncalli and Teiletche (2010), The Properties of Equally Weighted Risk Contribution Portfolios,
     Journal of Portfolio Management 36; Spinu (2013), An Algorithm for Computing Risk Parity Weights.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from volplugin import CovarianceForecast, risk_parity
+    >>> names = ["AAPL", "JPM"]
+    >>> correlation = pd.DataFrame([[1.0, 0.3], [0.3, 1.0]], names, names)
+    >>> forecast = CovarianceForecast(pd.Timestamp("2020-01-31"), 21, pd.Series([0.02, 0.01], names), correlation)
+    >>> risk_parity(forecast).round(3).to_dict()
+    {'AAPL': 0.333, 'JPM': 0.667}
     """
     share = _shares(forecast, budgets)
     _refuse_hedges(forecast)

@@ -223,6 +223,8 @@ def _write_short(job: Backtest, run: _Run) -> None:
         missing = "the strategy made no RiskProvider, so that nothing was forecast"
     elif not holds:
         missing = "the strategy held nothing"
+    elif not run.perf["returns"].any():
+        missing = "all returns are zero"
     else:
         missing = f"only {predicted} of {len(run.perf)} sessions have a predicted volatility; a scorecard needs 63"
     details = {"strategy": job.strategy, "bundle": job.bundle, "model": run.model}
