@@ -82,7 +82,7 @@ def audit(
             bundle=bundle,
             start=start,
             end=end_of(bundle, start, end),
-            parameters=strategy_parameters(given, {"store": store}),
+            parameters={"store": store, **strategy_parameters(given, {})},
             **settings,
         )
         report = audit_strategy(wanted, trained_on=[read_prices(name) for name in trained_on], log=log)

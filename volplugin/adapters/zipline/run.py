@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -159,13 +159,17 @@ def run_hooks(
     metrics_set: str,
     *,
     strategy: str = "the strategy",
+    optional: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Run the hooks of a strategy as `run_backtest` does, with any registered metrics set."""
+    """Run the hooks of a strategy as `run_backtest` does, with any registered metrics set.
+
+    The strategy need not read the parameters that `optional` names.
+    """
     given = {**(parameters or {}), "bundle": bundle}
 
     def initialize(context: Any) -> None:
         hooks["initialize"](context)
-        check_all_read(given, strategy)
+        check_all_read({name: value for name, value in given.items() if name not in optional}, strategy)
 
     with warnings.catch_warnings(), zipline_root(environ), parameters_set(given):
         # zipline's own use of pandas in its weekly rules.
