@@ -75,12 +75,12 @@ def test_the_least_there_is_is_written_and_read(bare, tmp_path):
     assert not read.portfolios
     for ours, theirs in zip(sections(read), sections(bare), strict=True):
         assert ours.missing == theirs.missing
-        assert ours.said == theirs.said
+        assert ours.sentences == theirs.sentences
 
 
 def test_every_word_and_table_of_a_folder_is_that_of_the_run(folder, storm):
     for ours, theirs in zip(sections(read_result(folder)), sections(storm), strict=True):
-        assert ours.said == theirs.said
+        assert ours.sentences == theirs.sentences
         assert [str(part) for part in ours.parts if isinstance(part, Table)] == [
             str(part) for part in theirs.parts if isinstance(part, Table)
         ]
