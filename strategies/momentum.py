@@ -1,6 +1,6 @@
 """Hold the third of stocks that rose most over the last year, at a chosen volatility.
 
-The rise is that of the twelve months before the last one (Jegadeesh and Titman 1993). The risk of a momentum
+The rise covers the twelve months before the last one (Jegadeesh and Titman 1993). The risk of a momentum
 portfolio changes with its holdings, and it crashes when markets turn; a volatility target reduces both (Barroso and
 Santa-Clara 2015).
 

@@ -54,7 +54,7 @@ class TrackRecord:
         self._expected = float(predicted)
 
     def observe(self, realized: float) -> None:
-        """Add the portfolio's return over a session, if a volatility above zero was forecast for it."""
+        """Add the portfolio's return of one session, if a volatility above zero was forecast for it."""
         if np.isfinite(realized) and np.isfinite(self._expected) and self._expected > 0:
             self._rows.append((self._expected, float(realized)))
         self._expected = np.nan

@@ -193,7 +193,7 @@ class VolatilityTarget:
         """Whether the leverage held differs from the wanted one by more than `guard`.
 
         For a portfolio that is rebalanced weekly or monthly: call it at every close, and rebalance early where it is
-        true. Arguments and errors are those of `scale`; an empty portfolio, held or wanted, needs no rebalance.
+        true. Arguments and errors are as in `scale`; an empty portfolio, held or wanted, needs no rebalance.
         """
         if math.isinf(self.guard):
             return False
