@@ -57,6 +57,13 @@ ESTIMATORS: dict[str, tuple[CorrelationEstimator, tuple[str, ...]]] = {
     "DCC 1008, a and b chosen": (DCCCorrelation(a=None, b=None), ("risk",)),
     "DCC of nonlinear 756": (DCCCorrelation(NonlinearShrinkageCorrelation(756, 126), 0.005, 0.95), ("risk",)),
     "two-speed 10": (TwoSpeedCorrelation(), ("risk", "structure")),
+    **{
+        f"two-speed 7, trust 0.5, targeting {halflife}": (
+            TwoSpeedCorrelation(fast_halflife=7, trust=0.5, targeting_halflife=halflife),
+            ("targeting",),
+        )
+        for halflife in (3, 4, 5, 7)
+    },
     "two-speed 21": (TwoSpeedCorrelation(fast_halflife=21), ("risk",)),
     **{
         f"two-speed {halflife}, trust {trust}": (TwoSpeedCorrelation(fast_halflife=halflife, trust=trust), ("risk",))

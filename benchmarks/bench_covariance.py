@@ -45,7 +45,6 @@ from peers import PEERS, Peer
 from volplugin import PricePanel, RiskModel, read_bundle
 from volplugin.data.panel import price_digest
 from volplugin.evaluation import CovariancePath, CovarianceScores, evaluate_covariance_forecasts
-from volplugin.portfolio.defaults import targeting_risk_model
 from volplugin.risk.adjustments import VolatilityRegimeAdjustment
 from volplugin.risk.defaults import default_risk_model, default_walk_forward
 from volplugin.storage.forecast_cache import ForecastCache
@@ -62,7 +61,7 @@ def own_models(store: Path | None) -> dict[str, tuple[RiskModel, str]]:
         RISK: (model, "risk"),
         STRUCTURE: (model, "structure"),
         "volplugin, regime multiplier": (corrected, "risk"),
-        "volplugin, for targeting": (targeting_risk_model(), "risk"),
+        "volplugin, for targeting": (default_risk_model(), "targeting"),
     }
     return own if store is None else own | {"volplugin, trained on the Dow 30": (default_risk_model(store), "risk")}
 

@@ -1,14 +1,14 @@
-"""How near to 10% a year each covariance holds an equal-weight book, through real zipline with costs.
+"""How closely each covariance holds an equal-weight portfolio at 10% a year, through real zipline with costs.
 
-    python benchmarks/bench_targeting.py --store models --out build/targeting
+    python benchmarks/bench_targeting.py --store pretrained --out build/targeting
 
 Needs the bundle dow30 (`volplugin ingest dow30`); trains what the store lacks of the LSTM. Every row has the same
-leverage cap, feedback, band and guard (`volplugin.portfolio.defaults.targeting_rule`), so that only the covariance
-differs within a calendar. Finished runs are kept in the folder --out; an interrupted benchmark resumes there.
+rule, the defaults of `volplugin.VolatilityTarget`, so that only the covariance differs within a calendar. Finished
+runs are stored in the folder --out; an interrupted benchmark resumes there.
 
 Prints a Markdown table: realised volatility of the whole period, percent a year; mean distance of the volatility of the
-last 63 sessions from 10, points; the same of calendar years; turnover, percent of the portfolio a session, buying and
-selling counted; seconds of the run, forecasts included and training not.
+last 63 sessions from 10, points, from the 31st session on; the same of calendar years; turnover, percent of the
+portfolio per session, buying and selling counted; seconds of the run, forecasts included and training not.
 """
 
 import json
@@ -32,17 +32,17 @@ from volplugin._gallery.shared import follow
 from volplugin._gallery.vol_target import compose
 from volplugin.adapters.zipline import register_metrics
 from volplugin.adapters.zipline.run import run_hooks
-from volplugin.portfolio.defaults import TARGETING_HORIZON, targeting_risk_model, targeting_rule
-from volplugin.risk.defaults import ewma_covariance, load_walk_forward, volatility_named
+from volplugin.portfolio import VolatilityTarget
+from volplugin.risk.defaults import default_risk_model, ewma_covariance, load_walk_forward, volatility_named
 from volplugin.storage.atomic import write_atomically
 from volplugin.units import annualize
 from volplugin.workflows.backtest import train
 
-BUNDLE, TARGET, MAX_LEVERAGE, WINDOW = "dow30", 0.10, 3.0, 63
+BUNDLE, TARGET, WINDOW, FIRST = "dow30", 0.10, 63, 30
 FIVE_YEARS = 1260
 
 MODELS: dict[str, Callable[[str], RiskModel]] = {
-    "ours: LSTM + two-speed correlation": targeting_risk_model,
+    "ours: LSTM + two-speed correlation": default_risk_model,
     "EWMA 0.94 covariance": lambda store: ewma_covariance(),
     "rolling 60-day covariance": lambda store: RiskModel(
         RollingVolatility(60), RollingCorrelation(60), devolatilise=False
@@ -53,30 +53,28 @@ MODELS: dict[str, Callable[[str], RiskModel]] = {
     "LSTM + rolling correlation": lambda store: RiskModel(load_walk_forward(store), RollingCorrelation()),
 }
 PEERS = tuple(MODELS)[1:4]
-"""Covariances that ours is compared with in the last line: those without any part of ours."""
+"""Covariances without any part of ours, for the last lines."""
 
-OFF = {"band": 0.0, "drift": 0.0, "guard": math.inf}
-CALENDARS = {
-    "daily": ("daily", OFF),
-    "daily with band": ("daily", {"guard": math.inf}),
-    "weekly": ("weekly", OFF),
-    "weekly with band": ("weekly", {"guard": math.inf}),
-    "weekly with band and guard": ("weekly", {}),
-    "monthly with band and guard": ("monthly", {}),
+CALENDARS: dict[str, tuple[str, dict[str, float]]] = {
+    "daily": ("daily", {}),
+    "weekly": ("weekly", {}),
+    "monthly": ("monthly", {}),
+    "daily without band": ("daily", {"band": 0.0, "drift": 0.0}),
+    "weekly without guard": ("weekly", {"guard": math.inf}),
 }
 COLUMNS = ["calendar", "covariance", "realised", "63 sessions", "years", "turnover", "seconds"]
 
 
 def run(covariance: str, calendar: str, start: str, end: str, store: str) -> tuple[pd.DataFrame, float]:
-    """Run the equal-weight book through zipline; return perf and seconds, training not counted."""
+    """Run the equal-weight portfolio through zipline; return perf and seconds, training not counted."""
     frequency, changes = CALENDARS[calendar]
     model = MODELS[covariance](store)
     if isinstance(model.volatility, WalkForward) and model.volatility.store is None:
         model.volatility.train(read_bundle(BUNDLE), start, end, n_jobs=1, progress=False)
 
     def initialize(context: object) -> None:
-        risk = RiskProvider(model, bundle=BUNDLE, horizon=TARGETING_HORIZON)
-        follow(context, compose, risk, targeting_rule(TARGET, MAX_LEVERAGE, **changes), frequency)
+        risk = RiskProvider(model, bundle=BUNDLE)
+        follow(context, compose, risk, VolatilityTarget(TARGET, **changes), frequency)
 
     began = time.perf_counter()
     perf = run_hooks({"initialize": initialize}, BUNDLE, start, end, 1e6, None, None, "volplugin")
@@ -84,8 +82,8 @@ def run(covariance: str, calendar: str, start: str, end: str, store: str) -> tup
 
 
 def measure(perf: pd.DataFrame) -> dict[str, float]:
-    """Reduce a run to the table's numbers, from the first session on which the book earned."""
-    earning = perf.loc[perf["gross_leverage"].shift(1) > 0]
+    """Reduce a run to the table's numbers, from its 31st session on: the portfolio is built by then."""
+    earning = perf.iloc[FIRST:]
     returns = earning["returns"]
     traded = earning["transactions"].map(lambda day: sum(abs(t["amount"]) * t["price"] for t in day))
     quarters, years = returns.rolling(WINDOW).std(), returns.groupby(returns.index.year).std()
@@ -98,7 +96,7 @@ def measure(perf: pd.DataFrame) -> dict[str, float]:
 
 
 def measured(covariance: str, calendar: str, start: str, end: str, store: str, out: Path) -> dict[str, float]:
-    """Measure a run, or read what was measured before."""
+    """Measure a run, or read the stored measurement."""
     name = f"{calendar} {covariance} {start} {end}"
     file = out / ("".join(letter if letter.isalnum() else "-" for letter in name) + ".json")
     if not file.exists():
@@ -118,38 +116,41 @@ def markdown(rows: dict[tuple[str, str], dict[str, float]]) -> str:
 
 
 def against_peers(rows: dict[tuple[str, str], dict[str, float]]) -> str:
-    """Put our distance over 63 sessions beside that of the best peer, and the band's turnover beside none."""
+    """Compare our distance over 63 sessions with the best peer's, and the turnover with and without the band."""
     ours, lines = next(iter(MODELS)), []
     for calendar in CALENDARS:
         distance = {name: rows[calendar, name]["63 sessions"] for name in (ours, *PEERS) if (calendar, name) in rows}
         if len(distance) == len(PEERS) + 1:
             best = min(PEERS, key=distance.__getitem__)
             lines.append(f"{calendar}: {distance[ours] / distance[best]:.0%} of the best peer's distance ({best})")
-    for calendar in ("daily", "weekly"):
-        plain, banded = rows.get((calendar, ours)), rows.get((f"{calendar} with band", ours))
-        if plain and banded:
-            lines.append(f"{calendar}: {banded['turnover'] / plain['turnover']:.0%} of the turnover with the band")
+    plain, banded = rows.get(("daily without band", ours)), rows.get(("daily", ours))
+    if plain and banded:
+        lines.append(f"daily: {banded['turnover'] / plain['turnover']:.0%} of the turnover with the band")
     return "\n".join(lines)
 
 
 @click.command()
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2021-04-20", show_default=True)
-@click.option("--store", default="models", show_default=True, help="Folder of trained models.")
+@click.option("--store", default="pretrained", show_default=True, help="Folder of trained models.")
 @click.option("--out", default="build/targeting", show_default=True, type=click.Path(path_type=Path))
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated calendars; all if empty.")
-def main(start: str, end: str, store: str, out: Path, jobs: int, only: str) -> None:
+@click.option("--covariances", default="", help="Comma-separated parts of covariances' names; all if empty.")
+def main(start: str, end: str, store: str, out: Path, jobs: int, only: str, covariances: str) -> None:
     """Run every covariance on every calendar, and print the table."""
     train(read_bundle(BUNDLE), store, pd.Timestamp(start), pd.Timestamp(end), jobs=jobs)
     calendars = [name for name in CALENDARS if not only or name in only.split(",")]
-    runs = [(calendar, covariance) for calendar in calendars for covariance in MODELS]
+    parts = covariances.split(",")
+    models = [name for name in MODELS if any(part in name for part in parts)]
+    runs = [(calendar, covariance) for calendar in calendars for covariance in models]
     results = Parallel(n_jobs=jobs)(
         delayed(measured)(covariance, calendar, start, end, store, out) for calendar, covariance in runs
     )
     rows = dict(zip(runs, results, strict=True))
     print(describe_machine())
-    print(f"\n{start} to {end}, {TARGET:.0%} a year, equal weights, leverage to {MAX_LEVERAGE:g}\n")
+    cap = VolatilityTarget(TARGET).max_leverage
+    print(f"\n{start} to {end}, {TARGET:.0%} a year, equal weights, leverage to {cap:g}\n")
     print(markdown(rows))
     print(f"\n{against_peers(rows)}")
 

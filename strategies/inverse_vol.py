@@ -1,6 +1,6 @@
-"""Weigh stocks by the inverse of their forecast volatility, and hold the book at a chosen volatility.
+"""Weight stocks by the inverse of their forecast volatility, and hold the portfolio at a chosen volatility.
 
-Calm stocks get more, wild ones less, so that each would carry the same risk if all correlations were equal.
+Calm stocks get more, volatile ones less: each has the same risk if all correlations are equal.
 
     volplugin backtest inverse_vol --bundle dow30 --start 2010-01-04 --end 2021-04-20 --target 0.10 --out DIR
     zipline -e volplugin.adapters.zipline.extension -x volplugin.target=0.10 run -f strategies/inverse_vol.py \
@@ -10,11 +10,12 @@ Parameters (``-x volplugin.NAME=VALUE``): target, frequency, max_leverage, band,
 Leverage above one is borrowed, and zipline charges nothing for it.
 """
 
+from typing import Any
+
 import pandas as pd
 from zipline.algorithm import TradingAlgorithm
 from zipline.protocol import BarData
 
-from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare
 from volplugin.portfolio.allocation import inverse_volatility
 
@@ -24,6 +25,7 @@ def initialize(context: TradingAlgorithm) -> None:
     prepare(context, compose)
 
 
-def compose(context: TradingAlgorithm, data: BarData, forecast: CovarianceForecast) -> pd.Series:
-    """Weigh every stock by one over its forecast volatility."""
+def compose(context: TradingAlgorithm, data: BarData, assets: list[Any]) -> pd.Series:
+    """Weight every stock by one over its forecast volatility."""
+    forecast = context.risk.forecast(context, data, assets, view="structure")
     return inverse_volatility(forecast)

@@ -1,7 +1,7 @@
-"""Hold the long-only book of least forecast variance, levered to a chosen volatility.
+"""Hold the long-only portfolio of least forecast variance, levered to a chosen volatility.
 
-An optimiser seeks out what the forecast takes for calm, so that such a book carries more than was forecast: the
-report's bias says by how much.
+An optimiser selects the stocks whose risk is under-forecast, so that the realised volatility of such a portfolio
+exceeds its forecast: the bias in the report shows by how much.
 
     volplugin backtest minimum_variance --bundle dow30 --start 2010-01-04 --end 2021-04-20 --target 0.10 --out DIR
     zipline -e volplugin.adapters.zipline.extension -x volplugin.target=0.10 run -f strategies/minimum_variance.py \
@@ -11,11 +11,12 @@ Parameters (``-x volplugin.NAME=VALUE``): target, frequency, max_leverage, band,
 Leverage above one is borrowed, and zipline charges nothing for it.
 """
 
+from typing import Any
+
 import pandas as pd
 from zipline.algorithm import TradingAlgorithm
 from zipline.protocol import BarData
 
-from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare
 from volplugin.portfolio.allocation import minimum_variance
 
@@ -25,6 +26,7 @@ def initialize(context: TradingAlgorithm) -> None:
     prepare(context, compose)
 
 
-def compose(context: TradingAlgorithm, data: BarData, forecast: CovarianceForecast) -> pd.Series:
-    """Find the long-only book of least forecast variance."""
+def compose(context: TradingAlgorithm, data: BarData, assets: list[Any]) -> pd.Series:
+    """Return the long-only portfolio of least forecast variance."""
+    forecast = context.risk.forecast(context, data, assets, view="structure")
     return minimum_variance(forecast)

@@ -1,6 +1,6 @@
-"""Let every stock contribute the same to the book's forecast risk, and hold the book at a chosen volatility.
+"""Let every stock contribute the same to the forecast risk, and hold the portfolio at a chosen volatility.
 
-Unlike inverse volatility this counts correlations: a stock that moves apart from the others gets more.
+Unlike inverse volatility this uses correlations: a stock with low correlations gets more.
 
     volplugin backtest risk_parity --bundle dow30 --start 2010-01-04 --end 2021-04-20 --target 0.10 --out DIR
     zipline -e volplugin.adapters.zipline.extension -x volplugin.target=0.10 run -f strategies/risk_parity.py \
@@ -10,11 +10,12 @@ Parameters (``-x volplugin.NAME=VALUE``): target, frequency, max_leverage, band,
 Leverage above one is borrowed, and zipline charges nothing for it.
 """
 
+from typing import Any
+
 import pandas as pd
 from zipline.algorithm import TradingAlgorithm
 from zipline.protocol import BarData
 
-from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare
 from volplugin.portfolio.allocation import risk_parity
 
@@ -24,6 +25,7 @@ def initialize(context: TradingAlgorithm) -> None:
     prepare(context, compose)
 
 
-def compose(context: TradingAlgorithm, data: BarData, forecast: CovarianceForecast) -> pd.Series:
-    """Find the book to whose volatility every stock contributes the same."""
+def compose(context: TradingAlgorithm, data: BarData, assets: list[Any]) -> pd.Series:
+    """Return the portfolio to whose volatility every stock contributes the same."""
+    forecast = context.risk.forecast(context, data, assets, view="structure")
     return risk_parity(forecast)

@@ -1,20 +1,21 @@
-"""Hold a book of given weights at a chosen volatility: the book of ``volplugin study``, without look-ahead.
+"""Hold a portfolio of given weights at a chosen volatility: the one of ``volplugin study``, without look-ahead.
 
-The weights are those of a CSV file with columns ``symbol, weight``, as ``volplugin study --weights`` takes them, and
-equal without one. They are the composition; the leverage follows the forecast.
+The weights come from a CSV file with columns ``symbol, weight``, as in ``volplugin study --weights``; without a file
+they are equal. They are the composition; the leverage follows the forecast.
 
-    volplugin backtest seed_book --bundle dow30 --start 2010-01-04 --end 2021-04-20 --target 0.10 --out DIR
+    volplugin backtest seed_book --bundle dow30 --start 2010-01-04 --end 2021-04-20 -x weights=book.csv --out DIR
     zipline -e volplugin.adapters.zipline.extension -x volplugin.weights=book.csv run -f strategies/seed_book.py \
         -b dow30 --start 2010-01-04 --end 2021-04-20 --no-benchmark --metrics-set volplugin -o perf.pkl
 
 Parameters (``-x volplugin.NAME=VALUE``): weights, and those of ``vol_target``.
 """
 
+from typing import Any
+
 import pandas as pd
 from zipline.algorithm import TradingAlgorithm
 from zipline.protocol import BarData
 
-from volplugin import CovarianceForecast
 from volplugin._gallery.shared import prepare, read_gallery_parameters
 from volplugin.errors import AssetMismatchError
 from volplugin.workflows import read_weights
@@ -31,7 +32,7 @@ def initialize(context: TradingAlgorithm) -> None:
         raise AssetMismatchError(f"{file}: the run's bundle has no {strange[0]}; it holds {', '.join(symbols)}")
 
 
-def compose(context: TradingAlgorithm, data: BarData, forecast: CovarianceForecast) -> pd.Series:
-    """Give each stock that can be forecast its weight; the others wait until they can."""
-    given = context.seed_weights.reindex([asset.symbol for asset in forecast.assets], fill_value=0.0)
-    return pd.Series(given.to_numpy(), index=forecast.assets)
+def compose(context: TradingAlgorithm, data: BarData, assets: list[Any]) -> pd.Series:
+    """Return the given weight of each stock that trades."""
+    given = context.seed_weights.reindex([asset.symbol for asset in assets], fill_value=0.0)
+    return pd.Series(given.to_numpy(), index=assets)

@@ -1,11 +1,12 @@
-"""The book of ``vol_target`` on RiskMetrics' EWMA covariance in place of the LSTM: the before of a before and after.
+"""``vol_target`` on RiskMetrics' EWMA covariance in place of the LSTM: the same rule, for comparison.
 
-The two runs differ in the covariance and in nothing else; compare ``realized_vol`` with the target.
+The two runs differ in the covariance alone; compare ``realized_vol`` with the target.
 
     volplugin backtest vol_target_ewma --bundle dow30 --start 2010-01-04 --end 2021-04-20 --target 0.10 --out before
     volplugin backtest vol_target --bundle dow30 --start 2010-01-04 --end 2021-04-20 --target 0.10 --out after
 
-With zipline itself the same is one parameter: ``-x volplugin.covariance=ewma`` for any strategy of the gallery.
+One parameter does the same for any strategy of the gallery: ``-x covariance=ewma``, or with zipline itself
+``-x volplugin.covariance=ewma``.
 """
 
 from zipline.algorithm import TradingAlgorithm
@@ -15,5 +16,5 @@ from volplugin._gallery.vol_target import compose
 
 
 def initialize(context: TradingAlgorithm) -> None:
-    """Set up what ``vol_target`` does, with the other covariance."""
+    """Set up ``vol_target`` with the other covariance."""
     prepare(context, compose, covariance="ewma")

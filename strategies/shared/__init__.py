@@ -1,4 +1,4 @@
-"""What the strategies of the gallery share; import from here in a strategy of your own, or copy what you like."""
+"""Code that the strategies of the gallery share; import it in a strategy of your own, or copy it."""
 
 from volplugin._gallery.shared.parameters import COVARIANCES, GalleryParameters, read_gallery_parameters
 from volplugin._gallery.shared.running import follow, prepare, rebalance

@@ -6,6 +6,8 @@ import pickle
 import pytest
 from webpage import check
 
+from volplugin.risk.defaults import CORRELATIONS
+
 BUNDLE = "market-by-command"
 SPAN = ["--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2017-09-29"]
 
@@ -122,11 +124,95 @@ def test_a_run_too_short_for_a_report_is_not_lost(trained):
     span = ["--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2017-05-05"]
     out = trained.folder / "short"
     out.mkdir()
-    (out / "scorecard.json").write_text("of an earlier run")
-    output = trained.fails("backtest", "vol_target", *span, "--store", trained.store, "--out", out, "--jobs", "1")
-    assert "too short for a report" in output
+    (out / "report.html").write_text("of an earlier run")
+    result = trained.run("-q", "backtest", "vol_target", *span, "--store", trained.store, "--out", out, "--jobs", "1")
+    assert result.exit_code == 0, result.output
+    missing = "only 22 of 24 sessions have a predicted volatility; a scorecard needs 63"
+    assert f"warning: no report: {missing}" in result.stderr
     assert len(pickle.loads((out / "perf.pkl").read_bytes())) == 24
-    assert not (out / "scorecard.json").exists()
+    card = json.loads((out / "scorecard.json").read_text())
+    assert (card["sessions"], card["sessions_with_forecast"], card["missing"]) == (24, 22, missing)
+
+
+@pytest.fixture
+def strategy(trained):
+    """Write a strategy file, and return the arguments that run it."""
+
+    def write(text: str, *options: object) -> list[object]:
+        file = trained.folder / "strategy.py"
+        file.write_text(text)
+        return ["backtest", file, *SPAN, "--no-judge", "--jobs", "1", "--out", trained.folder / "own", *options]
+
+    return write
+
+
+IDLE = "def initialize(context):\n    pass\n"
+OWN = """
+from volplugin import RiskProvider, VolatilityTarget
+from volplugin.adapters.zipline import read_parameters
+
+def initialize(context):
+    context.frequency = read_parameters().frequency
+    context.risk = RiskProvider.from_store({store!r}, bundle={bundle!r})
+    context.target = VolatilityTarget(0.15, max_leverage=1.2)
+
+def handle_data(context, data):
+    weights = {{asset: 1.0 for asset in context.asset_finder.retrieve_all(context.asset_finder.equities_sids)}}
+    context.risk.target(context, data, weights, frequency=context.frequency, missing="drop")
+"""
+
+
+def test_a_strategy_that_holds_nothing_is_a_warning(trained, strategy):
+    result = trained.run("-q", *strategy(IDLE))
+    assert result.exit_code == 0, result.output
+    assert "warning: no report: the strategy made no RiskProvider" in result.stderr
+    assert "RiskProvider" in json.loads((trained.folder / "own" / "scorecard.json").read_text())["missing"]
+
+
+@pytest.mark.parametrize(
+    ("options", "output"),
+    [
+        (["--target", "0.2"], "strategy.py does not read target=0.2: leave it out, or use read_parameters().target"),
+        (["--frequency", "daily", "--band", "0"], "does not read frequency=daily, band=0.0: "),
+        (["-x", "speed=3"], "does not read speed=3: "),
+        (["-x", "speed"], "-x speed: write it as NAME=VALUE"),
+        (["--target", "0.2", "-x", "target=0.1"], "target is given twice"),
+        (["--correlation", "best"], "correlation is 'best'; pass one of default, ewma, rolling, two-speed"),
+        (["--max-leverage", "0"], "max_leverage is 0.0"),
+    ],
+)
+def test_an_option_that_a_strategy_does_not_read_gets_one_line(trained, strategy, options, output):
+    assert output in trained.fails(*strategy(IDLE, *options))
+
+
+def test_the_report_describes_the_run_and_not_the_options(trained, strategy):
+    """A strategy with its own store, target and cap, on vintages that the command was not given."""
+    own = OWN.format(store=str(trained.store), bundle=BUNDLE)
+    result = trained.run(*strategy(own, "--frequency", "weekly"))
+    assert result.exit_code == 0, result.output
+    details = json.loads((trained.folder / "own" / "scorecard.json").read_text())["details"]
+    assert details["parameters"]["store"] == str(trained.store)
+    assert (details["parameters"]["target"], details["parameters"]["max_leverage"]) == (0.15, 1.2)
+    assert [v["trained_through"] for v in details["vintages"]] == ["2017-03-31", "2017-06-30"]
+    perf = pickle.loads((trained.folder / "own" / "perf.pkl").read_bytes())
+    orders = perf["orders"].map(lambda day: any(order["created"] == order["dt"] for order in day)).sum()
+    assert details["frequency"] == f"on {orders} of {len(perf)} sessions"
+    assert 10 < orders < 40
+
+
+def test_weights_of_a_gallery_strategy_come_by_x(trained):
+    (trained.folder / "two.csv").write_text("symbol,weight\nAAA,1\nBBB,1\n")
+    out = trained.folder / "two"
+    options = ["--store", trained.store, "-x", f"weights={trained.folder / 'two.csv'}", "--no-judge", "--out", out]
+    result = trained.run("backtest", "seed_book", *SPAN, *options, "--jobs", "1")
+    assert result.exit_code == 0, result.output
+    perf = pickle.loads((out / "perf.pkl").read_bytes())
+    assert {p["sid"].symbol for day in perf["positions"] for p in day} == {"AAA", "BBB"}
+
+
+def test_every_correlation_is_named_in_the_help(home):
+    shown = home.run("backtest", "--help").output
+    assert all(name in shown for name in CORRELATIONS)
 
 
 def test_ingest_of_bad_prices_names_stock_and_date(home):

@@ -108,3 +108,21 @@ def test_bad_parameters_and_views_are_named():
         TwoSpeedCorrelation(trust=1.5).estimate(returns(np.full(50, 0.5)))
     with pytest.raises(ParameterError, match="view is 'other'"):
         TwoSpeedCorrelation().estimate(returns(np.full(50, 0.5)), view="other")
+
+
+def test_the_view_for_targeting_trusts_the_fast_average_of_its_own_half_life():
+    z = returns(np.full(600, 0.4), seed=3)
+    model = TwoSpeedCorrelation(fast_halflife=7, trust=0.5, targeting_halflife=5)
+    trusted = TwoSpeedCorrelation(fast_halflife=5, trust=1.0)
+    pd.testing.assert_frame_equal(model.estimate(z, "targeting"), trusted.estimate(z, "risk"))
+    assert not np.allclose(model.estimate(z, "targeting"), model.estimate(z, "risk"))
+
+
+def test_other_estimators_have_one_view_for_risk_and_targeting():
+    z, model = returns(np.full(600, 0.4), seed=3), EWMACorrelation(63)
+    pd.testing.assert_frame_equal(model.estimate(z, "targeting"), model.estimate(z, "risk"))
+
+
+def test_an_impossible_half_life_for_targeting_is_named():
+    with pytest.raises(ParameterError, match="targeting_halflife is 0"):
+        TwoSpeedCorrelation(targeting_halflife=0).estimate(returns(np.full(50, 0.5)))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from volplugin import CovarianceForecast, equal_weight, inverse_volatility, minimum_variance, risk_parity
 from volplugin.errors import AllocationError, AssetMismatchError, MissingForecastError, ParameterError
-from volplugin.portfolio import allocation
+from volplugin.portfolio import allocation, solvers
 
 ASOF = pd.Timestamp("2010-01-29")
 
@@ -167,9 +167,9 @@ def test_bounds_that_leave_one_portfolio():
     np.testing.assert_allclose(minimum_variance(drawn(7, 2), bounds=(0.0, 1 / 7)), 1 / 7, rtol=1e-9)
 
 
-@pytest.mark.parametrize("bounds", [(0.0, 0.05), (0.2, 0.5), (0.3, 0.1), (np.nan, 1.0), (0.0, np.inf)])
+@pytest.mark.parametrize("bounds", [(0.0, 0.05), (0.2, 0.5), (0.3, 0.1), (np.nan, 1.0)])
 def test_bounds_that_leave_no_portfolio(bounds):
-    with pytest.raises(ParameterError, match="no fully invested book of 10 assets has its weights within"):
+    with pytest.raises(ParameterError, match="no fully invested portfolio of 10 assets has its weights within"):
         minimum_variance(drawn(10, 2), bounds=bounds)
 
 
@@ -181,6 +181,18 @@ def test_a_singular_correlation():
         minimum_variance(twins, long_only=False)
 
 
+def test_infinite_bounds_are_no_bounds():
+    f = drawn(10, 2)
+    for bounds in ((0.0, np.inf), (None, None), (-np.inf, 1.0)):
+        pd.testing.assert_series_equal(minimum_variance(f, bounds=bounds), minimum_variance(f))
+    for bounds in ((-np.inf, np.inf), (None, None)):
+        unbounded = minimum_variance(f, long_only=False, bounds=bounds)
+        pd.testing.assert_series_equal(unbounded, minimum_variance(f, long_only=False))
+    np.testing.assert_allclose(
+        minimum_variance(f, long_only=False, bounds=(None, 9.0)), minimum_variance(f, long_only=False), atol=1e-5
+    )
+
+
 def test_a_solver_that_does_not_converge(monkeypatch):
     solve = allocation.minimize
 
@@ -188,9 +200,13 @@ def test_a_solver_that_does_not_converge(monkeypatch):
         return solve(*args, options=options | {"maxiter": 1}, **kwargs)
 
     monkeypatch.setattr(allocation, "minimize", hurried)
-    with pytest.raises(AllocationError, match="no minimum-variance book at 2010-01-29: Iteration limit reached"):
+    with pytest.raises(AllocationError, match="no minimum-variance portfolio at 2010-01-29: Iteration limit reached"):
         minimum_variance(drawn(30, 1), bounds=(0.0, 0.06))
-    with pytest.raises(AllocationError, match="no risk-parity book at 2010-01-29: .*nearly hedge each other"):
+
+
+def test_contributions_that_do_not_converge(monkeypatch):
+    monkeypatch.setattr(solvers, "SWEEPS", 2)
+    with pytest.raises(AllocationError, match="no risk-parity portfolio at 2010-01-29: .* 2 passes; leave out"):
         risk_parity(drawn(30, 1))
 
 
@@ -198,7 +214,7 @@ def test_an_active_set_that_does_not_settle(monkeypatch):
     def endless(*_):
         raise RuntimeError("Maximum number of iterations reached.")
 
-    monkeypatch.setattr(allocation, "nnls", endless)
+    monkeypatch.setattr(solvers, "nnls", endless)
     with pytest.raises(AllocationError, match="2010-01-29: Maximum number of iterations"):
         minimum_variance(drawn(5, 1))
 
@@ -231,6 +247,29 @@ def test_every_asset_contributes_its_budget():
     budgets = pd.Series([5, 1, 1, 2, 0.5, 0.5], index=f.assets)[::-1]
     portfolio = risk_parity(f, budgets)
     np.testing.assert_allclose(f.percent_contributions(portfolio), 10 * budgets[f.assets], rtol=1e-6)
+
+
+@pytest.mark.parametrize("small", [1e-6, 1e-8, 1e-12])
+def test_a_budget_next_to_nothing(small):
+    f = forecast([0.01, 0.02, 0.03], 0.0)
+    expected = np.sqrt([small, 0.5, 0.5]) / f.volatility
+    expected /= expected.sum()
+    np.testing.assert_allclose(risk_parity(f, dict(zip(f.assets, [small, 0.5, 0.5], strict=True))), expected, rtol=1e-9)
+
+
+def test_a_quiet_asset_hedges_nothing():
+    f = forecast([1e-8, 0.02, 0.03], 0.0)
+    pd.testing.assert_series_equal(risk_parity(f), inverse_volatility(f), rtol=1e-9)
+
+
+def test_solvers_take_stacks_and_leave_assets_without_a_budget_out():
+    stack = np.stack([drawn(6, seed).covariance.to_numpy() for seed in range(3)])
+    one_by_one = np.stack([solvers.risk_parity_weights(matrix) for matrix in stack])
+    np.testing.assert_allclose(solvers.risk_parity_weights(stack), one_by_one, rtol=1e-9)
+    stack[:, 5, :5] = stack[:, :5, 5] = 0.0
+    weights = solvers.risk_parity_weights(stack, np.array([1.0] * 5 + [0.0]))
+    np.testing.assert_allclose(weights[:, :5], solvers.risk_parity_weights(stack[:, :5, :5]), rtol=1e-9)
+    assert (weights[:, 5] == 0).all()
 
 
 def test_risk_parity_lies_between_minimum_variance_and_equal_weight():

@@ -5,9 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volplugin import CovarianceForecast, HARVolatility, ModelStore, VolatilityTarget, WalkForward, default_risk_model
-from volplugin.errors import AssetMismatchError, MissingForecastError, MissingVintageError, ParameterError
+from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError
 from volplugin.portfolio import ShockLimit, TrackRecord, forward_forecast, holding_horizon
-from volplugin.portfolio.defaults import TARGETING_HORIZON, targeting_risk_model, targeting_rule
+from volplugin.portfolio.defaults import (
+    TARGETING_HORIZON,
+    TARGETING_VIEW,
+    targeting_correlation,
+    targeting_risk_model,
+    targeting_rule,
+)
+from volplugin.risk.defaults import default_correlation
 
 NAMES = ["AAPL", "JPM"]
 YEAR = np.sqrt(252)
@@ -82,8 +89,8 @@ def test_the_cap_is_on_absolute_weights():
     assert scaled.sum() == pytest.approx(0, abs=1e-12)
 
 
-def test_unlevered_by_default():
-    assert leverage(VolatilityTarget(0.5).scale(portfolio(1, 1), forecast())) == pytest.approx(1)
+def test_leverage_is_capped_by_default():
+    assert leverage(VolatilityTarget(0.5).scale(portfolio(1, 1), forecast())) == pytest.approx(1.5)
 
 
 def test_the_floor():
@@ -137,7 +144,7 @@ def test_inside_the_band_the_composition_still_moves():
 
 
 def test_without_a_band_what_is_held_does_not_matter():
-    target = VolatilityTarget(0.10, max_leverage=5)
+    target = VolatilityTarget(0.10, max_leverage=5, band=0.0)
     scaled = target.scale({"AAPL": 1.0}, forecast(), current={"AAPL": 3.0})
     assert scaled["AAPL"] == pytest.approx(WANTED)
 
@@ -152,13 +159,13 @@ def track(predicted: float, realized: float, length: int = 60) -> pd.DataFrame:
 
 def test_full_feedback_divides_by_the_ratio():
     """Realised twice the predicted: half the leverage."""
-    target = VolatilityTarget(0.10, max_leverage=5, feedback=1.0)
+    target = VolatilityTarget(0.10, max_leverage=5, feedback_prior=0.0)
     scaled = target.scale({"AAPL": 1.0}, forecast(), track_record=track(0.01, 0.02))
     assert scaled["AAPL"] == pytest.approx(WANTED / 2, rel=1e-12)
 
 
 def test_half_feedback_divides_by_its_root():
-    target = VolatilityTarget(0.10, max_leverage=5, feedback=0.5)
+    target = VolatilityTarget(0.10, max_leverage=5, feedback=0.5, feedback_prior=0.0)
     scaled = target.scale({"AAPL": 1.0}, forecast(), track_record=track(0.01, 0.04))
     assert scaled["AAPL"] == pytest.approx(WANTED / 2, rel=1e-12)
 
@@ -167,13 +174,14 @@ def test_recent_sessions_count_more():
     """A half-life of one session: weights 1, 1/2 and 1/4, newest first."""
     record = pd.DataFrame({"predicted": [0.01] * 3, "realized": [0.04, -0.02, 0.01]})
     ratio = (0.01**2 + 0.02**2 / 2 + 0.04**2 / 4) / (0.01**2 * 1.75)
-    target = VolatilityTarget(0.10, max_leverage=5, feedback=1.0, feedback_halflife=1)
+    target = VolatilityTarget(0.10, max_leverage=5, feedback_halflife=1, feedback_prior=0.0)
     scaled = target.scale({"AAPL": 1.0}, forecast(), track_record=record)
     assert scaled["AAPL"] == pytest.approx(WANTED / np.sqrt(ratio), rel=1e-12)
 
 
-def test_feedback_is_off_unless_asked_for():
-    scaled = VolatilityTarget(0.10, max_leverage=5).scale({"AAPL": 1.0}, forecast(), track_record=track(0.01, 0.05))
+def test_feedback_can_be_switched_off():
+    target = VolatilityTarget(0.10, max_leverage=5, feedback=0.0)
+    scaled = target.scale({"AAPL": 1.0}, forecast(), track_record=track(0.01, 0.05))
     assert scaled["AAPL"] == pytest.approx(WANTED)
 
 
@@ -333,7 +341,7 @@ def test_the_correction_for_a_noisy_forecast_meets_the_target():
 
 
 def test_turnover_stops_on_the_way():
-    target = VolatilityTarget(0.10, max_leverage=5, max_turnover=0.2)
+    target = VolatilityTarget(0.10, max_leverage=5, band=0.0, max_turnover=0.2)
     scaled = target.scale({"AAPL": 1.0}, forecast(), current={"AAPL": WANTED - 0.5})
     assert scaled["AAPL"] == pytest.approx(WANTED - 0.3, rel=1e-12)
     near = target.scale({"AAPL": 1.0}, forecast(), current={"AAPL": WANTED - 0.1})
@@ -341,14 +349,14 @@ def test_turnover_stops_on_the_way():
 
 
 def test_turnover_sells_what_is_no_longer_wanted_in_steps():
-    target = VolatilityTarget(0.10, max_leverage=5, max_turnover=0.2)
+    target = VolatilityTarget(0.10, max_leverage=5, band=0.0, max_turnover=0.2)
     scaled = target.scale({"AAPL": 1.0}, forecast(), current={"AAPL": WANTED, "XYZ": 0.5})
     assert scaled["XYZ"] == pytest.approx(0.3, rel=1e-12)
     assert scaled["AAPL"] == pytest.approx(WANTED, rel=1e-12)
 
 
 def test_turnover_of_a_portfolio_to_be_closed():
-    target = VolatilityTarget(0.10, max_leverage=5, max_turnover=0.2)
+    target = VolatilityTarget(0.10, max_leverage=5, band=0.0, max_turnover=0.2)
     scaled = target.scale(portfolio(0, 0), forecast(), current=portfolio(0.5, 0.0))
     assert scaled.tolist() == pytest.approx([0.3, 0.0])
     assert VolatilityTarget(0.10).scale(portfolio(0, 0), forecast(), current=portfolio(0.5, 0.0)).tolist() == [0, 0]
@@ -403,8 +411,10 @@ def test_the_guard_watches_the_leverage(held, strays):
     assert target.needs_rebalance({"AAPL": 1.0}, forecast(), {"AAPL": held}) is strays
 
 
-def test_no_guard_unless_asked_for():
-    assert VolatilityTarget(0.10).needs_rebalance({"AAPL": 1.0}, forecast(), {"AAPL": 99.0}) is False
+def test_the_guard_can_be_switched_off():
+    plain = VolatilityTarget(0.10, guard=np.inf)
+    assert plain.needs_rebalance({"AAPL": 1.0}, forecast(), {"AAPL": 99.0}) is False
+    assert VolatilityTarget(0.10).needs_rebalance({"AAPL": 1.0}, forecast(), {"AAPL": 99.0}) is True
     assert VolatilityTarget(0.10, guard=0.1).needs_rebalance(portfolio(0, 0), forecast(), {"AAPL": 99.0}) is False
 
 
@@ -464,36 +474,41 @@ def test_forecasts_that_do_not_belong_together():
 # -- the recommended recipe ------------------------------------------------------------------------
 
 
-def test_the_recommended_rule_is_a_target_like_any_other():
-    rule = targeting_rule(0.10, 3.0)
-    assert isinstance(rule, VolatilityTarget)
-    assert (rule.target, rule.max_leverage) == (0.10, 3.0)
+def test_the_default_rule_is_the_recommended_one():
+    rule = VolatilityTarget(0.10)
+    assert rule.max_leverage == 1.5
     assert 0 < rule.drift < rule.band < rule.guard < 1
-    assert rule.feedback > 0
+    assert rule.feedback == 1
     assert rule.feedback_prior > 0
 
 
-def test_parts_of_the_recommended_rule_can_be_changed():
-    plain = targeting_rule(0.10, band=0.0, drift=0.0, feedback=0.0, guard=np.inf, feedback_prior=0.0)
-    assert plain == VolatilityTarget(0.10, 1.5, feedback_halflife=plain.feedback_halflife)
-    with pytest.raises(ParameterError, match="band is 2"):
-        targeting_rule(0.10, band=2)
+def test_without_holdings_and_record_the_rule_is_plain():
+    """`scale` of weights and a forecast alone: the leverage at which the forecast meets the target."""
+    off = {"band": 0.0, "drift": 0.0, "feedback": 0.0, "guard": np.inf}
+    scaled = [VolatilityTarget(0.10, **changes).scale({"AAPL": 1.0}, forecast()) for changes in ({}, off)]
+    pd.testing.assert_series_equal(*scaled)
 
 
-def test_the_risk_model_for_targeting_differs_in_its_correlation_alone(synthetic, tmp_path):
+def test_former_names_work_with_a_warning(synthetic, tmp_path):
     folder, asof = tmp_path / "models", synthetic.sessions[1000]
     WalkForward(HARVolatility(), store=ModelStore(folder)).train(synthetic, asof, asof, progress=False)
-    ours, usual = targeting_risk_model(folder), default_risk_model(folder)
-    panel = synthetic.asof(asof)
-    forecasts = [model.forecast(panel, TARGETING_HORIZON) for model in (ours, usual)]
-    pd.testing.assert_series_equal(forecasts[0].volatility, forecasts[1].volatility)
-    assert not np.allclose(forecasts[0].correlation, forecasts[1].correlation)
-    assert ours.correlation.fast_halflife < 10
+    with pytest.warns(DeprecationWarning, match="use VolatilityTarget"):
+        assert targeting_rule(0.10, 3.0, band=0.0) == VolatilityTarget(0.10, 3.0, band=0.0)
+    with pytest.warns(DeprecationWarning, match="use default_correlation"):
+        assert repr(targeting_correlation()) == repr(default_correlation())
+    with pytest.warns(DeprecationWarning, match="use default_risk_model"):
+        model = targeting_risk_model(folder)
+    assert model.description == default_risk_model(folder).description
 
 
-def test_a_folder_without_models_says_how_to_train_them(tmp_path):
-    with pytest.raises(MissingVintageError, match="volplugin train"):
-        targeting_risk_model(tmp_path)
+def test_the_view_for_targeting_differs_in_its_correlation_alone(synthetic, tmp_path):
+    folder, asof = tmp_path / "models", synthetic.sessions[1000]
+    WalkForward(HARVolatility(), store=ModelStore(folder)).train(synthetic, asof, asof, progress=False)
+    panel, model = synthetic.asof(asof), default_risk_model(folder)
+    usual, ours = (model.forecast(panel, TARGETING_HORIZON, view) for view in ("risk", TARGETING_VIEW))
+    pd.testing.assert_series_equal(ours.volatility, usual.volatility)
+    assert not np.allclose(ours.correlation, usual.correlation)
+    assert np.linalg.eigvalsh(ours.correlation)[0] > 0
 
 
 # -- never inf or NaN ------------------------------------------------------------------------------
@@ -581,7 +596,7 @@ def test_whole_shares_bought_a_day_late_stay_near_the_wanted_portfolio(weights, 
         ("max_leverage", np.inf),
         ("max_leverage", np.nan),
         ("min_leverage", -0.1),
-        ("min_leverage", 1.1),
+        ("min_leverage", 1.6),
         ("min_leverage", np.nan),
         ("band", -0.1),
         ("band", 1.0),
@@ -597,7 +612,7 @@ def test_whole_shares_bought_a_day_late_stay_near_the_wanted_portfolio(weights, 
         ("max_turnover", 0.0),
         ("drift", -0.1),
         ("drift", 1.0),
-        ("guard", 0.0),
+        ("guard", -0.1),
         ("guard", np.nan),
         ("vol_of_vol", -0.1),
         ("vol_of_vol", 1.0),

@@ -61,7 +61,7 @@ def test_parameters_from_the_command_line(given):
 
 @pytest.mark.parametrize(
     ("values", "output"),
-    [({"covariance": "garch"}, "covariance is 'garch'; pass one of default, targeting, ewma"), ({"speed": 3}, "speed")],
+    [({"covariance": "garch"}, "covariance is 'garch'; pass one of default, ewma"), ({"speed": 3}, "speed")],
 )
 def test_unknown_parameters(given, values, output):
     given(**values)
@@ -71,9 +71,11 @@ def test_unknown_parameters(given, values, output):
 
 def test_the_covariance_is_one_parameter_away(small, store):
     """The file ``vol_target_ewma`` is ``vol_target`` with that parameter."""
-    span, chosen = ("2017-01-03", "2017-02-28"), {"store": store}
-    by_parameter = run_backtest("vol_target", small, *span, 1e6, chosen | {"covariance": "ewma"})
-    by_file = run_backtest("vol_target_ewma", small, *span, 1e6, chosen)
+    span = "2017-01-03", "2017-02-28"
+    by_parameter = run_backtest("vol_target", small, *span, 1e6, {"covariance": "ewma"})
+    by_file = run_backtest("vol_target_ewma", small, *span, 1e6)
+    with pytest.raises(ParameterError, match="vol_target_ewma does not read store="):
+        run_backtest("vol_target_ewma", small, *span, 1e6, {"store": store})
     pd.testing.assert_series_equal(by_parameter["returns"], by_file["returns"])
 
 
@@ -98,12 +100,13 @@ def test_weights_of_stocks_that_the_bundle_lacks(small, store, given, tmp_path):
 
 def test_the_track_record_is_what_the_perf_frame_says(small):
     """Row for row: forecast at the close before for the book held through the session, and what it returned."""
-    target = VolatilityTarget(0.10, max_leverage=2, feedback=0.5)
+    target = VolatilityTarget(0.10, max_leverage=2)
     perf, context = followed(small, target, "2017-04-28")
     known = perf[perf["predicted_vol"] > 0]
     assert len(known) > 70
-    np.testing.assert_allclose(context.track.frame["predicted"] * YEAR, known["predicted_vol"], rtol=1e-9)
-    np.testing.assert_allclose(context.track.frame["realized"], known["returns"], rtol=1e-9, atol=1e-12)
+    record = context.risk.track_record(context).frame
+    np.testing.assert_allclose(record["predicted"] * YEAR, known["predicted_vol"], rtol=1e-9)
+    np.testing.assert_allclose(record["realized"], known["returns"], rtol=1e-9, atol=1e-12)
 
 
 def test_feedback_brings_the_portfolio_nearer_to_its_target(small):
@@ -126,8 +129,8 @@ def test_unfilled_orders_are_never_ordered_twice(small):
 
 
 def test_a_guard_trades_between_rebalances(small):
-    plain, _ = followed(small, VolatilityTarget(0.10, max_leverage=9), "2017-06-30")
-    guarded, _ = followed(small, VolatilityTarget(0.10, max_leverage=9, guard=0.15), "2017-06-30")
+    rules = [VolatilityTarget(0.10, max_leverage=9, feedback=0.0, guard=guard) for guard in (np.inf, 0.15)]
+    (plain, _), (guarded, _) = (followed(small, rule, "2017-06-30") for rule in rules)
     orders = [int(perf["orders"].map(len).gt(0).sum()) for perf in (plain, guarded)]
     assert orders[1] > orders[0]
     strayed = [np.abs(np.log(perf["predicted_vol"].iloc[5:] / 0.10)).max() for perf in (plain, guarded)]

@@ -16,9 +16,10 @@ from volplugin.cli.options import (
     jobs_option,
     read_prices,
     start_option,
+    strategy_parameters,
     vintages_option,
 )
-from volplugin.errors import ParameterError, VolpluginError
+from volplugin.errors import VolpluginError
 
 
 class NoVerdict(click.ClickException):
@@ -81,7 +82,7 @@ def audit(
             bundle=bundle,
             start=start,
             end=end_of(bundle, start, end),
-            parameters={"store": store, **_parameters(given)},
+            parameters={"store": store, **strategy_parameters(given, {})},
             **settings,
         )
         report = audit_strategy(wanted, trained_on=[read_prices(name) for name in trained_on], log=log)
@@ -89,12 +90,3 @@ def audit(
         raise NoVerdict(f"{type(error).__name__}: {error}") from error
     click.echo(audit_text(report))
     context.exit(report.exit_code)
-
-
-def _parameters(given: tuple[str, ...]) -> dict[str, str]:
-    for text in given:
-        if "=" not in text:
-            raise ParameterError(f"-x {text}: write it as NAME=VALUE")
-    # "volplugin.target=0.1", as zipline has it, is taken too.
-    pairs = (text.removeprefix("volplugin.").split("=", 1) for text in given)
-    return {name: value for name, value in pairs}

@@ -9,7 +9,15 @@ import pandas as pd
 
 from volplugin.cli.config import record
 from volplugin.cli.logging import log
-from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option, start_option, vintages_option
+from volplugin.cli.options import (
+    bundle_option,
+    end_of,
+    end_option,
+    jobs_option,
+    start_option,
+    strategy_parameters,
+    vintages_option,
+)
 
 
 @click.command()
@@ -17,28 +25,25 @@ from volplugin.cli.options import bundle_option, end_of, end_option, jobs_option
 @bundle_option
 @start_option
 @end_option
-@click.option("--target", type=float, default=0.10, show_default=True, help="Annual volatility to hold.")
+@click.option("--target", type=float, help="Annual volatility to hold.  [default: 0.10]")
 @click.option(
     "--frequency",
     type=click.Choice(["daily", "weekly", "monthly"]),
-    default="monthly",
-    show_default=True,
-    help="How often to rebalance.",
+    help="How often to rebalance.  [default: monthly]",
 )
 @click.option("--out", default="results", show_default=True, type=click.Path(file_okay=False), help="Folder to write.")
 @vintages_option
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train what the store lacks.")
 @click.option("--judge/--no-judge", "judging", default=True, show_default=True, help="Score the models in the report.")
-@click.option("--max-leverage", type=float, default=1.5, show_default=True, help="Largest sum of absolute weights.")
-@click.option("--band", type=float, default=0.0, show_default=True, help="No-trade band, a fraction of the leverage.")
+@click.option("--max-leverage", type=float, help="Largest sum of absolute weights.  [default: 1.5]")
+@click.option("--band", type=float, help="No-trade band, a fraction of the leverage; 0 for none.  [default: 0.10]")
 @click.option(
     "--correlation",
-    type=click.Choice(["default", "rolling"]),
-    default="default",
-    show_default=True,
-    help="Correlation estimator.",
+    help="Correlation estimator: default, ewma, rolling, two-speed, ledoit-wolf, nonlinear, factor or dcc.  "
+    "[default: default]",
 )
-@click.option("--compare", is_flag=True, help="Run it with rolling correlation too, and show both.")
+@click.option("-x", "given", multiple=True, metavar="NAME=VALUE", help="Any parameter that the strategy reads.")
+@click.option("--compare", is_flag=True, help="Also run with rolling correlation, and show both.")
 @click.option("--capital", type=float, default=1e6, show_default=True, help="Starting capital.")
 @jobs_option
 def backtest(
@@ -50,22 +55,27 @@ def backtest(
     store: str,
     training: bool,
     judging: bool,
+    given: tuple[str, ...],
     compare: bool,
     capital: float,
     jobs: int,
-    **parameters: Any,
+    **options: Any,
 ) -> None:
-    """Run STRATEGY (a file, or a gallery name such as vol_target) and report how its risk was predicted.
+    """Run STRATEGY (a file, a module, or a gallery name such as vol_target) and report on its predicted risk.
 
     Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out; volplugin report
     draws the page again from them.
+
+    The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --store and -x by
+    read_parameters(). An option that it does not read is an error.
     """
     from volplugin.workflows import backtest as work
 
+    parameters = strategy_parameters(given, {**options, "store": store})
     job = work.Backtest(
         strategy=strategy,
         bundle=bundle,
-        store=store,
+        store=str(parameters.get("store", store)),
         out=out,
         start=start,
         end=end_of(bundle, start, end),
@@ -76,4 +86,4 @@ def backtest(
     )
     report = work.backtest(job, training=training, judging=judging, log=log)
     record(out)
-    click.echo(f"report: {report}")
+    click.echo(f"no report; the perf frame is in {out}" if report is None else f"report: {report}")

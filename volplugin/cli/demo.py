@@ -1,4 +1,4 @@
-"""volplugin demo: the whole job on the shipped prices."""
+"""volplugin demo: all steps on the shipped prices."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option
     type=click.Path(file_okay=False),
     help="Folder to write.",
 )
-@click.option("--train", "training", is_flag=True, help="Train on the shipped prices alone, from nothing.")
+@click.option("--train", "training", is_flag=True, help="Train models on the shipped prices alone.")
 @jobs_option
 def demo(out: str, training: bool, jobs: int) -> None:
-    """Do the whole job on the shipped prices: ingest, backtest at 10% volatility, judge, report.
+    """Ingest the shipped prices, backtest at 10% volatility, score the forecasts, write a report.
 
-    With the pretrained models; or, with --train, with models that are trained first and kept in the folder, so that
-    a second run has nothing to train.
+    Uses the pretrained models. With --train it trains its own models first and stores them in the folder; a second
+    run uses these.
     """
     from volplugin._bundles import ingest_bundle, register_dow30
     from volplugin.workflows import backtest as work
@@ -36,14 +36,15 @@ def demo(out: str, training: bool, jobs: int) -> None:
     log("ingesting bundle dow30 (30 stocks, 1999 to 2021)")
     register_dow30()
     ingest_bundle("dow30")
+    store = str(Path(out) / "models") if training else "pretrained"
     job = work.Backtest(
         strategy="vol_target",
         bundle="dow30",
-        store=str(Path(out) / "models") if training else "pretrained",
+        store=store,
         out=out,
         start=pd.Timestamp(DEMO_START),
         end=pd.Timestamp(DEMO_END),
-        parameters={"target": 0.10, "frequency": "monthly", "max_leverage": 1.5, "band": 0.0},
+        parameters={"target": 0.10, "frequency": "monthly", "store": store},
         compare=("rolling",),
         jobs=jobs,
     )

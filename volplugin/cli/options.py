@@ -1,7 +1,8 @@
-"""What commands share: options, dates, and telling of progress."""
+"""Options and dates that commands share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,14 +57,14 @@ weights_option = click.option(
     help="CSV file with columns symbol, weight.  [default: equal]",
 )
 jobs_option = click.option(
-    "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Processes to work with."
+    "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Number of processes."
 )
 backend_option = click.option(
     "--backend",
     type=click.Choice(["loky", "dask"]),
     default="loky",
     show_default=True,
-    help="Where to work: in processes of this machine, or on a dask cluster, which decides on its own how many.",
+    help="Where to compute: in processes of this machine, or on a dask cluster, with its own number of workers.",
 )
 address_option = click.option("--address", help="Scheduler of the dask cluster, such as tcp://10.0.0.1:8786.")
 start_option = click.option("--start", type=DATE, default=DEMO_START, show_default=True, help="First session.")
@@ -71,7 +72,7 @@ end_option = click.option("--end", type=DATE, default=None, help="Last session. 
 
 
 def working(backend: str, address: str | None, *shared: Any) -> AbstractContextManager[Any]:
-    """Return what sends the parallel work of a block where the options say; `shared` is what every task takes."""
+    """Return a context in which parallel work runs where the options say; every task uses `shared`."""
     if (backend == "dask") != (address is not None):
         raise ParameterError("--backend dask and --address tcp://HOST:PORT come together; give both, or neither")
     if address is None:
@@ -79,6 +80,36 @@ def working(backend: str, address: str | None, *shared: Any) -> AbstractContextM
     from volplugin.parallel import on_cluster
 
     return on_cluster(address, *shared)
+
+
+def strategy_parameters(given: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a strategy that the command line gives: options by name, and ``-x NAME=VALUE``.
+
+    Options at their default are left out: only what was given must be read by the strategy.
+
+    Raises
+    ------
+    ParameterError
+        For ``-x`` without a value, or a parameter that is given twice.
+    """
+    found = {name: value for name, value in options.items() if value is not None and _is_given(name, value)}
+    for text in given:
+        # zipline writes "volplugin.target=0.1".
+        name, is_pair, value = text.removeprefix("volplugin.").partition("=")
+        if not is_pair:
+            raise ParameterError(f"-x {text}: write it as NAME=VALUE")
+        if name in found:
+            raise ParameterError(f"{name} is given twice; give it once, as an option or as -x {name}=VALUE")
+        found[name] = value
+    return found
+
+
+def _is_given(name: str, value: Any) -> bool:
+    """Whether an option was given; a configuration file also has those at their default."""
+    context = click.get_current_context()
+    source, kinds = context.get_parameter_source(name), click.core.ParameterSource
+    defaults = {param.name: param.default for param in context.command.params}
+    return source is not kinds.DEFAULT and not (source is kinds.DEFAULT_MAP and value == defaults[name])
 
 
 def end_of(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None) -> pd.Timestamp:

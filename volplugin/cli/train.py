@@ -38,13 +38,13 @@ def train(
 ) -> None:
     """Train the yearly models that forecasts between two dates need.
 
-    Each is trained on the prices up to a year's end and answers from there on. Those in the store already are
-    left alone; training that was interrupted goes on where it stopped.
+    Each model is trained on the prices up to a year's end and is used from the next session on. Models that are in
+    the store are not trained again; an interrupted training resumes.
     """
     from volplugin.adapters.zipline.bundles import read_bundle
     from volplugin.workflows import backtest as work
 
-    # Anchored at the first session: no later split or dividend touches a training price, to the last bit.
+    # Anchored at the first session: no later split or dividend changes a training price.
     panel = read_bundle(bundle)
     began = time.perf_counter()
     with working(backend, address, panel):
@@ -54,5 +54,5 @@ def train(
         f"{len(used)} models in {store}, trained through {used[0]['trained_through']} to {used[-1]['trained_through']}"
         f" ({time.perf_counter() - began:.0f} s)"
         if used
-        else f"nothing to train: the model in {store} learns nothing"
+        else f"nothing to train: the model in {store} has no parameters to fit"
     )

@@ -1,4 +1,4 @@
-"""Portfolios: weights from a forecast, and weights scaled to a volatility."""
+"""Portfolios: weights from a forecast, and weights scaled to a volatility target."""
 
 from volplugin.portfolio.allocation import equal_weight, inverse_volatility, minimum_variance, risk_parity
 from volplugin.portfolio.holding_period import forward_forecast, holding_horizon

@@ -1,7 +1,7 @@
-"""Books from a forecast covariance: equal weight, inverse volatility, minimum variance, risk parity.
+"""Portfolios from a forecast covariance: equal weight, inverse volatility, minimum variance, risk parity.
 
 Each function returns fully invested weights by asset, in the forecast's order; scale them with `VolatilityTarget`.
-The view of a forecast that is meant for the last two is "structure".
+The last two are meant for a forecast of the view "structure". `volplugin.portfolio.solvers` solves them on arrays.
 """
 
 from __future__ import annotations
@@ -11,36 +11,74 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize, nnls
+from scipy.optimize import minimize
 
 from volplugin.errors import AllocationError, AssetMismatchError, ParameterError
+from volplugin.portfolio.solvers import SINGULAR, minimum_variance_weights, risk_parity_weights
 from volplugin.risk.covariance import CovarianceForecast, Weights
 
 SMALLEST_WEIGHT = 1e-10
-"""Weights this near to a bound are at it: solvers stop a hair away."""
+"""Distance from a bound below which a weight is set to it: solvers stop slightly away."""
 
-SINGULAR = 1e-12
-"""Smallest eigenvalue of a correlation matrix, relative to the largest, that is inverted."""
+Bounds = tuple[float | None, float | None]
 
 
 def equal_weight(assets: CovarianceForecast | Iterable[Any]) -> pd.Series:
-    """Weight each asset alike: those of a forecast, or those named."""
+    """Return the same weight for each asset.
+
+    Parameters
+    ----------
+    assets : CovarianceForecast or iterable
+        A forecast, whose assets are used, or the assets themselves.
+
+    Returns
+    -------
+    Series of shape (n_assets,)
+
+    Raises
+    ------
+    AssetMismatchError
+        Without assets, or if one is named twice.
+
+    Examples
+    --------
+    >>> from volplugin import equal_weight
+    >>> equal_weight(["AAPL", "JPM"]).to_dict()
+    {'AAPL': 0.5, 'JPM': 0.5}
+    """
     names = assets.assets if isinstance(assets, CovarianceForecast) else pd.Index(list(assets))
     if names.empty or names.has_duplicates:
-        raise AssetMismatchError("an equal-weight book takes one or more assets, each once")
+        raise AssetMismatchError("an equal-weight portfolio takes one or more assets, each once")
     return pd.Series(1 / len(names), index=names, name="weight")
 
 
 def inverse_volatility(forecast: CovarianceForecast) -> pd.Series:
-    """Weight each asset in inverse proportion to its volatility: risk parity if all correlations were equal."""
+    """Return weights in inverse proportion to the volatilities: risk parity if all correlations are equal.
+
+    Parameters
+    ----------
+    forecast : CovarianceForecast
+
+    Returns
+    -------
+    Series of shape (n_assets,)
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from volplugin import CovarianceForecast, inverse_volatility
+    >>> names = ["AAPL", "JPM"]
+    >>> correlation = pd.DataFrame([[1.0, 0.3], [0.3, 1.0]], names, names)
+    >>> forecast = CovarianceForecast(pd.Timestamp("2020-01-31"), 21, pd.Series([0.02, 0.01], names), correlation)
+    >>> inverse_volatility(forecast).round(3).to_dict()
+    {'AAPL': 0.333, 'JPM': 0.667}
+    """
     inverse = 1 / forecast.volatility
     return (inverse / inverse.sum()).rename("weight")
 
 
-def minimum_variance(
-    forecast: CovarianceForecast, long_only: bool = True, bounds: tuple[float, float] | None = None
-) -> pd.Series:
-    """Return the fully invested book of least forecast variance.
+def minimum_variance(forecast: CovarianceForecast, long_only: bool = True, bounds: Bounds | None = None) -> pd.Series:
+    """Return the fully invested portfolio of least forecast variance.
 
     Parameters
     ----------
@@ -48,7 +86,7 @@ def minimum_variance(
     long_only : bool, default True
         No weight below zero.
     bounds : tuple of float, optional
-        Smallest and largest weight of an asset, within what `long_only` allows.
+        Smallest and largest weight of an asset, within what `long_only` allows; None or an infinite one for no bound.
 
     Returns
     -------
@@ -59,24 +97,39 @@ def minimum_variance(
     Raises
     ------
     ParameterError
-        If no fully invested book lies within the bounds.
+        If no fully invested portfolio lies within the bounds.
     AllocationError
-        If Sigma is singular, where the closed form is asked for, or the solver does not converge.
+        If Sigma is singular and short sales are not bounded, or the solver does not converge.
 
     References
     ----------
     Merton (1972), An Analytic Derivation of the Efficient Portfolio Frontier, Journal of Financial and
     Quantitative Analysis 7.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from volplugin import CovarianceForecast, minimum_variance
+    >>> names = ["AAPL", "JPM"]
+    >>> correlation = pd.DataFrame([[1.0, 0.0], [0.0, 1.0]], names, names)
+    >>> forecast = CovarianceForecast(pd.Timestamp("2020-01-31"), 21, pd.Series([0.02, 0.01], names), correlation)
+    >>> minimum_variance(forecast).round(3).to_dict()
+    {'AAPL': 0.2, 'JPM': 0.8}
     """
-    if bounds is None:
-        weights = _long_only(forecast) if long_only else _closed_form(forecast)
+    lower, upper = _limits(len(forecast.assets), long_only, (None, None) if bounds is None else bounds)
+    is_unbounded = upper >= 1 and lower == 0 if long_only else np.isinf([lower, upper]).all()
+    if not is_unbounded:
+        weights = _bounded(forecast, lower, upper)
     else:
-        weights = _bounded(forecast, *_limits(len(forecast.assets), long_only, bounds))
+        try:
+            weights = minimum_variance_weights(forecast.covariance.to_numpy(), long_only)
+        except AllocationError as error:
+            raise AllocationError(f"{_no_portfolio(forecast)}: {error}") from error
     return pd.Series(weights, index=forecast.assets, name="weight")
 
 
 def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) -> pd.Series:
-    """Return the long-only book to whose volatility each asset contributes its share, by default the same.
+    """Return the long-only portfolio to whose volatility each asset contributes its share, by default the same.
 
     Parameters
     ----------
@@ -96,84 +149,47 @@ def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) ->
     AllocationError
         If some assets hedge each other perfectly, so that there is no risk to share, or the solver does not converge.
 
-    Notes
-    -----
-    ``min x' rho x / 2 - budgets' ln x`` is strictly convex and its minimum, divided by the volatilities, is the
-    book (Spinu, eq. 10). It is solved in ``ln x`` by trust-region Newton steps with the exact Hessian, where
-    no step leaves the domain.
-
     References
     ----------
     Maillard, Roncalli and Teiletche (2010), The Properties of Equally Weighted Risk Contribution Portfolios,
     Journal of Portfolio Management 36; Spinu (2013), An Algorithm for Computing Risk Parity Weights.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from volplugin import CovarianceForecast, risk_parity
+    >>> names = ["AAPL", "JPM"]
+    >>> correlation = pd.DataFrame([[1.0, 0.3], [0.3, 1.0]], names, names)
+    >>> forecast = CovarianceForecast(pd.Timestamp("2020-01-31"), 21, pd.Series([0.02, 0.01], names), correlation)
+    >>> risk_parity(forecast).round(3).to_dict()
+    {'AAPL': 0.333, 'JPM': 0.667}
     """
-    rho, share = forecast.correlation.to_numpy(), _shares(forecast, budgets)
+    share = _shares(forecast, budgets)
     _refuse_hedges(forecast)
-
-    def objective(y: np.ndarray) -> float:
-        x = np.exp(y)
-        return float(x @ rho @ x / 2 - share @ y)
-
-    def gradient(y: np.ndarray) -> np.ndarray:
-        x = np.exp(y)
-        return x * (rho @ x) - share
-
-    def hessian(y: np.ndarray) -> np.ndarray:
-        x = np.exp(y)
-        return np.outer(x, x) * rho + np.diag(x * (rho @ x))
-
-    # The solution, were all correlations the average one and all budgets the same.
-    start = np.full(len(share), -np.log(max(rho.sum(), 1.0)) / 2)
-    solution = minimize(
-        objective, start, method="trust-ncg", jac=gradient, hess=hessian, options={"gtol": 1e-11, "maxiter": 200}
-    )
-    if not np.abs(gradient(solution.x) / share).max() < 1e-6:
+    try:
+        weights = risk_parity_weights(forecast.covariance.to_numpy(), share)
+    except AllocationError as error:
         raise AllocationError(
-            f"no risk-parity book at {forecast.asof.date()}: {solution.message} "
-            "Leave out assets that nearly hedge each other, or make budgets less unequal"
-        )
-    weights = np.exp(solution.x) / forecast.volatility.to_numpy()
-    return pd.Series(weights / weights.sum(), index=forecast.assets, name="weight")
+            f"no risk-parity portfolio at {forecast.asof.date()}: {error}; "
+            "leave out assets that nearly hedge each other, or make budgets less unequal"
+        ) from error
+    return pd.Series(weights, index=forecast.assets, name="weight")
 
 
 def _refuse_hedges(forecast: CovarianceForecast) -> None:
-    least = _long_only(forecast) * _relative(forecast)
-    if least @ forecast.correlation.to_numpy() @ least < SINGULAR:
+    """Raise if a long-only portfolio of standardized assets has no variance: volatilities do not matter for it."""
+    rho = forecast.correlation.to_numpy()
+    least = minimum_variance_weights(rho)
+    if least @ rho @ least < SINGULAR:
         names = ", ".join(map(str, forecast.assets[least > 0]))
         raise AllocationError(
-            f"no risk-parity book at {forecast.asof.date()}: {names} hedge each other perfectly; leave one of them out"
+            f"no risk-parity portfolio at {forecast.asof.date()}: {names} hedge each other perfectly; "
+            "leave one of them out"
         )
-
-
-def _closed_form(forecast: CovarianceForecast) -> np.ndarray:
-    rho = forecast.correlation.to_numpy()
-    eigenvalues = np.linalg.eigvalsh(rho)
-    if eigenvalues[0] <= SINGULAR * eigenvalues[-1]:
-        raise AllocationError(
-            f"{_no_portfolio(forecast)}: the correlation is singular; pass long_only=True, or shrink it"
-        )
-    inverse = 1 / forecast.volatility.to_numpy()
-    weights = inverse * np.linalg.solve(rho, inverse)
-    return weights / weights.sum()
-
-
-def _long_only(forecast: CovarianceForecast) -> np.ndarray:
-    """Solve ``min |A w|^2 + (1'w - 1)^2`` over w >= 0, with ``A'A = Sigma``.
-
-    At its solution ``Sigma w`` is the same wherever w is positive, and no smaller elsewhere: scaled to a sum of
-    one, that is the book of least variance. The active-set method of Lawson and Hanson ends at it exactly.
-    """
-    eigenvalues, vectors = np.linalg.eigh(forecast.correlation.to_numpy())
-    root = (np.sqrt(np.maximum(eigenvalues, 0.0)) * vectors).T * _relative(forecast)
-    try:
-        solution, _ = nnls(np.vstack([root, np.ones(len(root))]), np.append(np.zeros(len(root)), 1.0))
-    except RuntimeError as error:
-        raise AllocationError(f"{_no_portfolio(forecast)}: {error}; ask for fewer assets") from error
-    return solution / solution.sum()
 
 
 def _bounded(forecast: CovarianceForecast, lower: float, upper: float) -> np.ndarray:
-    """Solve the quadratic program by sequential least squares from the inverse-volatility book."""
+    """Solve the quadratic program by sequential least squares, from the inverse-volatility portfolio."""
     relative = _relative(forecast)
     scaled = forecast.correlation.to_numpy() * np.outer(relative, relative)
     count = len(scaled)
@@ -187,32 +203,33 @@ def _bounded(forecast: CovarianceForecast, lower: float, upper: float) -> np.nda
         options={"ftol": 1e-14, "maxiter": 1000},
     )
     weights = np.clip(solution.x, lower, upper)
-    for bound in (lower, upper):
+    for bound in filter(np.isfinite, (lower, upper)):
         weights[np.abs(weights - bound) < SMALLEST_WEIGHT] = bound
     if not (solution.success and abs(weights.sum() - 1) < 1e-8):
-        raise AllocationError(
-            f"{_no_portfolio(forecast)}: {solution.message}; loosen the bounds, or ask for fewer assets"
-        )
+        raise AllocationError(f"{_no_portfolio(forecast)}: {solution.message}; loosen the bounds, or pass fewer assets")
     return weights
 
 
 def _relative(forecast: CovarianceForecast) -> np.ndarray:
-    """Volatilities in units of their mean, so that tolerances mean the same in every market."""
+    """Volatilities in units of their mean: tolerances then mean the same in every market."""
     sigma = forecast.volatility.to_numpy()
     return sigma / sigma.mean()
 
 
 def _no_portfolio(forecast: CovarianceForecast) -> str:
-    return f"no minimum-variance book at {forecast.asof.date()}"
+    return f"no minimum-variance portfolio at {forecast.asof.date()}"
 
 
-def _limits(count: int, long_only: bool, bounds: tuple[float, float]) -> tuple[float, float]:
-    """Smallest and largest weight, between which a fully invested book must exist."""
-    lower, upper = (float(bound) for bound in bounds)
+def _limits(count: int, long_only: bool, bounds: Bounds) -> tuple[float, float]:
+    """Smallest and largest weight, between which a fully invested portfolio must exist."""
+    lower = -np.inf if bounds[0] is None else float(bounds[0])
+    upper = np.inf if bounds[1] is None else float(bounds[1])
     lower = max(lower, 0.0) if long_only else lower
     invested = count * lower <= 1 + 1e-12 and count * upper >= 1 - 1e-12
-    if not (np.isfinite([lower, upper]).all() and lower <= upper and invested):
-        raise ParameterError(f"no fully invested book of {count} assets has its weights within {lower:g} and {upper:g}")
+    if not (lower <= upper and invested):
+        raise ParameterError(
+            f"no fully invested portfolio of {count} assets has its weights within {lower:g} and {upper:g}"
+        )
     return lower, upper
 
 

@@ -1,4 +1,4 @@
-"""Which sessions a position earns, and the forecast of those.
+"""Sessions in which a position earns, and the forecast for them.
 
 An order placed at the close of t is filled at the close of t+1 and earns from t+2 on. A forecast made at t
 for the sessions t+1 to t+h is therefore a session early; see `holding_horizon` and `forward_forecast`.
@@ -12,7 +12,7 @@ from volplugin.errors import AssetMismatchError, ParameterError
 from volplugin.risk.covariance import CovarianceForecast
 
 LEAST_SHARE = 0.01
-"""Of the far forecast's variance, below which the variance beyond the fill is not believed."""
+"""Lower bound of the variance after the fill, as a share of the far forecast's variance."""
 
 
 def holding_horizon(sessions: int, lag: int = 1) -> int:
@@ -41,15 +41,15 @@ def forward_forecast(near: CovarianceForecast, far: CovarianceForecast) -> Covar
     """Forecast of the sessions after the near horizon, up to the far one.
 
     Total variance adds up over sessions, so that with horizons n and f each asset's variance beyond the fill is
-    ``(f far ** 2 - n near ** 2) / (f - n)``, at least a hundredth of that of the far forecast. The correlation is
-    that of the far forecast.
+    ``(f far ** 2 - n near ** 2) / (f - n)``, at least a hundredth of the far forecast's. The correlation is the far
+    forecast's.
 
     Parameters
     ----------
     near : CovarianceForecast
         Up to the fill: of horizon 1 in zipline's daily mode.
     far : CovarianceForecast
-        Made at the same `asof`, of the same assets, of a longer horizon: `holding_horizon`.
+        At the same `asof`, of the same assets, with a longer horizon: `holding_horizon`.
 
     Returns
     -------

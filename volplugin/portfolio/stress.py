@@ -1,4 +1,4 @@
-"""A limit on what a book would carry if volatilities jumped and everything moved together."""
+"""A limit on the volatility of a portfolio in a shock: volatilities and correlations jump together."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from volplugin.units import TRADING_DAYS, annualize
 
 @dataclass(frozen=True)
 class ShockLimit:
-    """Limit on the volatility of a book in a shock.
+    """Limit on the volatility of a portfolio in a shock.
 
     In the shock every volatility is `volatility` times the forecast, and the correlation matrix R becomes
-    ``(1 - correlation) R + correlation 11'``. The worse of the two correlations counts: a long-short book is
-    hedged, not hurt, by everything moving together.
+    ``(1 - correlation) R + correlation 11'``. The larger of the two volatilities counts: higher
+    correlations hedge a long-short portfolio.
 
     Parameters
     ----------
     limit : float
-        *Annual* volatility in the shock that the book may have, in decimals.
+        *Annual* volatility in the shock that the portfolio may have, in decimals.
     volatility : float, default 2.0
         Factor on every volatility.
     correlation : float, default 1.0
@@ -47,12 +47,12 @@ class ShockLimit:
             raise ParameterError(f"correlation is {self.correlation}; pass a share between 0 and 1")
 
     def volatility_of(self, weights: pd.Series, forecast: CovarianceForecast, periods: float = TRADING_DAYS) -> float:
-        """*Annual* volatility of a book in the shock.
+        """*Annual* volatility of a portfolio in the shock.
 
         Raises
         ------
         MissingForecastError
-            If a nonzero weight stands on an asset without a forecast.
+            If an asset with a nonzero weight has no forecast.
         """
         calm = forecast.portfolio_volatility(weights)
         together = abs(float(forecast.align(weights) @ forecast.volatility.to_numpy()))

@@ -1,4 +1,4 @@
-"""What a book's realised volatility says about its predictions."""
+"""Predicted volatility beside realised returns of the portfolio held."""
 
 from __future__ import annotations
 
@@ -11,33 +11,50 @@ from volplugin.errors import ParameterError
 
 COLUMNS = ("predicted", "realized")
 LENGTH = 504
-"""Sessions that a track record remembers by default: two years."""
+"""Sessions that a track record stores by default: two years."""
 
 
 class TrackRecord:
-    """Predicted volatility and realised return of the book held, session by session.
+    """Predicted volatility and realised return of the portfolio held, session by session.
 
-    At each close, first `observe` the session's return, then `expect` for the book that goes into the next: an
-    order that is not filled yet belongs to a later row.
+    At each close first call `observe` with the session's return, then `expect` with the forecast for the portfolio
+    that is held into the next session: an order that is not filled yet belongs to a later row. `RiskProvider.target`
+    does both.
+
+    Units: volatilities are *daily* standard deviations in decimals, returns are simple.
 
     Parameters
     ----------
     length : int, default 504
-        Sessions remembered.
+        Number of sessions stored.
+
+    Raises
+    ------
+    ParameterError
+        If `length` is below 1.
+
+    Examples
+    --------
+    >>> from volplugin.portfolio import TrackRecord
+    >>> record = TrackRecord()
+    >>> record.expect(0.010)
+    >>> record.observe(-0.004)
+    >>> record.frame.to_dict("records")
+    [{'predicted': 0.01, 'realized': -0.004}]
     """
 
     def __init__(self, length: int = LENGTH) -> None:
         if length < 1:
-            raise ParameterError(f"length is {length}; remember one session or more")
+            raise ParameterError(f"length is {length}; pass 1 or more sessions")
         self._rows: deque[tuple[float, float]] = deque(maxlen=length)
         self._expected = np.nan
 
     def expect(self, predicted: float) -> None:
-        """Take note of the *daily* volatility that is forecast for the book held into the next session."""
+        """Store the *daily* volatility forecast for the portfolio held into the next session."""
         self._expected = float(predicted)
 
     def observe(self, realized: float) -> None:
-        """Take note of the book's return over a session; kept if a volatility above zero was expected of it."""
+        """Add the portfolio's return of one session, if a volatility above zero was forecast for it."""
         if np.isfinite(realized) and np.isfinite(self._expected) and self._expected > 0:
             self._rows.append((self._expected, float(realized)))
         self._expected = np.nan
@@ -52,16 +69,21 @@ class TrackRecord:
 
 
 def predicted_over_realized(track_record: pd.DataFrame, halflife: float, prior: float = 0.0) -> float:
-    """Predicted over realised volatility of the recent past; one where the record says nothing.
+    """Predicted over realised volatility of the recent past; 1 without usable rows.
 
     Parameters
     ----------
     track_record : DataFrame with columns ``predicted`` and ``realized``
-        Daily volatility as forecast and return, oldest first; rows that are not finite are left out.
+        *Daily* volatility as forecast, and return, oldest first; rows that are not finite are left out.
     halflife : float
         Sessions after which a row counts half.
     prior : float, default 0.0
-        Sessions that went as predicted, added to both.
+        Number of sessions whose realised volatility equals the predicted one, added to both.
+
+    Returns
+    -------
+    float
+        Square root of the ratio of weighted mean squares.
 
     Raises
     ------

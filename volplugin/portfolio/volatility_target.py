@@ -1,4 +1,4 @@
-"""The leverage at which a book carries its target volatility, within its limits and without needless trades."""
+"""The leverage at which a portfolio has its target volatility, within limits and with few trades."""
 
 from __future__ import annotations
 
@@ -15,57 +15,85 @@ from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.units import TRADING_DAYS
 
 ROUNDING = 1e-9
-"""Share of a leverage that is a matter of rounding, no difference."""
+"""Relative difference of two leverages below which they are equal."""
 
 
 @dataclass(frozen=True)
 class VolatilityTarget:
-    """Scale a book so that its forecast volatility is the target.
+    """Scale a portfolio so that its forecast volatility is the target.
 
-    The composition stays as asked; only the leverage changes. The result is always finite: a book
-    whose forecast volatility is zero is held at the largest leverage that its limits allow. Every limit but
-    `target` and `max_leverage` is off unless asked for.
+    The composition does not change, only the leverage does. The result is always finite: a portfolio whose forecast
+    volatility is zero gets the largest leverage that its limits allow.
 
-    Where two wishes clash, the limits (`max_leverage`, `max_net`, `shock`) go before `min_leverage`, and
-    both go before what saves trades (`band`, `drift`, `max_turnover`).
+    The defaults are the recommended rule. They were chosen on 2005 to 2009 by the distance of the volatility of 63
+    sessions from 10% a year (``benchmarks/bench_targeting.py``). `band`, `drift` and `max_turnover` need the
+    portfolio held (``current=``), `feedback` needs a track record: `scale` without them returns the leverage at which
+    the forecast meets the target. 0 switches `band`, `drift` and `feedback` off; inf switches the limits and the
+    `guard` off.
+
+    Where two limits conflict, `max_leverage`, `max_net` and `shock` go before `min_leverage`, and all of these go
+    before `band`, `drift` and `max_turnover`, which save trades.
+
+    Units: `target` is an *annual* volatility; forecasts and track records are daily.
 
     Parameters
     ----------
     target : float
         *Annual* volatility in decimals: 0.10 is ten percent a year.
-    max_leverage : float, default 1.0
+    max_leverage : float, default 1.5
         Largest sum of absolute weights.
     min_leverage : float, default 0.0
-        Smallest sum of absolute weights of a nonempty book.
-    band : float, default 0.0
-        No-trade band around the wanted leverage, as a fraction of it: inside, the leverage held stays;
+        Smallest sum of absolute weights of a nonempty portfolio.
+    band : float, default 0.10
+        No-trade band around the wanted leverage, as a fraction of it: inside, the leverage held does not change;
         outside, it moves to the band's nearer edge [1]_, [2]_.
-    feedback : float, default 0.0
+    feedback : float, default 1.0
         Strength, 0 to 1, of the correction by the track record: the target is divided by
         ``(realised / predicted) ** feedback``, a volatility regime adjustment [3]_.
-    feedback_halflife : float, default 42
-        Sessions after which a past session counts half in that ratio; 42 as in [3]_.
+    feedback_halflife : float, default 21
+        Sessions after which a past session counts half in that ratio; [3]_ uses 42.
     periods : float, default 252
-        Sessions a year.
-    feedback_prior : float, default 0.0
-        Sessions that went as predicted, added to the record: with 0 a first quiet session makes the ratio jump.
+        Sessions per year.
+    feedback_prior : float, default 5.0
+        Number of sessions whose realised volatility equals the predicted one, added to the record. With 0 the first
+        quiet session makes the ratio jump.
     max_net : float, default inf
         Largest absolute value of the sum of weights.
     max_turnover : float, default inf
-        Largest sum of absolute changes of weight at one rebalance: the book goes that far towards the wanted
-        one. What the limits demand to be sold is sold all the same.
-    drift : float, default 0.0
+        Largest sum of absolute changes of weight at one rebalance. Sales that the limits require are made
+        nevertheless.
+    drift : float, default 0.03
         Sum of absolute differences between the weights held and wanted, as a fraction of the leverage, up to
-        which a book inside the band is left alone altogether, its composition too.
-    guard : float, default inf
-        Between rebalances, how far the leverage held may stray from the wanted, as a fraction of it: see `strays`.
+        which a portfolio inside the band is not traded at all.
+    guard : float, default 0.25
+        Between rebalances, largest distance of the leverage held from the wanted one, as a fraction of it: see
+        `needs_rebalance`.
     shock : ShockLimit, optional
-        Limit on the volatility of the book in a shock.
+        Limit on the volatility of the portfolio in a shock.
     vol_of_vol : float, default 0.0
-        Standard deviation of the *logarithm* of the forecast volatility about the true. Leverage is one over the
+        Standard deviation of the *logarithm* of the forecast volatility about the true one. Leverage is one over the
         forecast, so that an unbiased but noisy variance overshoots the target by the factor
-        ``exp(2 vol_of_vol ** 2)`` (Jensen; lognormal noise); the target is divided by that. A forecast that is
-        an expectation given its inputs, as regressions are, does not overshoot: leave it at 0.
+        ``exp(2 vol_of_vol ** 2)`` (Jensen; lognormal noise); the target is divided by it. A forecast that is
+        an expectation given its inputs, such as a regression, does not overshoot: use 0.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is outside its domain.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from volplugin import CovarianceForecast, VolatilityTarget
+    >>> volatility = pd.Series({"AAPL": 0.020, "JPM": 0.010})  # daily
+    >>> correlation = pd.DataFrame(0.5, volatility.index, volatility.index)
+    >>> correlation.loc["AAPL", "AAPL"] = correlation.loc["JPM", "JPM"] = 1.0
+    >>> forecast = CovarianceForecast(pd.Timestamp("2020-01-31"), 1, volatility, correlation)
+    >>> scaled = VolatilityTarget(0.10).scale({"AAPL": 0.5, "JPM": 0.5}, forecast)
+    >>> scaled.round(3).to_dict()
+    {'AAPL': 0.238, 'JPM': 0.238}
+    >>> round(forecast.portfolio_volatility(scaled, periods=252), 3)
+    0.1
 
     References
     ----------
@@ -77,34 +105,34 @@ class VolatilityTarget:
     """
 
     target: float
-    max_leverage: float = 1.0
+    max_leverage: float = 1.5
     min_leverage: float = 0.0
-    band: float = 0.0
-    feedback: float = 0.0
-    feedback_halflife: float = 42.0
+    band: float = 0.10
+    feedback: float = 1.0
+    feedback_halflife: float = 21.0
     periods: float = TRADING_DAYS
-    feedback_prior: float = 0.0
+    feedback_prior: float = 5.0
     max_net: float = math.inf
     max_turnover: float = math.inf
-    drift: float = 0.0
-    guard: float = math.inf
+    drift: float = 0.03
+    guard: float = 0.25
     shock: ShockLimit | None = None
     vol_of_vol: float = 0.0
 
     def __post_init__(self) -> None:
-        self._demand("target", 0 < self.target < math.inf, "an annual volatility above zero, such as 0.10")
-        self._demand("max_leverage", 0 < self.max_leverage < math.inf, "a finite number above zero")
-        self._demand("min_leverage", 0 <= self.min_leverage <= self.max_leverage, "one within 0 and max_leverage")
-        self._demand("band", 0 <= self.band < 1, "a fraction in [0, 1), such as 0.05")
-        self._demand("feedback", 0 <= self.feedback <= 1, "a fraction in [0, 1], such as 0.5")
-        self._demand("feedback_halflife", self.feedback_halflife > 0, "a number of sessions above zero")
-        self._demand("periods", 0 < self.periods < math.inf, "the number of sessions in a year, such as 252")
-        self._demand("feedback_prior", 0 <= self.feedback_prior < math.inf, "a number of sessions, such as 21")
-        self._demand("max_net", self.max_net > 0, "a number above zero, such as 1.0")
-        self._demand("max_turnover", self.max_turnover > 0, "a number above zero, such as 0.2")
-        self._demand("drift", 0 <= self.drift < 1, "a fraction in [0, 1), such as 0.03")
-        self._demand("guard", self.guard > 0, "a fraction above zero, such as 0.3")
-        self._demand("vol_of_vol", 0 <= self.vol_of_vol < 1, "a number in [0, 1), such as 0.1")
+        self._require("target", 0 < self.target < math.inf, "an annual volatility above zero, such as 0.10")
+        self._require("max_leverage", 0 < self.max_leverage < math.inf, "a finite number above zero")
+        self._require("min_leverage", 0 <= self.min_leverage <= self.max_leverage, "a number from 0 to max_leverage")
+        self._require("band", 0 <= self.band < 1, "a fraction in [0, 1), such as 0.05")
+        self._require("feedback", 0 <= self.feedback <= 1, "a fraction in [0, 1], such as 0.5")
+        self._require("feedback_halflife", self.feedback_halflife > 0, "a number of sessions above zero")
+        self._require("periods", 0 < self.periods < math.inf, "the number of sessions in a year, such as 252")
+        self._require("feedback_prior", 0 <= self.feedback_prior < math.inf, "a number of sessions, such as 21")
+        self._require("max_net", self.max_net > 0, "a number above zero, such as 1.0")
+        self._require("max_turnover", self.max_turnover > 0, "a number above zero, such as 0.2")
+        self._require("drift", 0 <= self.drift < 1, "a fraction in [0, 1), such as 0.03")
+        self._require("guard", self.guard >= 0, "a fraction such as 0.3, or inf for none")
+        self._require("vol_of_vol", 0 <= self.vol_of_vol < 1, "a number in [0, 1), such as 0.1")
 
     def scale(
         self,
@@ -118,15 +146,14 @@ class VolatilityTarget:
         Parameters
         ----------
         weights : Series or mapping of asset to weight
-            The book wanted, at any leverage.
+            The portfolio wanted, at any leverage.
         forecast : CovarianceForecast
-            Its assets must cover every nonzero weight.
+            Its assets must include every asset with a nonzero weight.
         current : Series or mapping, optional
-            The book really held now, whatever was ordered before; needed for `band`, `drift` and `max_turnover`
-            to have an effect.
+            The portfolio held now, as shares of its value; `band`, `drift` and `max_turnover` depend on it.
         track_record : DataFrame with columns ``predicted`` and ``realized``, optional
-            Past sessions, oldest first: the book's daily volatility as forecast, and its return; a `TrackRecord`
-            keeps them. Needed for `feedback` to have an effect.
+            Past sessions, oldest first: *daily* volatility as forecast, and return; `feedback` depends on it. A
+            `TrackRecord` stores them.
 
         Returns
         -------
@@ -136,9 +163,9 @@ class VolatilityTarget:
         Raises
         ------
         MissingForecastError
-            If a nonzero weight stands on an asset without a forecast.
+            If an asset with a nonzero weight has no forecast.
         AssetMismatchError
-            If an asset has two weights, or one that is not a finite number.
+            If an asset has two weights, or a weight that is not a finite number.
         """
         portfolio = pd.Series(weights, dtype=float)
         forecast.align(portfolio)
@@ -163,10 +190,10 @@ class VolatilityTarget:
         current: Weights,
         track_record: pd.DataFrame | None = None,
     ) -> bool:
-        """Whether the book held has strayed from the wanted leverage by more than `guard`.
+        """Whether the leverage held differs from the wanted one by more than `guard`.
 
-        For a book that is rebalanced weekly or monthly: asked at every close, it says when not to wait. A month is
-        long when a storm comes. Arguments and errors as of `scale`; an empty book, held or wanted, never strays.
+        For a portfolio that is rebalanced weekly or monthly: call it at every close, and rebalance early where it is
+        true. Arguments and errors are as in `scale`; an empty portfolio, held or wanted, needs no rebalance.
         """
         if math.isinf(self.guard):
             return False
@@ -197,13 +224,13 @@ class VolatilityTarget:
         """Largest leverage within every limit."""
         uses = [abs(float(composition.sum())) / self.max_net]
         if self.shock is not None:
-            # An asset held without a forecast, delisted say, is being sold: it has no shock to limit.
+            # An asset without a forecast, such as a delisted one, is being sold: it adds nothing to the shock.
             known = composition[composition.index.isin(forecast.assets)]
             uses.append(self.shock.volatility_of(known, forecast, self.periods) / self.shock.limit)
         return min(self.max_leverage, 1 / max(uses)) if max(uses) > 0 else self.max_leverage
 
     def _fraction_within(self, portfolio: pd.Series, forecast: CovarianceForecast) -> float:
-        """Factor that brings a book within every limit; one if it is."""
+        """Factor that brings a portfolio within every limit, 1 if it is within."""
         composition = _composition(portfolio)
         return (
             1.0
@@ -212,7 +239,7 @@ class VolatilityTarget:
         )
 
     def _is_close(self, scaled: pd.Series, held: pd.Series, forecast: CovarianceForecast) -> bool:
-        """Whether what is held is inside the band and the drift, and within the limits: nothing to trade."""
+        """Whether the portfolio held is inside the band and the drift, and within the limits."""
         if self.drift == 0:
             return False
         leverage, gross = float(scaled.abs().sum()), float(held.abs().sum())
@@ -225,10 +252,10 @@ class VolatilityTarget:
         )
 
     def _within_turnover(self, scaled: pd.Series, held: pd.Series, forecast: CovarianceForecast) -> pd.Series:
-        """Go from the book held towards the scaled one, no further than the turnover allows.
+        """Move from the portfolio held towards the scaled one, as far as the turnover allows.
 
-        First to where the limits are kept, which is not a matter of choice; every book between there and the scaled
-        one keeps them too, for each is a limit on a convex measure.
+        The first step goes to the nearest portfolio within the limits, whatever the turnover. Every portfolio between
+        it and the scaled one is within them too, because each limit is on a convex measure.
         """
         if math.isinf(self.max_turnover):
             return scaled
@@ -238,13 +265,13 @@ class VolatilityTarget:
         distance = float((wanted - start).abs().sum())
         return wanted if distance <= budget else start + (wanted - start) * (budget / distance)
 
-    def _demand(self, name: str, holds: bool, what: str) -> None:
+    def _require(self, name: str, holds: bool, what: str) -> None:
         if not holds:
             raise ParameterError(f"{name} is {getattr(self, name)}; pass {what}")
 
 
 def _composition(portfolio: pd.Series) -> pd.Series | None:
-    """Weights of absolute sum one, or None for an empty book."""
+    """Weights of absolute sum one, or None for an empty portfolio."""
     largest = float(portfolio.abs().max()) if len(portfolio) else 0.0
     if largest == 0:
         return None
@@ -260,7 +287,7 @@ def _held(current: Weights) -> pd.Series:
     strange = held.index[~np.isfinite(held.to_numpy())]
     if len(strange):
         raise AssetMismatchError(
-            f"the weight held of {strange[0]} is {held[strange[0]]}; pass what is really held as a share of the "
+            f"the weight held of {strange[0]} is {held[strange[0]]}; pass the holdings as shares of the "
             "portfolio's value, which must be above zero"
         )
     return held

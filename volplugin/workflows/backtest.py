@@ -1,11 +1,13 @@
-"""What the commands do: train what is missing, run strategies, judge, and gather the numbers of a report."""
+"""Run strategies, evaluate the forecasts over the same dates, and gather the numbers of a report."""
 
 from __future__ import annotations
 
+import json
+import logging
 import pickle
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,43 +15,50 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from volplugin.adapters.zipline.bundles import read_bundle
-from volplugin.adapters.zipline.run import load_strategy, run_backtest
+from volplugin.adapters.zipline.parameters import StrategyParameters
+from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
 from volplugin.data.panel import PricePanel
-from volplugin.errors import InsufficientHistoryError
+from volplugin.errors import VolpluginError
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores
 from volplugin.portfolio import VolatilityTarget
 from volplugin.report.backtest_page import report_folder
-from volplugin.report.folder import forget_result, write_result
+from volplugin.report.folder import SCORECARD, forget_result, write_result
 from volplugin.report.measures import held
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, on_sessions
-from volplugin.risk.defaults import PRETRAINED, correlation_named, default_walk_forward, load_walk_forward
+from volplugin.risk.defaults import PRETRAINED, default_walk_forward, load_walk_forward
 from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.storage.atomic import write_atomically
-from volplugin.volatility.pretrained import require_trained
+from volplugin.volatility.pretrained import PretrainedVolatility, require_trained
 from volplugin.volatility.walk_forward import WalkForward
 from volplugin.workflows.evaluate_portfolio import evaluate_portfolios
 from volplugin.workflows.evaluate_volatility import evaluate_volatility
 
+LOG = logging.getLogger(__name__)
+
 Log = Callable[[str], None]
+
+NO_MODEL = "no RiskProvider"
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """One strategy run: what `volplugin backtest` is asked for.
+    """One strategy run, as `volplugin backtest` makes it.
 
     Attributes
     ----------
     strategy : str
         File, gallery name or module.
-    bundle, store, out : str
-        Ingested bundle, folder of vintages, folder for the results.
+    bundle, out : str
+        Ingested bundle, folder for the results.
     start, end : Timestamp
         First and last session of the run.
+    store : str
+        Folder of vintages to train and to evaluate, where the strategy does not bring its own.
     parameters : mapping
-        Of the strategy: target (annual), frequency, max_leverage, band, correlation.
+        Parameters given, for `read_parameters`: the strategy must read each of them.
     compare : tuple of str
-        Correlations of runs to stand beside the first in the report.
+        Correlations of further runs, shown beside the first in the report.
     capital : float
         Starting capital.
     jobs : int
@@ -58,75 +67,114 @@ class Backtest:
 
     strategy: str
     bundle: str
-    store: str
     out: str
     start: pd.Timestamp
     end: pd.Timestamp
+    store: str = PRETRAINED
     parameters: Mapping[str, Any] = field(default_factory=dict)
     compare: tuple[str, ...] = ()
     capital: float = 1e6
     jobs: int = 2
 
 
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What the report shows of one run.
+
+    Attributes
+    ----------
+    perf : DataFrame
+    report : mapping
+        Scorecard; empty if the run is too short.
+    rule : mapping
+        Parameters of the strategy's `VolatilityTarget`.
+    model : str
+        Description of the model used.
+    store : str, optional
+        Folder of the vintages used.
+    vintages : list of dict
+        Metadata of the vintages used.
+    correlations : dict of Timestamp to DataFrame
+        Forecast correlations at the first session with holdings, and at the last of the run.
+    """
+
+    perf: pd.DataFrame
+    report: Mapping[str, Any]
+    rule: Mapping[str, Any]
+    model: str
+    store: str | None
+    vintages: list[dict[str, Any]]
+    correlations: dict[pd.Timestamp, pd.DataFrame]
+
+
 def train(
     panel: PricePanel, store: str, start: pd.Timestamp, end: pd.Timestamp, *, jobs: int, progress: bool = True
 ) -> WalkForward:
-    """Train the vintages that the store lacks for answering from `start` to `end`.
+    """Train the vintages that the store lacks from `start` to `end`.
 
-    A store that holds another forecaster than the default keeps it; the pretrained one lacks nothing.
+    A store of another forecaster than the default one is extended with that forecaster; the pretrained store lacks
+    nothing.
     """
     new = store != PRETRAINED and ModelStore(store).configuration is None
     walk_forward = default_walk_forward(store) if new else load_walk_forward(store)
     return walk_forward.train(panel, start, end, n_jobs=jobs, progress=progress)
 
 
-def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log: Log) -> Path:
+def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log: Log) -> Path | None:
     """Run a strategy and write ``perf.pkl``, ``scorecard.json``, ``history.npz``, ``report.html`` and the plots.
+
+    A run without enough predictions for a scorecard writes ``perf.pkl`` and a ``scorecard.json`` that names what is
+    missing, and logs a warning.
 
     Parameters
     ----------
     job : Backtest
     training : bool, default True
-        Train what the store lacks; otherwise refuse.
+        Train what the store lacks; otherwise raise.
     judging : bool, default True
-        Score the volatility models and the equal-weight book over the same dates, for the report.
-    say : callable
-        Told of each step.
+        Evaluate the volatility models and the equal-weight portfolio over the same dates, for the report.
+    log : callable
+        Called with one line per step.
 
     Returns
     -------
-    Path
-        Of the report.
+    Path or None
+        The report; None where the run was too short for one.
+
+    Raises
+    ------
+    ParameterError
+        If the strategy cannot be loaded, or does not read a parameter given.
+    MissingVintageError
+        If the store lacks a vintage, and `training` is False.
     """
     panel = read_bundle(job.bundle)
-    # What cannot run, or cannot be written, is told before anything is trained for it.
-    load_strategy(job.strategy)
-    VolatilityTarget(job.parameters["target"], job.parameters["max_leverage"], band=job.parameters["band"])
+    _check(job)  # before the training, so that errors come first
     Path(job.out).mkdir(parents=True, exist_ok=True)
     if training:
         if job.store != PRETRAINED:
             log(f"training what {job.store} lacks")
-        walk_forward = train(panel, job.store, job.start, job.end, jobs=job.jobs)
+        train(panel, job.store, job.start, job.end, jobs=job.jobs)
     else:
-        walk_forward = require_trained(job.store, job.start)
+        require_trained(job.store, job.start)
     chosen = job.parameters.get("correlation", "default")
-    runs = [chosen, *(name for name in job.compare if name != chosen)]
+    others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
-    perfs = Parallel(n_jobs=job.jobs)(delayed(_run)(job, correlation) for correlation in runs)
-    # First of all: whatever may go wrong from here on, the run is not lost.
-    write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(perfs[0]))
+    changes: list[dict[str, Any]] = [{}, *({"correlation": name} for name in others)]
+    first, *compared = Parallel(n_jobs=job.jobs)(delayed(_run)(job, panel, change) for change in changes)
+    # Written first: later errors do not lose the run.
+    write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(first.perf))
     forget_result(job.out)
-    if not perfs[0].attrs["risk_report"]:
-        raise InsufficientHistoryError(
-            f"{job.start.date()} to {job.end.date()} is too short for a report, which takes 63 sessions with a "
-            f"forecast; the run itself is in {Path(job.out) / 'perf.pkl'}"
-        )
+    if not first.report:
+        _write_short(job, first)
+        return None
     scores, portfolios = None, {}
     if judging:
         log("judging forecasts over the same dates")
+        walk_forward = load_walk_forward(job.store if first.store is None else first.store)
         scores = evaluate_volatility(panel, walk_forward, job.start, job.end, jobs=job.jobs)
         portfolios = evaluate_portfolios(panel, walk_forward, job.start, job.end, jobs=job.jobs)
-    result = _result(job, panel, walk_forward, dict(zip(runs, perfs, strict=True)), scores, portfolios)
+    result = _result(job, panel, first, [run for run in compared if run.report], scores, portfolios)
     log(f"writing {job.out}")
     write_result(result, job.out)
     began = time.perf_counter()
@@ -135,54 +183,103 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
     return page
 
 
-def _run(job: Backtest, correlation: str) -> pd.DataFrame:
-    parameters = {**job.parameters, "store": job.store, "correlation": correlation}
-    return run_backtest(job.strategy, job.bundle, job.start, job.end, job.capital, parameters)
+def _check(job: Backtest) -> None:
+    """Raise for a strategy or parameters that cannot run."""
+    load_strategy(job.strategy)
+    shared = {each.name for each in fields(StrategyParameters)}
+    parsed = StrategyParameters.parse({name: value for name, value in job.parameters.items() if name in shared})
+    VolatilityTarget(parsed.target, parsed.max_leverage, band=parsed.band)
+
+
+def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any]) -> _Run:
+    parameters = {**job.parameters, **change}
+    run = run_strategy(job.strategy, job.bundle, job.start, job.end, job.capital, parameters)
+    run.perf.attrs["risk_model"] = None if run.model is None else run.model.description
+    run.perf.attrs["risk_report"] = run.report
+    volatility = None if run.model is None else run.model.volatility
+    stored = volatility if isinstance(volatility, WalkForward) and volatility.store is not None else None
+    return _Run(
+        run.perf,
+        run.report,
+        run.rule,
+        NO_MODEL if run.model is None else run.model.description,
+        None if stored is None else _store_name(stored),
+        [] if stored is None else vintages(stored, job.start, job.end),
+        _correlations(run.model, panel, run.perf) if run.model is not None and run.report else {},
+    )
+
+
+def _store_name(volatility: WalkForward) -> str:
+    if isinstance(volatility, PretrainedVolatility) and volatility.path is None:
+        return PRETRAINED
+    return "" if volatility.store is None else str(volatility.store.path)
+
+
+def _write_short(job: Backtest, run: _Run) -> None:
+    """Write what is missing for a scorecard, and log it as a warning."""
+    predicted = int((run.perf["predicted_vol"] > 0).sum())
+    holds = bool((run.perf["gross_leverage"] > 0).any())
+    if run.model == NO_MODEL:
+        missing = "the strategy made no RiskProvider, so that nothing was forecast"
+    elif not holds:
+        missing = "the strategy held nothing"
+    elif not run.perf["returns"].any():
+        missing = "all returns are zero"
+    else:
+        missing = f"only {predicted} of {len(run.perf)} sessions have a predicted volatility; a scorecard needs 63"
+    details = {"strategy": job.strategy, "bundle": job.bundle, "model": run.model}
+    card = {"details": details, "sessions": len(run.perf), "sessions_with_forecast": predicted, "missing": missing}
+    write_atomically(Path(job.out) / SCORECARD, json.dumps(card, indent=2).encode())
+    LOG.warning("warning: no report: %s; the perf frame is in %s", missing, Path(job.out) / "perf.pkl")
 
 
 def _result(
     job: Backtest,
     panel: PricePanel,
-    walk_forward: WalkForward,
-    perfs: dict[str, pd.DataFrame],
+    run: _Run,
+    compared: list[_Run],
     scores: VolatilityScores | None,
     portfolios: dict[str, PortfolioForecasts],
 ) -> BacktestResult:
-    (chosen, perf), *others = perfs.items()
-    model = RiskModel(walk_forward, correlation_named(chosen))
+    given = {name: value for name, value in job.parameters.items() if name != "store"}
     return BacktestResult(
         details=RunDetails(
-            strategy=job.strategy,
+            strategy=strategy_name(job.strategy),
             bundle=job.bundle,
-            # A strategy may have brought a model of its own.
-            model=perf.attrs["risk_model"] or model.description,
-            frequency=job.parameters.get("frequency"),
-            parameters={**job.parameters, "capital": job.capital, "store": job.store},
-            vintages=vintages(walk_forward, job.start, job.end),
+            model=run.model,
+            frequency=_rebalanced(run.perf),
+            parameters={**given, **run.rule, "capital": job.capital, **({"store": run.store} if run.store else {})},
+            vintages=run.vintages,
             fingerprint=panel.asof(job.end).fingerprint(),
         ),
-        perf=perf,
-        scorecard=perf.attrs["risk_report"],
-        target=perf.attrs["risk_report"]["target"],
+        perf=run.perf,
+        scorecard=run.report,
+        target=run.report["target"],
         volatility=scores,
-        comparisons={
-            RiskModel(walk_forward, correlation_named(name)).description: Comparison(other, other.attrs["risk_report"])
-            for name, other in others
-        },
+        comparisons={other.model: Comparison(other.perf, other.report) for other in compared},
         portfolios=portfolios,
-        correlations=_correlations(model, panel, perf),
+        correlations=run.correlations,
     )
 
 
+def _rebalanced(perf: pd.DataFrame) -> str:
+    """Describe how often orders were placed."""
+    placed = perf["orders"].map(lambda day: any(order["created"] == order["dt"] for order in day))
+    return f"on {int(placed.sum())} of {len(perf)} sessions"
+
+
 def _correlations(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> dict[pd.Timestamp, pd.DataFrame]:
-    """Forecast correlations at the first session through which a book was held, and at the last of the run."""
+    """Forecast correlations at the first session with holdings, and at the last of the run."""
     perf = on_sessions(perf)
-    forecasts = (model.forecast(panel.asof(session)) for session in (held(perf).index[0], perf.index[-1]))
+    try:
+        forecasts = [model.forecast(panel.asof(session)) for session in (held(perf).index[0], perf.index[-1])]
+    except VolpluginError:  # a strategy's own model may need another panel
+        return {}
     return {forecast.asof: forecast.correlation for forecast in forecasts}
 
 
 def vintages(walk_forward: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:
-    """Facts of the stored vintages that answer between two dates."""
+    """Metadata of the stored vintages that are used between two dates."""
     if walk_forward.store is None or not walk_forward.requires_fit:
         return []
     dates = [date for date in walk_forward.store.vintages() if date <= end]

@@ -1,9 +1,11 @@
 """Loading strategies, and running them with clear errors."""
 
 import os
+import sys
 
 import pandas as pd
 import pytest
+from zipline.api import order_target_percent, symbol
 
 from volplugin.adapters.zipline import load_strategy, read_parameters, run_backtest
 from volplugin.adapters.zipline.run import gallery
@@ -25,6 +27,7 @@ SEEN = Seen()
 
 def initialize(context):
     SEEN.parameters, SEEN.root = read_parameters(), os.environ["ZIPLINE_ROOT"]
+    SEEN.target, SEEN.bundle = SEEN.parameters.target, SEEN.parameters.bundle
 
 def handle_data(context, data):
     order_target_percent(symbol("AAA"), 0.5)
@@ -58,8 +61,6 @@ def test_file_runs_with_all_its_hooks(small, strategy):
 
 
 def load_strategy_globals(strategy):
-    import sys
-
     return sys.modules[f"volplugin_strategy_{strategy.stem}"].SEEN
 
 
@@ -105,6 +106,45 @@ def test_capital_must_be_positive(small, strategy, capital):
 def test_unknown_parameter_is_named(small, strategy):
     with pytest.raises(ParameterError, match="no parameter 'speed'"):
         run_backtest(strategy, small, "2016-03-01", "2016-03-31", parameters={"speed": 3})
+
+
+def test_a_parameter_that_is_not_read_is_named(small, strategy):
+    with pytest.raises(ParameterError, match=r"my_strategy.py does not read band=0.2: leave it out, or use read_"):
+        run_backtest(strategy, small, "2016-03-01", "2016-03-31", parameters={"target": 0.2, "band": 0.2})
+
+
+def buy(context, data):
+    order_target_percent(symbol("AAA"), 0.5)
+
+
+def test_functions_and_modules_run_as_files_do(small, strategy):
+    span = small, "2016-03-01", "2016-03-31"
+    by_file = run_backtest(strategy, *span)
+    module = sys.modules[f"volplugin_strategy_{strategy.stem}"]
+    functions = {"initialize": lambda context: None, "handle_data": buy}
+    for perf in (run_backtest(module, *span), run_backtest(None, *span, **functions)):
+        pd.testing.assert_series_equal(perf["returns"], by_file["returns"])
+
+
+def test_the_bundle_s_own_range_is_the_default(small):
+    perf = run_backtest(bundle=small, end="2015-01-30", initialize=lambda context: None)
+    assert perf.index[0].date() == pd.Timestamp("2015-01-02").date()
+    assert perf.attrs["risk_model"] is None
+    assert perf.attrs["risk_report"] == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "functions", "message"),
+    [
+        (None, {}, "pass a strategy"),
+        ("vol_target", {"initialize": buy}, "pass a strategy"),
+        (None, {"init": buy}, "init is no function of a strategy; pass initialize, handle_data"),
+        (None, {"handle_data": buy}, "no function `initialize"),
+    ],
+)
+def test_a_strategy_is_given_once(small, given, functions, message):
+    with pytest.raises(ParameterError, match=message):
+        run_backtest(given, small, "2016-03-01", "2016-03-31", **functions)
 
 
 def test_gallery_is_found_by_name_and_by_module():

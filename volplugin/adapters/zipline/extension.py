@@ -1,7 +1,7 @@
 """For ``zipline -e volplugin.adapters.zipline.extension``: bundle ``dow30`` and metrics set ``volplugin``.
 
-From ``$ZIPLINE_ROOT/extension.py`` the same takes one line,
-``import volplugin.adapters.zipline.extension``, and works beside bundles and metrics of your own.
+In ``$ZIPLINE_ROOT/extension.py`` one line does the same, beside your own bundles and metrics:
+``import volplugin.adapters.zipline.extension``.
 """
 
 from volplugin._bundles import register_dow30

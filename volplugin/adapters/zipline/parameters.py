@@ -1,46 +1,53 @@
-"""Strategy parameters, given alike by ``zipline -x volplugin.target=0.1 run`` and ``volplugin backtest``."""
+"""Strategy parameters: ``zipline -x volplugin.target=0.1 run``, or options of ``volplugin backtest`` and ``audit``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import zipline
 from zipline.extensions import Namespace
 
+from volplugin.adapters.zipline.targeting import FREQUENCIES
 from volplugin.errors import ParameterError
 
-FREQUENCIES = ("daily", "weekly", "monthly")
-CORRELATIONS = ("default", "rolling")
+UNREAD = "bundle"
+"""Parameter that the run sets by itself, and that a strategy need not read."""
+
+READ = "volplugin_read"
+"""Attribute of ``zipline.extension_args`` with the names that the running strategy has read: it survives a reload of
+this module."""
 
 
 @dataclass(frozen=True)
 class StrategyParameters:
-    """What the strategies of the gallery can be told from outside.
+    """Parameters of a strategy that are set from outside.
+
+    `read_parameters` returns them. Subclasses add a strategy's own parameters, each with a default.
 
     Parameters
     ----------
     target : float, default 0.10
-        Annual volatility to hold.
+        *Annual* volatility to hold, in decimals.
     frequency : {"daily", "weekly", "monthly"}, default "monthly"
         How often to rebalance.
     bundle : str, default "dow30"
-        The bundle the run is made on, whose raw bars the risk model reads.
+        The bundle of the run, whose raw bars the risk model reads.
     store : str, default "pretrained"
-        Folder of vintages trained on one's own prices, or the pretrained ones.
+        Folder of vintages trained on your own prices, or the pretrained ones.
     max_leverage : float, default 1.5
         Largest sum of absolute weights. zipline charges nothing for borrowing.
-    band : float, default 0.0
-        No-trade band around the wanted leverage, as a fraction of it.
-    correlation : {"default", "rolling"}, default "default"
-        The recommended correlation estimator, or the plain rolling one.
+    band : float, default 0.10
+        No-trade band around the wanted leverage, as a fraction of it; 0 for none.
+    correlation : str, default "default"
+        The recommended correlation estimator, or one of `volplugin.risk.defaults.CORRELATIONS`.
 
     Raises
     ------
     ParameterError
-        Naming a parameter outside its domain.
+        If a parameter is outside its domain.
     """
 
     target: float = 0.10
@@ -48,17 +55,26 @@ class StrategyParameters:
     bundle: str = "dow30"
     store: str = "pretrained"
     max_leverage: float = 1.5
-    band: float = 0.0
+    band: float = 0.10
     correlation: str = "default"
 
     def __post_init__(self) -> None:
-        for name, choices in (("frequency", FREQUENCIES), ("correlation", CORRELATIONS)):
-            if getattr(self, name) not in choices:
-                raise ParameterError(f"{name} is {getattr(self, name)!r}; pass one of {', '.join(choices)}")
+        self._check_choice("frequency", FREQUENCIES)
+        if vars(self)["correlation"] != "default":
+            from volplugin.risk.defaults import CORRELATIONS
+
+            self._check_choice("correlation", ("default", *CORRELATIONS))
+
+    def __getattribute__(self, name: str) -> Any:
+        """Return an attribute, and record that the strategy has read this parameter."""
+        value = object.__getattribute__(self, name)
+        if not name.startswith("_"):
+            _names_read().add(name)
+        return value
 
     @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> StrategyParameters:
-        """Build from values that may be strings, as the command line hands them over.
+    def parse(cls, given: Mapping[str, Any]) -> Self:
+        """Build from values that may be strings, as from a command line.
 
         Raises
         ------
@@ -71,24 +87,55 @@ class StrategyParameters:
                 raise ParameterError(f"no parameter {name!r}; there are {', '.join(known)}")
         return cls(**{name: _convert(name, known[name], value) for name, value in given.items()})
 
+    def _check_choice(self, name: str, choices: Any) -> None:
+        value = vars(self)[name]
+        if value not in choices:
+            raise ParameterError(f"{name} is {value!r}; pass one of {', '.join(choices)}")
 
-def read_parameters() -> StrategyParameters:
-    """Parameters of this run: ``-x volplugin.NAME=VALUE`` of zipline, or options of ``volplugin backtest``.
+
+Kind = TypeVar("Kind", bound=StrategyParameters)
+
+
+def read_parameters(kind: type[Kind] = StrategyParameters) -> Kind:  # type: ignore[assignment]
+    """Return the parameters of this run, from any hook of a strategy.
+
+    They come from ``zipline -x volplugin.NAME=VALUE run``, from the options and ``-x NAME=VALUE`` of
+    ``volplugin backtest``, or from ``run_backtest(parameters=...)``. The last two end with an error if ``initialize``
+    does not read a parameter that was given.
+
+    Parameters
+    ----------
+    kind : type, default StrategyParameters
+        `StrategyParameters`, or a frozen dataclass that adds a strategy's own parameters to it.
+
+    Returns
+    -------
+    StrategyParameters
+        Of that kind.
 
     Raises
     ------
     ParameterError
         For an unknown name or a bad value.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from volplugin.adapters.zipline import StrategyParameters, read_parameters
+    >>> @dataclass(frozen=True)
+    ... class Momentum(StrategyParameters):
+    ...     months: int = 12
+    >>> read_parameters(Momentum).months
+    12
     """
-    return StrategyParameters.parse(vars(getattr(zipline.extension_args, "volplugin", Namespace())))
+    return kind.parse(vars(getattr(zipline.extension_args, "volplugin", Namespace())))
 
 
 @contextmanager
 def parameters_set(values: Mapping[str, Any]) -> Iterator[StrategyParameters]:
     """Let `read_parameters` return these values inside the block.
 
-    Names that `StrategyParameters` lacks may be a strategy's own: whoever reads the parameters refuses those
-    that are nobody's.
+    Names that `StrategyParameters` lacks may be a strategy's own: `read_parameters` refuses the unknown ones.
 
     Raises
     ------
@@ -102,6 +149,7 @@ def parameters_set(values: Mapping[str, Any]) -> Iterator[StrategyParameters]:
     for name, value in values.items():
         setattr(namespace, name, value)
     zipline.extension_args.volplugin = namespace
+    _names_read().clear()
     try:
         yield parsed
     finally:
@@ -109,6 +157,27 @@ def parameters_set(values: Mapping[str, Any]) -> Iterator[StrategyParameters]:
             del zipline.extension_args.volplugin
         else:
             zipline.extension_args.volplugin = before
+
+
+def check_all_read(values: Mapping[str, Any], strategy: str) -> None:
+    """Raise if the strategy that just ran ``initialize`` has not read one of the values given.
+
+    Raises
+    ------
+    ParameterError
+        Naming the parameters.
+    """
+    unread = [name for name in values if name not in _names_read() and name != UNREAD]
+    if unread:
+        options = ", ".join(f"{name}={values[name]}" for name in unread)
+        raise ParameterError(
+            f"{strategy} does not read {options}: leave it out, or use read_parameters().{unread[0]} in initialize"
+        )
+
+
+def _names_read() -> set[str]:
+    names: set[str] = vars(zipline.extension_args).setdefault(READ, set())
+    return names
 
 
 def _convert(name: str, kind: type, value: Any) -> Any:

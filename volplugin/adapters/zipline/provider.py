@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,6 +15,7 @@ from zipline.utils.paths import zipline_path
 
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
 from volplugin.adapters.zipline.sessions import completed_session, portal_panel
+from volplugin.adapters.zipline.targeting import TargetingState, hold_target
 from volplugin.data.panel import PricePanel
 from volplugin.errors import (
     AssetMismatchError,
@@ -23,17 +24,18 @@ from volplugin.errors import (
     DataFrequencyError,
     InsufficientHistoryError,
 )
-from volplugin.risk.covariance import CovarianceForecast
+from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.risk.covariance_path import CovarianceArrays
 from volplugin.storage.forecast_cache import ForecastCache
 
 if TYPE_CHECKING:
     from volplugin.correlation.base import CorrelationEstimator
+    from volplugin.portfolio import TrackRecord, VolatilityTarget
     from volplugin.risk.model import RiskModel
 
 
 class RiskProvider:
-    """Forecasts for a running strategy, from completed sessions only.
+    """Forecasts for a running strategy, from completed sessions only; and the orders that hold a volatility target.
 
     Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
     Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
@@ -151,6 +153,58 @@ class RiskProvider:
         found = self.forecast_at(context, completed_session(data), wanted, horizon=horizon, view=view)
         return found.relabel(wanted)
 
+    def target(
+        self,
+        context: Any,
+        data: Any,
+        weights: Weights | Callable[[], Weights],
+        rule: VolatilityTarget | None = None,
+        *,
+        frequency: str = "daily",
+        missing: str = "raise",
+    ) -> pd.Series | None:
+        """Hold a portfolio at its volatility target: forecast, scale, order. Call it at every close.
+
+        At the first call in a day, week or month, and at every close at which the leverage has left the rule's
+        `guard`, it orders the weights, scaled to the target, in place of open orders. Assets held that `weights`
+        does not name are sold. At every close it adds the last session to `track_record`, which the rule's feedback
+        uses. The forecast covers one session, in the view "targeting".
+
+        Parameters
+        ----------
+        context : TradingAlgorithm
+            As handed to the hook.
+        data : zipline.protocol.BarData
+            As handed to the hook.
+        weights : Series or mapping of Equity to weight, or function without arguments that returns one
+            Wanted composition, at any leverage. A function is called at rebalances only.
+        rule : VolatilityTarget, optional
+            ``context.target`` by default.
+        frequency : {"daily", "weekly", "monthly"}, default "daily"
+            How often to rebalance.
+        missing : {"raise", "drop"}, default "raise"
+            What to do if an asset of `weights` has no forecast, or does not trade: raise, or leave it out.
+
+        Returns
+        -------
+        Series or None
+            Weights ordered, by asset; None if nothing was ordered.
+
+        Raises
+        ------
+        ParameterError
+            Without a rule, or for an unknown `frequency` or `missing`.
+        MissingForecastError, InsufficientHistoryError
+            If an asset with a nonzero weight has no forecast, and `missing` is "raise".
+        """
+        return hold_target(
+            self, self._run(context).targeting, context, data, weights, rule, frequency=frequency, missing=missing
+        )
+
+    def track_record(self, context: Any) -> TrackRecord:
+        """Return the track record that `target` writes in this run."""
+        return self._run(context).targeting.record
+
     def forecast_at(
         self,
         context: Any,
@@ -229,9 +283,10 @@ class _Run:
     """One provider within one simulation."""
 
     def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
+        self.targeting = TargetingState()
         self._lookback = model.lookback
-        self._prices = prices
         self._horizon = horizon
+        self._prices = prices
         self._forecaster = model.backtest_forecaster(cache)
 
     def forecast(

@@ -1,130 +1,239 @@
-"""Running a strategy: a file, a module or one of the gallery."""
+"""Run a strategy: a file, a gallery name, a module or functions."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from zipline import run_algorithm
+from zipline.data import bundles
+from zipline.finance import metrics
+from zipline.utils.calendar_utils import get_calendar
 
 import volplugin._gallery
-from volplugin.adapters.zipline.bundles import Date, Environ, check_range, ensure_registered
+from volplugin.adapters.zipline.bundles import Date, Environ, bundle_sessions, check_range, ensure_registered
+from volplugin.adapters.zipline.metrics import AT_REBALANCE, register_metrics
 from volplugin.adapters.zipline.metrics import NAME as METRICS
-from volplugin.adapters.zipline.metrics import register_metrics
-from volplugin.adapters.zipline.parameters import parameters_set
+from volplugin.adapters.zipline.parameters import check_all_read, parameters_set
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import ParameterError
 
+if TYPE_CHECKING:
+    from volplugin.risk.model import RiskModel
+
+Hook = Callable[..., Any]
+Strategy = str | Path | ModuleType | Mapping[str, Hook]
+
 HOOKS = ("initialize", "handle_data", "before_trading_start", "analyze")
-MODEL = "model asked"
 GALLERY = volplugin._gallery.__name__
 
 
+@dataclass
+class StrategyRun:
+    """What a run leaves behind.
+
+    Attributes
+    ----------
+    perf : DataFrame
+        zipline's perf, one row per session.
+    report : dict
+        Scorecard of the run; empty if the run is too short.
+    rule : dict
+        Finite parameters of the strategy's `VolatilityTarget`; empty without one.
+    model : RiskModel, optional
+        Model of the strategy's first provider.
+    """
+
+    perf: pd.DataFrame = field(default_factory=pd.DataFrame)
+    report: dict[str, Any] = field(default_factory=dict)
+    rule: dict[str, Any] = field(default_factory=dict)
+    model: RiskModel | None = None
+
+    def read(self, context: Any) -> None:
+        """Store what only ``context`` has at the end of the run."""
+        provider, rule = provider_of(context), vars(context).get("target")
+        self.report = dict(context.risk_report or {})
+        self.model = None if provider is None else provider.model
+        # By name: in a notebook the class may have been loaded anew since the strategy made its own.
+        if rule is not None and type(rule).__name__ == "VolatilityTarget":
+            self.rule = {name: value for name, value in asdict(rule).items() if _is_limit(value)}
+
+
 def run_backtest(
-    strategy: str | Path,
-    bundle: str,
-    start: Date,
-    end: Date,
+    strategy: Strategy | None = None,
+    bundle: str = "dow30",
+    start: Date | None = None,
+    end: Date | None = None,
     capital: float = 1e6,
     parameters: Mapping[str, Any] | None = None,
     environ: Environ | None = None,
+    **functions: Hook,
 ) -> pd.DataFrame:
     """Run a strategy in zipline's daily mode, with the metrics set ``volplugin`` and no benchmark.
 
     Parameters
     ----------
-    strategy : str or Path
-        A Python file, a gallery name (``vol_target``) or a dotted module name.
-    bundle : str
-        An ingested bundle.
-    start, end : str or Timestamp
-        First and last session, timezone-naive, within the bundle.
+    strategy : str, Path or module, optional
+        A Python file, a gallery name (``vol_target``), or a module or its dotted name. Leave it out to pass functions.
+    bundle : str, default "dow30"
+        An ingested bundle; the run follows its calendar.
+    start, end : str or Timestamp, optional
+        First and last session, timezone-naive, within the bundle; the bundle's own by default.
     capital : float, default 1e6
         Starting capital.
     parameters : mapping, optional
-        Fields of `StrategyParameters`; the bundle is added.
+        Parameters for `read_parameters`; the bundle is added.
     environ : mapping, optional
         Whose ``ZIPLINE_ROOT`` to use; the process's own by default.
+    **functions : callable
+        The strategy's ``initialize`` and, optionally, ``handle_data``, ``before_trading_start`` and ``analyze``.
 
     Returns
     -------
     DataFrame
-        zipline's perf, one row a session. ``perf.attrs["risk_report"]`` holds the scorecard, and
-        ``perf.attrs["risk_model"]`` names the model of the strategy's first provider, None without one.
+        zipline's perf, one row per session. ``perf.attrs["risk_report"]`` holds the scorecard, empty if the run is
+        too short, and ``perf.attrs["risk_model"]`` names the model of the strategy's first provider, None without one.
 
     Raises
     ------
     ParameterError
-        If the strategy cannot be loaded, or a parameter is unknown or out of its domain.
+        If the strategy cannot be loaded, or a parameter is unknown, outside its domain or not read by ``initialize``.
     BundleNotFoundError, BundleRangeError
         If the bundle is not there, or does not hold all the sessions.
     """
+    run = run_strategy(_given(strategy, functions), bundle, start, end, capital, parameters, environ)
+    run.perf.attrs["risk_model"] = None if run.model is None else run.model.description
+    run.perf.attrs["risk_report"] = run.report
+    return run.perf
+
+
+def run_strategy(
+    strategy: Strategy,
+    bundle: str,
+    start: Date | None,
+    end: Date | None,
+    capital: float = 1e6,
+    parameters: Mapping[str, Any] | None = None,
+    environ: Environ | None = None,
+) -> StrategyRun:
+    """Run a strategy as `run_backtest` does, and return its model and rule too."""
     if not capital > 0:
         raise ParameterError(f"capital is {capital}; pass an amount above zero")
+    for name in (METRICS, AT_REBALANCE):  # a module loaded before this one may have registered its own classes
+        metrics.metrics_sets.get(name) and metrics.unregister(name)
     register_metrics()
-    hooks = load_strategy(strategy)
-    with _kept_report(hooks) as report:
-        perf = run_hooks(hooks, bundle, start, end, capital, parameters, environ, METRICS)
-    perf.attrs["risk_model"] = report.pop(MODEL, None)
-    perf.attrs["risk_report"] = dict(report)
-    return perf
+    hooks, run = load_strategy(strategy), StrategyRun()
+    own = hooks.get("analyze")
+
+    def analyze(context: Any, perf: pd.DataFrame) -> None:
+        run.read(context)  # zipline shows the context to `analyze` and drops it
+        if own is not None:
+            own(context, perf)
+
+    named = strategy_name(strategy)
+    run.perf = run_hooks(
+        {**hooks, "analyze": analyze}, bundle, start, end, capital, parameters, environ, METRICS, strategy=named
+    )
+    return run
 
 
 def run_hooks(
-    hooks: Mapping[str, Callable[..., Any]],
+    hooks: Mapping[str, Hook],
     bundle: str,
-    start: Date,
-    end: Date,
+    start: Date | None,
+    end: Date | None,
     capital: float,
     parameters: Mapping[str, Any] | None,
     environ: Environ | None,
     metrics_set: str,
+    *,
+    strategy: str = "the strategy",
+    optional: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Run the hooks of a strategy as `run_backtest` does, with any registered metrics set."""
-    with (
-        warnings.catch_warnings(),
-        zipline_root(environ),
-        parameters_set({**(parameters or {}), "bundle": bundle}),
-    ):
+    """Run the hooks of a strategy as `run_backtest` does, with any registered metrics set.
+
+    The strategy need not read the parameters that `optional` names.
+    """
+    given = {**(parameters or {}), "bundle": bundle}
+
+    def initialize(context: Any) -> None:
+        hooks["initialize"](context)
+        check_all_read({name: value for name, value in given.items() if name not in optional}, strategy)
+
+    with warnings.catch_warnings(), zipline_root(environ), parameters_set(given):
         # zipline's own use of pandas in its weekly rules.
         warnings.filterwarnings("ignore", "Series.view is deprecated", FutureWarning, r"zipline\.utils\.events")
         ensure_registered(bundle)
-        check_range(bundle, start, end)
+        sessions = bundle_sessions(bundle) if start is None or end is None else []
+        begin = pd.Timestamp(sessions[0] if start is None else start)
+        last = pd.Timestamp(sessions[-1] if end is None else end)
+        check_range(bundle, begin, last)
         return run_algorithm(
-            start=pd.Timestamp(start),
-            end=pd.Timestamp(end),
+            start=begin,
+            end=last,
             capital_base=capital,
             bundle=bundle,
             metrics_set=metrics_set,
-            **hooks,
+            trading_calendar=get_calendar(bundles.bundles[bundle].calendar_name),
+            **{**hooks, "initialize": initialize},
         )
 
 
-def load_strategy(strategy: str | Path) -> dict[str, Callable[..., Any]]:
+def strategy_name(strategy: Strategy) -> str:
+    """Return the name of a strategy for messages and reports."""
+    if isinstance(strategy, Mapping):
+        return str(getattr(strategy.get("initialize"), "__name__", "the strategy"))
+    return strategy.__name__ if isinstance(strategy, ModuleType) else str(strategy)
+
+
+def _is_limit(value: Any) -> bool:
+    return isinstance(value, float | int) and math.isfinite(value)
+
+
+def _given(strategy: Strategy | None, functions: Mapping[str, Hook]) -> Strategy:
+    unknown = [name for name in functions if name not in HOOKS]
+    if unknown:
+        raise ParameterError(f"{unknown[0]} is no function of a strategy; pass {', '.join(HOOKS)}")
+    if (strategy is None) == (not functions):
+        raise ParameterError("pass a strategy (file, gallery name or module) or its functions (initialize=...)")
+    return functions if strategy is None else strategy
+
+
+def load_strategy(strategy: Strategy) -> dict[str, Hook]:
     """Load the hooks of a strategy: ``initialize`` and whichever of the others it defines.
+
+    Parameters
+    ----------
+    strategy : str, Path, module or mapping of name to function
+        A Python file, a gallery name, a module or its dotted name, or the functions.
 
     Raises
     ------
     ParameterError
         If there is no such file or module, it is not valid Python, or it lacks ``initialize``.
     """
-    module = _module(strategy)
-    hooks = {name: getattr(module, name) for name in HOOKS if callable(getattr(module, name, None))}
+    functions: Mapping[str, Any] = strategy if isinstance(strategy, Mapping) else vars(_module(strategy))
+    hooks = {name: functions[name] for name in HOOKS if callable(functions.get(name))}
     if "initialize" not in hooks:
-        raise ParameterError(f"{strategy}: no function `initialize(context)`; a zipline strategy begins there")
+        name = strategy_name(strategy)
+        raise ParameterError(f"{name}: no function `initialize(context)`; a zipline strategy begins there")
     return hooks
 
 
-def _module(strategy: str | Path) -> ModuleType:
+def _module(strategy: str | Path | ModuleType) -> ModuleType:
+    if isinstance(strategy, ModuleType):
+        return strategy
     path = Path(strategy)
     if path.suffix == ".py":
         return _execute(path)
@@ -182,20 +291,3 @@ def _set_root(root: str | None) -> None:
         os.environ.pop("ZIPLINE_ROOT", None)
     else:
         os.environ["ZIPLINE_ROOT"] = root
-
-
-@contextmanager
-def _kept_report(hooks: dict[str, Callable[..., Any]]) -> Iterator[dict[str, Any]]:
-    """Catch ``context.risk_report`` and the model that was asked, which zipline shows to ``analyze`` and then drops."""
-    report: dict[str, Any] = {}
-    own = hooks.get("analyze")
-
-    def analyze(context: Any, perf: pd.DataFrame) -> None:
-        report.update(context.risk_report or {})
-        provider = provider_of(context)
-        report[MODEL] = None if provider is None else provider.model.description
-        if own is not None:
-            own(context, perf)
-
-    hooks["analyze"] = analyze
-    yield report

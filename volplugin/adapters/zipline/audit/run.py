@@ -86,7 +86,8 @@ def record(job: Job) -> Record:
         try:
             hooks = recorder.wrap(load_strategy(job.strategy))
             report_native_readers()  # of what the strategy imported
-            run_hooks(hooks, job.bundle, job.start, job.end, job.capital, job.parameters, environ, metrics)
+            span = job.bundle, job.start, job.end
+            run_hooks(hooks, *span, job.capital, job.parameters, environ, metrics, optional=("store",))
         except EnoughSeenError:
             pass
         except Exception as problem:  # whatever a strategy may raise is the audit's to report

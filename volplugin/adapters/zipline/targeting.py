@@ -1,0 +1,147 @@
+"""One step of volatility targeting in a running strategy: forecast, scale, order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from zipline.api import cancel_order, get_open_orders, order_target_percent
+
+from volplugin.adapters.zipline.sessions import completed_session, running_algorithm
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.portfolio import TrackRecord, VolatilityTarget
+from volplugin.portfolio.defaults import TARGETING_HORIZON, TARGETING_VIEW
+from volplugin.risk.covariance import CovarianceForecast, Weights
+
+if TYPE_CHECKING:
+    from volplugin.adapters.zipline.provider import RiskProvider
+
+LOG = logging.getLogger(__name__)
+
+FREQUENCIES = {"daily": "D", "weekly": "W", "monthly": "M"}
+"""Calendars of rebalances, and the periods at whose first session they rebalance."""
+
+MISSING = ("raise", "drop")
+
+
+class TargetingState:
+    """Track record and calendar of rebalances of one run.
+
+    Attributes
+    ----------
+    record : TrackRecord
+        Predicted volatility and return of the portfolio held.
+    """
+
+    def __init__(self) -> None:
+        self.record = TrackRecord()
+        self._closed: tuple[pd.Timestamp, float] | None = None
+        self._rebalanced: tuple[str, Any] | None = None
+
+    def observe(self, session: pd.Timestamp, value: float) -> None:
+        """Add the return since the last close, if that was the close of the session before."""
+        before, self._closed = self._closed, (session, value)
+        if before is None or before[0] == session:
+            return
+        calendar = running_algorithm().trading_calendar
+        if calendar.previous_session(session) == before[0]:
+            self.record.observe(value / before[1] - 1)
+        else:
+            self.record.expect(float("nan"))
+
+    def is_due(self, session: pd.Timestamp, frequency: str) -> bool:
+        """Whether no rebalance was made yet in this session's day, week or month."""
+        return self._rebalanced != (frequency, session.to_period(FREQUENCIES[frequency]))
+
+    def rebalanced(self, session: pd.Timestamp, frequency: str) -> None:
+        """Store that a rebalance was made."""
+        self._rebalanced = frequency, session.to_period(FREQUENCIES[frequency])
+
+
+def hold_target(
+    provider: RiskProvider,
+    state: TargetingState,
+    context: Any,
+    data: Any,
+    weights: Weights | Callable[[], Weights],
+    rule: VolatilityTarget | None,
+    frequency: str,
+    missing: str,
+) -> pd.Series | None:
+    """Make the step that `RiskProvider.target` documents."""
+    rule = _checked(context, rule, frequency, missing)
+    session, held = completed_session(data), context.portfolio.current_portfolio_weights
+    state.observe(session, context.portfolio.portfolio_value)
+    # An order fills at the next close: the portfolio held now is the one that goes through the next session.
+    own = _forecast(provider, context, data, held.index)
+    known = held if own is None else held[held.index.isin(own.assets)]
+    if own is not None:
+        state.record.expect(own.portfolio_volatility(known))
+    record = state.record.frame
+    is_early = own is not None and rule.needs_rebalance(known, own, held, record)
+    if not (is_early or state.is_due(session, frequency)):
+        return None
+    wanted = pd.Series(weights() if callable(weights) else weights, dtype=float)
+    if missing == "drop":
+        wanted = wanted[[data.can_trade(asset) for asset in wanted.index]]
+    forecast = _forecast(provider, context, data, wanted.index.union(held.index, sort=False), missing)
+    if forecast is None:
+        return None
+    if missing == "drop":
+        wanted = _known(wanted, forecast)
+    scaled = rule.scale(wanted, forecast, current=held, track_record=record)
+    scaled = scaled.reindex(scaled.index.union(held.index, sort=False), fill_value=0.0)
+    _order(data, scaled)
+    state.rebalanced(session, frequency)
+    return scaled
+
+
+def _checked(context: Any, rule: VolatilityTarget | None, frequency: str, missing: str) -> VolatilityTarget:
+    for name, value, choices in (("frequency", frequency, FREQUENCIES), ("missing", missing, MISSING)):
+        if value not in choices:
+            raise ParameterError(f"{name} is {value!r}; pass one of {', '.join(choices)}")
+    found: Any = getattr(context, "target", None) if rule is None else rule
+    if found is None or not hasattr(found, "needs_rebalance"):
+        raise ParameterError("no VolatilityTarget: pass rule=VolatilityTarget(0.10), or store it as context.target")
+    if getattr(context, "target", None) is None:
+        context.target = found  # where the metrics set reads it
+    target: VolatilityTarget = found
+    return target
+
+
+def _forecast(
+    provider: RiskProvider, context: Any, data: Any, assets: Iterable[Any], missing: str = "drop"
+) -> CovarianceForecast | None:
+    """Forecast for targeting; None without assets, or if none of them can be forecast and `missing` is "drop"."""
+    wanted = list(assets)
+    if not wanted:
+        return None
+    try:
+        return provider.forecast(context, data, wanted, horizon=TARGETING_HORIZON, view=TARGETING_VIEW)
+    except InsufficientHistoryError:
+        if missing == "raise":
+            raise
+        return None
+
+
+def _known(wanted: pd.Series, forecast: CovarianceForecast) -> pd.Series:
+    """Weights of the assets with a forecast; logs the others."""
+    has_forecast = wanted.index.isin(forecast.assets)
+    lacking = [asset.symbol for asset in wanted.index[~has_forecast & wanted.ne(0).to_numpy()]]
+    if lacking:
+        LOG.info("%s: no forecast for %s; dropped from the weights", forecast.asof.date(), ", ".join(lacking))
+    return wanted[has_forecast]
+
+
+def _order(data: Any, weights: pd.Series) -> None:
+    """Order the weights of all tradable assets, in place of their open orders."""
+    pending = get_open_orders()
+    for asset, weight in weights.items():
+        if not data.can_trade(asset):
+            continue
+        # An open order would come on top of the new one: sold twice is short.
+        for order in pending.get(asset, []):
+            cancel_order(order)
+        order_target_percent(asset, weight)
