@@ -11,19 +11,12 @@ import pandas as pd
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError
 from volplugin.evaluation.calibration import by_forecast_decile, calibration_summary, calibration_table
+from volplugin.evaluation.components import component_scores, seed_spread
 from volplugin.evaluation.equal_weight import Portfolios
 from volplugin.evaluation.hypothesis_tests import diebold_mariano
 from volplugin.evaluation.losses import PROXY_CALIBRATION_END, qlike, realized_variance
-from volplugin.evaluation.model_comparison import (
-    BENCHMARKS,
-    EvaluationSample,
-    VolatilityScores,
-    component_scores,
-    nested,
-    rank,
-    scored_samples,
-    seed_spread,
-)
+from volplugin.evaluation.model_comparison import BENCHMARKS, VolatilityScores, nested, rank
+from volplugin.evaluation.sample import EvaluationSample, scored_samples
 
 
 @dataclass(frozen=True, eq=False)

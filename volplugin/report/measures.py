@@ -12,8 +12,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.calibration import rolling_bias, sampling_band
-from volplugin.evaluation.hypothesis_tests import value_at_risk
+from volplugin.evaluation import rolling_bias, sampling_band, value_at_risk
 from volplugin.evaluation.stress_periods import stress_within
 from volplugin.report.result import BacktestResult
 from volplugin.units import annualize, deannualize

@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from volplugin.errors import ParameterError
+from volplugin.evaluation.constants import MONTH_SESSIONS
 from volplugin.evaluation.covariance.sample import EvaluationSample
 from volplugin.evaluation.covariance.test_portfolios import TestPortfolios
+from volplugin.evaluation.forecasts import by_phase
 from volplugin.evaluation.losses import qlike
 from volplugin.units import annualize
-
-MONTH = 21
-"""Sessions of a window."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,22 +47,24 @@ def rolling_deviation(score: np.ndarray, places: np.ndarray) -> Windows:
     ----------
     Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes.
     """
-    origins, horizon, portfolios = score.shape
+    origins, _, portfolios = score.shape
     deviation, count = np.zeros((origins, portfolios)), np.zeros((origins, portfolios))
-    for phase in np.unique(places % horizon):
-        rows = np.flatnonzero(places % horizon == phase)
-        days = (places[rows] - places[rows[0]])[:, None] + np.arange(horizon)
-        series = np.full((int(days[-1, -1]) + MONTH, portfolios), np.nan)
-        series[days] = score[rows]
-        away = np.abs(_window_std(series) - 1)[days]
-        deviation[rows] = np.nansum(away, axis=1)
-        count[rows] = np.isfinite(away).sum(axis=1)
+    for rows, days, series in by_phase(score, places):
+        distance = np.abs(_window_std(series) - 1)[days]
+        deviation[rows] = np.nansum(distance, axis=1)
+        count[rows] = np.isfinite(distance).sum(axis=1)
     return Windows(deviation, count)
 
 
 def _window_std(series: np.ndarray) -> np.ndarray:
-    """Sample standard deviation of the `MONTH` rows from each row on; NaN where one is missing or beyond the end."""
-    return pd.DataFrame(series).rolling(MONTH, min_periods=MONTH).std().shift(1 - MONTH).to_numpy()
+    """Sample standard deviation of the 21 rows from each row on; NaN where one is missing or beyond the end."""
+    return (
+        pd.DataFrame(series)
+        .rolling(MONTH_SESSIONS, min_periods=MONTH_SESSIONS)
+        .std()
+        .shift(1 - MONTH_SESSIONS)
+        .to_numpy()
+    )
 
 
 BLOCK = 256

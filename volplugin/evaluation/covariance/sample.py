@@ -11,7 +11,7 @@ import pandas as pd
 from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
 from volplugin.evaluation.covariance.path import CovariancePath
-from volplugin.evaluation.forecasts import ReturnKind
+from volplugin.evaluation.forecasts import ReturnKind, returns_after
 
 FEWEST_ASSETS = 2
 """Assets below which an origin is not judged."""
@@ -80,7 +80,7 @@ def evaluation_sample(
     if len(assets) < FEWEST_ASSETS:
         raise AssetMismatchError(f"{', '.join(paths)} and the panel have {len(assets)} assets in common")
     places = panel.sessions.get_indexer(origins)
-    returns = _returns_after(panel.returns[assets].to_numpy(), places, horizon)
+    returns = returns_after(panel.returns[assets].to_numpy(), places, horizon)
     if kind == "simple":
         returns = np.expm1(returns)
     complete = np.isfinite(returns).all(axis=1)
@@ -94,9 +94,3 @@ def evaluation_sample(
     left_out = int((np.logical_or.reduce(known) & ~(here & rows[:, None])).sum())
     returns = np.where(here[:, None, :], returns, 0.0)
     return EvaluationSample(origins[rows], places[rows], assets, here[rows], returns[rows], left_out)
-
-
-def _returns_after(returns: np.ndarray, places: np.ndarray, horizon: int) -> np.ndarray:
-    """Rows after each place, NaN beyond the end."""
-    beyond = np.full((horizon, returns.shape[1]), np.nan)
-    return np.concatenate([returns, beyond])[places[:, None] + np.arange(1, horizon + 1)]
