@@ -132,13 +132,13 @@ def mrad_and_q_bands(sigma: np.ndarray, dof: float, level: float = 0.95, reps: i
 
     def both(z: np.ndarray) -> np.ndarray:
         squares = np.maximum(z**2, floor)
-        return np.column_stack([_mrad(z), (squares - np.log(squares)).mean(axis=1)])
+        return np.column_stack([mrad_of_rows(z), (squares - np.log(squares)).mean(axis=1)])
 
     found = np.quantile(_simulate(len(sigma), dof, reps, both), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Band(*found[:, 0].tolist()), Band(*found[:, 1].tolist())
 
 
-def _mrad(z: np.ndarray) -> np.ndarray:
+def mrad_of_rows(z: np.ndarray) -> np.ndarray:
     """Mean distance from 1 of the standard deviation of each window, for many series at once."""
     window = MONTH_SESSIONS
     if z.shape[1] < window:
