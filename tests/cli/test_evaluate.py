@@ -32,7 +32,7 @@ def test_it_prints_the_answer_and_the_tables(first):
         "has the lowest QLIKE",
         "QLIKE lower by (%) than",
         "Mincer-Zarnowitz",
-        "of the equal-weight book",
+        "of the equal-weight portfolio",
         "LSTM + rolling correlation",
     ):
         assert output in result.stdout

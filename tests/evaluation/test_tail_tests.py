@@ -101,9 +101,9 @@ def test_historical_limits_use_the_last_1260_earlier_sessions_alone(random):
     z = (returns / sigma).to_numpy()
     limit = value_at_risk(returns, sigma, 0.05, "historical")
     shortfall = expected_shortfall(returns, sigma, 0.05, "historical")
-    assert limit[:500].isna().all()
-    assert shortfall[:500].isna().all()
-    for row, first in ((500, 0), (900, 0), (1600, 340)):
+    assert limit[:250].isna().all()
+    assert shortfall[:250].isna().all()
+    for row, first in ((250, 0), (900, 0), (1600, 340)):
         window = z[first:row]
         quantile = np.quantile(window, 0.05)
         assert limit[row] == pytest.approx(0.01 * quantile, rel=1e-12)

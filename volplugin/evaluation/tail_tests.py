@@ -20,7 +20,6 @@ from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.inputs import aligned, check_tail, exceedance_flags
 from volplugin.risk.tail_risk import (
     HISTORY_SESSIONS,
-    MIN_HISTORY_SESSIONS,
     STUDENT_DOF,
     TailMethod,
     loss_quantile,
@@ -30,6 +29,8 @@ from volplugin.risk.tail_risk import (
 Values = TypeVar("Values", pd.Series, pd.DataFrame)
 
 SIMULATIONS = 2000
+HISTORY_START = 250
+"""Earlier sessions that a historical limit needs in a backtest; a forecast of today asks for 500."""
 LAGGED = 4
 """Earlier exceedances in the dynamic quantile test."""
 
@@ -85,7 +86,7 @@ def value_at_risk(
     volatility: Values,
     level: float,
     method: TailMethod = "gaussian",
-    minimum: int = MIN_HISTORY_SESSIONS,
+    minimum: int = HISTORY_START,
     dof: float = STUDENT_DOF,
 ) -> Values:
     """Return that is undercut on a fraction `level` of sessions, if the forecasts are right.
@@ -99,7 +100,7 @@ def value_at_risk(
     method : {"gaussian", "student", "historical"}
         Quantile of the normal law, of Student's t, or of the last 1,260 standardised returns of *earlier* sessions
         (filtered historical simulation).
-    minimum : int, default 500
+    minimum : int, default 250
         Earlier sessions that the historical quantile needs; NaN before.
     dof : float, default 6
         Degrees of freedom of Student's t.
@@ -121,7 +122,7 @@ def expected_shortfall(
     volatility: pd.Series,
     level: float,
     method: TailMethod = "gaussian",
-    minimum: int = MIN_HISTORY_SESSIONS,
+    minimum: int = HISTORY_START,
     dof: float = STUDENT_DOF,
 ) -> pd.Series:
     """Mean return on the sessions that undercut `value_at_risk`, if the forecasts are right.
