@@ -36,7 +36,6 @@ from volplugin.evaluation import (
     coverage,
     dynamic_quantile,
     fit_dof,
-    model_confidence_set,
     qlike,
     sampling_band,
 )
@@ -175,9 +174,8 @@ def losses(sample: SimulatedForecasts, horizon: int, seeds: list[int]) -> Reject
             mean_test(gap, horizon) < 0.05,
             old_mean_test(gap, horizon) < 0.05,
         )
-        frames = [pd.DataFrame(loss[:, row].T) for row in range(len(seeds))]
-        now = np.array([model_confidence_set(frame, horizon, reps=400).min() < 0.10 for frame in frames])
-        old = [old_set(frame, horizon, s) for frame, s in zip(frames, seeds, strict=True) if s < OLD_SETS]
+        now = smallest_set_pvalue(loss, horizon) < 0.10
+        old = [old_set(loss[:, row].T, horizon, seed) for row, seed in enumerate(seeds) if seed < OLD_SETS]
         yield ("model confidence set (90%)", horizon, case), now, np.array(old, dtype=bool)
     if horizon == 1:
         gap = qlike(sample.outcome, sample.variance) - qlike(sample.outcome, ewma94(sample.returns))
@@ -190,11 +188,27 @@ def losses(sample: SimulatedForecasts, horizon: int, seeds: list[int]) -> Reject
         )
 
 
-def old_set(frame: pd.DataFrame, horizon: int, seed: int) -> bool:
+def smallest_set_pvalue(loss: np.ndarray, horizon: int, reps: int = 400) -> np.ndarray:
+    """P-value of the first model that `model_confidence_set` removes, of losses models x simulations x sessions."""
+    models, simulations, sessions = loss.shape
+    degrees = smoothing_degrees(sessions, horizon)
+    averages = cosine_averages(loss.transpose(2, 0, 1).reshape(sessions, -1), degrees)
+    averages = averages.reshape(degrees, models, simulations)
+    normal = np.random.default_rng(0).standard_normal((reps, 1 + degrees, degrees))
+    first, second = np.triu_indices(models, 1)
+    means = np.sqrt(sessions) * loss.mean(axis=2)
+    gap = averages[:, first] - averages[:, second]
+    statistic = np.abs((means[first] - means[second]) / np.sqrt((gap**2).mean(axis=0))).max(axis=0)
+    drawn = np.tensordot(normal, gap, axes=1) / np.sqrt(degrees)
+    largest = np.abs(drawn[:, 0] / np.sqrt((drawn[:, 1:] ** 2).mean(axis=1))).max(axis=1)
+    return np.asarray((largest >= statistic).mean(axis=0))
+
+
+def old_set(losses: np.ndarray, horizon: int, seed: int) -> bool:
     """Whether the former confidence set lacks a model."""
     from arch.bootstrap import MCS
 
-    found = MCS(frame, size=0.1, reps=200, block_size=old_lags(horizon, len(frame)), method="R", seed=seed)
+    found = MCS(losses, size=0.1, reps=200, block_size=old_lags(horizon, len(losses)), method="R", seed=seed)
     found.compute()
     return bool(found.pvalues["Pvalue"].min() < 0.10)
 

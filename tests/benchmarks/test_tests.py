@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from volplugin.evaluation import diebold_mariano, fissler_ziegel, level_test, mincer_zarnowitz, mrad
+from volplugin.evaluation import (
+    diebold_mariano,
+    fissler_ziegel,
+    level_test,
+    mincer_zarnowitz,
+    model_confidence_set,
+    mrad,
+)
 from volplugin.evaluation.bands import mrad_of_rows
 from volplugin.evaluation.simulation import simulate_garch_t
 
@@ -29,6 +36,15 @@ def test_p_values_of_many_series_are_those_of_each(script, horizon):
         assert scores[row] == pytest.approx(mincer_zarnowitz(y, f, horizon).pvalue, rel=1e-6)
         other = pd.Series(sample.variance[::-1][row]) / f
         assert gaps[row] == pytest.approx(diebold_mariano(one, other, horizon).pvalue, rel=1e-8)
+
+
+def test_confidence_sets_of_many_series_are_those_of_each(script):
+    loss = simulate_garch_t(range(3), 400, 5).outcome[:, None] * np.array([1.0, 1.05, 1.1])[None, :, None] * 1e4
+    loss = (loss * np.random.default_rng(0).random(loss.shape)).transpose(1, 0, 2)
+    found = script.smallest_set_pvalue(loss, 5)
+    for row in range(3):
+        alone = model_confidence_set(pd.DataFrame(loss[:, row].T), 5, reps=400)
+        assert found[row] == pytest.approx(alone.min())
 
 
 def test_losses_and_windows_of_many_series_are_those_of_each(script):
