@@ -30,25 +30,25 @@ class VolatilityScores:
     ----------
     table : DataFrame, index (horizon, model)
         ``qlike`` (against squared returns), ``qlike_range`` (against the scaled range proxy), ``mse`` (of
-        daily variances), ``log_likelihood`` (mean Gaussian log density of the daily returns over the standing
+        daily variances), ``log_likelihood`` (mean Gaussian log density of the daily returns over the forecast in
         forecast), per benchmark ``below_NAME`` and ``below_NAME_range`` (percent by which QLIKE is lower)
         and ``dm_NAME`` (Diebold-Mariano t, negative where better), ``mean_forecast`` (daily variance),
         ``mz_intercept`` (daily variance), ``mz_slope`` and ``mz_pvalue`` (weighted Mincer-Zarnowitz over all
         stock-days), ``level_ratio`` (mean realised over forecast variance) and ``level_t`` (that it is one),
         ``mcs_pvalue`` (at least 0.10: in the 90% model confidence set), ``origins`` and ``stock_days``.
-    by_year : DataFrame, index (horizon, model), one column a year
+    by_year : DataFrame, index (horizon, model), one column per year
         Mean QLIKE against squared returns of the origins of the year.
-    by_stress : DataFrame, index (horizon, model), one column a stress period within the span
-        The same of its origins; the dates are in `periods.STRESS`.
+    by_stress : DataFrame, index (horizon, model), one column per stress period within the span
+        The same of its origins; the dates are in `STRESS`.
     losses : DataFrame of shape (n_origins, n_models * n_horizons), columns (model, horizon)
         Cross-sectional mean QLIKE against squared returns.
     left_out : Series by horizon
         Stock-days with an outcome that some models, but not all, had a forecast for.
     benchmarks : tuple of str
-        Those among the models.
-    by_stock : DataFrame, index (horizon, model), one column an asset
+        Benchmarks among the models.
+    by_stock : DataFrame, index (horizon, model), one column per asset
         Mean QLIKE against squared returns of the asset's stock-days; NaN where it has none.
-    bias_by_stock : DataFrame, index (horizon, model), one column an asset
+    bias_by_stock : DataFrame, index (horizon, model), one column per asset
         Root of the mean realised over forecast variance: above 1 risk was under-predicted.
     """
 
@@ -125,7 +125,7 @@ def _number(value: Any) -> Any:
 
 
 BENCHMARKS = ("EWMA94", "HAR", "GJR", "HAR-own")
-"""Names under which models count as benchmarks, where they are among those judged."""
+"""Names of the models that others are compared with, where they are evaluated."""
 
 
 def volatility_scorecard(

@@ -1,4 +1,4 @@
-"""The judge of forecast covariances: likelihood, calibration, and the risk of many books."""
+"""Evaluation of forecast covariances: likelihood, calibration, and the risk of many portfolios."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def evaluate_covariance_forecasts(
     reps: int = 1000,
     seed: int = 0,
 ) -> CovarianceScores:
-    """Judge forecast covariances on the same origins, assets, returns and books.
+    """Evaluate forecast covariances on the same origins, assets, returns and portfolios.
 
-    Every origin is judged by the daily returns of the `horizon` sessions after it, over which its forecast stands
-    and each book's weights are restored to those at the origin. Forecasts renewed every `horizon` sessions can
+    Every origin is evaluated by the daily returns of the `horizon` sessions after it; each portfolio is rebalanced
+    every session to its weights at the origin. Forecasts renewed every `horizon` sessions can
     be renewed on `horizon` different days; each origin belongs to one of these phases, so that means over all
     origins are means over all phases.
 
@@ -82,12 +82,12 @@ def evaluate_covariance_forecasts(
     kind : {"simple", "log"}, default "simple"
         Of the returns.
     random : int, default 60
-        Random long-only books, and random dollar-neutral ones.
+        Random long-only portfolios, and random dollar-neutral ones.
     reps : int, default 1000
         Samples of the stationary bootstrap. The mean block length is selected from the log-likelihoods by the rule of
         Politis and White (2004), and is at least two horizons.
     seed : int, default 0
-        Of the books and of the bootstrap.
+        Of the portfolios and of the bootstrap.
 
     Raises
     ------

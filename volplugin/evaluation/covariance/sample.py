@@ -1,4 +1,4 @@
-"""What every covariance model is judged on: the same origins, assets and returns for all of them."""
+"""The sample of a covariance evaluation: the same origins, assets and returns for all models."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from volplugin.errors import AssetMismatchError, InsufficientHistoryError, Param
 from volplugin.evaluation.covariance.path import CovariancePath
 from volplugin.evaluation.forecasts import ReturnKind, returns_after
 
-FEWEST_ASSETS = 2
-"""Assets below which an origin is not judged."""
+MIN_ASSETS = 2
+"""Fewest assets of an origin that is evaluated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +51,17 @@ class EvaluationSample:
 def evaluation_sample(
     paths: Mapping[str, CovariancePath], panel: PricePanel, horizon: int, kind: ReturnKind = "simple"
 ) -> EvaluationSample:
-    """Find what all paths have in common and what came true.
+    """Select the origins and assets that all paths have, with the returns that followed.
 
     Parameters
     ----------
     paths : mapping of model name to CovariancePath
     panel : PricePanel
-        Prices through the last origin's horizon; origins whose outcome is not complete are not judged.
+        Prices through the last origin's horizon; origins whose outcome is not complete are left out.
     horizon : int
         Sessions that each forecast covers.
     kind : {"simple", "log"}, default "simple"
-        Of the returns; a book's return is a weighted mean of simple ones.
+        Of the returns; a portfolio's return is a weighted mean of simple ones.
 
     Raises
     ------
@@ -71,13 +71,13 @@ def evaluation_sample(
         If no origin common to all has a forecast and an outcome of two assets.
     """
     if not paths:
-        raise ParameterError("nothing to judge: pass at least one path of covariances")
+        raise ParameterError("nothing to evaluate: pass at least one path of covariances")
     if horizon < 1 or kind not in ("simple", "log"):
         raise ParameterError(f"horizon is {horizon}, kind {kind!r}; pass sessions from 1 on, and 'simple' or 'log'")
     assets, origins = panel.assets, panel.sessions
     for path in paths.values():
         assets, origins = assets[assets.isin(path.assets)], origins[origins.isin(path.origins)]
-    if len(assets) < FEWEST_ASSETS:
+    if len(assets) < MIN_ASSETS:
         raise AssetMismatchError(f"{', '.join(paths)} and the panel have {len(assets)} assets in common")
     places = panel.sessions.get_indexer(origins)
     returns = returns_after(panel.returns[assets].to_numpy(), places, horizon)
@@ -86,7 +86,7 @@ def evaluation_sample(
     complete = np.isfinite(returns).all(axis=1)
     known = [path.known(origins, assets) & complete for path in paths.values()]
     here = np.logical_and.reduce(known)
-    rows = here.sum(axis=1) >= FEWEST_ASSETS
+    rows = here.sum(axis=1) >= MIN_ASSETS
     if not rows.any():
         raise InsufficientHistoryError(
             f"no origin has forecasts of {', '.join(paths)} and all {horizon} returns after it, for two assets"
