@@ -57,7 +57,7 @@ HORIZONS = (1, 5, 21)
 PERSISTENCE = {"independent": 0.0, "persistent": 0.98}
 TOO_HIGH = 1.1
 """Factor of the biased volatility forecast."""
-OLD_SETS, DYNAMIC = 50, 250
+OLD_SETS, DYNAMIC = 50, 500
 """Simulations of the former confidence set and of the dynamic quantile test, which are slow."""
 CHUNK = 250
 """Simulations in memory at once."""

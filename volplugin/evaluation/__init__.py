@@ -44,6 +44,7 @@ from volplugin.evaluation.portfolio import (
 )
 from volplugin.evaluation.sample import EvaluationSample, scored_samples
 from volplugin.evaluation.stress_periods import STRESS, mean_by_stress, mean_by_year, stress_within
+from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
 from volplugin.evaluation.tail_tests import (
     Coverage,
     DynamicQuantile,
@@ -51,9 +52,7 @@ from volplugin.evaluation.tail_tests import (
     acerbi_szekely,
     coverage,
     dynamic_quantile,
-    expected_shortfall,
     fissler_ziegel,
-    value_at_risk,
 )
 from volplugin.evaluation.volatility import VolatilityEvaluation, evaluate_volatility_forecasts
 

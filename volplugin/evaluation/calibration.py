@@ -17,7 +17,8 @@ from volplugin.evaluation.long_run import combine_pvalues
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
 from volplugin.evaluation.sample import EvaluationSample
-from volplugin.evaluation.tail_tests import coverage, value_at_risk
+from volplugin.evaluation.tail_limits import value_at_risk
+from volplugin.evaluation.tail_tests import coverage
 from volplugin.risk.tail_risk import TailMethod
 from volplugin.units import annualize
 

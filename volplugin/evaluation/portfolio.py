@@ -22,13 +22,8 @@ from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnow
 from volplugin.evaluation.inputs import aligned
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
-from volplugin.evaluation.tail_tests import (
-    acerbi_szekely,
-    coverage,
-    dynamic_quantile,
-    expected_shortfall,
-    value_at_risk,
-)
+from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
+from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
 from volplugin.risk.tail_risk import TailMethod
 from volplugin.units import annualize, deannualize
 
