@@ -46,6 +46,7 @@ NAMES = {
     "judge_covariances": "evaluate_covariance_forecasts",
     "judge_forecasts": "evaluate_volatility_forecasts",
     "load_walk": "load_walk_forward",
+    "standing_bias": "horizon_scores",
     "verdict_table": "calibration_table",
 }
 """Former class and function names and what they are called now."""

@@ -32,7 +32,7 @@ def test_it_prints_the_answer_and_the_tables(first):
         "has the lowest QLIKE",
         "QLIKE lower by (%) than",
         "Mincer-Zarnowitz",
-        "of the equal-weight book",
+        "of the equal-weight portfolio",
         "LSTM + rolling correlation",
     ):
         assert output in result.stdout
@@ -55,7 +55,7 @@ def test_a_second_run_finds_the_forecasts_and_prints_the_same(first, judge):
     assert again.stdout == first[0].stdout
     assert f"found in {out / 'forecasts'}" in again.stderr
     assert "forecasts of LSTM, HAR, EWMA94" in again.stderr
-    assert "the book by LSTM, LSTM + rolling correlation, EWMA94" in again.stderr
+    assert "equal weight by LSTM, LSTM + rolling correlation, EWMA94" in again.stderr
 
 
 def test_wrong_models_and_horizons_are_named_before_anything_is_done(home):

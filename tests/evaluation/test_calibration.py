@@ -4,26 +4,61 @@ import pytest
 from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation import bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.calibration import sampling_band
+from volplugin.evaluation import bias_statistic, fit_dof, mrad, q_statistic, rolling_bias, sampling_band
+from volplugin.evaluation.bands import mrad_and_q_bands
 
 
-def test_bias_statistic_is_the_sample_standard_deviation_with_the_exact_band():
+def test_bias_statistic_is_the_sample_standard_deviation():
     z = pd.Series(np.random.default_rng(0).standard_normal(500) * 1.2)
     z[4] = np.nan
     found = bias_statistic(z)
     assert found.value == pytest.approx(stats.tstd(z.dropna()))
-    # The same interval as a confidence interval of a variance, inverted.
-    assert found.lower == pytest.approx(np.sqrt(stats.chi2(498).ppf(0.025) / 498))
     assert found.sessions == 499
     assert not found.within
 
 
-def test_band_covers_as_often_as_it_says():
-    draws = np.random.default_rng(1).standard_normal((20_000, 63))
-    lower, upper = sampling_band(63)
+def test_gaussian_band_is_the_exact_one():
+    # The interval of a variance, inverted.
+    lower, upper = sampling_band(499)
+    assert lower == pytest.approx(np.sqrt(stats.chi2(498).ppf(0.025) / 498))
+    assert upper == pytest.approx(np.sqrt(stats.chi2(498).ppf(0.975) / 498))
+
+
+@pytest.mark.parametrize("dof", [np.inf, 5.0])
+def test_band_covers_as_often_as_it_says(dof):
+    random = np.random.default_rng(1)
+    draws = random.standard_normal((20_000, 63)) if np.isinf(dof) else random.standard_t(dof, (20_000, 63))
+    draws = draws if np.isinf(dof) else draws * np.sqrt((dof - 2) / dof)
+    lower, upper = sampling_band(63, dof=dof)
     spread = draws.std(axis=1, ddof=1)
-    assert ((spread > lower) & (spread < upper)).mean() == pytest.approx(0.95, abs=0.006)
+    assert ((spread > lower) & (spread < upper)).mean() == pytest.approx(0.95, abs=0.012)
+
+
+@pytest.mark.parametrize("dof", [3.5, 6.0, 12.0])
+def test_fitted_tails_equal_the_maximum_likelihood_fit_of_scipy(dof):
+    z = np.random.default_rng(4).standard_t(dof, 20_000)
+    fitted, _, _ = stats.t.fit(z, floc=0)
+    assert fit_dof(z) == pytest.approx(fitted, rel=0.15)
+    assert fit_dof(3 * z) == pytest.approx(fit_dof(z), rel=1e-3)
+
+
+def test_gaussian_tails_are_wide_or_infinite():
+    assert fit_dof(np.random.default_rng(5).standard_normal(20_000)) > 30
+
+
+def test_bands_of_mrad_and_q_hold_right_forecasts_with_fat_tails():
+    random = np.random.default_rng(6)
+    sigma = np.full(1000, 0.01)
+    mrad_band, q_band = mrad_and_q_bands(sigma, 6.0)
+    inside = np.zeros(2)
+    for _ in range(200):
+        returns = pd.Series(sigma * random.standard_t(6, 1000) * np.sqrt(4 / 6))
+        inside += [
+            mrad_band.lower <= mrad(returns / 0.01) <= mrad_band.upper,
+            q_band.lower <= q_statistic(returns, pd.Series(sigma)) <= q_band.upper,
+        ]
+    assert (inside / 200 > 0.90).all()
+    assert mrad_band.lower > 0.126  # the Gaussian expectation
 
 
 def test_mrad_has_its_known_floors():
@@ -53,3 +88,7 @@ def test_bad_sizes_are_named_errors():
         bias_statistic(pd.Series([1.0, np.nan]))
     with pytest.raises(ParameterError):
         sampling_band(1)
+    with pytest.raises(ParameterError, match="infinite"):
+        bias_statistic(pd.Series([1.0, np.inf, 2.0]))
+    with pytest.raises(InsufficientHistoryError):
+        fit_dof(np.zeros(100))

@@ -5,17 +5,18 @@ from scipy import stats
 
 from volplugin.evaluation import (
     bias_statistic,
+    calibration_summary,
+    calibration_table,
+    combine_pvalues,
     coverage,
+    horizon_scores,
     level_test,
     mincer_zarnowitz,
     mrad,
     q_statistic,
     realized_variance,
-    standing_bias,
     value_at_risk,
 )
-from volplugin.evaluation.calibration import calibration_summary, calibration_table
-from volplugin.evaluation.forecasts import combine_pvalues
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_one_session_ahead_every_number_is_that_of_its_own_function(series):
 def test_several_sessions_ahead_are_judged_over_the_standing_forecast(series):
     volatility, returns = series
     found = calibration_table(volatility.iloc[:-4], returns, 5).loc["A"]
-    pooled = standing_bias(volatility["A"], returns["A"], 5)
+    pooled = horizon_scores(volatility["A"], returns["A"], 5)
     assert found["bias"] == pytest.approx(pooled["bias_statistic"]["value"], rel=1e-12)
     assert found["qlike"] == pytest.approx(pooled["qlike"], rel=1e-12)
     y = realized_variance(returns["A"].reindex(volatility.index.union(returns.index)), 5).loc[volatility.index]

@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 
 from volplugin import PricePanel
-from volplugin.evaluation.calibration import by_forecast_decile
-from volplugin.evaluation.model_comparison import scored_samples
+from volplugin.evaluation import by_forecast_decile, scored_samples
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,7 @@ import pytest
 
 from volplugin import EWMAVolatility, RiskModel, RollingCorrelation
 from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation import forecast_table, portfolio_forecasts
-from volplugin.evaluation.equal_weight import equal_weight_portfolios
+from volplugin.evaluation import equal_weight_portfolios, forecast_table, portfolio_forecasts
 
 
 @pytest.fixture(scope="module")

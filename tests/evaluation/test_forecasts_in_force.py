@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from volplugin.errors import ParameterError
-from volplugin.evaluation.forecasts import align_to_returns, combine_pvalues
+from volplugin.evaluation import align_to_returns, combine_pvalues
 
 
 def test_each_origin_stands_over_its_sessions_in_one_phase():

@@ -3,10 +3,16 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
-from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation import PortfolioForecasts, compare_portfolio_forecasts, portfolio_scorecard, standing_bias
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.evaluation import (
+    PortfolioForecasts,
+    compare_portfolio_forecasts,
+    horizon_scores,
+    level_test,
+    perf_scorecard,
+    portfolio_scorecard,
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,31 +80,106 @@ def test_too_short_a_record_is_an_error(portfolio):
         portfolio_scorecard(portfolio[0][:40], portfolio[1][:40])
 
 
-def test_standing_forecasts_pool_the_returns_they_cover():
-    sessions = pd.bdate_range("2020-01-01", periods=6)
-    predicted = pd.Series([0.01, 0.02, 0.03], sessions[:3])
-    r = pd.Series([0.01, -0.02, 0.03, -0.01], sessions[1:5])
-    found = standing_bias(predicted, r, 2)
-    pooled = [1.0, -2.0, -1.0, 1.5, 1.0, -1 / 3]
-    assert found["bias_statistic"]["value"] == pytest.approx(np.std(pooled, ddof=1))
-    assert found["bias_statistic"]["sessions"] == 4
-    ratios = np.array([2.5e-4 / 1e-4, 6.5e-4 / 4e-4, 5e-4 / 9e-4])
+def test_forecasts_of_two_sessions_pool_the_returns_they_cover():
+    sessions = pd.bdate_range("2020-01-01", periods=30)
+    predicted = pd.Series([0.01, 0.02, 0.03] * 9, sessions[:27])
+    r = pd.Series([0.01, -0.02, 0.03, -0.01] * 7, sessions[1:29])
+    found = horizon_scores(predicted, r, 2)
+    pairs = np.array([[r.iloc[t], r.iloc[t + 1]] for t in range(27)])
+    assert found["bias_statistic"]["value"] == pytest.approx((pairs / predicted.to_numpy()[:, None]).std(ddof=1))
+    assert found["bias_statistic"]["sessions"] == 28
+    ratios = (pairs**2).mean(axis=1) / predicted.to_numpy() ** 2
     assert found["qlike"] == pytest.approx((ratios - np.log(ratios) - 1).mean())
-    assert found["origins"] == 3
+    assert found["origins"] == 27
+    level = level_test(pd.Series(ratios), 2)
+    assert found["level_pvalue"] == pytest.approx(level.pvalue)
+    assert found["bias_statistic"]["lower"] == pytest.approx(level.lower)
 
 
 def test_origins_whose_outcome_is_not_complete_are_left_out(portfolio):
     sigma, r = portfolio
-    found = standing_bias(sigma, r, 21)
+    found = horizon_scores(sigma, r, 21)
     assert found["origins"] == 756 - 21
     assert found["last_origin"] == str(sigma.index[-22].date())
-    upper = np.sqrt(stats.chi2(755 - 1).ppf(0.975) / (755 - 1))
-    assert found["bias_statistic"]["upper"] == pytest.approx(upper)
+
+
+def test_horizon_forecasts_are_judged_by_the_sessions_they_cover(portfolio):
+    sigma, r = portfolio
+    ahead = (sigma**2)[::-1].rolling(21).mean()[::-1] ** 0.5
+    card = portfolio_scorecard(sigma, r, predicted_horizon=ahead, horizon=21)["over_horizon"]
+    # Row t forecasts the sessions t .. t + 20: its origin is the session before.
+    ratio = ((r**2)[::-1].rolling(21).mean()[::-1] / ahead**2)[1:].dropna()
+    assert card["horizon"] == 21
+    assert card["origins"] == len(ratio)
+    assert card["level_pvalue"] == pytest.approx(level_test(ratio, 21).pvalue)
+    assert card["bias_statistic"]["within"]
+    low = portfolio_scorecard(sigma, r, predicted_horizon=ahead / 1.3, horizon=21)["over_horizon"]
+    assert not low["bias_statistic"]["within"]
+
+
+def test_a_perf_frame_is_scored_with_and_without_the_horizon_column(portfolio):
+    sigma, r = portfolio
+    perf = pd.DataFrame({"returns": r, "predicted_vol": sigma * np.sqrt(252)})
+    old = perf_scorecard(perf, target=0.1, horizon=21)
+    assert old["bias_statistic"]["value"] == pytest.approx(portfolio_scorecard(sigma, r)["bias_statistic"]["value"])
+    assert old["over_horizon"] is None
+    perf["predicted_vol_horizon"] = perf["predicted_vol"]
+    new = perf_scorecard(perf, target=0.1, horizon=21)
+    assert new["over_horizon"]["origins"] == 756 - 21
+    assert new["bias_statistic"] == old["bias_statistic"]
+
+
+def test_horizon_forecasts_without_their_horizon_are_refused(portfolio):
+    with pytest.raises(ParameterError, match="needs horizon="):
+        portfolio_scorecard(*portfolio, predicted_horizon=portfolio[0])
+
+
+def test_right_years_of_fat_tails_are_inside_their_bands():
+    sessions = pd.bdate_range("2001-01-01", periods=10 * 261)
+    random = np.random.default_rng(3)
+    cards = []
+    for _ in range(8):
+        r = pd.Series(0.01 * random.standard_t(5, len(sessions)) * np.sqrt(3 / 5), sessions)
+        cards += portfolio_scorecard(pd.Series(0.01, sessions), r)["by_year"].values()
+    inside = np.mean([card["bias_statistic"]["within"] for card in cards])
+    assert 0.88 < inside <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda s, r: (s, r.tz_localize("UTC")), "time zones"),
+        (lambda s, r: (pd.concat([s, s[:1]]), r), "sigma has 2015-01-01 twice"),
+        (lambda s, r: (s.replace(s.iloc[3], np.inf), r), "sigma is infinite at 2015-01-06"),
+        (lambda s, r: (s.astype(str).replace("nan", "high") + "x", r), "other than numbers"),
+    ],
+)
+def test_series_that_cannot_be_scored_are_named(portfolio, spoil, message):
+    with pytest.raises(ParameterError, match=message):
+        portfolio_scorecard(*spoil(*portfolio))
+
+
+def test_dates_in_microseconds_are_the_same_dates(portfolio):
+    sigma, r = portfolio
+    coarse = sigma.set_axis(sigma.index.as_unit("us"))
+    assert portfolio_scorecard(coarse, r) == portfolio_scorecard(sigma, r)
+
+
+def test_a_portfolio_that_never_moved_has_no_scorecard(portfolio):
+    with pytest.raises(InsufficientHistoryError, match="all zero"):
+        portfolio_scorecard(portfolio[0], 0 * portfolio[1])
+
+
+def test_each_tail_method_has_its_backtests(portfolio):
+    found = portfolio_scorecard(*portfolio)["exceedances"]
+    assert list(found) == ["gaussian", "student", "historical"]
+    for levels in found.values():
+        assert {"kupiec_pvalue", "dynamic_quantile_pvalue", "shortfall_ratio", "shortfall_pvalue"} <= set(levels["5%"])
 
 
 def test_a_standing_forecast_without_outcome_is_an_error(portfolio):
     with pytest.raises(InsufficientHistoryError, match="origins"):
-        standing_bias(portfolio[0][-5:], portfolio[1], 21)
+        horizon_scores(portfolio[0][-5:], portfolio[1], 21)
 
 
 def test_portfolios_are_compared_on_the_origins_that_all_have(portfolio):
@@ -112,5 +193,5 @@ def test_portfolios_are_compared_on_the_origins_that_all_have(portfolio):
     assert table.loc["ours", "below_EWMA94"] > 0
     assert table.loc["ours", "dm_EWMA94"] < 0
     assert np.isnan(table.loc["EWMA94", "dm_EWMA94"])
-    alone = standing_bias(sigma[100:], r, 5)
+    alone = horizon_scores(sigma[100:], r, 5)
     assert table.loc["ours", "qlike"] == pytest.approx(alone["qlike"])

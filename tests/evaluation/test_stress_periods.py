@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from volplugin.evaluation.stress_periods import STRESS, mean_by_stress, mean_by_year, stress_within
+from volplugin.evaluation import STRESS, mean_by_stress, mean_by_year, stress_within
 
 
 def test_stress_periods_begin_and_end_on_sessions_and_do_not_overlap():

@@ -12,9 +12,9 @@ from volplugin.evaluation import (
     evaluate_volatility_forecasts,
     qlike,
     realized_variance,
+    seed_spread,
     volatility_scorecard,
 )
-from volplugin.evaluation.model_comparison import seed_spread
 
 CALIBRATED = "2010-12-31"
 

@@ -1,13 +1,22 @@
+import importlib
 import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from volplugin import PricePanel
+from volplugin import EWMAVolatility, PricePanel
 from volplugin.data.panel import price_digest
 from volplugin.storage import forecast_cache as module
-from volplugin.storage.forecast_cache import ForecastCache, code_digest, forecast_key, frame_arrays, frame_of
+from volplugin.storage.forecast_cache import (
+    ForecastCache,
+    UncacheableError,
+    code_digest,
+    described,
+    forecast_key,
+    frame_arrays,
+    frame_of,
+)
 
 
 @pytest.fixture
@@ -112,6 +121,49 @@ def test_key_changes_with_facts_prices_code_and_libraries(monkeypatch):
         patch.setattr(module, "APART", (*module.APART, "volatility"))
         assert code_digest.__wrapped__() != code_digest()
     assert len(code_digest()) == 64
+
+
+class _Half(EWMAVolatility):
+    """A user's forecaster."""
+
+    def __init__(self, decay=0.94, table=None):
+        super().__init__(decay)
+        self.table = table
+
+
+def test_a_class_of_another_module_or_source_is_another_model(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    texts = [f"from volplugin import EWMAVolatility\nclass Mine(EWMAVolatility):\n    factor = {n}\n" for n in (1, 2)]
+    found = []
+    for name, text in (("mine_a", texts[0]), ("mine_b", texts[0]), ("mine_c", texts[1])):
+        (tmp_path / f"{name}.py").write_text(text)
+        found.append(described(importlib.import_module(name).Mine()))
+    assert len({repr(one) for one in found}) == 3
+    sources = [next(iter(one[0][2].values())) for one in found]
+    assert sources[0] == sources[1] != sources[2]
+    assert not described(EWMAVolatility())[0][2]
+
+
+def test_arrays_and_frames_are_described_by_every_number(frame):
+    changed = frame.copy()
+    changed.iloc[300, 1] += 1e-15
+    long = np.zeros(5000)
+    other = long.copy()
+    other[2500] = 1.0
+    for one, two in ((frame, changed), (long, other), (frame.iloc[:, 1], changed.iloc[:, 1])):
+        assert described(_Half(table=one)) != described(_Half(table=two))
+        assert described(_Half(table=one)) == described(_Half(table=one.copy()))
+
+
+def test_what_cannot_be_described_is_not_cacheable():
+    with pytest.raises(UncacheableError, match="no complete description"):
+        described(_Half(table=lambda: 1))
+    with pytest.raises(UncacheableError, match="no complete description"):
+        described(_Half(table=np.array([object()])))
+    scope = {"EWMAVolatility": EWMAVolatility, "__name__": "nowhere"}
+    exec("class Typed(EWMAVolatility): pass", scope)
+    with pytest.raises(UncacheableError, match="source of Typed"):
+        described(scope["Typed"]())
 
 
 def test_the_oldest_files_are_dropped_above_the_limit(tmp_path, frame):

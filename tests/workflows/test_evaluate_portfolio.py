@@ -52,7 +52,7 @@ def test_a_second_run_finds_them_to_the_last_bit(synthetic, walk_forward, table,
     (cache.path / "book_EWMA94_5.npz").unlink()
     output = []
     forecast_portfolios(synthetic, walk_forward, *SPAN, **asked, log=output.append)
-    assert output[0].endswith("the book by LSTM, LSTM + rolling correlation")
+    assert output[0].endswith("equal weight by LSTM, LSTM + rolling correlation")
     idle()
     again = forecast_portfolios(synthetic, walk_forward, *SPAN, **asked)
     pairs = [
@@ -76,7 +76,7 @@ def test_other_volatilities_are_not_taken_for_them(synthetic, walk_forward, tabl
     other.iloc[3, 2] *= 1.01
     for volatilities in (other, table.rename(columns={"slow": "slower"}, level="model")):
         forecast_portfolios(synthetic, walk_forward, *SPAN, volatilities=volatilities, **asked, log=output.append)
-    assert [what.rsplit("the book by ")[1] for what in output] == 2 * ["LSTM + rolling correlation, EWMA94"]
+    assert [what.rsplit("equal weight by ")[1] for what in output] == 2 * ["LSTM + rolling correlation, EWMA94"]
 
 
 def test_another_span_or_later_prices_are_not_taken_for_them(synthetic, walk_forward, cache):

@@ -1,4 +1,4 @@
-"""volplugin evaluate: judge forecasts over years."""
+"""volplugin evaluate: evaluate forecasts over years."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from volplugin.cli.options import (
     "--models",
     default="LSTM,HAR,EWMA94",
     show_default=True,
-    help="Volatility models, by name; all for every one.",
+    help="Volatility models, by name; 'all' selects every model.",
 )
 @click.option("--horizons", default="1,5,21", show_default=True, help="Sessions that forecasts cover.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for numbers, plots and finished forecasts.")
@@ -53,10 +53,10 @@ def evaluate(
     backend: str,
     address: str | None,
 ) -> None:
-    """Judge forecasts of single stocks and of the equal-weight book, every session an origin.
+    """Evaluate forecasts of single stocks and of the equal-weight portfolio, every session an origin.
 
     QLIKE against squared returns, lower is better; every model is refitted at each year's end. With --out, forecasts
-    are kept in OUT/forecasts as they are made: an interrupted or repeated run makes only those it lacks.
+    are saved in OUT/forecasts as they are computed: an interrupted or repeated run computes only the missing ones.
     """
     from volplugin.adapters.zipline.bundles import read_bundle
     from volplugin.evaluation.volatility import evaluate_volatility_forecasts

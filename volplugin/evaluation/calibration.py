@@ -1,4 +1,4 @@
-"""Is the level of a risk forecast right? Statistics of returns divided by their forecast volatility."""
+"""Calibration: statistics of returns divided by their forecast volatility, and their bands for right forecasts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.forecasts import ForecastsInForce, align_to_returns, combine_pvalues
-from volplugin.evaluation.hypothesis_tests import coverage, mincer_zarnowitz, value_at_risk
+from volplugin.evaluation.bands import GAUSSIAN, fit_dof, sampling_band
+from volplugin.evaluation.constants import MONTH_SESSIONS, QUARTER_SESSIONS, SIZE, TAILS
+from volplugin.evaluation.forecasts import ForecastsInForce, align_to_returns
+from volplugin.evaluation.hypothesis_tests import mincer_zarnowitz
+from volplugin.evaluation.long_run import combine_pvalues
 from volplugin.evaluation.losses import qlike, realized_variance
-from volplugin.evaluation.model_comparison import EvaluationSample
 from volplugin.evaluation.panel_tests import level_test
+from volplugin.evaluation.sample import EvaluationSample
+from volplugin.evaluation.tail_limits import value_at_risk
+from volplugin.evaluation.tail_tests import coverage
+from volplugin.risk.tail_risk import TailMethod
 from volplugin.units import annualize
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
@@ -24,8 +29,8 @@ Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 class BiasStatistic:
     """Standard deviation of standardised returns: 1 is right, above 1 risk was under-predicted.
 
-    `lower` and `upper` bound it with 95% (or `level`) probability where the forecasts are right and
-    standardised returns are Gaussian; fat tails make the true band wider.
+    `lower` and `upper` bound it with 95% (or `level`) probability where the forecasts are right, with the tails of the
+    standardised returns.
     """
 
     value: float
@@ -39,39 +44,48 @@ class BiasStatistic:
         return self.lower <= self.value <= self.upper
 
 
-def bias_statistic(standardized: pd.Series, level: float = 0.95, sessions: int | None = None) -> BiasStatistic:
-    """Return the standard deviation of ``r / sigma`` with its chi-square band.
+def bias_statistic(
+    standardized: pd.Series | np.ndarray, level: float = 0.95, dof: float | None = None
+) -> BiasStatistic:
+    """Return the standard deviation of ``r / sigma`` with the band in which it lies for right forecasts.
 
     Parameters
     ----------
     standardized : Series or ndarray
-        Daily returns divided by the volatility that was forecast for them; NaN is left out.
+        Daily returns divided by the one-session forecast of their volatility; missing values are left out.
     level : float, default 0.95
         Probability of the band.
-    sessions : int, optional
-        Independent sessions behind the band, where a session counts more than once.
+    dof : float, optional
+        Degrees of freedom of the returns' Student-t law; fitted to `standardized` by `fit_dof` if not given. Pass the
+        fit of a longer series for a part of it, such as a year.
+
+    Raises
+    ------
+    InsufficientHistoryError
+        For fewer than two standardised returns.
+    ParameterError
+        For an infinite value, which a forecast of zero leaves.
 
     References
     ----------
-    Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes; the band here
-    is the exact one of a Gaussian sample.
+    Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes; their band is Gaussian, the
+    one here is simulated with the fitted tails (`sampling_band`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bias_statistic(np.random.default_rng(0).standard_normal(1000)).within
+    True
     """
     z = np.asarray(standardized, dtype=float)
+    if np.isinf(z).any():
+        raise ParameterError("a standardised return is infinite; leave sessions with a forecast of zero out")
     z = z[np.isfinite(z)]
     if len(z) < 2:
         raise InsufficientHistoryError("a bias statistic needs two standardised returns or more")
-    n = len(z) if sessions is None else sessions
-    lower, upper = sampling_band(n, level)
-    return BiasStatistic(float(z.std(ddof=1)), lower, upper, n)
-
-
-def sampling_band(sessions: int, level: float = 0.95) -> tuple[float, float]:
-    """Bounds of the standard deviation of `sessions` independent standard normal numbers."""
-    if sessions < 2 or not 0 < level < 1:
-        raise ParameterError(f"no band for {sessions} sessions at level {level}")
-    tails = np.array([(1 - level) / 2, (1 + level) / 2])
-    lower, upper = np.sqrt(stats.chi2.ppf(tails, sessions - 1) / (sessions - 1))
-    return float(lower), float(upper)
+    if dof is None:
+        dof = fit_dof(z) if np.count_nonzero(z) > 1 else GAUSSIAN
+    return BiasStatistic(float(z.std(ddof=1)), *sampling_band(len(z), level, dof), len(z))
 
 
 def rolling_bias(standardized: Frame, window: int) -> Frame:
@@ -96,23 +110,17 @@ def q_statistic(returns: pd.Series, volatility: pd.Series) -> float:
     return float(qlike(returns**2, volatility**2).mean()) + 1
 
 
-TAILS = (0.01, 0.05)
-METHODS = ("gaussian", "historical")
-MONTH = 21
-"""Sessions of a window of MRAD."""
-FEWEST = 63
-"""Sessions with which a series is judged at all, and exceedances counted."""
-SIZE = 0.05
-"""P-value below which a test rejects."""
+METHODS: tuple[TailMethod, ...] = ("gaussian", "historical")
+"""Quantiles of value at risk in the calibration table."""
 
 
 def calibration_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> pd.DataFrame:
-    """Judge forecasts of some series, each by itself.
+    """Evaluate forecasts of some series, each by itself.
 
     Parameters
     ----------
     volatility : DataFrame of shape (n_origins, n_series)
-        Daily volatility by origin, consecutive sessions; NaN where nothing is to be judged.
+        Daily volatility by origin, consecutive sessions; NaN where a forecast is left out.
     returns : DataFrame of shape (n_sessions, n_series)
         Daily returns, through the last origin's horizon.
     horizon : int
@@ -121,23 +129,24 @@ def calibration_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: 
     Returns
     -------
     DataFrame, index series
-        ``sessions``; ``bias`` (standard deviation of the daily returns over the standing forecast, all phases
-        pooled) with its Gaussian band ``bias_lower``, ``bias_upper``; ``level_t``, ``level_pvalue`` (that
-        realised over forecast variance averages one, HAC); ``mrad`` over 21 sessions and ``q`` (means over
-        the phases); ``qlike`` of the forecasts; ``mz_intercept``, ``mz_slope``, ``mz_pvalue``; and for the
-        quantiles of both methods at 1% and 5% ``exceeded_METHOD_TAIL`` (frequency), ``kupiec_METHOD_TAIL`` and
-        ``christoffersen_METHOD_TAIL`` (p-values, of several phases joined by `combine_pvalues`). NaN where a series
-        has fewer than 63 sessions, or a test too few.
+        ``sessions``; ``bias`` (standard deviation of the daily returns over the forecast in force, all phases
+        pooled) with its band ``bias_lower``, ``bias_upper`` (of one session: simulated with the fitted tails; of
+        several: that of `level_test`); ``level_t``, ``level_pvalue`` (that realised over forecast variance averages
+        one); ``mrad`` over 21 sessions and ``q`` (means over the phases); ``qlike`` of the forecasts;
+        ``mz_intercept``, ``mz_slope``, ``mz_pvalue``; and for the quantiles of both methods at 1% and 5%
+        ``exceeded_METHOD_TAIL`` (frequency), ``kupiec_METHOD_TAIL`` and ``christoffersen_METHOD_TAIL`` (p-values, of
+        several phases combined by `combine_pvalues`). NaN where a series has fewer than 63 sessions, or a test too
+        few.
     """
-    standing = align_to_returns(volatility, returns, horizon)
+    in_force = align_to_returns(volatility, returns, horizon)
     outcome = realized_variance(returns.reindex(returns.index.union(volatility.index)), horizon)
     outcome = outcome.reindex(index=volatility.index, columns=volatility.columns)
-    limits = {(method, tail): _exceeded(standing.standardized, method, tail) for method in METHODS for tail in TAILS}
-    distance = _mrad(standing.standardized)
+    limits = {(method, tail): _exceeded(in_force.standardized, method, tail) for method in METHODS for tail in TAILS}
+    distance = _mrad(in_force.standardized)
     rows = {}
     for place, name in enumerate(volatility.columns):
-        row = _level(standing, place)
-        if row["sessions"] >= FEWEST:
+        row = _level(in_force, place, horizon)
+        if row["sessions"] >= QUARTER_SESSIONS:
             row["mrad"] = distance[place]
             row["qlike"] = float(qlike(outcome[name], volatility[name] ** 2).mean())
             row |= _regressions(outcome[name], volatility[name] ** 2, horizon)
@@ -148,16 +157,16 @@ def calibration_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: 
 
 
 def calibration_summary(table: pd.DataFrame) -> pd.Series:
-    """Put many series in one row: medians of what is measured, and the share of series that each test rejects at 5%.
+    """Summarise many series in one row: medians of the statistics, and the share of series that each test rejects.
 
     Returns
     -------
     Series
         ``series`` (how many were long enough); medians of ``bias``, ``mrad``, ``q``; mean ``exceeded_...``;
-        ``outside_band`` (share with `bias` outside its Gaussian band), and for each p-value, under its name,
+        ``outside_band`` (share with `bias` outside its band), and for each p-value, under its name,
         the share below 0.05 among the series that have one.
     """
-    evaluated = table[table["sessions"] >= FEWEST]
+    evaluated = table[table["sessions"] >= QUARTER_SESSIONS]
     row: dict[str, float] = {"series": float(len(evaluated))}
     for name in table.columns:
         values = evaluated[name].dropna()
@@ -188,15 +197,17 @@ def _columns() -> list[str]:
     return [*level, "mz_intercept", "mz_slope", "mz_pvalue", *tails]
 
 
-def _level(standing: ForecastsInForce, place: int) -> dict[str, float]:
-    """Bias and Q of one series; each session counts once for the band, however many phases it is in."""
-    z = standing.standardized[:, :, place]
+def _level(in_force: ForecastsInForce, place: int, horizon: int) -> dict[str, float]:
+    """Bias and Q of one series; a session counts once, in however many phases it is."""
+    z = in_force.standardized[:, :, place]
     sessions = int(np.isfinite(z).any(axis=0).sum())
-    if sessions < FEWEST:
+    if sessions < QUARTER_SESSIONS:
         return {"sessions": sessions}
-    lower, upper = sampling_band(sessions)
     pooled = z[np.isfinite(z)]
-    squared, variance = standing.returns[:, place] ** 2, standing.volatility[:, :, place] ** 2
+    lower = upper = float("nan")
+    if horizon == 1:
+        lower, upper = sampling_band(sessions, dof=fit_dof(pooled))
+    squared, variance = in_force.returns[:, place] ** 2, in_force.volatility[:, :, place] ** 2
     return {
         "sessions": sessions,
         "bias": float(pooled.std(ddof=1)),
@@ -208,7 +219,7 @@ def _level(standing: ForecastsInForce, place: int) -> dict[str, float]:
 
 def _mrad(z: np.ndarray) -> list[float]:
     """Mean distance from 1 of each series' bias of a month, over the windows of all phases."""
-    distance = (rolling_bias(_flat(z), MONTH) - 1).abs().mean().to_numpy().reshape(len(z), -1)
+    distance = (rolling_bias(_flat(z), MONTH_SESSIONS) - 1).abs().mean().to_numpy().reshape(len(z), -1)
     return [_mean(column) for column in distance.T]
 
 
@@ -224,22 +235,23 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _regressions(outcome: pd.Series, forecast: pd.Series, horizon: int) -> dict[str, float]:
-    """Level test and Mincer-Zarnowitz regression of one series; nothing where it is too short for them."""
+    """Level test, its band and Mincer-Zarnowitz regression of one series; empty where it is too short for them."""
     try:
         level, fit = level_test(outcome / forecast, horizon), mincer_zarnowitz(outcome, forecast, horizon)
     except InsufficientHistoryError:
         return {}
-    return {
+    row = {
         "level_t": level.statistic,
         "level_pvalue": level.pvalue,
         "mz_intercept": fit.intercept,
         "mz_slope": fit.slope,
         "mz_pvalue": fit.pvalue,
     }
+    return row if horizon == 1 else row | {"bias_lower": level.lower, "bias_upper": level.upper}
 
 
-def _exceeded(z: np.ndarray, method: str, tail: float) -> np.ndarray:
-    """Whether each standardised return undercuts its limit: 1 or 0, NaN without a return or a limit."""
+def _exceeded(z: np.ndarray, method: TailMethod, tail: float) -> np.ndarray:
+    """Flag standardised returns below their limit: 1 or 0, NaN without a return or a limit."""
     phases, sessions, series = z.shape
     flat = _flat(z)
     limit = value_at_risk(flat, flat * 0 + 1, tail, method)
@@ -250,7 +262,7 @@ def _exceeded(z: np.ndarray, method: str, tail: float) -> np.ndarray:
 def _tail(exceeded: np.ndarray, method: str, tail: float) -> dict[str, float]:
     """Frequency of exceedances and the p-values of both tests, over the phases that have enough sessions."""
     known = [phase[np.isfinite(phase)] for phase in exceeded]
-    known = [phase for phase in known if len(phase) >= FEWEST]
+    known = [phase for phase in known if len(phase) >= QUARTER_SESSIONS]
     if not known:
         return {}
     found = [coverage(phase > 0, tail) for phase in known]
@@ -281,7 +293,7 @@ def by_forecast_decile(sample: EvaluationSample) -> pd.DataFrame:
 def _deciles(outcome: pd.DataFrame, variance: pd.DataFrame) -> pd.DataFrame:
     f, y = variance.to_numpy().ravel(), outcome.to_numpy().ravel()
     f, y = f[np.isfinite(f)], y[np.isfinite(f)]
-    # By rank, so that the groups are equal in size whatever ties there are.
+    # By rank, so that the groups are equal in size even where forecasts tie.
     place = np.argsort(np.argsort(f, kind="stable"), kind="stable")
     group = pd.Series(place * min(DECILES, len(f)) // len(f) + 1, name="decile")
     means = pd.DataFrame({"f": f, "y": y}).groupby(group).mean()

@@ -1,7 +1,7 @@
-"""The equal-weight book under several volatility models, with one correlation for all of them.
+"""The equal-weight portfolio under several volatility models, with one correlation for all of them.
 
-What differs between two forecasts of the book is then the volatilities alone. Correlations are taken in one after the
-other and none is kept: those of 500 assets at every session of a decade would be gigabytes.
+Two forecasts of the portfolio then differ by the volatilities alone. Correlations are processed one after the other and
+not stored: 500 assets at every session of a decade would need gigabytes.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from volplugin.errors import InsufficientHistoryError
 from volplugin.evaluation.forecasts import PortfolioForecasts, portfolio_returns
 
 Portfolios = dict[int, dict[str, PortfolioForecasts]]
-"""Forecasts of one book by horizon and model."""
+"""Forecasts of one portfolio by horizon and model."""
 
 
 class EqualWeightPortfolios:
-    """Forecasts of the book by each model, ``w' D R D w``, from every origin whose correlation was taken in.
+    """Forecasts of the portfolio by each model, ``w' D R D w``, from every origin with a correlation.
 
     Parameters
     ----------
     forecasts : DataFrame, columns (model, horizon, asset)
         Daily volatility by origin, from `forecast_table`.
     panel : PricePanel
-        For the book's returns.
+        For the portfolio's returns.
     """
 
     def __init__(self, forecasts: pd.DataFrame, panel: PricePanel) -> None:
@@ -44,7 +44,7 @@ class EqualWeightPortfolios:
         self._variance = np.full((len(self._origins), *shape[:2]), np.nan)
 
     def take(self, origin: pd.Timestamp, correlation: pd.DataFrame) -> None:
-        """Take in the correlation made with data through an origin; of other dates nothing is known.
+        """Add the correlation estimated with data through an origin; dates that are not origins are ignored.
 
         Parameters
         ----------
@@ -67,10 +67,10 @@ class EqualWeightPortfolios:
         self._weights[row][:, own[known]] = weights
 
     def by_horizon(self) -> Portfolios:
-        """Return the forecasts, of one book for all models of a horizon.
+        """Return the forecasts, of one portfolio for all models of a horizon.
 
-        At each origin the book has the same weight in every asset with a correlation and a forecast of each model. Its
-        returns are simple ones, as a book earns them.
+        At each origin the portfolio has the same weight in every asset with a correlation and a forecast of each model;
+        its returns are simple returns.
 
         Raises
         ------
@@ -98,7 +98,7 @@ class EqualWeightPortfolios:
 def equal_weight_portfolios(
     forecasts: pd.DataFrame, correlations: Iterable[tuple[pd.Timestamp, pd.DataFrame]], panel: PricePanel
 ) -> Portfolios:
-    """Forecast the equal-weight book by every model of a table, with one correlation for all.
+    """Forecast the equal-weight portfolio by every model of a table, with one correlation for all.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def equal_weight_portfolios(
     correlations : iterable of (origin, DataFrame of shape (n_assets, n_assets))
         Each made with data through its origin, such as ``((f.asof, f.correlation) for f in model.forecast_path(...))``.
     panel : PricePanel
-        For the book's returns.
+        For the portfolio's returns.
 
     Returns
     -------

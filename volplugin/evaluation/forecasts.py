@@ -1,8 +1,8 @@
-"""Walk forecasters and risk models over dates: every session an origin, each seeing only its past."""
+"""Forecasts from every session between two dates, and the returns over which each forecast is in force."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ReturnKind = Literal["simple", "log"]
 Step = Callable[[str], None]
-"""Told what was just finished, for a progress bar."""
+"""Called with a label of what was just finished, for a progress bar."""
 
 
 class PredictsVolatilityPath(Protocol):
@@ -41,14 +41,14 @@ class PredictsCovariancePath(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PortfolioForecasts:
-    """Forecast volatility of one book from every origin, and the returns that followed.
+    """Forecast volatility of one portfolio from every origin, and the returns that followed.
 
     Attributes
     ----------
     predicted : Series of shape (n_origins,)
         *Daily* volatility over the `horizon` sessions after each origin.
     returns : Series of shape (n_sessions,)
-        The book's daily returns by session, from the session after the first origin on.
+        The portfolio's daily returns by session, from the session after the first origin on.
     horizon : int
         Sessions that each forecast covers.
     kind : {"simple", "log"}
@@ -74,7 +74,7 @@ def forecast_table(
     Parameters
     ----------
     models : mapping of name to forecaster
-        Ready to answer at `start`; walk-forward vintages answer each at their own dates.
+        Fitted by `start`; each walk-forward vintage forecasts at its own dates.
     panel : PricePanel
         Prices through `end` or later; the row of session `t` uses data through `t` only.
     start, end : date
@@ -109,14 +109,14 @@ def portfolio_forecasts(
     horizon: int = 21,
     kind: ReturnKind = "simple",
 ) -> PortfolioForecasts:
-    """Forecast one book's volatility from every session between two dates.
+    """Forecast one portfolio's volatility from every session between two dates.
 
     Parameters
     ----------
     model : RiskModel
-        Asked through `forecast_path`.
+        Anything with its `forecast_path`.
     panel : PricePanel
-        Prices; those after an origin serve the book's returns only.
+        Prices; those after an origin serve the portfolio's returns only.
     weights : Series, optional
         Weight by asset, restored each session. Equal weight in every asset with a forecast if not given.
     start, end : date, optional
@@ -124,12 +124,12 @@ def portfolio_forecasts(
     horizon : int, default 21
         Sessions covered.
     kind : {"simple", "log"}, default "simple"
-        Whether the book's returns are simple or the logarithm of one plus that.
+        Whether the portfolio's returns are simple, or the logarithm of one plus the simple return.
 
     Raises
     ------
     MissingForecastError
-        If a given nonzero weight stands on an asset without a forecast.
+        If an asset with a given nonzero weight has no forecast.
     InsufficientHistoryError
         If no session lies between the dates.
     """
@@ -147,13 +147,13 @@ def portfolio_forecasts(
 
 
 def portfolio_returns(log_returns: pd.DataFrame, portfolios: pd.DataFrame, kind: ReturnKind = "simple") -> pd.Series:
-    """Daily returns of books restored at each session's close; the last one stands from then on.
+    """Daily returns of portfolios rebalanced at each session's close; the last weights hold from then on.
 
     Parameters
     ----------
     log_returns : DataFrame of shape (n_sessions, n_assets)
         Daily log returns, NaN where missing.
-    books : DataFrame of shape (n_origins, n_assets)
+    portfolios : DataFrame of shape (n_origins, n_assets)
         Weights decided at the close of each origin; they earn from the next session on.
     kind : {"simple", "log"}
         Of the result.
@@ -165,34 +165,36 @@ def portfolio_returns(log_returns: pd.DataFrame, portfolios: pd.DataFrame, kind:
     """
     missing = portfolios.columns.difference(log_returns.columns)
     if len(missing):
-        raise AssetMismatchError(f"the book holds {missing[0]}, which the panel does not have")
+        raise AssetMismatchError(f"the portfolio holds {missing[0]}, which the panel lacks; remove it from the weights")
     if kind not in ("simple", "log"):
         raise ParameterError(f"kind is {kind!r}; choose 'simple' or 'log'")
     sessions = log_returns.index
     held = portfolios.reindex(sessions).ffill().shift(1).loc[sessions > portfolios.index[0]]
     weights = held.to_numpy()
     earned = np.expm1(log_returns.loc[held.index, portfolios.columns].to_numpy())
-    # An asset that is not held may miss its return; one that is held makes the book's return unknown.
+    # A missing return of an asset with zero weight does not matter; of any other it makes the portfolio's unknown.
     total = np.where(weights == 0, 0.0, weights * earned).sum(axis=1)
     return pd.Series(np.log1p(total) if kind == "log" else total, index=held.index, name="returns")
 
 
 def equal_weights(assets: Iterable[str]) -> pd.Series:
-    """Fully invested book with the same weight in each asset."""
+    """Fully invested portfolio with the same weight in each asset."""
     names = list(assets)
     return pd.Series(1.0 / len(names), index=names)
 
 
 @dataclass(frozen=True, eq=False)
 class ForecastsInForce:
-    """Returns and the forecasts that stood over them.
+    """Daily returns and the forecasts in force over them.
+
+    Forecasts renewed every `horizon` sessions can be renewed on `horizon` different days: the phases.
 
     Attributes
     ----------
     returns : ndarray of shape (n_sessions, n_series)
         Daily returns of the sessions after the first origin.
     volatility : ndarray of shape (n_phases, n_sessions, n_series)
-        Daily volatility that stood over each of them; NaN where none did.
+        Daily volatility in force over each of them; NaN where there is none.
     """
 
     returns: np.ndarray
@@ -200,17 +202,17 @@ class ForecastsInForce:
 
     @property
     def standardized(self) -> np.ndarray:
-        """Returns over the volatility that stood, phases x sessions x series."""
+        """Returns over the volatility in force, phases x sessions x series."""
         return self.returns / self.volatility
 
 
 def align_to_returns(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> ForecastsInForce:
-    """Lay forecasts over the returns of the `horizon` sessions after each.
+    """Put each forecast beside the returns of the `horizon` sessions after its origin.
 
     Parameters
     ----------
     volatility : DataFrame of shape (n_origins, n_series)
-        Daily volatility by origin; consecutive sessions. NaN where nothing is to be judged.
+        Daily volatility by origin; consecutive sessions. NaN where a forecast is left out.
     returns : DataFrame of shape (n_sessions, n_series)
         Daily returns, with every origin among the sessions, or the first of them directly before.
     horizon : int
@@ -226,28 +228,60 @@ def align_to_returns(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: i
     if not sessions[begin : begin + count].equals(volatility.index):
         raise ParameterError("the origins are not consecutive sessions; pass a row for each, NaN without a forecast")
     after = returns.reindex(index=sessions[begin + 1 : begin + count + horizon], columns=volatility.columns)
-    place = np.arange(len(after))
-    stood = np.full((horizon, *after.shape), np.nan)
-    values = volatility.to_numpy()
-    for phase in range(horizon):
-        origin = phase + horizon * ((place - phase) // horizon)
-        there = (origin >= phase) & (origin < count)
-        stood[phase, there] = values[origin[there]]
-    return ForecastsInForce(after.to_numpy(), stood)
+    # [origins, horizon, series]: the same forecast on each session that it covers.
+    held = np.repeat(volatility.to_numpy()[:, None, :], horizon, axis=1)
+    in_force = np.full((horizon, *after.shape), np.nan)
+    for phase, (_, _, series) in enumerate(by_phase(held, np.arange(count))):
+        in_force[phase] = series[: len(after)]
+    return ForecastsInForce(after.to_numpy(), in_force)
 
 
-def combine_pvalues(pvalues: Sequence[float]) -> float:
-    """Join the p-values of the same test on each phase: twice their median.
+def returns_after(returns: np.ndarray, places: np.ndarray, horizon: int) -> np.ndarray:
+    """Daily returns of the `horizon` sessions after each origin.
 
-    A p-value whatever the dependence among the phases, hence a cautious one; of a single phase its own.
-
-    References
+    Parameters
     ----------
-    Meinshausen, Meier and Bühlmann (2009), P-Values for High-Dimensional Regression, Journal of the
-    American Statistical Association 104, theorem 3.1.
+    returns : ndarray of shape (n_sessions, n_series)
+    places : ndarray of int, shape (n_origins,)
+        Row of each origin in `returns`.
+    horizon : int
+        Sessions after each origin.
+
+    Returns
+    -------
+    ndarray of shape (n_origins, horizon, n_series)
+        NaN beyond the last session.
     """
-    known = np.asarray(pvalues, dtype=float)
-    known = known[np.isfinite(known)]
-    if len(known) == 0:
-        return float("nan")
-    return float(known[0]) if len(known) == 1 else float(min(1.0, 2 * np.median(known)))
+    beyond = np.full((horizon, returns.shape[1]), np.nan)
+    return np.asarray(np.concatenate([returns, beyond])[places[:, None] + np.arange(1, horizon + 1)])
+
+
+def by_phase(values: np.ndarray, places: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Lay values of the sessions after each origin out by session, one phase at a time.
+
+    Origins that are a multiple of the horizon apart belong to one phase: their sessions follow one another without
+    overlap.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_origins, horizon, n_series)
+    places : ndarray of int, shape (n_origins,)
+        Number of each origin's session, increasing.
+
+    Yields
+    ------
+    rows : ndarray of int, shape (n_own,)
+        Origins of the phase.
+    days : ndarray of int, shape (n_own, horizon)
+        Row of each of their values in `series`; row 0 is the session after the first origin.
+    series : ndarray of shape (n_days, n_series)
+        NaN where the phase has no value.
+    """
+    horizon, series_count = values.shape[1:]
+    first = places[0]
+    for phase in range(horizon):
+        rows = np.flatnonzero((places - first) % horizon == phase)
+        days = (places[rows] - first)[:, None] + np.arange(horizon)
+        series = np.full((int(places[-1] - first) + horizon, series_count), np.nan)
+        series[days] = values[rows]
+        yield rows, days, series

@@ -1,4 +1,4 @@
-"""What a variance forecast is scored against, and by which loss.
+"""Losses of variance forecasts, and the realised variances that they are scored against.
 
 Variances are *daily* and in decimals squared: a forecast is a daily volatility squared, an outcome
 the mean over the `horizon` sessions after the origin. Row labels are origins: the last completed
@@ -20,7 +20,7 @@ OUTCOME_FLOOR = 1e-7
 """Smallest realised variance that is scored: QLIKE is unbounded as the outcome nears zero."""
 
 PROXY_CALIBRATION_END = "2009-12-31"
-"""Last session whose returns set the scale of the range proxy, unless told otherwise."""
+"""Last session whose returns set the scale of the range proxy, where no other date is given."""
 
 Values = TypeVar("Values", float, np.ndarray, pd.Series, pd.DataFrame)
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
@@ -55,11 +55,11 @@ def qlike(realized_variance: Values, forecast_variance: Values, floor: float = O
 
 
 def log_likelihood(realized_variance: Values, forecast_variance: Values) -> Values:
-    """Mean Gaussian log density of the daily returns over which a forecast stands, in nats a day.
+    """Mean Gaussian log density of the daily returns that a forecast covers, in nats per day.
 
     With `y` the mean square of the returns after the origin and `f` the daily variance forecast for all of
     them, the mean over these days of ``ln N(r; 0, f)`` is ``-(ln 2 pi + ln f + y/f) / 2``: of one return
-    where the horizon is one session, of the daily returns over the standing forecast where it is longer.
+    where the horizon is one session, of the daily returns that the forecast covers where it is longer.
     The outcome has no floor here, since a return of zero has a finite density. Higher is better.
     """
     return -0.5 * (np.log(2 * np.pi) + np.log(forecast_variance) + realized_variance / forecast_variance)

@@ -10,17 +10,15 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, model_confidence_set
 from volplugin.evaluation.losses import (
     PROXY_CALIBRATION_END,
     log_likelihood,
     mse,
     qlike,
-    range_variance,
-    realized_variance,
 )
 from volplugin.evaluation.panel_tests import level_test, pooled_mincer_zarnowitz
+from volplugin.evaluation.sample import EvaluationSample, scored_samples
 from volplugin.evaluation.stress_periods import mean_by_stress, mean_by_year, mean_of, stress_within
 
 
@@ -32,25 +30,25 @@ class VolatilityScores:
     ----------
     table : DataFrame, index (horizon, model)
         ``qlike`` (against squared returns), ``qlike_range`` (against the scaled range proxy), ``mse`` (of
-        daily variances), ``log_likelihood`` (mean Gaussian log density of the daily returns over the standing
+        daily variances), ``log_likelihood`` (mean Gaussian log density of the daily returns over the forecast in
         forecast), per benchmark ``below_NAME`` and ``below_NAME_range`` (percent by which QLIKE is lower)
         and ``dm_NAME`` (Diebold-Mariano t, negative where better), ``mean_forecast`` (daily variance),
         ``mz_intercept`` (daily variance), ``mz_slope`` and ``mz_pvalue`` (weighted Mincer-Zarnowitz over all
         stock-days), ``level_ratio`` (mean realised over forecast variance) and ``level_t`` (that it is one),
         ``mcs_pvalue`` (at least 0.10: in the 90% model confidence set), ``origins`` and ``stock_days``.
-    by_year : DataFrame, index (horizon, model), one column a year
+    by_year : DataFrame, index (horizon, model), one column per year
         Mean QLIKE against squared returns of the origins of the year.
-    by_stress : DataFrame, index (horizon, model), one column a stress period within the span
-        The same of its origins; the dates are in `periods.STRESS`.
+    by_stress : DataFrame, index (horizon, model), one column per stress period within the span
+        The same of its origins; the dates are in `STRESS`.
     losses : DataFrame of shape (n_origins, n_models * n_horizons), columns (model, horizon)
         Cross-sectional mean QLIKE against squared returns.
     left_out : Series by horizon
         Stock-days with an outcome that some models, but not all, had a forecast for.
     benchmarks : tuple of str
-        Those among the models.
-    by_stock : DataFrame, index (horizon, model), one column an asset
+        Benchmarks among the models.
+    by_stock : DataFrame, index (horizon, model), one column per asset
         Mean QLIKE against squared returns of the asset's stock-days; NaN where it has none.
-    bias_by_stock : DataFrame, index (horizon, model), one column an asset
+    bias_by_stock : DataFrame, index (horizon, model), one column per asset
         Root of the mean realised over forecast variance: above 1 risk was under-predicted.
     """
 
@@ -126,111 +124,8 @@ def _number(value: Any) -> Any:
     return float(value) if np.isfinite(value) else None
 
 
-@dataclass(frozen=True, eq=False)
-class EvaluationSample:
-    """Forecasts of one horizon and what came true, on the same stock-days for all models.
-
-    Attributes
-    ----------
-    horizon : int
-        Sessions that each forecast covers.
-    variance : dict of model name to DataFrame of shape (n_origins, n_assets)
-        Daily variance that was forecast.
-    outcome : DataFrame of shape (n_origins, n_assets)
-        Mean squared return of the sessions covered.
-    smooth : DataFrame of shape (n_origins, n_assets)
-        Mean of the scaled range proxy over them, known where the outcome is or not.
-    returns : DataFrame of shape (n_sessions, n_assets)
-        Daily log returns of the panel.
-    left_out : int
-        Stock-days with an outcome that some models, but not all, had a forecast for.
-
-    All but `smooth` and `returns` are NaN on every stock-day that is not scored.
-    """
-
-    horizon: int
-    variance: dict[str, pd.DataFrame]
-    outcome: pd.DataFrame
-    smooth: pd.DataFrame
-    returns: pd.DataFrame
-    left_out: int
-
-    @property
-    def stock_days(self) -> int:
-        """How many stock-days are scored."""
-        return int(self.outcome.notna().to_numpy().sum())
-
-    def scored(self, volatility: pd.DataFrame) -> pd.DataFrame:
-        """Return the variance of some other forecast on the scored stock-days."""
-        frame = volatility.reindex(index=self.outcome.index, columns=self.outcome.columns) ** 2
-        return frame.where(self.outcome.notna())
-
-
-def scored_samples(
-    forecasts: pd.DataFrame,
-    panel: PricePanel,
-    horizons: Iterable[int] | None = None,
-    calibrated_through: str | pd.Timestamp = PROXY_CALIBRATION_END,
-) -> dict[int, EvaluationSample]:
-    """Sample of each horizon.
-
-    Parameters
-    ----------
-    forecasts : DataFrame, columns (model, horizon, asset)
-        Daily volatility by origin, from `forecast_table`.
-    panel : PricePanel
-        Prices through the last origin's horizon; origins whose outcome is not complete are not scored.
-    horizons : iterable of int, optional
-        Some of the table's horizons; all if not given.
-    calibrated_through : date, default 2009-12-31
-        Last session that sets the scale of the range proxy.
-
-    Raises
-    ------
-    InsufficientHistoryError
-        If for a horizon no stock-day has an outcome and a forecast of every model.
-    """
-    present = [int(h) for h in forecasts.columns.get_level_values("horizon").unique()]
-    wanted = present if horizons is None else list(horizons)
-    unknown = sorted(set(wanted) - set(present))
-    if unknown:
-        raise ParameterError(f"no forecasts of horizon {unknown[0]} in the table; it holds {present}")
-    return {horizon: _sample(forecasts, panel, horizon, calibrated_through) for horizon in wanted}
-
-
-def _sample(
-    forecasts: pd.DataFrame, panel: PricePanel, horizon: int, calibrated_through: str | pd.Timestamp
-) -> EvaluationSample:
-    models = list(forecasts.columns.get_level_values("model").unique())
-    variance = {model: forecasts[model][horizon].reindex(columns=panel.assets) ** 2 for model in models}
-    outcome, smooth = (
-        frame.reindex(forecasts.index)
-        for frame in (
-            realized_variance(panel.returns, horizon),
-            range_variance(panel, horizon, calibrated_through),
-        )
-    )
-    forecast_here = [frame.notna() for frame in variance.values()]
-    every = np.logical_and.reduce(forecast_here) & outcome.notna()
-    some = np.logical_or.reduce(forecast_here) & outcome.notna()
-    if not every.to_numpy().any():
-        raise InsufficientHistoryError(
-            f"horizon {horizon}: no stock-day has an outcome and a forecast of each of {', '.join(models)}"
-        )
-    return EvaluationSample(
-        horizon,
-        {model: frame.where(every) for model, frame in variance.items()},
-        outcome.where(every),
-        smooth,
-        panel.returns,
-        int((some & ~every).to_numpy().sum()),
-    )
-
-
-__all__ = ["BENCHMARKS", "VolatilityScores", "compare", "mean_scores", "rank", "volatility_scorecard"]
-
 BENCHMARKS = ("EWMA94", "HAR", "GJR", "HAR-own")
-"""Names under which models count as benchmarks, where they are among those judged."""
+"""Names of the models that others are compared with, where they are evaluated."""
 
 
 def volatility_scorecard(
@@ -239,7 +134,6 @@ def volatility_scorecard(
     horizons: Iterable[int] | None = None,
     benchmarks: Sequence[str] = BENCHMARKS,
     calibrated_through: str | pd.Timestamp = PROXY_CALIBRATION_END,
-    confidence_set: bool = True,
 ) -> VolatilityScores:
     """Score volatility forecasts against what came true.
 
@@ -255,20 +149,16 @@ def volatility_scorecard(
         Models to compare with; those not in the table are skipped.
     calibrated_through : date, default 2009-12-31
         Last session that sets the scale of the range proxy.
-    confidence_set : bool, default True
-        Whether to compute the model confidence set (needs two models or more).
 
     Raises
     ------
     InsufficientHistoryError
         If for a horizon no stock-day has an outcome and a forecast of every model, or too few sessions do.
     """
-    return rank(scored_samples(forecasts, panel, horizons, calibrated_through), benchmarks, confidence_set)
+    return rank(scored_samples(forecasts, panel, horizons, calibrated_through), benchmarks)
 
 
-def rank(
-    samples: Mapping[int, EvaluationSample], benchmarks: Sequence[str] = BENCHMARKS, confidence_set: bool = True
-) -> VolatilityScores:
+def rank(samples: Mapping[int, EvaluationSample], benchmarks: Sequence[str] = BENCHMARKS) -> VolatilityScores:
     """Score the models of samples by horizon, as `volatility_scorecard` does."""
     models = list(next(iter(samples.values())).variance)
     known = tuple(name for name in benchmarks if name in models)
@@ -282,7 +172,7 @@ def rank(
         biases[horizon] = pd.DataFrame(ratios).T ** 0.5
         losses[horizon] = pd.DataFrame({model: frame.mean(axis=1).dropna() for model, frame in loss.items()})
         tables[horizon] = _table(sample, losses[horizon], known)
-        if confidence_set and len(models) > 1:
+        if len(models) > 1:
             tables[horizon]["mcs_pvalue"] = model_confidence_set(losses[horizon], horizon)
         tables[horizon]["origins"] = len(losses[horizon])
         tables[horizon]["stock_days"] = sample.stock_days
@@ -337,79 +227,3 @@ def _table(sample: EvaluationSample, losses: pd.DataFrame, benchmarks: tuple[str
             "level_t": level.statistic,
         }
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-SEED = "seed"
-"""How the names of those components begin that differ by their random numbers alone."""
-
-
-def component_scores(
-    components: pd.DataFrame,
-    parents: Mapping[str, str],
-    samples: Mapping[int, EvaluationSample],
-    scores: VolatilityScores,
-) -> pd.DataFrame:
-    """Score components on the stock-days that the models were scored on.
-
-    Components take no part in the choice of these stock-days, nor in the model confidence set.
-
-    Parameters
-    ----------
-    components : DataFrame, columns (model, horizon, asset)
-        Daily volatility by origin; a model is here one component.
-    parents : mapping of component to model
-        What each is a component of.
-    samples : mapping of horizon to EvaluationSample
-    scores : VolatilityScores
-        Of the models on these samples.
-
-    Returns
-    -------
-    DataFrame, index (horizon, component)
-        ``model`` (the whole), ``qlike``, ``qlike_range``, ``mse``, ``log_likelihood``, ``below_NAME`` and
-        ``dm_NAME`` of each benchmark, ``below_model`` (percent below the whole, negative where worse) and
-        ``dm_model`` (positive where worse than the whole).
-    """
-    rows = {}
-    for horizon, sample in samples.items():
-        table = scores.table.loc[horizon]
-        for name, parent in parents.items():
-            variance = sample.scored(components[name][horizon])
-            row = mean_scores(sample, variance)
-            loss = qlike(sample.outcome, variance).mean(axis=1)
-            rivals = {bench: bench for bench in scores.benchmarks} | {"model": parent}
-            for label, rival in rivals.items():
-                base = scores.losses[rival][horizon]
-                row |= compare(row, table.loc[rival], label)
-                row[f"dm_{label}"] = diebold_mariano(loss, base, horizon).statistic
-            rows[horizon, name] = {"model": parent} | row
-    table = pd.DataFrame.from_dict(rows, orient="index").infer_objects()
-    table.index = pd.MultiIndex.from_tuples(list(rows), names=["horizon", "component"])
-    return table
-
-
-def seed_spread(table: pd.DataFrame) -> pd.DataFrame:
-    """How far the seeds of a model lie apart, each alone.
-
-    Returns
-    -------
-    DataFrame, index (horizon, model)
-        ``seeds`` (how many), and of their mean QLIKE ``mean``, ``min``, ``max``, ``range`` (largest less
-        smallest) and ``std`` (n - 1).
-    """
-    rows = {}
-    for (horizon, model), part in table.groupby(["horizon", "model"], sort=False):
-        names = part.index.get_level_values("component")
-        own = [name.removeprefix(f"{model} ").startswith(SEED) for name in names]
-        losses = part["qlike"].to_numpy()[own]
-        if len(losses):
-            low, high = float(losses.min()), float(losses.max())
-            std = float(losses.std(ddof=1)) if len(losses) > 1 else np.nan
-            mean = float(losses.mean())
-            rows[horizon, model] = {
-                "seeds": len(losses), "mean": mean, "min": low, "max": high, "range": high - low, "std": std,
-            }  # fmt: skip
-    spread = pd.DataFrame.from_dict(rows, orient="index")
-    if rows:
-        spread.index = pd.MultiIndex.from_tuples(list(rows), names=["horizon", "model"])
-    return spread

@@ -1,7 +1,7 @@
 """Tests over all stocks at once that do not take the stocks of one session for independent.
 
 Shocks to volatility are common: thirty stocks of a day are worth a few observations, not thirty. Moments are
-therefore added up over the stocks of a session first, and the long-run variance is that of the sums.
+therefore added up over the stocks of a session first, and the variance is that of the sums.
 """
 
 from __future__ import annotations
@@ -11,27 +11,33 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.regression.linear_model import OLS
 
-from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation.hypothesis_tests import MincerZarnowitz, hac_lags
+from volplugin.evaluation.hypothesis_tests import MincerZarnowitz, mincer_zarnowitz_of
+from volplugin.evaluation.inputs import checked_series
+from volplugin.evaluation.long_run import LongRunMean, long_run_mean
 
 
 @dataclass(frozen=True)
 class LevelTest:
-    """Whether realised over forecast variance averages one; a positive `statistic` says risk was under-predicted."""
+    """Test that realised over forecast variance averages one.
+
+    A positive `statistic` means that risk was under-predicted. `lower` and `upper` bound the root of the mean ratio,
+    which is the bias statistic, with 95% probability where forecasts are right.
+    """
 
     ratio: float
     statistic: float
     pvalue: float
     sessions: int
+    lower: float
+    upper: float
 
 
-def level_test(ratio: pd.Series, horizon: int, lags: int | None = None) -> LevelTest:
+def level_test(ratio: pd.Series, horizon: int) -> LevelTest:
     """Test that ``y/f`` averages one, whatever its distribution and the overlap of the outcomes.
 
-    The robust companion of the bias statistic, whose band holds for independent Gaussian returns: the mean of
-    ``y/f`` is the mean square of the returns over the standing forecasts.
+    The mean of ``y/f`` is the mean square of the returns over the forecasts in force. Its logarithm is tested, since
+    it is less skewed than the mean itself.
 
     Parameters
     ----------
@@ -39,76 +45,63 @@ def level_test(ratio: pd.Series, horizon: int, lags: int | None = None) -> Level
         Realised over forecast variance by origin; of many stocks, their mean of each session.
     horizon : int
         Sessions that each forecast covers.
-    lags : int, optional
-        Bartlett lags; those of `hac_lags` if not given.
 
     Raises
     ------
     InsufficientHistoryError
-        If too few sessions remain for the lags.
+        If fewer than twelve sessions, or than four horizons, remain.
+    ParameterError
+        Naming the session of an infinite ratio or a repeated date.
     """
-    known = ratio.dropna()
-    n = len(known)
-    lags = hac_lags(horizon, n) if lags is None else lags
-    if n <= max(lags, 2 * horizon):
-        raise InsufficientHistoryError(f"{n} sessions are too few for {lags} lags, horizon {horizon}")
-    fit = OLS(known.to_numpy() - 1, np.ones(n)).fit(cov_type="HAC", cov_kwds={"maxlags": lags, "use_correction": True})
-    statistic = float(fit.params[0] / fit.bse[0])
-    return LevelTest(float(known.mean()), statistic, 2 * float(stats.t.sf(abs(statistic), n - 1)), n)
+    found = long_run_mean(checked_series(ratio, "ratio").dropna().to_numpy(), horizon)
+    # Delta method: the error of ln m is the error of m over m.
+    statistic = float(np.log(found.mean) / relative_error(found))
+    lower, upper = bias_band(found)
+    return LevelTest(found.mean, statistic, found.pvalue(statistic), found.sessions, lower, upper)
+
+
+def bias_band(ratio: LongRunMean, level: float = 0.95) -> tuple[float, float]:
+    """Bounds around 1 of the root of a mean ratio, where forecasts are right."""
+    half = float(stats.t.ppf((1 + level) / 2, ratio.dof)) * relative_error(ratio) / 2
+    return float(np.exp(-half)), float(np.exp(half))
+
+
+def relative_error(ratio: LongRunMean) -> float:
+    """Return the standard error of the logarithm of a mean."""
+    return ratio.error / ratio.mean
 
 
 def pooled_mincer_zarnowitz(
-    realized_variance: pd.DataFrame, forecast_variance: pd.DataFrame, horizon: int, lags: int | None = None
+    realized_variance: pd.DataFrame, forecast_variance: pd.DataFrame, horizon: int
 ) -> MincerZarnowitz:
-    """One weighted Mincer-Zarnowitz regression over all stock-days, with the errors of Driscoll and Kraay.
+    """One weighted Mincer-Zarnowitz regression over all stock-days, tested on sums over the stocks of a session.
 
-    ``y/f`` of every stock-day is regressed on ``1/f`` and a constant. The moments (regressors times
-    residuals) are summed over the stocks of each session and the Bartlett-weighted long-run variance of the
-    sums taken: consistent in the number of sessions, for any dependence among stocks and for fading dependence
-    in time.
+    ``y/f`` of every stock-day is regressed on ``1/f`` and a constant. The joint hypothesis (0, 1) is tested by the
+    moments ``(y/f - 1)`` and ``(y/f - 1) / f``, summed over the stocks of each session, whatever the dependence among
+    stocks. Outcomes of neighbouring origins overlap; origins that are `horizon` sessions apart do not. Each such phase
+    is tested separately and the p-values are combined by `combine_pvalues`.
 
     Parameters
     ----------
     realized_variance, forecast_variance : DataFrame of shape (n_sessions, n_assets)
-        Daily variances, NaN on stock-days that are left out; a row a session, in order.
+        Daily variances, NaN on stock-days that are left out; one row per session, in order.
     horizon : int
         Sessions that each forecast covers.
-    lags : int, optional
-        Bartlett lags; those of `hac_lags` if not given.
 
     Returns
     -------
     MincerZarnowitz
-        ``sessions`` counts those with at least one stock.
+        ``sessions`` counts those with at least one stock; ``statistic`` is the median of the phases.
 
     Raises
     ------
     InsufficientHistoryError
-        If too few sessions remain for the lags.
+        If fewer than twelve sessions, or than four horizons, remain.
 
     References
     ----------
     Driscoll and Kraay (1998), Consistent Covariance Matrix Estimation with Spatially Dependent Panel Data,
-    Review of Economics and Statistics 80; Patton and Sheppard (2009), Evaluating Volatility and Correlation
-    Forecasts.
+    Review of Economics and Statistics 80 (the sums over a session); Patton and Sheppard (2009), Evaluating Volatility
+    and Correlation Forecasts (the weights).
     """
-    forecast = forecast_variance.to_numpy()
-    ratio = realized_variance.to_numpy() / forecast
-    here = np.isfinite(ratio)
-    rows = np.flatnonzero(here.any(axis=1))
-    sessions = len(rows)
-    lags = hac_lags(horizon, sessions) if lags is None else lags
-    if sessions <= max(lags, 2 * horizon):
-        raise InsufficientHistoryError(f"{sessions} sessions are too few for a regression with {lags} lags")
-    # Between the first and the last session: those without a stock are moments of zero, not gaps closed up.
-    span = slice(rows[0], rows[-1] + 1)
-    time = np.nonzero(here[span])[0]
-    chosen = forecast[span][here[span]]
-    unit = float(chosen.mean())
-    design = np.column_stack([unit / chosen, np.ones(len(chosen))])
-    fit = OLS(ratio[span][here[span]], design).fit(
-        cov_type="hac-groupsum", cov_kwds={"time": time, "maxlags": lags, "use_correction": False}
-    )
-    joint = fit.wald_test((np.eye(2), np.array([0.0, 1.0])), use_f=False, scalar=True)
-    intercept, slope = (float(value) for value in fit.params)
-    return MincerZarnowitz(intercept * unit, slope, float(joint.statistic), float(joint.pvalue), sessions)
+    return mincer_zarnowitz_of(realized_variance.to_numpy(), forecast_variance.to_numpy(), horizon)

@@ -1,4 +1,8 @@
-"""How well the risk of a portfolio was predicted, as plain numbers."""
+"""How well the risk of a portfolio was predicted, as plain numbers.
+
+Daily statistics judge one-session forecasts by the return of the next session. Forecasts of a longer horizon are
+judged by the returns of all sessions that they cover (`horizon_scores`).
+"""
 
 from __future__ import annotations
 
@@ -9,83 +13,149 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import InsufficientHistoryError
-from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic
-from volplugin.evaluation.forecasts import PortfolioForecasts
-from volplugin.evaluation.hypothesis_tests import coverage, diebold_mariano, mincer_zarnowitz, value_at_risk
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band
+from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
+from volplugin.evaluation.constants import MONTH_SESSIONS, QUARTER_SESSIONS, TAILS
+from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
+from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
+from volplugin.evaluation.inputs import aligned
 from volplugin.evaluation.losses import qlike, realized_variance
-from volplugin.evaluation.model_comparison import BENCHMARKS, VolatilityScores, volatility_scorecard
-from volplugin.units import annualize
+from volplugin.evaluation.panel_tests import level_test
+from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
+from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
+from volplugin.risk.tail_risk import TailMethod
+from volplugin.units import annualize, deannualize
 
-__all__ = [
-    "BENCHMARKS",
-    "VolatilityScores",
-    "compare_portfolio_forecasts",
-    "portfolio_scorecard",
-    "standing_bias",
-    "volatility_scorecard",
-]
-
-QUARTER = 63
-"""Sessions of the rolling window in which realised volatility is stated."""
-
-TAILS = (0.01, 0.05)
+TAIL_METHODS: tuple[TailMethod, ...] = ("gaussian", "student", "historical")
+"""Laws of the standardised return for value at risk and expected shortfall."""
 
 
-def portfolio_scorecard(predicted: pd.Series, returns: pd.Series, target: float | None = None) -> dict[str, Any]:
-    """Compare each session's ex-ante volatility with the return that the book then had.
+def portfolio_scorecard(
+    predicted: pd.Series,
+    returns: pd.Series,
+    target: float | None = None,
+    *,
+    predicted_horizon: pd.Series | None = None,
+    horizon: int | None = None,
+) -> dict[str, Any]:
+    """Compare each session's ex-ante volatility with the portfolio's return of that session.
 
     Parameters
     ----------
     predicted : Series of shape (n_sessions,)
-        *Daily* volatility of the book held through the session, made before it; labelled with the
-        session it is *for*. NaN or zero where the book held nothing, or nothing was forecast: such
+        *Daily* volatility of the portfolio held through the session, forecast for this one session at the close
+        before and labelled with the session it is *for*. NaN or zero where nothing was held or forecast: these
         sessions are counted and left out.
     returns : Series of shape (n_sessions,)
-        The book's daily simple returns.
+        The portfolio's daily simple returns.
     target : float, optional
-        *Annual* volatility that was aimed at.
+        *Annual* volatility that the strategy aimed at.
+    predicted_horizon : Series of shape (n_sessions,), optional
+        *Daily* volatility over the `horizon` sessions that begin with the row's session, forecast at the close before.
+    horizon : int, optional
+        Sessions that `predicted_horizon` covers.
 
     Returns
     -------
     dict
         JSON-serialisable. Volatilities are annual and in decimals (``mean_predicted_vol`` is the root
         mean square, so that it compares with ``realized_vol``); errors against the target, or against
-        the prediction (``..._gap``), are in percentage points.
+        the prediction (``..._gap``), are in percentage points. Bands hold 95% of right forecasts with the fitted
+        tails (``tail_dof`` degrees of freedom; None for Gaussian ones). ``over_horizon`` holds `horizon_scores` of
+        `predicted_horizon`, None without it.
 
     Raises
     ------
     InsufficientHistoryError
-        If fewer than 63 sessions have both a prediction and a return.
+        If fewer than 63 sessions have both a prediction and a return, or all returns are zero.
+    ParameterError
+        Naming the session of a repeated date or an infinite value; for time zones that differ.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> sessions = pd.bdate_range("2020-01-01", periods=500)
+    >>> returns = pd.Series(0.01 * np.random.default_rng(0).standard_normal(500), sessions)
+    >>> portfolio_scorecard(pd.Series(0.01, sessions), returns)["bias_statistic"]["within"]
+    True
     """
-    pair = pd.DataFrame({"sigma": predicted, "r": returns})
+    pair = aligned(sigma=predicted, r=returns)
     known = pair[(pair["sigma"] > 0) & pair["r"].notna()]
-    if len(known) < QUARTER:
-        raise InsufficientHistoryError(f"{len(known)} sessions with a prediction; a scorecard takes {QUARTER} or more")
+    if len(known) < QUARTER_SESSIONS:
+        raise InsufficientHistoryError(
+            f"{len(known)} sessions with a prediction; a scorecard takes {QUARTER_SESSIONS} or more"
+        )
     sigma, r = known["sigma"], known["r"]
+    if np.count_nonzero(r) < 2:
+        raise InsufficientHistoryError("the portfolio's returns are all zero: there is no risk to evaluate")
     z = r / sigma
+    dof = fit_dof(z)
+    mrad_band, q_band = mrad_and_q_bands(sigma.to_numpy(), dof)
     card = {
         "sessions": len(known),
         "sessions_without_forecast": len(pair) - len(known),
         "first_session": str(known.index[0].date()),
         "last_session": str(known.index[-1].date()),
         "target": target,
-        "mean_predicted_vol": _rms(sigma),
-        "realized_vol": _vol(r),
-        "bias_statistic": _bias(bias_statistic(z)),
+        "mean_predicted_vol": _root_mean_square(sigma),
+        "realized_vol": _volatility(r),
+        "tail_dof": dof,
+        "bias_statistic": _bias(bias_statistic(z, dof=dof)),
         "qlike": float(qlike(r**2, sigma**2).mean()),
         "q_statistic": q_statistic(r, sigma),
-        "mrad_21": mrad(z, 21),
-        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, horizon=1, lags=21)),
+        "q_statistic_band": asdict(q_band),
+        "mrad_21": mrad(z, MONTH_SESSIONS),
+        "mrad_21_band": asdict(mrad_band),
+        "bias_63": _quarters(z, dof),
+        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, horizon=1)),
         "exceedances": _exceedances(r, sigma),
         **_errors(r, sigma, target),
-        "by_year": _by_year(r, sigma),
+        "by_year": _by_year(r, sigma, dof),
+        "over_horizon": _over_horizon(predicted_horizon, returns, horizon),
     }
     return _clean(card)
 
 
-def standing_bias(predicted: pd.Series, portfolio_returns: pd.Series, horizon: int) -> dict[str, Any]:
-    """Judge forecasts of several sessions by the daily returns over which each of them stood.
+def perf_scorecard(perf: pd.DataFrame, target: float | None = None, horizon: int | None = None) -> dict[str, Any]:
+    """`portfolio_scorecard` of a perf frame.
+
+    Parameters
+    ----------
+    perf : DataFrame, columns ``returns``, ``predicted_vol`` and, if it has it, ``predicted_vol_horizon``
+        One row per session; volatilities are *annual*, of the row's session and of the `horizon` sessions from it on.
+    target : float, optional
+        *Annual* volatility that the strategy aimed at.
+    horizon : int, optional
+        Sessions that ``predicted_vol_horizon`` covers; the column is not read if None.
+    """
+    longer = "predicted_vol_horizon" in perf and horizon is not None
+    return portfolio_scorecard(
+        deannualize(perf["predicted_vol"].astype(float)),
+        perf["returns"],
+        target,
+        predicted_horizon=deannualize(perf["predicted_vol_horizon"].astype(float)) if longer else None,
+        horizon=horizon if longer else None,
+    )
+
+
+def _over_horizon(predicted: pd.Series | None, returns: pd.Series, horizon: int | None) -> dict[str, Any] | None:
+    """Scores of the forecasts of several sessions, or None where there are none or too few."""
+    if predicted is None:
+        return None
+    if horizon is None:
+        raise ParameterError("predicted_horizon needs horizon=, the sessions that each forecast covers")
+    pair = aligned(sigma=predicted, r=returns)
+    # The origin of a forecast for the sessions from t on is t - 1: shift the labels back by one session.
+    origin = pair["sigma"].where(pair["sigma"] > 0).shift(-1)
+    try:
+        return horizon_scores(origin, pair["r"], horizon)
+    except InsufficientHistoryError:
+        return None
+
+
+def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: int) -> dict[str, Any]:
+    """Judge forecasts of several sessions by the daily returns of the sessions that each covers.
 
     Every session is an origin. Returns of sessions ``t+1 .. t+horizon`` are divided by the forecast
     made at `t` and pooled; QLIKE scores the forecast against their mean square.
@@ -94,38 +164,45 @@ def standing_bias(predicted: pd.Series, portfolio_returns: pd.Series, horizon: i
     ----------
     predicted : Series of shape (n_origins,)
         *Daily* volatility by origin.
-    book_returns : Series of shape (n_sessions,)
-        The book's daily returns, through the last origin's horizon; later origins are left out.
+    portfolio_returns : Series of shape (n_sessions,)
+        The portfolio's daily returns, through the last origin's horizon; later origins are left out.
     horizon : int
         Sessions that each forecast covers.
 
     Returns
     -------
     dict
-        JSON-serialisable: ``horizon``, ``origins``, ``bias_statistic`` (its band counts each session
-        once), ``qlike``, ``mean_predicted_vol`` and ``realized_vol`` (annual, both root mean squares).
+        JSON-serialisable: ``horizon``, ``origins``, ``bias_statistic`` (its band is that of `level_test`, which
+        accounts for overlap and fat tails), ``level_pvalue``, ``mincer_zarnowitz``, ``qlike``,
+        ``mean_predicted_vol`` and ``realized_vol`` (annual, both root mean squares).
 
     Raises
     ------
     InsufficientHistoryError
-        If no origin has an outcome.
+        If fewer origins than twelve, or than four horizons, have an outcome.
     """
-    outcome = _outcome(predicted, portfolio_returns, horizon)
+    pair = aligned(sigma=predicted, r=portfolio_returns)
+    outcome = _outcome(pair["sigma"], pair["r"], horizon)
     origins = outcome.index
     if len(origins) < 2:
         raise InsufficientHistoryError(f"{len(origins)} origins have a forecast and the {horizon} returns after it")
-    daily = _on_origins(predicted, portfolio_returns)
-    ahead = np.column_stack([daily.shift(-k).reindex(origins) for k in range(1, horizon + 1)])
-    pooled = (ahead / predicted[origins].to_numpy()[:, None]).ravel()
+    sigma = pair.loc[origins, "sigma"]
+    places = pair.index.get_indexer(origins)
+    pooled = returns_after(pair[["r"]].to_numpy(), places, horizon)[:, :, 0] / sigma.to_numpy()[:, None]
+    level = level_test(outcome / sigma**2, horizon)
+    sessions = int(len(np.unique(places[:, None] + np.arange(1, horizon + 1))))
+    bias = BiasStatistic(float(pooled.std(ddof=1)), level.lower, level.upper, sessions)
     return _clean(
         {
             "horizon": horizon,
             "origins": len(origins),
             "first_origin": str(origins[0].date()),
             "last_origin": str(origins[-1].date()),
-            "bias_statistic": _bias(bias_statistic(pooled, sessions=len(origins) + horizon - 1)),
-            "qlike": float(qlike(outcome, predicted[origins] ** 2).mean()),
-            "mean_predicted_vol": _rms(predicted[origins]),
+            "bias_statistic": _bias(bias),
+            "level_pvalue": level.pvalue,
+            "mincer_zarnowitz": asdict(mincer_zarnowitz(outcome, sigma**2, horizon)),
+            "qlike": float(qlike(outcome, sigma**2).mean()),
+            "mean_predicted_vol": _root_mean_square(sigma),
             "realized_vol": annualize(float(np.sqrt(outcome.mean()))),
         }
     )
@@ -134,14 +211,14 @@ def standing_bias(predicted: pd.Series, portfolio_returns: pd.Series, horizon: i
 def compare_portfolio_forecasts(
     portfolios: Mapping[str, PortfolioForecasts], benchmark: str = "EWMA94"
 ) -> pd.DataFrame:
-    """Risk models side by side on one book, over the origins that all of them have.
+    """Risk models side by side on one portfolio, over the origins that all of them have.
 
     Parameters
     ----------
-    books : mapping of model name to PortfolioForecasts
-        Of one horizon, and of the same book.
+    portfolios : mapping of model name to PortfolioForecasts
+        Of one horizon, and of the same portfolio.
     benchmark : str, default "EWMA94"
-        Compared with where it is among the models.
+        Model to compare with, where it is among the models.
 
     Returns
     -------
@@ -153,7 +230,7 @@ def compare_portfolio_forecasts(
     losses = pd.DataFrame({name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}).dropna()
     rows = {}
     for name, portfolio in portfolios.items():
-        score = standing_bias(portfolio.predicted.reindex(losses.index), portfolio.returns, portfolio.horizon)
+        score = horizon_scores(portfolio.predicted.reindex(losses.index), portfolio.returns, portfolio.horizon)
         bias = score.pop("bias_statistic")
         rows[name] = {
             "qlike": score["qlike"],
@@ -170,28 +247,24 @@ def compare_portfolio_forecasts(
 
 
 def _portfolio_loss(portfolio: PortfolioForecasts) -> pd.Series:
-    outcome = _outcome(portfolio.predicted, portfolio.returns, portfolio.horizon)
-    return qlike(outcome, portfolio.predicted[outcome.index] ** 2)
+    pair = aligned(sigma=portfolio.predicted, r=portfolio.returns)
+    outcome = _outcome(pair["sigma"], pair["r"], portfolio.horizon)
+    return qlike(outcome, pair.loc[outcome.index, "sigma"] ** 2)
 
 
 def _outcome(predicted: pd.Series, returns: pd.Series, horizon: int) -> pd.Series:
     """Realised daily variance at the origins that have a forecast and a complete outcome."""
-    outcome = realized_variance(_on_origins(predicted, returns), horizon).reindex(predicted.index)
+    outcome = realized_variance(returns, horizon)
     return outcome[outcome.notna() & predicted.notna()]
 
 
-def _on_origins(predicted: pd.Series, returns: pd.Series) -> pd.Series:
-    """Give every origin a row: the first one is a session before the first return."""
-    return returns.reindex(returns.index.union(predicted.index))
-
-
 def _errors(r: pd.Series, sigma: pd.Series, target: float | None) -> dict[str, float | None]:
-    """Mean absolute differences of realised volatility, percentage points a year."""
-    rolling = annualize(r.rolling(QUARTER).std())
-    expected = annualize((sigma**2).rolling(QUARTER).mean() ** 0.5)
-    years = [(part, sigma[part.index]) for _, part in r.groupby(r.index.year) if len(part) >= QUARTER]
-    yearly = np.array([_vol(part) for part, _ in years])
-    forecast = np.array([_rms(part) for _, part in years])
+    """Mean absolute differences of realised volatility, annual percentage points."""
+    rolling = annualize(r.rolling(QUARTER_SESSIONS).std())
+    expected = annualize((sigma**2).rolling(QUARTER_SESSIONS).mean() ** 0.5)
+    years = [(part, sigma[part.index]) for _, part in r.groupby(r.index.year) if len(part) >= QUARTER_SESSIONS]
+    yearly = np.array([_volatility(part) for part, _ in years])
+    forecast = np.array([_root_mean_square(part) for _, part in years])
     aim = float("nan") if target is None else target
     return {
         "mean_abs_63d_error": 100 * float((rolling - aim).abs().mean()),
@@ -201,26 +274,41 @@ def _errors(r: pd.Series, sigma: pd.Series, target: float | None) -> dict[str, f
     }
 
 
+def _quarters(z: pd.Series, dof: float) -> dict[str, float]:
+    """Band of the bias statistic of 63 sessions, and the share of rolling windows inside it."""
+    lower, upper = sampling_band(QUARTER_SESSIONS, dof=dof)
+    inside = rolling_bias(z, QUARTER_SESSIONS).dropna().between(lower, upper)
+    return {"lower": lower, "upper": upper, "share_inside": float(inside.mean())}
+
+
 def _exceedances(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
-    """Coverage of the value at risk at each tail, with Gaussian and filtered-historical quantiles."""
-    found = {}
-    for method in ("gaussian", "historical"):
-        limits = {f"{level:.0%}": (level, value_at_risk(r, sigma, level, method).dropna()) for level in TAILS}
-        found[method] = {
-            name: coverage(r[limit.index] < limit, level).as_dict()
-            for name, (level, limit) in limits.items()
-            if len(limit) >= QUARTER
-        }
+    """Test value at risk and expected shortfall at each tail, with the quantiles of each method."""
+    found: dict[str, dict[str, Any]] = {}
+    for method in TAIL_METHODS:
+        found[method] = {}
+        for level in TAILS:
+            limit = value_at_risk(r, sigma, level, method).dropna()
+            if len(limit) >= QUARTER_SESSIONS:
+                found[method][f"{level:.0%}"] = _tail(r, sigma, limit, level, method)
     return found
 
 
-def _by_year(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
+def _tail(r: pd.Series, sigma: pd.Series, limit: pd.Series, level: float, method: TailMethod) -> dict[str, Any]:
+    returns = r[limit.index]
+    row = coverage(returns < limit, level).as_dict()
+    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level).pvalue
+    shortfall = expected_shortfall(r, sigma, level, method)[limit.index]
+    test = acerbi_szekely(returns, limit, shortfall, level)
+    return row | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
+
+
+def _by_year(r: pd.Series, sigma: pd.Series, dof: float) -> dict[str, dict[str, Any]]:
     return {
         str(year): {
             "sessions": len(part),
-            "mean_predicted_vol": _rms(sigma[part.index]),
-            "realized_vol": _vol(part),
-            "bias_statistic": _bias(bias_statistic(part / sigma[part.index])),
+            "mean_predicted_vol": _root_mean_square(sigma[part.index]),
+            "realized_vol": _volatility(part),
+            "bias_statistic": _bias(bias_statistic(part / sigma[part.index], dof=dof)),
         }
         for year, part in r.groupby(r.index.year)
         if len(part) >= 2
@@ -231,16 +319,16 @@ def _bias(statistic: BiasStatistic) -> dict[str, Any]:
     return asdict(statistic) | {"within": statistic.within}
 
 
-def _vol(returns: pd.Series) -> float:
+def _volatility(returns: pd.Series) -> float:
     return annualize(float(returns.std()))
 
 
-def _rms(volatility: pd.Series) -> float:
+def _root_mean_square(volatility: pd.Series) -> float:
     return annualize(float(np.sqrt((volatility**2).mean())))
 
 
 def _clean(value: Any) -> Any:
-    """Return the same with None for NaN and infinities, which JSON does not know."""
+    """Return the same with None for NaN and infinities, which JSON does not have."""
     if isinstance(value, dict):
         return {key: _clean(item) for key, item in value.items()}
     if isinstance(value, float) and not np.isfinite(value):

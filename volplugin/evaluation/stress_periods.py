@@ -1,4 +1,4 @@
-"""Mean losses of parts of the judged span: calendar years, and the stress periods that the field speaks of."""
+"""Mean losses of parts of the evaluated span: calendar years and well-known stress periods."""
 
 from __future__ import annotations
 

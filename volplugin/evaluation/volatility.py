@@ -1,4 +1,4 @@
-"""The whole judgement of volatility forecasts: which is best, whether each is right, when, and what it is made of."""
+"""Evaluation of volatility forecasts: comparison, calibration, parts of the span and members of ensembles."""
 
 from __future__ import annotations
 
@@ -11,24 +11,17 @@ import pandas as pd
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError
 from volplugin.evaluation.calibration import by_forecast_decile, calibration_summary, calibration_table
+from volplugin.evaluation.components import component_scores, seed_spread
 from volplugin.evaluation.equal_weight import Portfolios
 from volplugin.evaluation.hypothesis_tests import diebold_mariano
 from volplugin.evaluation.losses import PROXY_CALIBRATION_END, qlike, realized_variance
-from volplugin.evaluation.model_comparison import (
-    BENCHMARKS,
-    EvaluationSample,
-    VolatilityScores,
-    component_scores,
-    nested,
-    rank,
-    scored_samples,
-    seed_spread,
-)
+from volplugin.evaluation.model_comparison import BENCHMARKS, VolatilityScores, nested, rank
+from volplugin.evaluation.sample import EvaluationSample, scored_samples
 
 
 @dataclass(frozen=True, eq=False)
 class VolatilityEvaluation:
-    """Everything that is said of volatility forecasts.
+    """Results of an evaluation of volatility forecasts.
 
     Attributes
     ----------
@@ -36,16 +29,16 @@ class VolatilityEvaluation:
         The models side by side.
     stocks : DataFrame, index (horizon, model)
         Calibration stock by stock: medians, and the share of stocks that each test rejects at 5%
-        (`verdicts.calibration_summary`).
-    book : DataFrame, index (horizon, model)
-        Calibration of the equal-weight book (`verdicts.calibration_table`), and ``dm_NAME``, the Diebold-Mariano t
-        of its QLIKE against the first model's; empty where no books were given.
+        (`calibration_summary`).
+    portfolio : DataFrame, index (horizon, model)
+        Calibration of the equal-weight portfolio (`calibration_table`), and ``dm_NAME``, the Diebold-Mariano t
+        of its QLIKE against the first model's; empty where no portfolios were given.
     deciles : DataFrame, index (horizon, model, decile)
         Realised against forecast volatility by size of forecast.
     components : DataFrame, index (horizon, component)
-        Scores of what ensembles are made of (`components.component_scores`); may be empty.
+        Scores of what ensembles are made of (`component_scores`); may be empty.
     seeds : DataFrame, index (horizon, model)
-        Spread of the seeds (`components.seed_spread`); may be empty.
+        Spread of the seeds (`seed_spread`); may be empty.
     """
 
     scores: VolatilityScores
@@ -75,7 +68,7 @@ def evaluate_volatility_forecasts(
     benchmarks: Sequence[str] = BENCHMARKS,
     calibrated_through: str | pd.Timestamp = PROXY_CALIBRATION_END,
 ) -> VolatilityEvaluation:
-    """Judge volatility forecasts on the stock-days that all models have.
+    """Evaluate volatility forecasts on the stock-days that all models have.
 
     Parameters
     ----------
@@ -85,8 +78,8 @@ def evaluate_volatility_forecasts(
         Prices through the last origin's horizon.
     components, parents : optional
         Forecasts of what ensembles are made of, and what each is a component of.
-    books : dict of horizon to dict of model to PortfolioForecasts, optional
-        What the volatilities say of the equal-weight book, from `equal_weight_books`.
+    portfolios : dict of horizon to dict of model to PortfolioForecasts, optional
+        Forecasts of the equal-weight portfolio by each volatility model, from `equal_weight_portfolios`.
     benchmarks, calibrated_through
         As `volatility_scorecard` takes them.
 
@@ -119,7 +112,7 @@ def _stocks(sample: EvaluationSample) -> pd.DataFrame:
 
 
 def _portfolios(portfolios: Portfolios) -> pd.DataFrame:
-    """Calibration of the equal-weight book by horizon and model, over the origins with a complete outcome."""
+    """Calibration of the equal-weight portfolio by horizon and model, over the origins with a complete outcome."""
     if not portfolios:
         return pd.DataFrame()
     tables = {}
@@ -137,7 +130,7 @@ def _portfolios(portfolios: Portfolios) -> pd.DataFrame:
 
 
 def _statistic(loss: pd.Series, benchmark: pd.Series, horizon: int) -> float:
-    """Diebold-Mariano t; NaN of a model against itself, and where a book's outcomes are too few for one."""
+    """Diebold-Mariano t; NaN of a model against itself, and where a portfolio's outcomes are too few for one."""
     if loss.name == benchmark.name:
         return float("nan")
     try:

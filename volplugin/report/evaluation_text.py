@@ -1,4 +1,4 @@
-"""The judgement of volatility forecasts for a terminal: the answer first, then the evidence."""
+"""The evaluation of volatility forecasts as text for a terminal: results first, then the evidence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from volplugin.evaluation import PortfolioForecasts, compare_portfolio_forecasts
-from volplugin.evaluation.calibration import METHODS, TAILS, tail_name
+from volplugin.evaluation.calibration import METHODS, tail_name
+from volplugin.evaluation.constants import TAILS
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report.format import (
     IN_SET,
@@ -27,27 +28,28 @@ from volplugin.report.format import (
 )
 
 LEGEND = (
-    "y is what came true, f what was forecast, z a daily return over the forecast that stood.",
+    "y is the outcome, f the forecast, z a daily return over the forecast in force.",
     "QLIKE: y/f - ln(y/f) - 1 against squared returns (floored at 1e-7); on range: against overnight^2 plus "
-    "Garman-Klass, scaled on the sessions before the span. log-lik.: Gaussian log density a day of the returns over "
-    "which the forecast stands.",
+    "Garman-Klass, scaled on the sessions before the span. log-lik.: Gaussian log density per day of the returns that "
+    "the forecast covers.",
     "MCS p: 0.10 or more (*) is inside the 90% model confidence set of all models; components are not among them.",
-    "t and p: HAC, of the mean loss of each session; negative t is better.",
-    "Mincer-Zarnowitz (MZ): y/f on 1/f and a constant over all stock-days, errors of Driscoll and Kraay; right is 0 "
+    "t: of the mean loss of each session, with a long-run variance from cosine averages and Student's t of few degrees "
+    "of freedom (2.3 rejects at 5% with 8, 2.1 with 16); negative is better.",
+    "Mincer-Zarnowitz (MZ): y/f on 1/f and a constant over all stock-days, moments summed per session; right is 0 "
     "and 1. const/mean: the constant over the mean forecast.",
     "bias: standard deviation of z; above 1 risk was under-predicted. MRAD: mean distance from 1 of the bias of 21 "
     "sessions, 0.126 for right Gaussian forecasts, 0.17 with fat tails. Q: mean of z^2 - ln z^2, returns floored as "
     "for QLIKE, 2.2 to 2.27 for right Gaussian ones. level: that y/f averages 1.",
-    "Kupiec: number of losses beyond value at risk; Christoffersen: number and independence; G: Gaussian quantile, H: "
-    "quantile of the earlier z (from the 250th on).",
-    "Forecasts of several sessions are renewed as they end, on any of as many days; the p-values of these phases are "
-    "joined (twice the median).",
-    "With fat tails and overlapping outcomes, level and MZ reject right forecasts more often than 1 time in 20.",
+    "Kupiec: number of losses beyond value at risk; Christoffersen: number and independence; exact or simulated "
+    "p-values. G: Gaussian quantile, H: quantile of the last 1,260 earlier z (from the 250th on).",
+    "Forecasts of several sessions can be renewed on as many different days; the p-values of these phases are "
+    "combined (twice the median).",
+    "docs/evaluation.md prints how often each test rejects right forecasts in simulations.",
 )
 
 
 def evaluation_text(evaluated: VolatilityEvaluation) -> str:
-    """Everything that is said of volatility forecasts, as plain text."""
+    """Lay the whole evaluation of volatility forecasts out as plain text."""
     sections = [_summary(evaluated)]
     for title, table in SECTIONS:
         blocks = [block for horizon in evaluated.scores.horizons if (block := table(evaluated, horizon))]
@@ -57,7 +59,7 @@ def evaluation_text(evaluated: VolatilityEvaluation) -> str:
 
 
 def _summary(evaluated: VolatilityEvaluation) -> str:
-    """Span, and for each horizon the best model, its lead, and who cannot be told from it."""
+    """Span, and for each horizon the best model, its lead, and the models not distinguishable from it."""
     scores = evaluated.scores
     first, last = (str(scores.losses.index[end].date()) for end in (0, -1))
     lines = [
@@ -119,7 +121,7 @@ def scores_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
 
 
 def tests_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
-    """Is a model better than the benchmarks, and is it right over all stock-days."""
+    """Test whether a model is better than the benchmarks, and right over all stock-days."""
     scores = evaluated.scores
     rows = scores.table.loc[horizon]
     groups = [
@@ -159,7 +161,7 @@ def stocks_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
 
 
 def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
-    """Calibration of the equal-weight book: statistics and p-values."""
+    """Calibration of the equal-weight portfolio: statistics and p-values."""
     if evaluated.portfolio.empty or not evaluated.portfolio.loc[horizon]["bias"].notna().any():
         return ""
     rows = evaluated.portfolio.loc[horizon]
@@ -171,8 +173,8 @@ def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
         ),
         *_tail_groups(rows, short_pvalue),
     ]
-    title = f"{ahead(horizon)}: bias is right within {band.iloc[0]:.3f} to {band.iloc[1]:.3f} (95%, Gaussian)"
     first = str(rows.index[0])
+    title = f"{ahead(horizon)}: bias is right within {band.iloc[0]:.3f} to {band.iloc[1]:.3f} (95%, {first})"
     below = rows["qlike"] < rows.loc[first, "qlike"]
     rivals = [f"{name} (t {shown(t, fixed(1))})" for name, t in rows.loc[below, f"dm_{first}"].items()]
     sentences = f"\nQLIKE below that of {first}: {', '.join(rivals) or 'none'}" if len(rows) > 1 else ""
@@ -271,8 +273,8 @@ def risk_model_table(portfolios: Mapping[str, PortfolioForecasts]) -> str:
     shown["realised vol"] = table["realized_vol"].map("{:.1%}".format)
     origins = int(table["origins"].iloc[0])
     return (
-        f"Equal-weight book, {horizon} sessions ahead, {origins:,} origins; bias of daily returns over the "
-        f"standing forecast\n{_plain(shown)}"
+        f"Equal-weight portfolio, {horizon} sessions ahead, {origins:,} origins; bias of daily returns over the "
+        f"forecast in force\n{_plain(shown)}"
     )
 
 
@@ -284,7 +286,7 @@ SECTIONS = (
     ("SCORES: lower QLIKE and MSE, higher log-likelihood are better", scores_table),
     ("TESTS: is one better, is it right", tests_table),
     ("CALIBRATION, stock by stock", stocks_table),
-    ("CALIBRATION of the equal-weight book: volatilities of each model, one correlation", portfolio_table),
+    ("CALIBRATION of the equal-weight portfolio: volatilities of each model, one correlation", portfolio_table),
     ("YEARS of origins", years_table),
     ("STRESS periods, by origin", stress_table),
     ("COMPONENTS: each seed alone against the whole", components_table),

@@ -12,8 +12,7 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.calibration import rolling_bias, sampling_band
-from volplugin.evaluation.hypothesis_tests import value_at_risk
+from volplugin.evaluation import fit_dof, rolling_bias, sampling_band, value_at_risk
 from volplugin.evaluation.stress_periods import stress_within
 from volplugin.report.result import BacktestResult
 from volplugin.units import annualize, deannualize
@@ -40,12 +39,12 @@ def quarters(perf: pd.DataFrame, window: int = QUARTER) -> pd.DataFrame:
     DataFrame, columns realized, predicted, lower, upper
         Annual. ``predicted`` is the root mean square of the ex-ante volatilities of the *same* sessions;
         between ``lower`` and ``upper`` realised volatility falls with 95% probability, if forecasts are
-        right and standardised returns Gaussian.
+        right, with the tails of the standardised returns.
     """
     known = held(perf)
     realized = annualize(known["returns"].rolling(window).std())
     predicted = (known["predicted_vol"] ** 2).rolling(window).mean() ** 0.5
-    lower, upper = sampling_band(window)
+    lower, upper = sampling_band(window, dof=_tail_dof(perf))
     columns = {
         "realized": realized,
         "predicted": predicted,
@@ -98,6 +97,12 @@ def standardized(perf: pd.DataFrame) -> pd.Series:
     """Return of each session over the daily volatility forecast for it; NaN-free, without sessions of no book."""
     known = held(perf)
     return (known["returns"] / deannualize(known["predicted_vol"])).rename("z")
+
+
+def _tail_dof(perf: pd.DataFrame) -> float:
+    """Degrees of freedom of the standardised returns; infinite where there is nothing to fit."""
+    z = standardized(perf)
+    return fit_dof(z) if np.count_nonzero(z) > 1 else float("inf")
 
 
 def bias_path(perf: pd.DataFrame) -> tuple[pd.Series, int]:
@@ -208,14 +213,14 @@ def stress_periods(perf: pd.DataFrame) -> pd.DataFrame:
     known = held(perf)
     if known.empty:
         return pd.DataFrame()
-    z, beyond = standardized(perf), exceedances(perf)
+    z, beyond, dof = standardized(perf), exceedances(perf), _tail_dof(perf)
     leverage = perf["gross_leverage"] if "gross_leverage" in perf else pd.Series(np.nan, perf.index)
     rows = {}
     for name, (begin, end) in stress_within(known.index).items():
         part = known.loc[begin:end]
         if len(part) < MIN_STRESS_SESSIONS:
             continue
-        lower, upper = sampling_band(len(part))
+        lower, upper = sampling_band(len(part), dof=dof)
         predicted = float(np.sqrt((part["predicted_vol"] ** 2).mean()))
         rows[name] = {
             "first": part.index[0],

@@ -25,7 +25,7 @@ __all__ = [
     "years",
 ]
 
-METHODS = {"gaussian": "Gaussian quantile", "historical": "historical quantile"}
+METHODS = {"gaussian": "Gaussian quantile", "student": "Student-t quantile", "historical": "historical quantile"}
 ARROWS = "▲ above the 95% band: risk was under-predicted; ▼ below it: over-predicted."
 
 

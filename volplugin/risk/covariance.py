@@ -13,6 +13,14 @@ import pandas as pd
 from volplugin.correlation.repair import is_positive_definite
 from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
 from volplugin.risk.diversification import bet_shares, diversification_ratio, effective_number
+from volplugin.risk.tail_risk import (
+    STUDENT_DOF,
+    TailMethod,
+    loss_quantile,
+    loss_shortfall,
+    standardized_history,
+    tail_method,
+)
 from volplugin.units import annualize
 
 
@@ -161,6 +169,69 @@ class CovarianceForecast:
         """
         volatility = float(np.sqrt(max(self._variance(self.align(weights)), 0.0)))
         return volatility if periods is None else annualize(volatility, periods)
+
+    def value_at_risk(
+        self,
+        weights: Weights,
+        level: float = 0.99,
+        *,
+        horizon: int = 1,
+        method: TailMethod | None = None,
+        history: pd.DataFrame | None = None,
+        dof: float = STUDENT_DOF,
+    ) -> float:
+        """Loss over `horizon` sessions that is exceeded with probability ``1 - level``: a positive decimal, not annual.
+
+        Parameters
+        ----------
+        weights : Series or mapping of asset to weight
+            Fractions of the portfolio's value.
+        level : float, default 0.99
+            Confidence between 0.5 and 1.
+        horizon : int, default 1
+            Sessions over which the loss is counted.
+        method : {"gaussian", "student", "historical"}, optional
+            If None, filtered historical simulation where `history` has 500 sessions or more, else Student-t.
+        history : DataFrame, columns ``returns`` and ``volatility``, optional
+            Daily returns of the same weights in past sessions and the daily volatility forecast for each; the last
+            1,260 count.
+        dof : float, default 6
+            Degrees of freedom of Student-t.
+
+        Raises
+        ------
+        MissingForecastError
+            If an asset with a nonzero weight has no forecast.
+        InsufficientHistoryError
+            If ``method="historical"`` has fewer than 500 sessions of history.
+        LookAheadError
+            If the history goes beyond `asof`.
+        ParameterError
+            For a level outside 0.5 to 1 or an unknown method.
+        """
+        known = None if history is None else standardized_history(history, self.asof)
+        law = method if method is not None else tail_method(known)
+        quantile = loss_quantile(level, law, horizon=horizon, dof=dof, standardized=known)
+        return self.portfolio_volatility(weights) * quantile
+
+    def expected_shortfall(
+        self,
+        weights: Weights,
+        level: float = 0.975,
+        *,
+        horizon: int = 1,
+        method: TailMethod | None = None,
+        history: pd.DataFrame | None = None,
+        dof: float = STUDENT_DOF,
+    ) -> float:
+        """Mean loss beyond `value_at_risk` at the same level: a positive decimal over `horizon` sessions, not annual.
+
+        Parameters and errors are those of `value_at_risk`.
+        """
+        known = None if history is None else standardized_history(history, self.asof)
+        law = method if method is not None else tail_method(known)
+        shortfall = loss_shortfall(level, law, horizon=horizon, dof=dof, standardized=known)
+        return self.portfolio_volatility(weights) * shortfall
 
     def marginal_contributions(self, weights: Weights) -> pd.Series:
         """Daily d sigma_p / d w by asset: ``Sigma w / sigma_p`` (zero for an empty portfolio)."""

@@ -13,7 +13,15 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel, price_digest
-from volplugin.storage.forecast_cache import Arrays, ForecastCache, forecast_key, frame_of, label_arrays
+from volplugin.storage.forecast_cache import (
+    Arrays,
+    ForecastCache,
+    UncacheableError,
+    described,
+    forecast_key,
+    frame_of,
+    label_arrays,
+)
 from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster
 
 Paths = dict[int, pd.DataFrame]
@@ -84,7 +92,10 @@ class VolatilityHistory:
         model = predictor.model
         if self._cache.path is None or not model.requires_fit:
             return predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
-        metadata = _metadata(model) | {"sessions": [str(sessions[0]), len(sessions)], "horizons": horizons}
+        try:
+            metadata = _metadata(model) | {"sessions": [str(sessions[0]), len(sessions)], "horizons": horizons}
+        except UncacheableError:
+            return predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
         key = forecast_key(metadata, price_digest(panel))
         found = _paths_of(self._cache.load(key, key), horizons, sessions, panel.assets)
         if found is None:
@@ -98,9 +109,8 @@ def _metadata(model: VolatilityForecaster) -> dict[str, Any]:
     digest = hashlib.sha256()
     for name, array in sorted(model.get_state().items()):
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode() + np.ascontiguousarray(array).tobytes())
-    parameters = {name: repr(value) for name, value in model.get_params(deep=True).items()}
     named = {"assets": model.assets_, "universe": model.universe_, "trained_through": str(model.trained_through_)}
-    return named | {"model": type(model).__name__, "parameters": parameters, "state": digest.hexdigest()}
+    return named | {"model": described(model), "state": digest.hexdigest()}
 
 
 def _arrays_of(paths: Paths) -> Arrays:

@@ -8,10 +8,12 @@ key, a truncated and an altered one are as good as none.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import json
 import logging
 import re
+import sys
 import zipfile
 from collections.abc import Mapping
 from functools import cache
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 FORMAT = 1
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "arch", "torch")
 """Packages that compute forecasts; another version may give other last digits."""
+LIBRARIES = (*PACKAGES, "sklearn")
+"""Top-level modules whose version stands for their source."""
 APART = ("_bundles", "_gallery", "adapters", "cli", "evaluation", "portfolio", "report", "workflows")
 """The parts of this package that no forecast depends on, but through the prices."""
 
@@ -158,6 +162,85 @@ def code_digest() -> str:
         if part.parts[0] not in APART or part.as_posix() == "evaluation/forecasts.py":
             digest.update(part.as_posix().encode() + b"\n" + file.read_bytes())
     return digest.hexdigest()
+
+
+class UncacheableError(TypeError):
+    """An object cannot be described completely, so that forecasts made with it are not cached."""
+
+
+def described(value: Any) -> Any:
+    """Describe an object by everything that its results depend on, in plain values for `forecast_key`.
+
+    An estimator becomes its module, qualified name and parameters; where it or a base class lies outside this package,
+    also the digest of their source. Arrays, frames and series become digests of their contents, dates and numbers
+    their text.
+
+    Raises
+    ------
+    UncacheableError
+        For anything else, such as a function or an open file, and for a class without readable source.
+    """
+    if isinstance(value, str | bool | int | float | None | np.generic | pd.Timestamp | pd.Timedelta | Path):
+        return f"{type(value).__name__} {value!r}"
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [described(item) for item in value]
+        return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
+    if isinstance(value, Mapping):
+        return [[described(name), described(item)] for name, item in value.items()]
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return [
+            "array",
+            value.dtype.str,
+            value.shape,
+            hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest(),
+        ]
+    if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+        return _described_frame(value)
+    if isinstance(value, type):
+        return _described_class(value)
+    if hasattr(value, "get_params"):
+        elsewhere = getattr(value, "runtime_params", ())
+        parameters = value.get_params(deep=False).items()
+        return [
+            _described_class(type(value)),
+            {name: described(item) for name, item in parameters if name not in elsewhere},
+        ]
+    raise UncacheableError(f"{type(value).__qualname__} has no complete description")
+
+
+def _described_frame(value: pd.DataFrame | pd.Series | pd.Index) -> Any:
+    """Digest of labels, types and values; of objects the text, whole."""
+    frame = value.to_frame() if not isinstance(value, pd.DataFrame) else value
+    digest = hashlib.sha256()
+    for labels in (frame.index, frame.columns):
+        digest.update(repr((labels.dtype, labels.names, labels.tolist())).encode())
+    for place in range(frame.shape[1]):
+        column = frame.iloc[:, place]
+        numbers = isinstance(column.dtype, np.dtype) and column.dtype != object
+        digest.update(str(column.dtype).encode())
+        digest.update(column.to_numpy().tobytes() if numbers else repr(column.tolist()).encode())
+    return [type(value).__name__, digest.hexdigest()]
+
+
+def _described_class(found: type) -> Any:
+    """Name of a class, and digests of the source of it and its bases outside this package and its libraries."""
+    own = [base for base in found.__mro__ if _top(base) not in ("builtins", "abc", "typing", __name__.split(".")[0])]
+    sources = {f"{base.__module__}.{base.__qualname__}": _source(base) for base in own if _top(base) not in LIBRARIES}
+    return [found.__module__, found.__qualname__, sources]
+
+
+def _top(found: type) -> str:
+    return found.__module__.split(".")[0]
+
+
+def _source(found: type) -> str:
+    """Digest of the module of a class, whose helper functions it may call; of the class itself in a script."""
+    module = sys.modules.get(found.__module__)
+    try:
+        whole = found if module is None or found.__module__ == "__main__" else module
+        return hashlib.sha256(inspect.getsource(whole).encode()).hexdigest()
+    except (OSError, TypeError) as error:
+        raise UncacheableError(f"the source of {found.__qualname__} cannot be read") from error
 
 
 def _checksum(arrays: Mapping[str, np.ndarray]) -> str:

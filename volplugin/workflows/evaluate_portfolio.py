@@ -1,4 +1,4 @@
-"""Forecasts of the equal-weight book: by several risk models, and by several volatilities with our correlation."""
+"""Forecasts of the equal-weight portfolio: by several risk models, and by several volatilities with our correlation."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from volplugin.evaluation.equal_weight import Portfolios
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.defaults import correlation_named, ewma_covariance
 from volplugin.risk.model import RiskModel
-from volplugin.storage.forecast_cache import Arrays, ForecastCache, forecast_key
+from volplugin.storage.forecast_cache import Arrays, ForecastCache, UncacheableError, described, forecast_key
 from volplugin.volatility.walk_forward import WalkForward
 
 OURS = "LSTM"
-"""The risk model whose correlation stands in for every volatility model's."""
+"""The risk model whose correlation every volatility model is combined with."""
 
 
 @dataclass(frozen=True, eq=False)
 class PortfolioForecastSet:
-    """Forecasts of the equal-weight book.
+    """Forecasts of the equal-weight portfolio.
 
     Attributes
     ----------
-    books : dict of risk model to PortfolioForecasts
+    portfolios : dict of risk model to PortfolioForecasts
         Ours first.
     by_volatility : dict of horizon to dict of volatility model to PortfolioForecasts
         With the correlation of our risk model for all; empty where no volatilities were given.
@@ -41,7 +41,7 @@ class PortfolioForecastSet:
 
 
 def portfolio_models(walk_forward: WalkForward) -> dict[str, RiskModel]:
-    """Return the risk models that are compared on one unlevered book, ours first."""
+    """Return the risk models that are compared on one unlevered portfolio, ours first."""
     return {
         OURS: RiskModel(walk_forward, correlation_named("default")),
         f"{OURS} + rolling correlation": RiskModel(walk_forward, correlation_named("rolling")),
@@ -58,7 +58,7 @@ def evaluate_portfolios(
     horizon: int = 21,
     jobs: int = 2,
 ) -> dict[str, PortfolioForecasts]:
-    """Forecast the equal-weight book from every session with several risk models."""
+    """Forecast the equal-weight portfolio from every session with several risk models."""
     return forecast_portfolios(panel, walk_forward, start, end, horizon=horizon, jobs=jobs).portfolios
 
 
@@ -74,25 +74,25 @@ def forecast_portfolios(
     cache: ForecastCache | None = None,
     log: Callable[[str], None] | None = None,
 ) -> PortfolioForecastSet:
-    """Forecast the equal-weight book from every session.
+    """Forecast the equal-weight portfolio from every session.
 
     Parameters
     ----------
     panel : PricePanel
-    walk : WalkForward
+    walk_forward : WalkForward
         Trained.
     start, end : Timestamp
         First and last origin.
     volatilities : DataFrame, columns (model, horizon, asset), optional
-        Of models that are to forecast the book with the correlation of our risk model.
+        Of models that forecast the portfolio with the correlation of our risk model.
     horizon : int, default 21
         Sessions covered.
     jobs : int, default 2
-        Processes, a risk model each.
-    archive : ForecastCache, optional
-        Where forecasts are kept and found.
-    say : callable, optional
-        Told which forecasts were found rather than made.
+        Processes, one risk model each.
+    cache : ForecastCache, optional
+        Stores forecasts and loads them again.
+    log : callable, optional
+        Called with a line that names the models whose forecasts were loaded.
     """
     cache = cache if cache is not None else ForecastCache()
     models = portfolio_models(walk_forward)
@@ -101,25 +101,26 @@ def forecast_portfolios(
     keys = {
         name: _key(model, prices, start, end, horizon, tables[name]) if prices else "" for name, model in models.items()
     }
-    kept = {name: cache.load(f"book {name} {horizon}", key) for name, key in keys.items()}
+    kept = {name: cache.load(f"book {name} {horizon}", key) if key else None for name, key in keys.items()}
     missing = [name for name, arrays in kept.items() if arrays is None]
     made = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(_portfolio_arrays)(models[name], panel, start, end, horizon, tables[name]) for name in missing
     )
     for name, arrays in zip(missing, made, strict=True):
-        cache.save(f"book {name} {horizon}", keys[name], arrays)
+        if keys[name]:
+            cache.save(f"book {name} {horizon}", keys[name], arrays)
         kept[name] = arrays
     found = [name for name in models if name not in missing]
     if log is not None and found:
-        log(f"found in {cache.path}, from the same prices, models and code: the book by {', '.join(found)}")
+        log(f"found in {cache.path}, from the same prices, models and code: equal weight by {', '.join(found)}")
     arrays = {name: one for name, one in kept.items() if one is not None}
     portfolios = {name: _portfolio(one, horizon) for name, one in arrays.items()}
     return PortfolioForecastSet(portfolios, _by_volatility(arrays[OURS]))
 
 
 @dataclass
-class _Told:
-    """A risk model whose correlations are told on as they are made."""
+class _Forwarding:
+    """A risk model that passes its correlations on as they are computed."""
 
     model: RiskModel
     portfolios: EqualWeightPortfolios
@@ -140,11 +141,11 @@ def _portfolio_arrays(
     horizon: int,
     volatilities: pd.DataFrame | None,
 ) -> Arrays:
-    """Forecasts and returns of the book as arrays, and those by other volatilities under ``horizon/model/``."""
+    """Forecasts and returns of the portfolio as arrays; those by other volatilities under ``horizon/model/``."""
     if volatilities is None:
         return _arrays_of(portfolio_forecasts(model, panel, None, start, end, horizon))
     portfolios = EqualWeightPortfolios(volatilities, panel)
-    arrays = _arrays_of(portfolio_forecasts(_Told(model, portfolios), panel, None, start, end, horizon))
+    arrays = _arrays_of(portfolio_forecasts(_Forwarding(model, portfolios), panel, None, start, end, horizon))
     for days, models in portfolios.by_horizon().items():
         for name, portfolio in models.items():
             arrays |= {f"{days}/{name}/{part}": values for part, values in _arrays_of(portfolio).items()}
@@ -188,7 +189,13 @@ def _key(
     horizon: int,
     volatilities: pd.DataFrame | None,
 ) -> str:
-    parts = {name: repr(part) for name, part in model.get_params().items() if not name.startswith("volatility")}
+    parameters = model.get_params(deep=False)
+    forecaster = parameters.pop("volatility")
+    forecaster = getattr(forecaster, "forecaster", forecaster)
+    try:
+        parts = {name: described(part) for name, part in (parameters | {"forecaster": forecaster}).items()}
+    except UncacheableError:
+        return ""
     metadata: dict[str, Any] = {
         "volatility": model.volatility.identity(end),
         "risk_model": parts,

@@ -1,8 +1,9 @@
-"""Forecasts of the models that are judged: trained where needed, made once, found again after that."""
+"""Forecasts of the models under evaluation: fitted where needed, computed once, then loaded from a cache."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,16 +14,23 @@ from tqdm.auto import tqdm
 
 from volplugin.data.panel import PricePanel, price_digest
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation import VolatilityScores, forecast_table, volatility_scorecard
+from volplugin.evaluation import VolatilityScores, volatility_scorecard
 from volplugin.risk.defaults import VOLATILITIES, volatility_named
-from volplugin.storage.forecast_cache import ForecastCache, forecast_key, frame_arrays, frame_of
+from volplugin.storage.forecast_cache import (
+    ForecastCache,
+    UncacheableError,
+    described,
+    forecast_key,
+    frame_arrays,
+    frame_of,
+)
 from volplugin.volatility import VolatilityForecaster
 from volplugin.volatility.walk_forward import WalkForward
 
 EVALUATED = ("LSTM", "HAR", "EWMA94")
 HORIZONS = (1, 5, 21)
 ALL = "all"
-"""Asks for every model that has a name."""
+"""Selects every model that has a name."""
 
 Paths = dict[int, pd.DataFrame]
 Log = Callable[[str], None]
@@ -30,7 +38,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class VolatilityForecasts:
-    """Forecasts of models, and of what they are made of, from every session of a span.
+    """Forecasts of models and of their members, from every session of a span.
 
     Attributes
     ----------
@@ -47,7 +55,7 @@ class VolatilityForecasts:
 
 
 def model_names(text: str) -> list[str]:
-    """Names of volatility models separated by commas, each once; every one there is for ``"all"``.
+    """Split names of volatility models separated by commas, each once; ``"all"`` selects every model.
 
     Raises
     ------
@@ -74,13 +82,15 @@ def evaluate_volatility(
     jobs: int = 2,
 ) -> VolatilityScores:
     """Score volatility models on the same stock-days, each refitted every year."""
-    zoo = {name: _Source(name, walk_forward, panel, start, end, jobs).ready for name in models}
-    forecasts = forecast_table(zoo, panel, start, end, horizons)
-    return volatility_scorecard(forecasts, panel, horizons, calibrated_through=known_before(start))
+    days = list(horizons)
+    made = forecast_volatility(
+        panel, walk_forward, start, end, models=list(models), horizons=days, jobs=jobs, members=False, progress=False
+    )
+    return volatility_scorecard(made.table, panel, days, calibrated_through=known_before(start))
 
 
 def known_before(start: pd.Timestamp) -> pd.Timestamp:
-    """Last day that the scale of the range proxy may know: it is set before the judged span begins."""
+    """Last day whose prices may set the scale of the range proxy: the day before the first origin."""
     return start - pd.Timedelta(days=1)
 
 
@@ -94,18 +104,21 @@ def forecast_volatility(
     horizons: Sequence[int] = HORIZONS,
     jobs: int = 2,
     cache: ForecastCache | None = None,
+    members: bool = True,
     progress: bool = True,
     log: Log | None = None,
 ) -> VolatilityForecasts:
     """Forecast from every session between two dates, with models refitted every year.
 
-    The vintages of a model are fitted in parallel; each of its forecasts is kept as soon as it is made.
+    The vintages of a model are fitted in parallel; each of its forecasts is cached as soon as it is computed. Forecasts
+    of a model that cannot be described completely (a class without readable source, a parameter that is a function) are
+    not cached.
 
     Parameters
     ----------
     panel : PricePanel
-    walk : WalkForward
-        Answers for ``"LSTM"``; trained.
+    walk_forward : WalkForward
+        The model named ``"LSTM"``; trained.
     start, end : Timestamp
         First and last origin.
     models : sequence of str
@@ -113,12 +126,14 @@ def forecast_volatility(
     horizons : sequence of int
     jobs : int, default 2
         Processes.
-    archive : ForecastCache, optional
-        Where forecasts are kept and found.
+    cache : ForecastCache, optional
+        Stores forecasts and loads them again.
+    members : bool, default True
+        Also forecast with each member of an ensemble.
     progress : bool, default True
         Show a bar of models and horizons, on a terminal.
-    say : callable, optional
-        Told which forecasts were found rather than made.
+    log : callable, optional
+        Called with a line that names the models whose forecasts were loaded.
 
     Raises
     ------
@@ -139,7 +154,7 @@ def forecast_volatility(
             for horizon in days:
                 wholes[name][horizon] = maker.forecast(source, horizon)
                 bar.update()
-            for part in maker.ensemble_members(source):
+            for part in maker.ensemble_members(source) if members else []:
                 parts[f"{name} {part}"] = {horizon: maker.forecast(source, horizon, part) for horizon in days}
                 parents[f"{name} {part}"] = name
     found = [name for name in models if name not in maker.made]
@@ -149,32 +164,39 @@ def forecast_volatility(
 
 
 class _Source:
-    """A model by name, fitted when a forecast of it is first needed."""
+    """A model by name, fitted when a forecast of it is first needed.
+
+    `metadata` is everything that its forecasts depend on but prices and dates; None if it cannot be described
+    completely, so that its forecasts are not cached.
+    """
 
     def __init__(
         self, name: str, walk_forward: WalkForward, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, jobs: int
     ) -> None:
         self.name = name
         self.model = walk_forward if name == "LSTM" else volatility_named(name)
-        self.metadata = self.model.identity(end)
+        self.metadata: dict[str, Any] | None = None
+        forecaster = getattr(self.model, "forecaster", self.model)
+        with suppress(UncacheableError):
+            self.metadata = self.model.identity(end) | {"model": described(forecaster)}
         self._train = (panel, start, end, jobs) if self.model is not walk_forward else None
 
     @cached_property
     def ready(self) -> VolatilityForecaster:
-        """The model, able to answer."""
+        """The fitted model."""
         if self._train is not None:
             panel, start, end, jobs = self._train
             self.model.train(panel, start, end, n_jobs=jobs, progress=False)
         return self.model
 
     @cached_property
-    def parts(self) -> dict[str, VolatilityForecaster]:
-        """What it is made of, by name."""
+    def members(self) -> dict[str, VolatilityForecaster]:
+        """Members of an ensemble, by name."""
         return self.ready.ensemble_members()
 
 
 class _Maker:
-    """Makes forecasts, or finds them in an archive."""
+    """Computes forecasts, or loads them from a cache."""
 
     def __init__(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, cache: ForecastCache) -> None:
         self.panel = panel
@@ -182,38 +204,41 @@ class _Maker:
         self.origins = panel.sessions[panel.sessions.slice_indexer(start, end)]
         if len(self.origins) == 0:
             raise InsufficientHistoryError(f"no session between {start.date()} and {end.date()} in {panel!r}")
-        # Of what is known at the last origin: later prices do not make a forecast stale.
+        # Prices through the last origin only: later prices do not make a forecast stale. Volume is part of them.
         self.prices = price_digest(panel.asof(end)) if cache.path is not None else ""
         self.made: set[str] = set()
-        """Names of the models of which something was not found."""
+        """Names of the models with a forecast that was not in the cache."""
 
-    def forecast(self, source: _Source, horizon: int, part: str | None = None) -> pd.DataFrame:
-        """Forecasts of a model, or of a component, from every origin."""
-        label = " ".join(filter(None, (source.name, part, f"{horizon}")))
-        key = self._key(source.metadata | {"component": part, "horizon": horizon})
-        kept = self.cache.load(label, key)
+    def forecast(self, source: _Source, horizon: int, member: str | None = None) -> pd.DataFrame:
+        """Forecasts of a model, or of a member of it, from every origin."""
+        label = " ".join(filter(None, (source.name, member, f"{horizon}")))
+        key = self._key(source, {"component": member, "horizon": horizon})
+        kept = self.cache.load(label, key) if key else None
         path = None if kept is None else frame_of(kept, self.origins, self.panel.assets)
         if path is None:
             self.made.add(source.name)
-            model = source.ready if part is None else source.parts[part]
+            model = source.ready if member is None else source.members[member]
             path = model.predict_path(self.panel, self.origins[0], self.origins[-1], horizon)
-            self.cache.save(label, key, frame_arrays(path))
+            if key:
+                self.cache.save(label, key, frame_arrays(path))
         return path
 
     def ensemble_members(self, source: _Source) -> list[str]:
-        """Names of what a model is made of; to know them, a model must have been fitted once."""
-        key = self._key(source.metadata)
-        kept = self.cache.load(f"{source.name} components", key)
+        """Names of a model's members; they are cached, because only a fitted model has them."""
+        key = self._key(source, {})
+        kept = self.cache.load(f"{source.name} components", key) if key else None
         if kept is None:
-            kept = {"names": np.array(list(source.parts), dtype=str)}
-            self.cache.save(f"{source.name} components", key, kept)
+            kept = {"names": np.array(list(source.members), dtype=str)}
+            if key:
+                self.cache.save(f"{source.name} components", key, kept)
         return [str(name) for name in kept["names"]]
 
-    def _key(self, metadata: dict[str, Any]) -> str:
-        if self.cache.path is None:
+    def _key(self, source: _Source, request: dict[str, Any]) -> str:
+        """Key of a forecast in the cache; empty where it is not cached."""
+        if self.cache.path is None or source.metadata is None:
             return ""
         span = {"first": str(self.origins[0].date()), "last": str(self.origins[-1].date())}
-        return forecast_key(metadata | span, self.prices)
+        return forecast_key(source.metadata | request | span, self.prices)
 
 
 def _table(paths: dict[str, Paths]) -> pd.DataFrame:

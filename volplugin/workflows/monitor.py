@@ -12,7 +12,7 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import LookAheadError, MissingVintageError, ParameterError
-from volplugin.evaluation.calibration import sampling_band
+from volplugin.evaluation import sampling_band
 from volplugin.evaluation.losses import qlike
 from volplugin.risk.model import SHORT_HISTORY, RiskModel
 

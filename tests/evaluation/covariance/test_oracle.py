@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from volplugin.evaluation import CovariancePath, evaluate_covariance_forecasts
-from volplugin.evaluation.covariance.outcomes import outcomes
-from volplugin.evaluation.covariance.sample import evaluation_sample
+from volplugin.evaluation.covariance import evaluation_sample, outcomes
 from volplugin.evaluation.covariance.test_portfolios import EQUAL, INVERSE, RANDOM_LONG, TestPortfolios
 
 pytest.importorskip("skfolio", reason="skfolio is not installed; `make test-peers` runs these with it")

@@ -6,9 +6,8 @@ from scipy.stats import multivariate_normal
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
-from volplugin.evaluation import CovariancePath, bias_statistic, mrad, portfolio_returns, qlike, standing_bias
-from volplugin.evaluation.covariance.outcomes import outcomes
-from volplugin.evaluation.covariance.sample import evaluation_sample
+from volplugin.evaluation import CovariancePath, bias_statistic, horizon_scores, mrad, portfolio_returns, qlike
+from volplugin.evaluation.covariance import evaluation_sample, outcomes
 from volplugin.evaluation.covariance.test_portfolios import (
     EQUAL,
     MINIMUM,
@@ -71,7 +70,7 @@ def test_mahalanobis_is_scipys_distance_over_the_number_of_assets(path, whole, a
 def test_a_portfolio_of_fixed_weights_is_judged_as_the_scorecard_of_portfolios_does(path, panel, whole):
     predicted = pd.Series(np.sqrt(path.matrices.sum(axis=(1, 2))) / 5, path.origins)
     portfolios = pd.DataFrame(0.2, path.origins, path.assets)
-    card = standing_bias(predicted, portfolio_returns(panel.returns, portfolios), HORIZON)
+    card = horizon_scores(predicted, portfolio_returns(panel.returns, portfolios), HORIZON)
     assert whole["qlike", EQUAL] == pytest.approx(card["qlike"], rel=1e-9)
     assert whole["bias", EQUAL] == pytest.approx(card["bias_statistic"]["value"], rel=1e-3)
     assert whole["predicted", EQUAL] == pytest.approx(card["mean_predicted_vol"], rel=1e-9)

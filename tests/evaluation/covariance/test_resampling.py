@@ -3,7 +3,7 @@ import pytest
 from arch.bootstrap import StationaryBootstrap
 
 from volplugin.errors import ParameterError
-from volplugin.evaluation.covariance.evaluate import block_weights
+from volplugin.evaluation.covariance import block_weights
 
 
 def test_a_mean_of_a_sample_is_a_product_with_its_weights():

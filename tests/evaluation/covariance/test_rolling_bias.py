@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from volplugin.evaluation import mrad
-from volplugin.evaluation.covariance.outcomes import MONTH, rolling_deviation
+from volplugin.evaluation.covariance import rolling_deviation
+
+MONTH = 21
 
 
 def laid_out(score, horizon, phase):

@@ -1,4 +1,4 @@
-"""The judge of forecast covariances: likelihood, calibration, and the risk of many books."""
+"""Evaluation of forecast covariances: likelihood, calibration, and the risk of many portfolios."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from volplugin.evaluation.covariance.sample import EvaluationSample, evaluation_
 from volplugin.evaluation.covariance.scores import CovarianceScores
 from volplugin.evaluation.covariance.test_portfolios import TestPortfolios
 from volplugin.evaluation.forecasts import ReturnKind
-from volplugin.evaluation.hypothesis_tests import hac_lags
 from volplugin.evaluation.stress_periods import stress_within
 
 
@@ -50,6 +49,9 @@ def block_weights(count: int, block: int, reps: int = 1000, seed: int = 0) -> np
     return np.stack([np.bincount(data[0], minlength=count) for data, _ in draws]) / count
 
 
+MIN_ORIGINS = 50
+"""Origins below which the block length is not selected from the data."""
+
 Groups = dict[str, np.ndarray]
 
 
@@ -63,10 +65,10 @@ def evaluate_covariance_forecasts(
     reps: int = 1000,
     seed: int = 0,
 ) -> CovarianceScores:
-    """Judge forecast covariances on the same origins, assets, returns and books.
+    """Evaluate forecast covariances on the same origins, assets, returns and portfolios.
 
-    Every origin is judged by the daily returns of the `horizon` sessions after it, over which its forecast stands
-    and each book's weights are restored to those at the origin. Forecasts renewed every `horizon` sessions can
+    Every origin is evaluated by the daily returns of the `horizon` sessions after it; each portfolio is rebalanced
+    every session to its weights at the origin. Forecasts renewed every `horizon` sessions can
     be renewed on `horizon` different days; each origin belongs to one of these phases, so that means over all
     origins are means over all phases.
 
@@ -80,11 +82,12 @@ def evaluate_covariance_forecasts(
     kind : {"simple", "log"}, default "simple"
         Of the returns.
     random : int, default 60
-        Random long-only books, and random dollar-neutral ones.
+        Random long-only portfolios, and random dollar-neutral ones.
     reps : int, default 1000
-        Samples of the stationary bootstrap; blocks of `tests.hac_lags` sessions on average.
+        Samples of the stationary bootstrap. The mean block length is selected from the log-likelihoods by the rule of
+        Politis and White (2004), and is at least two horizons.
     seed : int, default 0
-        Of the books and of the bootstrap.
+        Of the portfolios and of the bootstrap.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def evaluate_covariance_forecasts(
     sample = evaluation_sample(paths, panel, horizon, kind)
     portfolios = TestPortfolios(len(sample.assets), random, seed)
     followed = {name: _followed(name, path, sample, portfolios) for name, path in paths.items()}
-    drawn = block_weights(len(sample.origins), _block_length(sample), reps, seed)
+    drawn = block_weights(len(sample.origins), _block_length(followed, sample), reps, seed)
     table = _grouped(followed, {"all": np.ones(len(sample.origins), dtype=bool)}).droplevel("period")
     by_quarter = _grouped(followed, _by(sample.origins.to_period("Q")))
     return CovarianceScores(
@@ -149,10 +152,16 @@ def _with_regret(table: pd.DataFrame, by_quarter: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, added], axis=1).rename_axis(columns=table.columns.names)
 
 
-def _block_length(sample: EvaluationSample) -> int:
-    """Origins of a block: as many sessions as a HAC variance would hear, at the distance of the origins."""
-    if len(sample.origins) < 2:
+def _block_length(followed: Mapping[str, CovarianceOutcomes], sample: EvaluationSample) -> int:
+    """Origins per block: the length that the models' daily log-likelihoods ask for, and at least two horizons."""
+    from arch.bootstrap import optimal_block_length
+
+    count = len(sample.origins)
+    if count < 2:
         return 1
     step = float(np.median(np.diff(sample.places)))
-    lags = hac_lags(sample.horizon, int(len(sample.origins) * step))
-    return int(np.clip(np.ceil(lags / step), 1, len(sample.origins)))
+    overlap = np.ceil(2 * sample.horizon / step)
+    densities = np.column_stack([model.columns["log_likelihood"][:, 0] for model in followed.values()])
+    moving = densities[:, np.ptp(densities, axis=0) > 0]
+    selected = optimal_block_length(moving)["stationary"].max() if count > MIN_ORIGINS and moving.size else 1.0
+    return int(np.clip(np.ceil(max(overlap, selected)), 1, count))

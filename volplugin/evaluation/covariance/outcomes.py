@@ -1,4 +1,4 @@
-"""What followed each forecast covariance: one row an origin, so that any mean over origins is one matrix product."""
+"""Outcomes of each forecast covariance: one row per origin, so that any mean over origins is one matrix product."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 
 from volplugin.errors import ParameterError
+from volplugin.evaluation.constants import MONTH_SESSIONS
 from volplugin.evaluation.covariance.sample import EvaluationSample
 from volplugin.evaluation.covariance.test_portfolios import TestPortfolios
+from volplugin.evaluation.forecasts import by_phase
 from volplugin.evaluation.losses import qlike
 from volplugin.units import annualize
-
-MONTH = 21
-"""Sessions of a window."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +22,7 @@ class Windows:
 
     Attributes
     ----------
-    deviation, count : ndarray of shape (n_origins, n_books)
+    deviation, count : ndarray of shape (n_origins, n_portfolios)
         Sum over the windows that belong to an origin, and their number.
     """
 
@@ -34,12 +33,12 @@ class Windows:
 def rolling_deviation(score: np.ndarray, places: np.ndarray) -> Windows:
     """Measure the windows of 21 sessions of each phase.
 
-    Forecasts renewed every `horizon` sessions make one series a phase; a window belongs to the origin that stands
-    over its first day. Windows that are not complete, as at a gap between origins, are left out.
+    Forecasts renewed every `horizon` sessions make one series per phase; a window belongs to the origin that
+    covers its first day. Windows that are not complete, as at a gap between origins, are left out.
 
     Parameters
     ----------
-    score : ndarray of shape (n_origins, horizon, n_books)
+    score : ndarray of shape (n_origins, horizon, n_portfolios)
         Daily returns over the volatility forecast at the origin.
     places : ndarray of int, shape (n_origins,)
         Number of each origin's session, increasing.
@@ -48,39 +47,41 @@ def rolling_deviation(score: np.ndarray, places: np.ndarray) -> Windows:
     ----------
     Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes.
     """
-    origins, horizon, portfolios = score.shape
+    origins, _, portfolios = score.shape
     deviation, count = np.zeros((origins, portfolios)), np.zeros((origins, portfolios))
-    for phase in np.unique(places % horizon):
-        rows = np.flatnonzero(places % horizon == phase)
-        days = (places[rows] - places[rows[0]])[:, None] + np.arange(horizon)
-        series = np.full((int(days[-1, -1]) + MONTH, portfolios), np.nan)
-        series[days] = score[rows]
-        away = np.abs(_window_std(series) - 1)[days]
-        deviation[rows] = np.nansum(away, axis=1)
-        count[rows] = np.isfinite(away).sum(axis=1)
+    for rows, days, series in by_phase(score, places):
+        distance = np.abs(_window_std(series) - 1)[days]
+        deviation[rows] = np.nansum(distance, axis=1)
+        count[rows] = np.isfinite(distance).sum(axis=1)
     return Windows(deviation, count)
 
 
 def _window_std(series: np.ndarray) -> np.ndarray:
-    """Sample standard deviation of the `MONTH` rows from each row on; NaN where one is missing or beyond the end."""
-    return pd.DataFrame(series).rolling(MONTH, min_periods=MONTH).std().shift(1 - MONTH).to_numpy()
+    """Sample standard deviation of the 21 rows from each row on; NaN where one is missing or beyond the end."""
+    return (
+        pd.DataFrame(series)
+        .rolling(MONTH_SESSIONS, min_periods=MONTH_SESSIONS)
+        .std()
+        .shift(1 - MONTH_SESSIONS)
+        .to_numpy()
+    )
 
 
 BLOCK = 256
-"""Origins that are worked on at once."""
+"""Origins computed at once."""
 
 Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
 class CovarianceOutcomes:
-    """Of one model: means over the days that each forecast stood for, by origin.
+    """Means of one model over the days that each forecast covers, by origin.
 
     Attributes
     ----------
     columns : dict of str to ndarray of shape (n_origins, n)
-        Of the whole covariance (n = 1), or of the books (n = n_books).
-    families : Index of shape (n_books,)
+        Of the whole covariance (n = 1), or of the portfolios (n = n_portfolios).
+    families : Index of shape (n_portfolios,)
     """
 
     columns: Columns
@@ -100,7 +101,7 @@ class CovarianceOutcomes:
             Of the whole covariance (book ``""``): ``log_likelihood`` (mean Gaussian log density of the day's
             returns, in nats), ``log_likelihood_asset`` (the same an asset-day), ``mahalanobis`` (mean
             ``r' inv(Sigma) r / n``), ``mahalanobis_std`` (its standard deviation over days). Of each family, means
-            over its books: ``qlike``, ``bias`` (standard deviation of the daily returns over the standing
+            over its portfolios: ``qlike``, ``bias`` (standard deviation of the daily returns over the
             forecast), ``mrad``, ``predicted`` and ``volatility`` (*annual* root mean square of the forecasts,
             standard deviation of the daily returns).
         """
@@ -126,20 +127,20 @@ class CovarianceOutcomes:
         return pd.DataFrame(found).rename_axis(columns=["measure", "book"])
 
     def biases(self) -> pd.Series:
-        """Bias statistic of each book over all origins, by family."""
+        """Bias statistic of each portfolio over all origins, by family."""
         mean, squares = (self.columns[name].mean(axis=0) for name in ("score", "score_squared"))
         return pd.Series(_deviation(mean, squares), index=self.families, name="bias")
 
 
 def outcomes(covariance: np.ndarray, sample: EvaluationSample, portfolios: TestPortfolios) -> CovarianceOutcomes:
-    """Hold a model's covariances against what followed.
+    """Compare a model's covariances with the returns that followed.
 
     Parameters
     ----------
     covariance : ndarray of shape (n_origins, n_assets, n_assets)
-        Daily; whatever stands at assets that take no part is not read.
+        Daily; entries of assets that are left out are not read.
     sample : EvaluationSample
-    books : TestPortfolios
+    portfolios : TestPortfolios
         Their weights are those at the origin, restored every session.
 
     Raises
@@ -161,7 +162,7 @@ def outcomes(covariance: np.ndarray, sample: EvaluationSample, portfolios: TestP
 def _block(
     covariance: np.ndarray, sample: EvaluationSample, portfolios: TestPortfolios, rows: slice
 ) -> tuple[Columns, np.ndarray]:
-    """Columns of some origins, and their books' standardised daily returns."""
+    """Columns of some origins, and their portfolios' standardised daily returns."""
     here, returns = sample.here[rows], sample.returns[rows]
     sigma = _whole(covariance, here)
     density = _density(sigma, returns, here, sample.origins[rows])
@@ -188,7 +189,7 @@ def _density(sigma: np.ndarray, returns: np.ndarray, here: np.ndarray, origins: 
         worst = int(np.linalg.eigvalsh(sigma)[:, 0].argmin())
         raise ParameterError(
             f"the covariance of {origins[worst].date()} is not positive definite, so that returns have no density "
-            "under it; shrink it, or judge fewer assets"
+            "under it; shrink it, or evaluate fewer assets"
         ) from error
     count = here.sum(axis=1, keepdims=True).astype(float)
     distance = (np.linalg.solve(root, returns.transpose(0, 2, 1)) ** 2).sum(axis=1)

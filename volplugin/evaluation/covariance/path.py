@@ -1,4 +1,4 @@
-"""Forecast covariances by origin, as one frozen array: what any covariance model has to hand in to be judged."""
+"""Forecast covariances by origin, as one frozen array: the input of the evaluation, from any covariance model."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class CovariancePath:
         """
         dated = [_dated(forecast) for forecast in forecasts]
         if not dated:
-            raise InsufficientHistoryError("no forecast to judge: the stream of covariances is empty")
+            raise InsufficientHistoryError("no forecast to evaluate: the stream of covariances is empty")
         names = list(assets) if assets is not None else list(dict.fromkeys(a for _, sigma in dated for a in sigma))
         index = pd.Index(names)
         matrices = np.stack([sigma.reindex(index=index, columns=index).to_numpy(dtype=float) for _, sigma in dated])
@@ -103,7 +103,7 @@ def _dated(forecast: CovarianceForecast | Dated) -> Dated:
 
 
 def _check(matrices: np.ndarray, origins: pd.DatetimeIndex) -> None:
-    """Refuse what is no covariance of the assets on its diagonal."""
+    """Raise where a matrix is not a covariance of the assets on its diagonal."""
     variance = np.diagonal(matrices, axis1=1, axis2=2)
     here = np.isfinite(variance)
     both = here[:, :, None] & here[:, None, :]
@@ -116,4 +116,4 @@ def _check(matrices: np.ndarray, origins: pd.DatetimeIndex) -> None:
     }
     for what, bad in faults.items():
         if bad.any():
-            raise ParameterError(f"the covariance of {origins[bad][0].date()} {what}; repair it before it is judged")
+            raise ParameterError(f"the covariance of {origins[bad][0].date()} {what}; repair it before the evaluation")

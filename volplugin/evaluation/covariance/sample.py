@@ -1,4 +1,4 @@
-"""What every covariance model is judged on: the same origins, assets and returns for all of them."""
+"""The sample of a covariance evaluation: the same origins, assets and returns for all models."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pandas as pd
 from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
 from volplugin.evaluation.covariance.path import CovariancePath
-from volplugin.evaluation.forecasts import ReturnKind
+from volplugin.evaluation.forecasts import ReturnKind, returns_after
 
-FEWEST_ASSETS = 2
-"""Assets below which an origin is not judged."""
+MIN_ASSETS = 2
+"""Fewest assets of an origin that is evaluated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +51,17 @@ class EvaluationSample:
 def evaluation_sample(
     paths: Mapping[str, CovariancePath], panel: PricePanel, horizon: int, kind: ReturnKind = "simple"
 ) -> EvaluationSample:
-    """Find what all paths have in common and what came true.
+    """Select the origins and assets that all paths have, with the returns that followed.
 
     Parameters
     ----------
     paths : mapping of model name to CovariancePath
     panel : PricePanel
-        Prices through the last origin's horizon; origins whose outcome is not complete are not judged.
+        Prices through the last origin's horizon; origins whose outcome is not complete are left out.
     horizon : int
         Sessions that each forecast covers.
     kind : {"simple", "log"}, default "simple"
-        Of the returns; a book's return is a weighted mean of simple ones.
+        Of the returns; a portfolio's return is a weighted mean of simple ones.
 
     Raises
     ------
@@ -71,22 +71,22 @@ def evaluation_sample(
         If no origin common to all has a forecast and an outcome of two assets.
     """
     if not paths:
-        raise ParameterError("nothing to judge: pass at least one path of covariances")
+        raise ParameterError("nothing to evaluate: pass at least one path of covariances")
     if horizon < 1 or kind not in ("simple", "log"):
         raise ParameterError(f"horizon is {horizon}, kind {kind!r}; pass sessions from 1 on, and 'simple' or 'log'")
     assets, origins = panel.assets, panel.sessions
     for path in paths.values():
         assets, origins = assets[assets.isin(path.assets)], origins[origins.isin(path.origins)]
-    if len(assets) < FEWEST_ASSETS:
+    if len(assets) < MIN_ASSETS:
         raise AssetMismatchError(f"{', '.join(paths)} and the panel have {len(assets)} assets in common")
     places = panel.sessions.get_indexer(origins)
-    returns = _returns_after(panel.returns[assets].to_numpy(), places, horizon)
+    returns = returns_after(panel.returns[assets].to_numpy(), places, horizon)
     if kind == "simple":
         returns = np.expm1(returns)
     complete = np.isfinite(returns).all(axis=1)
     known = [path.known(origins, assets) & complete for path in paths.values()]
     here = np.logical_and.reduce(known)
-    rows = here.sum(axis=1) >= FEWEST_ASSETS
+    rows = here.sum(axis=1) >= MIN_ASSETS
     if not rows.any():
         raise InsufficientHistoryError(
             f"no origin has forecasts of {', '.join(paths)} and all {horizon} returns after it, for two assets"
@@ -94,9 +94,3 @@ def evaluation_sample(
     left_out = int((np.logical_or.reduce(known) & ~(here & rows[:, None])).sum())
     returns = np.where(here[:, None, :], returns, 0.0)
     return EvaluationSample(origins[rows], places[rows], assets, here[rows], returns[rows], left_out)
-
-
-def _returns_after(returns: np.ndarray, places: np.ndarray, horizon: int) -> np.ndarray:
-    """Rows after each place, NaN beyond the end."""
-    beyond = np.full((horizon, returns.shape[1]), np.nan)
-    return np.concatenate([returns, beyond])[places[:, None] + np.arange(1, horizon + 1)]

@@ -19,28 +19,28 @@ RELATIVE = ("qlike", "mrad", "predicted", "volatility")
 
 @dataclass(frozen=True, eq=False)
 class CovarianceScores:
-    """Scores of covariance forecasts; every origin judged, all phases of the rebalancing averaged.
+    """Scores of covariance forecasts; every origin counts, all phases of the rebalancing averaged.
 
     Columns (measure, book) are those of `CovarianceOutcomes.measures`: log-likelihood and Mahalanobis calibration of
     the whole covariance (book ``""``), and QLIKE, bias statistic, MRAD over 21 sessions, predicted and realised
-    volatility (*annual*) of each family of books. Optimised books are made of each model's own forecast.
+    volatility (*annual*) of each family of portfolios. Optimised portfolios are made of each model's own forecast.
 
     Attributes
     ----------
     table : DataFrame, index model
-        Over all origins; also ``regret`` (log-likelihood a day below the best model's) and
+        Over all origins; also ``regret`` (log-likelihood per day below the best model's) and
         ``regret_quarter`` (the mean over calendar quarters of that below the best model of the quarter).
     by_year, by_stress, by_phase : DataFrame, index (model, period)
         Over the origins of each calendar year, of each stress period within the span (dates in
-        `periods.STRESS`), and of each phase.
-    biases : DataFrame of shape (n_models, n_books), columns family
-        Bias statistic of every book.
+        `STRESS`), and of each phase.
+    biases : DataFrame of shape (n_models, n_portfolios), columns family
+        Bias statistic of every portfolio.
     resampled : DataFrame, index (model, sample)
         The measures on samples of the stationary bootstrap, the same ones for all models.
     horizon : int
         Sessions that each forecast covers.
     sample : EvaluationSample
-        What the models were judged on.
+        Origins, assets and returns of the evaluation.
     """
 
     table: pd.DataFrame

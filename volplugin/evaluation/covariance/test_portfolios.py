@@ -1,4 +1,4 @@
-"""The books that a covariance forecast is judged on: plain, optimised and random ones, of many origins at once.
+"""Portfolios that a covariance forecast is evaluated on: plain, optimised and random ones, many origins at once.
 
 Arrays are of shape (n_origins, n_assets, n_assets) for covariances and (n_origins, n_assets) for which assets take
 part; an asset that does not has a covariance of one with itself and zero with the others, and weighs nothing.
@@ -19,7 +19,7 @@ EQUAL, INVERSE, MINIMUM, LONG_MINIMUM, PARITY = (
     "risk parity",
 )
 SINGLE = (EQUAL, INVERSE, MINIMUM, LONG_MINIMUM, PARITY)
-"""Books of one kind; all but the first depend on the forecast itself."""
+"""Portfolios of one kind; all but the first depend on the forecast itself."""
 RANDOM_LONG, RANDOM_SHORT = "random long-only", "random long-short"
 FAMILIES = (*SINGLE, RANDOM_LONG, RANDOM_SHORT)
 
@@ -28,20 +28,20 @@ SWEEPS = 200
 
 
 class TestPortfolios:
-    """Books by family, the random ones drawn once: the same for every model and origin.
+    """Portfolios by family, the random ones drawn once: the same for every model and origin.
 
     Parameters
     ----------
     assets : int
         Number of assets.
     random : int, default 60
-        Long-only books (Dirichlet, all parameters one), and as many dollar-neutral ones (normal).
+        Long-only portfolios (Dirichlet, all parameters one), and as many dollar-neutral ones (normal).
     seed : int, default 0
 
     Attributes
     ----------
-    families : Index of shape (n_books,)
-        Family of each book.
+    families : Index of shape (n_portfolios,)
+        Family of each portfolio.
 
     Raises
     ------
@@ -53,16 +53,16 @@ class TestPortfolios:
 
     def __init__(self, assets: int, random: int = 60, seed: int = 0) -> None:
         if random < 0:
-            raise ParameterError(f"random is {random}; pass a number of books from 0 on")
+            raise ParameterError(f"random is {random}; pass a number of portfolios from 0 on")
         generator = np.random.default_rng(seed)
         self._long = generator.dirichlet(np.ones(assets), random)
         self._short = generator.standard_normal((random, assets))
         self.families = pd.Index([*SINGLE, *[RANDOM_LONG] * random, *[RANDOM_SHORT] * random])
 
     def weights(self, covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
-        """Weights of every book at every origin, of shape (n_origins, n_books, n_assets).
+        """Weights of every portfolio at every origin, of shape (n_origins, n_portfolios, n_assets).
 
-        Random books are cut to the assets that take part, made dollar-neutral and brought to a gross
+        Random portfolios are cut to the assets that take part, made dollar-neutral and brought to a gross
         exposure of one again; the others are fully invested.
         """
         mask = here[:, None, :].astype(float)
@@ -91,12 +91,12 @@ def inverse_volatilities(covariance: np.ndarray, here: np.ndarray) -> np.ndarray
 
 
 def minimum_variances(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Fully invested book of least variance, with short sales: ``inv(Sigma) 1`` scaled to a sum of one."""
+    """Fully invested portfolio of least variance, with short sales: ``inv(Sigma) 1`` scaled to a sum of one."""
     return _invested(np.linalg.solve(covariance, here.astype(float)[:, :, None])[:, :, 0])
 
 
 def long_only_minimum_variances(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Fully invested book of least variance without short sales.
+    """Fully invested portfolio of least variance without short sales.
 
     It is ``argmin x' Sigma x / 2 - 1' x`` over ``x >= 0``, scaled to a sum of one, and solved exactly by
     exchanging all assets whose sign is wrong at once; where that does not reduce their number three times running,
@@ -122,11 +122,11 @@ def long_only_minimum_variances(covariance: np.ndarray, here: np.ndarray) -> np.
         fewest = np.minimum(count, fewest)
         final = np.where(wrong, last, -1).max(axis=1, keepdims=True)
         held ^= np.where((patience < 0)[:, None], wrong & (last == final), wrong)
-    raise AllocationError("no long-only minimum-variance book: the solver did not converge")
+    raise AllocationError("no long-only minimum-variance portfolio: the solver did not converge")
 
 
 def risk_parities(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Long-only book to whose variance each asset contributes the same.
+    """Long-only portfolio to whose variance each asset contributes the same.
 
     ``argmin x' rho x / 2 - mean ln x`` by cyclical coordinate descent, each coordinate in closed form, over the
     volatilities.
@@ -147,7 +147,7 @@ def risk_parities(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
             x[:, i] = here[:, i] * (np.sqrt(others**2 + 4 * budget) - others) / 2
         if np.abs(x - before).max() < 1e-12:
             return _invested(x / sigma)
-    raise AllocationError("no risk-parity book: the solver did not converge")
+    raise AllocationError("no risk-parity portfolio: the solver did not converge")
 
 
 def _solve_held(covariance: np.ndarray, held: np.ndarray) -> np.ndarray:

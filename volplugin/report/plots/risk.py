@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.calibration import sampling_band
+from volplugin.evaluation import sampling_band
 from volplugin.report.format import count
 from volplugin.report.measures import (
     QUARTER,

@@ -1,0 +1,95 @@
+"""Limits of past sessions: value at risk and expected shortfall, from the forecasts of each session.
+
+Limits are *returns* here (negative numbers), so that a session exceeds its limit if its return is below. A level is a
+tail probability such as 0.01.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from volplugin.evaluation.inputs import check_tail
+from volplugin.risk.tail_risk import HISTORY_SESSIONS, STUDENT_DOF, TailMethod, loss_quantile, loss_shortfall
+
+Values = TypeVar("Values", pd.Series, pd.DataFrame)
+
+HISTORY_START = 250
+"""Earlier sessions that a historical limit needs in a backtest; a forecast of today needs 500."""
+
+
+def value_at_risk(
+    returns: Values,
+    volatility: Values,
+    level: float,
+    method: TailMethod = "gaussian",
+    minimum: int = HISTORY_START,
+    dof: float = STUDENT_DOF,
+) -> Values:
+    """Return that is undercut on a fraction `level` of sessions, if the forecasts are right.
+
+    Parameters
+    ----------
+    returns, volatility : Series or DataFrame, one row per session
+        Daily returns and the daily volatility forecast for the same sessions.
+    level : float
+        Tail probability, such as 0.01.
+    method : {"gaussian", "student", "historical"}
+        Quantile of the normal law, of Student's t, or of the last 1,260 standardised returns of *earlier* sessions
+        (filtered historical simulation).
+    minimum : int, default 250
+        Earlier sessions that the historical quantile needs; NaN before.
+    dof : float, default 6
+        Degrees of freedom of Student's t.
+
+    Raises
+    ------
+    ParameterError
+        For a level outside 0 to 0.5 or an unknown method.
+    """
+    check_tail(level)
+    if method == "historical":
+        earlier = (returns / volatility).rolling(HISTORY_SESSIONS, min_periods=minimum)
+        return volatility * earlier.quantile(level).shift(1)
+    return volatility * -loss_quantile(1 - level, method, dof=dof)
+
+
+def expected_shortfall(
+    returns: pd.Series,
+    volatility: pd.Series,
+    level: float,
+    method: TailMethod = "gaussian",
+    minimum: int = HISTORY_START,
+    dof: float = STUDENT_DOF,
+) -> pd.Series:
+    """Mean return on the sessions that undercut `value_at_risk`, if the forecasts are right.
+
+    Parameters and errors are those of `value_at_risk`, for one series.
+    """
+    check_tail(level)
+    if method != "historical":
+        return volatility * -loss_shortfall(1 - level, method, dof=dof)
+    past = pd.Series(_tail_means((returns / volatility).to_numpy(), level, minimum), index=returns.index)
+    return volatility * past.shift(1)
+
+
+def _tail_means(z: np.ndarray, level: float, minimum: int) -> np.ndarray:
+    """Mean below the quantile of the last 1,260 values of each row, NaN before `minimum` of them are known."""
+    found, ordered = np.full(len(z), np.nan), list[float]()
+    for row, value in enumerate(z):
+        if np.isfinite(value):
+            insort(ordered, value)
+        oldest = row - HISTORY_SESSIONS
+        if oldest >= 0 and np.isfinite(z[oldest]):
+            del ordered[bisect_left(ordered, z[oldest])]
+        if len(ordered) >= max(minimum, 1):
+            place = level * (len(ordered) - 1)
+            below = int(place)
+            step = ordered[min(below + 1, len(ordered) - 1)] - ordered[below]
+            quantile = ordered[below] + (place - below) * step  # linear interpolation, as numpy's
+            excess = sum(quantile - one for one in ordered[: below + 1])
+            found[row] = quantile - excess / (level * len(ordered))
+    return found
