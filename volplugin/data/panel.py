@@ -128,6 +128,21 @@ class PricePanel:
         return cls(**read_parquet_frames(Path(path)))
 
     @classmethod
+    def from_frames(cls, frames: object, *, calendar: str | None = None) -> PricePanel:
+        """Read adjusted prices from DataFrames: by symbol, by field, of yfinance, or one long table.
+
+        Parameters
+        ----------
+        frames : DataFrame or dict of DataFrame
+            See `volplugin.data.readers.read_frames` for the shapes.
+        calendar : str, optional
+            Exchange calendar of the sessions.
+        """
+        from volplugin.data.readers import read_frames, wide_frames
+
+        return cls(**wide_frames(read_frames(frames), "frames"), calendar=calendar)
+
+    @classmethod
     def concat(cls, panels: Iterable[PricePanel]) -> PricePanel:
         """Put panels of different assets side by side, on the sessions of all of them.
 
