@@ -1,4 +1,4 @@
-"""Data bundles for zipline: the shipped ``dow30`` and any folder of CSV files.
+"""Data bundles for zipline: the shipped ``dow30``, and prices from files and DataFrames of any market.
 
 Installed as ``volplugin._bundles``. One ``register_*`` function for each, to be called from zipline's
 ``extension.py`` (`extension.py` here is a sample), and `ingest_bundle`.
@@ -6,6 +6,15 @@ Installed as ``volplugin._bundles``. One ``register_*`` function for each, to be
 
 from .csv_folder import register_csv_folder
 from .dow30 import register_dow30
+from .prices import bundle_from_frames, register_prices
 from .registration import ingest_bundle
+from .staged import read_ingestion_metadata
 
-__all__ = ["ingest_bundle", "register_csv_folder", "register_dow30"]
+__all__ = [
+    "bundle_from_frames",
+    "ingest_bundle",
+    "read_ingestion_metadata",
+    "register_csv_folder",
+    "register_dow30",
+    "register_prices",
+]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.blocks import BlockTables
-from volplugin.data.calendars import calendar_periods, counted_periods, find_calendar, has_closed, infer_calendar
+from volplugin.data.calendars import calendar_periods, check_calendar, counted_periods, has_closed, infer_calendar
 from volplugin.data.checks import FIELDS, PRICES, as_moment, check_bars, check_index, clean_field, listed
 from volplugin.data.variance import daily_variance
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError
@@ -77,7 +77,7 @@ class PricePanel:
         if bars and len(bars) < 3:
             raise PanelError(f"open, high and low come together: only {', '.join(bars)} given; pass all or none")
         if calendar is not None:
-            find_calendar(calendar)
+            check_calendar(calendar)
         index = check_index(close)
         self._frames: dict[str, pd.DataFrame] = {
             field: clean_field(field, frame, index, close.columns)

@@ -69,10 +69,11 @@ def collect(
     if len(problems) == 1:
         raise problems[0]
     if problems:
-        raise error(f"{where}: {len(problems)} problems\n{_table(problems)}")
+        raise error(f"{where}: {len(problems)} problems\n{problem_table(problems)}")
 
 
-def _table(problems: list[VolpluginError]) -> str:
+def problem_table(problems: list[VolpluginError]) -> str:
+    """Return problems one per line, at most `MOST_SHOWN` of them."""
     lines = [f"  {line}" for problem in problems[:MOST_SHOWN] for line in str(problem).splitlines()]
     more = len(problems) - MOST_SHOWN
     return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])

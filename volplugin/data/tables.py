@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -177,25 +178,25 @@ def read_dates(column: pd.Series, where: str, time_zone: str | None = None) -> p
     if pd.api.types.is_numeric_dtype(column):
         column = column.map(lambda value: str(int(value)) if np.isfinite(value) and value == int(value) else str(value))
     texts = column.astype(str).str.strip()
-    days = {text: _day(text, where, time_zone) for text in texts.unique()}
     try:
+        days = {text: _day(text, time_zone) for text in texts.unique()}
         return pd.Series(pd.to_datetime(texts.map(days)), column.index).astype("datetime64[ns]")
-    except (ValueError, OverflowError) as error:
-        raise PanelError(f"{where}: {_line(error)}; write dates such as 2015-06-30") from error
+    except PanelError as error:
+        raise PanelError(f"{where}: {error}") from error
 
 
-def _day(text: str, where: str, time_zone: str | None) -> pd.Timestamp:
+@lru_cache(maxsize=200_000)
+def _day(text: str, time_zone: str | None) -> pd.Timestamp:
+    """Return the session date of a text; files of one folder share most of their dates, hence the cache."""
     found = DAY.fullmatch(text)
     if found is None or not FIRST_YEAR < int(found["year"]) < LAST_YEAR:
-        raise PanelError(f"{where}: {text or 'an empty cell'} is not a date; write one such as 2015-06-30")
+        raise PanelError(f"{text or 'an empty cell'} is not a date; write one such as 2015-06-30")
     try:
         day = pd.Timestamp(int(found["year"]), int(found["month"]), int(found["day"]))
         clock = pd.Timedelta(0) if found["time"] is None else _clock(found["time"])
     except ValueError as error:
-        raise PanelError(f"{where}: {text} is not a date; write one such as 2015-06-30") from error
-    if found["offset"] in UTC and (clock or time_zone is not None):
-        return _local(day + clock, where, time_zone)
-    return day
+        raise PanelError(f"{text} is not a date; write one such as 2015-06-30") from error
+    return _local(day + clock, time_zone) if found["offset"] in UTC else day
 
 
 def _clock(text: str) -> pd.Timedelta:
@@ -205,13 +206,13 @@ def _clock(text: str) -> pd.Timedelta:
     return clock
 
 
-def _local(moment: pd.Timestamp, where: str, time_zone: str | None) -> pd.Timestamp:
+def _local(moment: pd.Timestamp, time_zone: str | None) -> pd.Timestamp:
     """Return the day of a moment in UTC at the exchange; midnight in UTC is the day as written."""
     if moment == moment.normalize():
         return moment
     if time_zone is None:
         raise PanelError(
-            f"{where}: {moment} is a time in UTC, whose session depends on the exchange; write dates such as 2015-06-30"
+            f"{moment} is a time in UTC, whose session depends on the exchange; write dates such as 2015-06-30"
         )
     return moment.tz_localize("UTC").tz_convert(time_zone).tz_localize(None).normalize()
 
@@ -223,7 +224,10 @@ def _stamped(column: pd.Series, where: str, time_zone: str | None) -> pd.Series:
         moments = column.dt.tz_localize(None)
         odd = moments != moments.dt.normalize()
         if odd.any():
-            return moments.map(lambda moment: _local(moment, where, time_zone)).astype("datetime64[ns]")
+            try:
+                return moments.map(lambda moment: _local(moment, time_zone)).astype("datetime64[ns]")
+            except PanelError as error:
+                raise PanelError(f"{where}: {error}") from error
         column = moments
     if column.dt.tz is not None:
         column = column.dt.tz_localize(None)
