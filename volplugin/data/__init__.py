@@ -4,6 +4,7 @@ from volplugin.data.checks import FIELDS, PRICES, as_moment
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, price_digest
 from volplugin.data.readers import PriceTables, read_frames, read_prices
 from volplugin.data.simulated import simulated_panel
+from volplugin.data.suspects import suspect_prices
 from volplugin.data.variance import daily_variance
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "read_frames",
     "read_prices",
     "simulated_panel",
+    "suspect_prices",
 ]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
 from volplugin.risk.diversification import bet_shares, diversification_ratio, effective_number
-from volplugin.units import annualize
+from volplugin.units import TRADING_DAYS, annualize
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,11 @@ class CovarianceForecast:
         values = rho * np.outer(sigma, sigma)
         np.fill_diagonal(values, sigma**2)
         return pd.DataFrame(values, index=self.assets, columns=self.assets)
+
+    @property
+    def periods_per_year(self) -> int:
+        """Sessions per year of the prices' calendar; 252 for a forecast without one."""
+        return int(self.diagnostics.get("periods_per_year", TRADING_DAYS))
 
     def portfolio_volatility(self, weights: Weights, periods: float | None = None) -> float:
         """Volatility of a book: daily, or annual with ``periods=252``.
