@@ -46,7 +46,7 @@ def register_prices(
     calendar : str, default "XNYS"
         Exchange calendar by its name in `exchange_calendars`: XLON, XSHG, XBOM, 24/7, ...
     country : str, optional
-        Two letters for Pipeline's domains; by default that of the calendar.
+        Two letters for Pipeline's domains; by default the country of the calendar.
     currency : str, default "USD"
         Recorded with the bundle.
     start, end : str, optional

@@ -42,7 +42,7 @@ def register_tables(
     load : callable
         Returns raw bars by symbol; called at ingest.
     start, end : str, optional
-        First and last session, if known beforehand. The bundle's bounds are those of its data.
+        First and last session, if known beforehand. The bundle begins and ends with its data.
     market : Market, optional
         Calendar, country and currency; New York by default.
     prepare : callable, optional

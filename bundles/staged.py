@@ -174,7 +174,7 @@ def write_tables(
 ) -> None:
     """Write bars, adjustments and the asset database of one ingestion into a folder.
 
-    The bundle's first and last sessions are those of the data: zipline would otherwise take a year
+    The bundle begins and ends with its data: zipline would otherwise take a year
     beyond today as its end, and a run past the data would appear to succeed.
     """
     sids = {symbol: sid for sid, symbol in enumerate(sorted(tables))}

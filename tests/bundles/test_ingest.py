@@ -12,8 +12,7 @@ from zipline.data import bundles
 
 import zipline_market
 from volplugin import read_bundle
-from volplugin._bundles import ingest_bundle, register_csv_folder
-from volplugin._bundles.csv_folder import load_csv_folder
+from volplugin._bundles import ingest_bundle, load_csv_folder, register_csv_folder
 from volplugin.errors import BundleError, BundleNotFoundError, PanelError
 
 

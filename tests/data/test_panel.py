@@ -335,13 +335,13 @@ def test_index_without_dates():
 
 
 def test_fields_of_other_dates():
-    with pytest.raises(PanelError, match="dates of volume differ from those of close, first difference 2020-01-13"):
+    with pytest.raises(PanelError, match="dates of volume differ from the dates of close, first difference 2020-01-13"):
         PricePanel(**bars(volume=bars()["volume"].iloc[:-1]))
 
 
 def test_fields_of_other_assets():
     other = bars()["volume"].rename(columns={"JPM": "GS"})
-    with pytest.raises(AssetMismatchError, match="assets of volume differ from those of close: GS, JPM"):
+    with pytest.raises(AssetMismatchError, match="assets of volume differ from the assets of close: GS, JPM"):
         PricePanel(**bars(volume=other))
 
 

@@ -5,7 +5,7 @@ from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, price_digest
 from volplugin.data.readers import PriceTables, read_frames, read_prices
 from volplugin.data.simulated import simulated_panel
 from volplugin.data.suspects import suspect_prices
-from volplugin.data.variance import daily_variance
+from volplugin.data.variance import VARIANCE_FLOOR, daily_variance
 
 __all__ = [
     "FIELDS",
@@ -13,6 +13,7 @@ __all__ = [
     "PRICES",
     "PricePanel",
     "PriceTables",
+    "VARIANCE_FLOOR",
     "as_moment",
     "daily_variance",
     "price_digest",

@@ -98,23 +98,23 @@ def clean_field(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, column
     Raises
     ------
     PanelError
-        For other dates than those of close, and values that are not numbers, infinite, or not positive.
+        For dates that differ from the closes' dates, and values that are not numbers, infinite, or not positive.
     AssetMismatchError
-        For other assets than those of close.
+        For assets that differ from the closes' assets.
     """
     if not isinstance(frame, pd.DataFrame):
         raise PanelError(f"{field} is a {type(frame).__name__}; pass a DataFrame of dates x assets")
     if not isinstance(frame.index, pd.DatetimeIndex):
         raise PanelError(f"{field}: the index holds no dates; convert it with pd.to_datetime")
     if frame.index.tz is not None:
-        raise PanelError(f"{field}: dates are timezone-aware, those of close are naive; use tz_localize(None)")
+        raise PanelError(f"{field}: dates are timezone-aware, the dates of close are naive; use tz_localize(None)")
     if not frame.index.as_unit("ns").equals(index):
         odd = frame.index.symmetric_difference(index)
         first = f", first difference {odd[0]}" if len(odd) else ", same dates in another order"
-        raise PanelError(f"the dates of {field} differ from those of close{first}; align the frames")
+        raise PanelError(f"the dates of {field} differ from the dates of close{first}; align the frames")
     if set(frame.columns) != set(columns) or frame.columns.has_duplicates:
         odd_assets = sorted(map(str, set(frame.columns).symmetric_difference(columns)))
-        raise AssetMismatchError(f"the assets of {field} differ from those of close: {listed(odd_assets)}")
+        raise AssetMismatchError(f"the assets of {field} differ from the assets of close: {listed(odd_assets)}")
     try:
         clean = frame[columns].astype(float).copy()
     except (TypeError, ValueError) as error:

@@ -459,7 +459,7 @@ class PricePanel:
     # -- identity ---------------------------------------------------------------------------
 
     def fingerprint(self) -> str:
-        """SHA-256 over assets, sessions, returns and variances, and over those of a market.
+        """SHA-256 over assets, sessions, returns and variances, of the panel and of its market.
 
         Prices enter through scale-free numbers, so that a later split or dividend, which rescales
         every earlier adjusted price, does not change the fingerprint of the past.

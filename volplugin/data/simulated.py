@@ -100,7 +100,7 @@ def simulated_panel(
     ----------
     n_assets : int, default 30
     start, end : str
-        First and last session, moved inwards to those of the calendar.
+        First and last session, moved inwards to sessions of the calendar.
     seed : int, default 0
     calendar : str, default "XNYS"
         Exchange calendar, by its name in `exchange_calendars`.
@@ -199,7 +199,7 @@ def _shocks(
         step = deviation * np.sqrt(1 - memory**2)
         own += lfilter([0.0, step], [1.0, -memory], news, zi=[deviation * random.standard_normal()])[0]
     log_volatility = own + SHARED * shared
-    # E exp(2 h) = exp(2 var h): the mean variance is that of `volatility`.
+    # E exp(2 h) = exp(2 var h): the mean variance is volatility**2.
     spread = (1 + SHARED**2 * (np.ndim(shared) > 0)) * (SLOW[1] ** 2 + FAST[1] ** 2)
     mixing = (tails - 2) / random.chisquare(tails, days)
     variance = volatility**2 * np.exp(2 * (log_volatility - spread)) * mixing

@@ -51,7 +51,7 @@ def read_bundle(
     name : str
         An ingested bundle: ``dow30``, one of `register_prices`, or any other zipline bundle with daily bars.
     start, end : str or Timestamp, optional
-        First and last session; those of the bundle by default. Adjustments after `end` are not used.
+        First and last session; the bundle's by default. Adjustments after `end` are not used.
     assets : iterable of str, optional
         Symbols, in order; the whole bundle is their ``panel.market``. All symbols by default.
     anchor : {"first", "last"}, default "first"
