@@ -1,16 +1,19 @@
-"""Checks on one stock's raw bars, made before a bundle is written.
+"""Checks of one symbol's raw bars before a bundle is written.
 
-zipline turns what it cannot store (missing, too large) into zeros with no more than a warning; here
-each such value is a named error instead.
+zipline stores numbers that it cannot represent (missing, too large) as zeros and warns at most. Here each such
+value is a named error.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from exchange_calendars import ExchangeCalendar
 
-from volplugin.errors import BundleError, PanelError
+from volplugin.errors import BundleError, PanelError, VolpluginError
 
 PRICES = ["open", "high", "low", "close"]
 COLUMNS = [*PRICES, "volume", "dividend", "split"]
@@ -19,6 +22,26 @@ UINT32_MAX = np.iinfo(np.uint32).max
 PRICE_UNIT = 0.001
 """zipline stores prices as whole thousandths in 32 bits."""
 MAX_PRICE = (UINT32_MAX - 1) * PRICE_UNIT
+
+
+def bar_problems(symbol: str, bars: pd.DataFrame, calendar: ExchangeCalendar) -> list[VolpluginError]:
+    """Return the problems of one symbol's bars: the first of each kind, or of its dates alone if these are wrong."""
+    checks = (_check_prices, _check_storage, _check_adjustments)
+    problems = _caught(_check_dates, symbol, bars)
+    if problems:
+        return problems
+    return [
+        *(problem for check in checks for problem in _caught(check, symbol, bars)),
+        *_caught(_check_sessions, symbol, bars.index, calendar),
+    ]
+
+
+def _caught(check: Callable[..., None], *arguments: Any) -> list[VolpluginError]:
+    try:
+        check(*arguments)
+    except VolpluginError as problem:
+        return [problem]
+    return []
 
 
 def check_bars(symbol: str, bars: pd.DataFrame, calendar: ExchangeCalendar) -> None:
@@ -34,6 +57,8 @@ def check_bars(symbol: str, bars: pd.DataFrame, calendar: ExchangeCalendar) -> N
     calendar : ExchangeCalendar
         Whose sessions the bars must match, one by one, between the first and the last.
 
+    A session without a trade has no price, and no volume or 0.
+
     Raises
     ------
     PanelError
@@ -41,11 +66,9 @@ def check_bars(symbol: str, bars: pd.DataFrame, calendar: ExchangeCalendar) -> N
     BundleError
         For missing or extra sessions, numbers beyond zipline's storage, impossible dividends or splits.
     """
-    _check_dates(symbol, bars)
-    _check_prices(symbol, bars)
-    _check_storage(symbol, bars)
-    _check_sessions(symbol, bars.index, calendar)
-    _check_adjustments(symbol, bars)
+    problems = bar_problems(symbol, bars, calendar)
+    if problems:
+        raise problems[0]
 
 
 def _check_dates(symbol: str, bars: pd.DataFrame) -> None:
@@ -55,13 +78,14 @@ def _check_dates(symbol: str, bars: pd.DataFrame) -> None:
     if not isinstance(dates, pd.DatetimeIndex) or dates.tz is not None or dates.hasnans:
         raise PanelError(f"{symbol}: the dates must be plain days such as 2020-01-31, without a timezone")
     if dates.has_duplicates:
-        raise PanelError(f"{symbol} on {dates[dates.duplicated()][0].date()}: duplicate date; keep one bar a session")
+        raise PanelError(f"{symbol} on {dates[dates.duplicated()][0].date()}: duplicate date; keep one bar per session")
     if not dates.is_monotonic_increasing:
         where = int(np.flatnonzero(np.diff(dates.to_numpy()) < np.timedelta64(0))[0]) + 1
         raise PanelError(f"{symbol} on {dates[where].date()}: dates are not increasing; sort the rows")
 
 
 def _check_prices(symbol: str, bars: pd.DataFrame) -> None:
+    bars = bars[~without_trade(bars)]
     for field in [*PRICES, "volume"]:
         values = bars[field].to_numpy(dtype=float)
         _refuse(PanelError, symbol, bars, field, ~np.isfinite(values), "is missing or not finite")
@@ -71,13 +95,19 @@ def _check_prices(symbol: str, bars: pd.DataFrame) -> None:
     _refuse(PanelError, symbol, bars, "high", bars["high"].to_numpy(dtype=float) < low, "is below low")
 
 
+def without_trade(bars: pd.DataFrame) -> np.ndarray:
+    """Rows of sessions without a trade: no price, and no volume or 0."""
+    none = bars[PRICES].isna().all(axis=1) & (bars["volume"].fillna(0.0) == 0)
+    return none.to_numpy()
+
+
 def _check_storage(symbol: str, bars: pd.DataFrame) -> None:
     for field in PRICES:
         values = bars[field].to_numpy(dtype=float)
         what = f"is above {MAX_PRICE:,.0f}, the most that zipline stores; quote the prices in a larger unit"
         _refuse(BundleError, symbol, bars, field, values > MAX_PRICE, what)
         what = f"rounds to zero: zipline stores prices in steps of {PRICE_UNIT}; quote them in a smaller unit"
-        _refuse(BundleError, symbol, bars, field, values <= PRICE_UNIT / 2, what)
+        _refuse(BundleError, symbol, bars, field, (values > 0) & (values <= PRICE_UNIT / 2), what)
     what = f"is above {UINT32_MAX - 1:,}, the most that zipline stores; scale the volumes"
     _refuse(BundleError, symbol, bars, "volume", bars["volume"].to_numpy(dtype=float) >= UINT32_MAX, what)
 

@@ -1,21 +1,24 @@
-"""Writing a zipline bundle so that it is there whole or not at all.
+"""Writing a zipline bundle whole or not at all.
 
 ``zipline ingest`` commits an ingestion by copying a tree into a folder that already bears the newest
-timestamp: a kill on the way leaves a partial bundle which every later run would load. The ingest
+timestamp: a kill on the way leaves a partial bundle that every later run would load. The ingest
 function here is registered with ``create_writers=False`` instead and
 
-1. takes away the empty folder that zipline made for it,
+1. removes the empty folder that zipline made,
 2. writes everything into a hidden folder beside it, which zipline ignores,
 3. renames that folder into place, in one step of the file system.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +29,45 @@ from zipline.data.adjustments import SQLiteAdjustmentWriter
 from zipline.data.bcolz_daily_bars import BcolzDailyBarReader, BcolzDailyBarWriter
 from zipline.data.bcolz_minute_bars import BcolzMinuteBarWriter
 
+from volplugin.data.readers import problem_table
+from volplugin.errors import BundleError
 from volplugin.storage.atomic import is_running
 
-from .checks import PRICES, check_bars
+from .checks import PRICES, bar_problems, without_trade
 
 Tables = Mapping[str, pd.DataFrame]
+Prepare = Callable[[Tables, ExchangeCalendar], tuple[Tables, list[str]]]
 
 STAGING = ".staging-"
-EXCHANGE = pd.DataFrame({"exchange": ["NYSE"], "canonical_name": ["XNYS"], "country_code": ["US"]})
-"""Without a US row Pipeline finds no asset. zipline looks the calendar up by the canonical name."""
+METADATA = "volplugin.json"
+"""File in an ingestion: market, counts and remarks, for `read_ingestion_metadata`."""
+
+logger = logging.getLogger("volplugin")
+
+
+@dataclass(frozen=True)
+class Market:
+    """Calendar, country and currency of a bundle.
+
+    Attributes
+    ----------
+    calendar : str
+        Name in `exchange_calendars`: XNYS, XLON, XSHG, 24/7, ...
+    country : str
+        Two letters, by which Pipeline's domains find the assets.
+    currency : str
+        Currency of the prices; recorded, not converted.
+    """
+
+    calendar: str = "XNYS"
+    country: str = "US"
+    currency: str = "USD"
+
+    @property
+    def exchange(self) -> pd.DataFrame:
+        """Return the exchange as zipline's asset database stores it; without it Pipeline finds no asset."""
+        name = "NYSE" if self.calendar == "XNYS" else self.calendar
+        return pd.DataFrame({"exchange": [name], "canonical_name": [self.calendar], "country_code": [self.country]})
 
 
 class StagedIngest:
@@ -45,10 +78,13 @@ class StagedIngest:
     load : callable
         Returns raw bars by symbol (the columns of `checks.COLUMNS`, indexed by session). Called at
         ingest, so that registering costs nothing.
+    market : Market, optional
+    prepare : callable, optional
+        Takes the loaded bars and the calendar, and returns bars on its sessions and remarks.
     """
 
-    def __init__(self, load: Callable[[], Tables]) -> None:
-        self.load = load
+    def __init__(self, load: Callable[[], Tables], market: Market | None = None, prepare: Prepare | None = None):
+        self.load, self.market, self.prepare = load, market or Market(), prepare
 
     def __call__(
         self,
@@ -69,16 +105,45 @@ class StagedIngest:
         if output.exists():
             output.rmdir()
         remove_leftovers(output.parent)
-        tables = self.load()
-        for symbol, bars in tables.items():
-            check_bars(symbol, bars, calendar)
+        tables, remarks = self.load(), list[str]()
+        if self.prepare is not None:
+            tables, remarks = self.prepare(tables, calendar)
+        _check(tables, calendar)
         with _staged(output) as folder:
-            write_tables(tables, folder, calendar, show_progress=show_progress)
+            write_tables(tables, folder, calendar, self.market, show_progress=show_progress)
+            _write_metadata(tables, remarks, self.market, folder / METADATA)
+        for remark in remarks:
+            logger.info(remark)
+
+
+def _check(tables: Tables, calendar: ExchangeCalendar) -> None:
+    """Raise every problem of every symbol in one error."""
+    problems = [problem for symbol, bars in tables.items() for problem in bar_problems(symbol, bars, calendar)]
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise BundleError(f"the prices have {len(problems)} problems\n{problem_table(problems)}")
+
+
+def _write_metadata(tables: Tables, remarks: list[str], market: Market, path: Path) -> None:
+    counts = {
+        "symbols": len(tables),
+        "splits": sum(int((bars["split"] != 1).sum()) for bars in tables.values()),
+        "dividends": sum(int((bars["dividend"] != 0).sum()) for bars in tables.values()),
+        "sessions_without_trade": sum(int(without_trade(bars).sum()) for bars in tables.values()),
+    }
+    path.write_text(json.dumps({"market": asdict(market), "counts": counts, "remarks": remarks}, indent=2))
+
+
+def read_ingestion_metadata(ingestion: Path) -> dict[str, Any]:
+    """Return market, counts and remarks of an ingestion; empty for one of another tool."""
+    path = ingestion / METADATA
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
 @contextmanager
 def _staged(output: Path) -> Iterator[Path]:
-    """Give a hidden folder that becomes `output` if the block succeeds and goes away if it fails."""
+    """Yield a hidden folder that is renamed to `output` if the block succeeds, and removed if it fails."""
     folder = output.with_name(f"{STAGING}{os.getpid()}-{output.name}")
     folder.mkdir(parents=True)
     try:
@@ -99,30 +164,52 @@ def remove_leftovers(bundle_folder: Path) -> None:
             folder.rmdir()
 
 
-def write_tables(tables: Tables, folder: Path, calendar: ExchangeCalendar, *, show_progress: bool = False) -> None:
+def write_tables(
+    tables: Tables,
+    folder: Path,
+    calendar: ExchangeCalendar,
+    market: Market | None = None,
+    *,
+    show_progress: bool = False,
+) -> None:
     """Write bars, adjustments and the asset database of one ingestion into a folder.
 
-    The bundle's first and last sessions are those of the data: zipline would otherwise take a year
+    The bundle begins and ends with its data: zipline would otherwise take a year
     beyond today as its end, and a run past the data would appear to succeed.
     """
     sids = {symbol: sid for sid, symbol in enumerate(sorted(tables))}
     start = min(bars.index[0] for bars in tables.values())
     end = max(bars.index[-1] for bars in tables.values())
     daily = folder / "daily_equities.bcolz"
-    pairs = ((sid, tables[symbol][[*PRICES, "volume"]].copy()) for symbol, sid in sids.items())
+    # zipline's form of a session without a trade: zeros, which its reader returns as NaN prices and volume 0.
+    pairs = ((sid, tables[symbol][[*PRICES, "volume"]].fillna(0.0)) for symbol, sid in sids.items())
     BcolzDailyBarWriter(str(daily), calendar, start, end).write(
         pairs, assets=set(sids.values()), show_progress=show_progress, invalid_data_behavior="raise"
     )
     minutes = folder / "minute_equities.bcolz"
     minutes.mkdir()
-    BcolzMinuteBarWriter(str(minutes), calendar, start, end, minutes_per_day=390)
+    minutes_per_day = 1440 if calendar.name == "24/7" else 390
+    BcolzMinuteBarWriter(str(minutes), calendar, start, end, minutes_per_day=minutes_per_day)
     database = str(folder / "adjustments.sqlite")
-    with SQLiteAdjustmentWriter(database, BcolzDailyBarReader(str(daily))) as writer:
+    with SQLiteAdjustmentWriter(database, _LastCloses(str(daily))) as writer:
         writer.write(splits=_splits(tables, sids), dividends=_dividends(tables, sids))
-    _write_assets(tables, sids, folder / f"assets-{ASSET_DB_VERSION}.sqlite")
+    exchange = (market or Market()).exchange
+    _write_assets(tables, sids, exchange, folder / f"assets-{ASSET_DB_VERSION}.sqlite")
 
 
-def _write_assets(tables: Tables, sids: Mapping[str, int], path: Path) -> None:
+class _LastCloses(BcolzDailyBarReader):
+    """Daily bars whose missing closes are the last ones before.
+
+    zipline drops the adjustment of a dividend whose ex-date follows a session without a trade: the ratio takes the
+    close of the session before.
+    """
+
+    def load_raw_arrays(self, columns: Any, start_date: Any, end_date: Any, assets: Any) -> Any:
+        arrays = super().load_raw_arrays(columns, start_date, end_date, assets)
+        return [pd.DataFrame(values).ffill().to_numpy() for values in arrays]
+
+
+def _write_assets(tables: Tables, sids: Mapping[str, int], exchange: pd.DataFrame, path: Path) -> None:
     first = [tables[symbol].index[0] for symbol in sids]
     last = pd.DatetimeIndex([tables[symbol].index[-1] for symbol in sids])
     equities = pd.DataFrame(
@@ -132,7 +219,7 @@ def _write_assets(tables: Tables, sids: Mapping[str, int], path: Path) -> None:
             "start_date": first,
             "end_date": last,
             "auto_close_date": last + pd.Timedelta(days=1),
-            "exchange": EXCHANGE["exchange"][0],
+            "exchange": exchange["exchange"][0],
         },
         index=list(sids.values()),
     )
@@ -140,7 +227,7 @@ def _write_assets(tables: Tables, sids: Mapping[str, int], path: Path) -> None:
     with warnings.catch_warnings():
         # zipline's own use of pandas, which its users can do nothing about.
         warnings.filterwarnings("ignore", "DataFrameGroupBy.apply operated on the grouping", FutureWarning)
-        writer.write(equities=equities, exchanges=EXCHANGE.copy())
+        writer.write(equities=equities, exchanges=exchange)
     writer.engine.dispose()
 
 
@@ -158,7 +245,7 @@ def _dividends(tables: Tables, sids: Mapping[str, int]) -> pd.DataFrame:
 
 
 def _events(tables: Tables, sids: Mapping[str, int], column: str, nothing: float) -> pd.DataFrame:
-    """List the rows of every table where a column says that something happened: sid, date, value."""
+    """List the rows of every table whose value is not `nothing`: sid, date, value."""
     parts = []
     for symbol, sid in sids.items():
         values = tables[symbol][column].astype(float)

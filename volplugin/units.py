@@ -1,4 +1,4 @@
-"""The one place that converts between daily and annual volatility.
+"""Conversion between daily and annual volatility.
 
 A volatility is a *daily standard deviation in decimals*: the square root of the mean daily
 variance over the horizon. Only `annualize` and an explicit ``periods=`` change that.
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 TRADING_DAYS = 252
-"""Sessions a year by convention."""
+"""Sessions per year by convention."""
 
 Volatility = TypeVar("Volatility", float, np.ndarray, pd.Series, pd.DataFrame)
 
@@ -25,7 +25,7 @@ def annualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatili
     volatility : float, ndarray, Series or DataFrame
         Daily standard deviation in decimals.
     periods : float, default 252
-        Sessions a year.
+        Sessions per year; ``panel.periods_per_year`` for the calendar of the prices.
     """
     return volatility * float(np.sqrt(periods))
 

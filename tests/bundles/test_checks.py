@@ -6,7 +6,7 @@ import pytest
 from zipline.utils.calendar_utils import get_calendar
 
 import zipline_market
-from volplugin._bundles.checks import check_bars
+from volplugin._bundles import check_bars
 from volplugin.errors import BundleError, PanelError
 
 CALENDAR = get_calendar("XNYS")

@@ -8,8 +8,7 @@ from zipline.utils.calendar_utils import get_calendar
 
 import zipline_market
 from volplugin import read_bundle
-from volplugin._bundles import ingest_bundle, register_dow30
-from volplugin._bundles.checks import check_bars
+from volplugin._bundles import check_bars, ingest_bundle, register_dow30
 from volplugin._bundles.dow30 import FILE, FIRST_SESSION, LAST_SESSION, load_dow30
 
 

@@ -12,8 +12,7 @@ from zipline.data import bundles
 
 import zipline_market
 from volplugin import read_bundle
-from volplugin._bundles import ingest_bundle, register_csv_folder
-from volplugin._bundles.csv_folder import load_csv_folder
+from volplugin._bundles import ingest_bundle, load_csv_folder, register_csv_folder
 from volplugin.errors import BundleError, BundleNotFoundError, PanelError
 
 
@@ -159,13 +158,16 @@ def test_dates_bound_what_is_kept(tmp_path):
     ("files", "message"),
     [
         (None, "no such folder"),
-        ({}, "holds no SYMBOL.csv files"),
+        ({}, "holds no CSV files"),
         ({"A.csv": ""}, "not a readable CSV file"),
-        ({"A.csv": "date,open,close\n2016-01-04,1,1\n"}, "no column high, low, volume"),
-        ({"A.csv": "date,open,high,low,close,volume\n2016-01-04,1,one,1,1,5\n"}, "could not convert"),
+        ({"A.csv": "date,open,close\n2016-01-04,1,1\n"}, "no column high, low; give open, high and low"),
+        (
+            {"A.csv": "date,open,high,low,close,volume\n2016-01-04,1,one,1,1,5\n"},
+            "high is 'one', which is not a number",
+        ),
         ({"A.csv": "date,open,high,low,close,volume\n4 Jan,1,1,1,1,5\n"}, "4 Jan"),
         ({"A.csv": "date,open,high,low,close,volume\n", "A.csv.gz": ""}, "both A.csv and A.csv.gz"),
-        ({"A.csv": "date,open,high,low,close,volume\n"}, "no bars"),
+        ({"A.csv": "date,open,high,low,close,volume\n"}, "no rows"),
     ],
 )
 def test_unusable_folder_is_named(tmp_path, files, message):

@@ -1,4 +1,6 @@
+import gc
 import pickle
+import types
 
 import numpy as np
 import pandas as pd
@@ -6,7 +8,7 @@ import pytest
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS
 
 from volplugin import PricePanel
-from volplugin.data.panel import MAX_GAP_SESSIONS
+from volplugin.data import MAX_GAP_SESSIONS
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, VolpluginError
 
 DAYS = pd.bdate_range("2020-01-06", periods=6)
@@ -333,13 +335,13 @@ def test_index_without_dates():
 
 
 def test_fields_of_other_dates():
-    with pytest.raises(PanelError, match="dates of volume differ from those of close, first difference 2020-01-13"):
+    with pytest.raises(PanelError, match="dates of volume differ from the dates of close, first difference 2020-01-13"):
         PricePanel(**bars(volume=bars()["volume"].iloc[:-1]))
 
 
 def test_fields_of_other_assets():
     other = bars()["volume"].rename(columns={"JPM": "GS"})
-    with pytest.raises(AssetMismatchError, match="assets of volume differ from those of close: GS, JPM"):
+    with pytest.raises(AssetMismatchError, match="assets of volume differ from the assets of close: GS, JPM"):
         PricePanel(**bars(volume=other))
 
 
@@ -445,3 +447,117 @@ def test_what_is_sent_to_another_process_leaves_the_rest_behind(synthetic):
     assert again.fingerprint() == cut.fingerprint()
     assert again.sessions.equals(cut.sessions)
     pd.testing.assert_frame_equal(again.high, cut.high)
+
+
+# -- no later row behind a cut ---------------------------------------------------------------------
+
+
+def reachable(panel: PricePanel) -> list[object]:
+    """Return every array, frame and index that a panel refers to, through attributes and bases."""
+    seen, found, waiting = set(), [], [panel]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen or isinstance(item, (type, str, types.ModuleType, types.FunctionType)):
+            continue
+        seen.add(id(item))
+        found.append(item)
+        waiting += gc.get_referents(item)
+        if isinstance(item, np.ndarray) and item.base is not None:
+            waiting.append(item.base)
+        if isinstance(item, pd.Index):
+            waiting.append(item.to_numpy())
+    return found
+
+
+@pytest.mark.parametrize("select", [False, True])
+def test_no_later_row_can_be_reached_from_a_cut(select, synthetic):
+    later = 123456.789
+    frames = {field: getattr(synthetic, field).copy() for field in FIELDS}
+    for frame in frames.values():
+        frame.loc[frame.index > ASOF] = later
+    whole = PricePanel(**frames)
+    whole = whole.select(["BRAV", "ALFA"]) if select else whole
+    whole.returns, whole.variance, whole.overnight  # noqa: B018 - derived before the cut
+    cut = whole.asof(ASOF)
+    cut.close, cut.returns  # noqa: B018 - built from the source
+    arrays = [item for item in reachable(cut) if isinstance(item, np.ndarray)]
+    assert len(arrays) > 5
+    for array in arrays:
+        if array.dtype.kind == "f":
+            assert not (array == later).any()
+        if array.dtype.kind == "M":
+            assert (array <= ASOF.to_datetime64()).all()
+
+
+# -- dates that are not dates, and labels ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("date", ["2020-01-10 09:30", pd.Timestamp("2020-01-10 15:59")])
+def test_asof_before_the_close_is_the_session_before(date):
+    assert PricePanel(**bars()).asof(date).last_session == DAYS[3]
+
+
+def test_asof_with_a_time_of_day_uses_the_calendar_of_the_panel():
+    london = PricePanel(**bars(), calendar="XLON")
+    assert london.asof("2020-01-08 16:00").last_session == DAYS[1]
+    assert london.asof("2020-01-08 16:30").last_session == DAYS[2]
+    unknown = PricePanel(close=bars()["close"].drop(DAYS[1]))
+    assert unknown.calendar is None
+    assert unknown.asof("2020-01-08 23:59").last_session == DAYS[0]
+
+
+@pytest.mark.parametrize("date", [20200108, 1578441600.0, "01/08/2020", "8 January 2020", "2020"])
+def test_asof_guesses_no_date(date):
+    with pytest.raises(PanelError, match="not a date"):
+        PricePanel(**bars()).asof(date)
+
+
+def test_dates_in_other_units_are_the_same_dates():
+    given = bars()
+    given["volume"] = given["volume"].set_axis(DAYS.as_unit("s"))
+    assert PricePanel(**given).volume.index.unit == "ns"
+
+
+def test_columns_with_levels_are_refused_in_one_line():
+    close = pd.concat({"Close": bars()["close"]}, axis=1)
+    with pytest.raises(PanelError, match="columns of close have 2 levels, such as .'Close', 'AAPL'."):
+        PricePanel(close=close)
+
+
+def test_select_names_a_label_of_another_type():
+    panel = PricePanel(close=bars()["close"].set_axis([10107, 14593], axis=1))
+    with pytest.raises(AssetMismatchError, match="'10107' is a str, the panel's label 10107 a int"):
+        panel.select(["10107"])
+
+
+# -- calendars -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("calendar", "periods"), [("XNYS", 252), ("XSHG", 243), ("XLON", 253), ("24/7", 365)])
+def test_sessions_per_year_of_a_calendar(calendar, periods):
+    panel = PricePanel(**bars(), calendar=calendar)
+    assert panel.periods_per_year == panel.asof(DAYS[2]).tail(2).select(["JPM"]).periods_per_year == periods
+    assert panel.calendar == calendar
+    assert panel.has_calendar
+
+
+def test_sessions_per_year_are_counted_without_a_calendar():
+    def counted(days: pd.DatetimeIndex) -> int:
+        return PricePanel(close=pd.DataFrame({"A": np.full(len(days), 10.0)}, days)).periods_per_year
+
+    assert counted(DAYS) == 252
+    assert counted(pd.date_range("2020-01-06", periods=14)) == 365
+    assert counted(pd.date_range("2015-01-01", "2019-12-31")) == 365
+    assert counted(pd.bdate_range("2015-01-01", "2019-12-31")) == 261
+
+
+def test_an_inferred_calendar_is_that_of_the_sessions(real):
+    panel = PricePanel(close=real.close)
+    assert not panel.has_calendar
+    assert panel.calendar == "XNYS"
+    assert panel.periods_per_year == 252
+
+
+def test_unknown_calendar():
+    with pytest.raises(PanelError, match="no exchange calendar is called 'NYSEX'"):
+        PricePanel(**bars(), calendar="NYSEX")

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from volplugin import PricePanel
+from volplugin.data import read_prices
 from volplugin.errors import PanelError
 
 HEADER = "date,close\n"
@@ -108,10 +109,14 @@ def test_a_folder_without_csv_files(tmp_path):
         (HEADER + "2020-01-02,ten\n", "AAPL.csv: 2020-01-02: close is 'ten', which is not a number"),
         (HEADER + "2020-13-02,1\n", "AAPL.csv: 2020-13-02 is not a date"),
         (HEADER + "02/01/2020,1\n", "AAPL.csv: 02/01/2020 is not a date"),
-        (HEADER + ",1\n", "AAPL.csv: nan is not a date"),
-        (HEADER + "2020-01-02T00:00:00Z,1\n", "AAPL.csv: dates are timezone-aware"),
-        (HEADER + "2020-01-02,1\n2020-01-03T00:00:00Z,1\n", "AAPL.csv: dates are timezone-aware"),
-        (HEADER + "2020-01-02 16:00,1\n", "time of day, not a session"),
+        (HEADER + ",1\n", "AAPL.csv: an empty cell is not a date"),
+        (HEADER + "2020-01-02T14:30:00Z,1\n", "AAPL.csv: 2020-01-02 14:30:00 is a time in UTC, whose session"),
+        (HEADER + "2020-01-02 10:00,1\n2020-01-02 16:00,1\n", "AAPL on 2020-01-02: duplicate date"),
+        (HEADER + "2020-01-02 25:00,1\n", "AAPL.csv: 2020-01-02 25:00 is not a date"),
+        (HEADER + "1435622400,1\n", "AAPL.csv: 1435622400 is not a date"),
+        (HEADER + "42185,1\n", "AAPL.csv: 42185 is not a date"),
+        (HEADER + "30-06-2015,1\n", "AAPL.csv: 30-06-2015 is not a date"),
+        (HEADER + "Jun 30 2015,1\n", "AAPL.csv: Jun 30 2015 is not a date"),
         (HEADER + "2020-01-02,1\n2020-01-02,2\n", "AAPL on 2020-01-02: duplicate date"),
         (HEADER + "2020-01-02,1\n2020-01-03,-2\n", "AAPL on 2020-01-03: close is not positive"),
         ("date,open,high,low,close\n2020-01-02,1,2,1,\n", "AAPL on 2020-01-02: close is missing .NaN. where open"),
@@ -123,9 +128,116 @@ def test_bad_files(text, complaint, tmp_path):
         read(tmp_path, AAPL=text)
 
 
-def test_one_file_with_aware_dates_among_others(tmp_path):
-    with pytest.raises(PanelError, match="JPM.csv: dates are timezone-aware"):
-        read(tmp_path, AAPL=HEADER + "2020-01-02,1\n", JPM=HEADER + "2020-01-02T00:00:00+01:00,1\n")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2020-01-02",
+        "20200102",
+        "2020/01/02",
+        "2020-01-02 16:00:00",
+        "2020-01-02 00:00:00-05:00",
+        "2020-01-02T00:00:00Z",
+    ],
+)
+def test_dates_are_the_local_day_as_written(text, tmp_path):
+    assert read(tmp_path, AAPL=HEADER + f"{text},1\n").last_session == pd.Timestamp("2020-01-02")
+
+
+def test_times_in_utc_are_the_day_at_the_exchange(tmp_path):
+    (tmp_path / "7203.csv").write_text(HEADER + "2020-01-05T15:00:00Z,1\n2020-01-06T15:00:00Z,2\n")
+    days = read_prices(tmp_path, "Asia/Tokyo").bars["7203"].index
+    assert list(days) == [pd.Timestamp("2020-01-06"), pd.Timestamp("2020-01-07")]
+
+
+YAHOO = "Date,Open,High,Low,Close,Adj Close,Volume\n2020-01-02 00:00:00-05:00,10,11,9,10,5,100\n"
+STOOQ = (
+    "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
+    "A.US,D,20200102,000000,5,5.5,4.5,5,100,0\n"
+)
+ALPHA_VANTAGE = (
+    "timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient\n"
+    "2020-01-02,10,11,9,10,5,100,0.0,1.0\n"
+)
+CSVDIR = "date,open,high,low,close,volume,dividend,split\n2020-01-02,5,5.5,4.5,5,100,0.0,1.0\n"
+YFINANCE = "Price,Close,High,Low,Open,Volume\nTicker,A,A,A,A,A\nDate,,,,,\n2020-01-02,5,5.5,4.5,5,100\n"
+
+
+@pytest.mark.parametrize("text", [YAHOO, STOOQ, ALPHA_VANTAGE, CSVDIR, YFINANCE])
+def test_columns_of_vendors(text, tmp_path):
+    panel = read(tmp_path, A=text)
+    bar = {field: getattr(panel, field)["A"].iloc[0] for field in ("open", "high", "low", "close", "volume")}
+    assert bar == {"open": 5, "high": 5.5, "low": 4.5, "close": 5, "volume": 100}
+    assert panel.last_session == pd.Timestamp("2020-01-02")
+
+
+def test_ignored_columns_and_files_are_named(tmp_path, caplog):
+    (tmp_path / "notes.txt").write_text("prices of Monday")
+    read(tmp_path, A="date,close,change,split\n2020-01-02,5,0.1,1\n2020-01-03,5,0.1,2\n")
+    assert "column 'change' is ignored (A)" in caplog.text
+    assert "notes.txt: not price files, ignored" in caplog.text
+    assert "the column of splits is not applied (A)" in caplog.text
+
+
+def test_extensions_in_any_case(tmp_path):
+    (tmp_path / "B.CSV").write_text(HEADER + "2020-01-02,1\n")
+    (tmp_path / "C.Csv.Gz").write_bytes(gzip.compress(b"date,close\n2020-01-02,7\n"))
+    pd.DataFrame({"date": ["2020-01-02"], "close": [2.0]}).to_parquet(tmp_path / "D.PARQUET")
+    assert list(read(tmp_path, A=HEADER + "2020-01-02,1\n").assets) == ["A", "B", "C", "D"]
+
+
+def test_all_problems_of_a_folder_are_reported_at_once(tmp_path):
+    with pytest.raises(PanelError) as raised:
+        read(tmp_path, A=HEADER, B="day,close\n2020-01-02,1\n", C=HEADER + "2020-01-02,1\n", D=HEADER + "1.2.2020,1\n")
+    first, *lines = str(raised.value).splitlines()
+    assert first.endswith(": 3 problems")
+    assert [Path(line.split(": ")[0].strip()).name for line in lines] == ["A.csv", "B.csv", "D.csv"]
+
+
+@pytest.mark.parametrize(
+    ("date", "complaint"),
+    [
+        ([20150630], None),
+        (["2015-06-30"], None),
+        (pd.to_datetime(["2015-06-30"]), None),
+        (pd.to_datetime(["2015-06-30"]).date, None),
+        (pd.to_datetime(["2015-06-30"]).tz_localize("Europe/Berlin"), None),
+        (pd.to_datetime(["2015-06-30"]).as_unit("s"), None),
+        ([16616], "16616 is not a date"),
+        ([1435622400000000000], "is not a date"),
+        (["30/06/2015"], "30/06/2015 is not a date"),
+        ([True], "holds bool"),
+        (pd.to_datetime(["2015-06-30 13:30"]).tz_localize("UTC"), "is a time in UTC"),
+        ([None], "is not a date"),
+    ],
+)
+def test_dates_of_parquet_files(date, complaint, tmp_path):
+    pd.DataFrame({"symbol": "A", "date": date, "close": [1.0]}).to_parquet(tmp_path / "p.parquet")
+    if complaint is None:
+        assert PricePanel.from_parquet(tmp_path / "p.parquet").last_session == pd.Timestamp("2015-06-30")
+    else:
+        with pytest.raises(PanelError, match=complaint):
+            PricePanel.from_parquet(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize("shape", ["symbols", "fields", "yfinance", "yfinance by ticker", "long"])
+def test_frames_of_every_shape(shape, synthetic):
+    symbols = ["ALFA", "DELT"]
+    fields = {field: getattr(synthetic, field)[symbols] for field in ("open", "high", "low", "close", "volume")}
+    by_ticker = pd.concat(fields, axis=1).swaplevel(axis=1).sort_index(axis=1)
+    frames = {
+        "symbols": {symbol: by_ticker[symbol].dropna(how="all") for symbol in symbols},
+        "fields": fields,
+        "yfinance": pd.concat({name.title(): frame for name, frame in fields.items()}, axis=1),
+        "yfinance by ticker": by_ticker,
+        "long": pd.DataFrame({name: frame.rename_axis(columns="symbol").stack() for name, frame in fields.items()}),
+    }[shape]
+    assert PricePanel.from_frames(frames).fingerprint() == PricePanel(**fields).fingerprint()
+
+
+@pytest.mark.parametrize("frames", [3, {}, {"A": [1]}, pd.DataFrame({("x", "y"): [1.0]})])
+def test_frames_of_no_known_shape(frames):
+    with pytest.raises(PanelError, match="frames: "):
+        PricePanel.from_frames(frames)
 
 
 def test_a_text_price_in_a_long_file_names_the_asset(tmp_path):
@@ -137,7 +249,7 @@ def test_a_text_price_in_a_long_file_names_the_asset(tmp_path):
 def test_a_long_file_without_symbols(tmp_path):
     with pytest.raises(PanelError, match="no column 'symbol'"):
         read(tmp_path, "prices", prices=HEADER + "2020-01-02,1\n")
-    with pytest.raises(PanelError, match="a row of 2020-01-02 has no symbol"):
+    with pytest.raises(PanelError, match="gap.csv: row 2 has no symbol"):
         read(tmp_path, "gap", gap="symbol,date,close\nAAPL,2020-01-01,1\n,2020-01-02,1\n")
 
 

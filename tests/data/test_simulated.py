@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from volplugin import simulated_panel
-from volplugin.data.simulated import LEAST_LIFE, SECTORS, simulated_market
+from volplugin.data.simulated import MIN_LIFE, SECTORS, simulated_market
 from volplugin.errors import ParameterError
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -67,7 +67,7 @@ def test_stocks_are_listed_and_delisted_and_live_without_gaps(panel):
     late, gone = ~here[0], ~here[-1]
     assert 0.15 < late.mean() < 0.5
     assert 0.05 < gone.mean() < 0.35
-    assert here.sum(axis=0).min() >= LEAST_LIFE
+    assert here.sum(axis=0).min() >= MIN_LIFE
     changes = np.abs(np.diff(here.astype(int), axis=0)).sum(axis=0)
     assert (changes == late.astype(int) + gone).all()
 
@@ -93,7 +93,7 @@ def test_tails_are_fat_and_sizes_sane(panel):
 
 
 def test_correlations_have_a_market_and_sectors(market, panel):
-    correlation = panel.returns.corr(min_periods=LEAST_LIFE).to_numpy()
+    correlation = panel.returns.corr(min_periods=MIN_LIFE).to_numpy()
     pairs = ~np.eye(len(correlation), dtype=bool)
     sectors = market.sectors.to_numpy()
     same = (sectors[:, None] == sectors) & pairs

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from volplugin.data.variance import VARIANCE_FLOOR, daily_variance
+from volplugin.data import VARIANCE_FLOOR, daily_variance
 
 
 def proxy(previous: float, open_: float, high: float, low: float, close: float) -> float:

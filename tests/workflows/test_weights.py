@@ -10,17 +10,32 @@ def test_weights_by_symbol(tmp_path):
     assert weights.to_dict() == {"AAPL": 0.5, "NA": -0.25}
 
 
+def test_columns_in_any_case_and_cash(tmp_path):
+    (tmp_path / "w.csv").write_text("Weight,TICKER\n0.5,A\n0.3,0700\n0.2,Cash\n")
+    assert read_weights(tmp_path / "w.csv", ["A", "0700"]).to_dict() == {"A": 0.5, "0700": 0.3}
+    assert read_weights(tmp_path / "w.csv", ["A", "0700", "Cash"])["Cash"] == 0.2
+
+
+def test_labels_are_those_of_the_panel(tmp_path):
+    (tmp_path / "w.csv").write_text("symbol,weight\n10107,1\n")
+    assert read_weights(tmp_path / "w.csv", [10107]).index.tolist() == [10107]
+
+
 @pytest.mark.parametrize(
     ("text", "output"),
     [
         ("", "expected columns symbol, weight"),
-        ("ticker,weight\nA,1\n", "expected columns symbol, weight"),
+        ("name,weight\nA,1\n", "expected columns symbol, weight"),
+        ("symbol,share\nA,1\n", "expected columns symbol, weight"),
+        ("symbol,weight,weight\nA,1,2\n", "two columns weight"),
+        ("symbol,weight,Weight\nA,1,2\n", "two columns weight"),
+        ("symbol,weight\nCASH,1\n", "names no asset"),
         ("symbol,weight\nA,one\n", "expected columns symbol, weight"),
-        ("symbol,weight\n", "names no asset"),
+        ("symbol,weight\n", "no rows"),
         ("symbol,weight\nA,1\nA,2\n", "A is there twice"),
         ("symbol,weight\nA,\n", "the weight of A is no number"),
         ("symbol,weight\nA,inf\n", "the weight of A is no number"),
-        ("symbol,weight\nA,1\n,1\n", "line 3 has no symbol"),
+        ("symbol,weight\nA,1\n,1\n", "row 2 has no symbol"),
         ("symbol,weight\nA,1\nXYZ,1\n", "no prices of XYZ; correct the symbol"),
         ("symbol,weight\nA,1,2,3\nB\n", "w.csv"),
     ],
@@ -32,7 +47,7 @@ def test_what_is_no_portfolio_is_named(tmp_path, text, output):
 
 
 def test_a_file_that_is_not_there_or_is_no_text(tmp_path):
-    with pytest.raises(WeightsError, match="No such file"):
+    with pytest.raises(WeightsError, match="no such file"):
         read_weights(tmp_path / "none.csv")
     (tmp_path / "w.csv").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(WeightsError, match="w.csv"):

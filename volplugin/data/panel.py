@@ -1,9 +1,9 @@
-"""Aligned daily prices with one gate, `PricePanel.asof`, through which time passes."""
+"""Aligned daily prices. `PricePanel.asof` returns only data known at a session's close."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -11,14 +11,13 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from volplugin.data.blocks import BlockTables
+from volplugin.data.calendars import calendar_periods, check_calendar, counted_periods, has_closed, infer_calendar
+from volplugin.data.checks import FIELDS, PRICES, as_moment, check_bars, check_index, clean_field, listed
 from volplugin.data.variance import daily_variance
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError
 
 DERIVED = ("returns", "variance", "overnight", "_previous_close")
-PRICES = ("open", "high", "low", "close")
-FIELDS = (*PRICES, "volume")
-SMALLEST, LARGEST = 1e-100, 1e100
-"""Prices between which every ratio of two is a number."""
 MAX_GAP_SESSIONS = 10
 """Sessions without a bar after which an asset counts as gone; its last forecast stands until then."""
 
@@ -40,11 +39,26 @@ class PricePanel:
         Shares traded.
     market : PricePanel, optional
         Reference universe for market-wide inputs; the panel itself if not given.
+    calendar : str, optional
+        Exchange calendar of the sessions, by its name in `exchange_calendars`: it sets `periods_per_year`. If not
+        given, both are inferred from the sessions.
 
     Raises
     ------
     PanelError
         For prices that cannot be used, naming the asset and the date.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> days = pd.to_datetime(["2020-01-02", "2020-01-03", "2020-01-06", "2020-01-07"])
+    >>> panel = PricePanel(close=pd.DataFrame({"AAPL": [75.1, 74.4, 75.0, 74.6]}, index=days))
+    >>> panel
+    PricePanel(1 assets, 4 sessions, 2020-01-02 to 2020-01-07)
+    >>> panel.asof("2020-01-05").last_session
+    Timestamp('2020-01-03 00:00:00')
+    >>> panel.returns["AAPL"].round(4).tolist()
+    [nan, -0.0094, 0.008, -0.0053]
     """
 
     def __init__(
@@ -56,35 +70,51 @@ class PricePanel:
         volume: pd.DataFrame | None = None,
         *,
         market: PricePanel | None = None,
+        calendar: str | None = None,
     ) -> None:
         given = {"open": open, "high": high, "low": low, "close": close, "volume": volume}
         bars = [field for field in ("open", "high", "low") if given[field] is not None]
         if bars and len(bars) < 3:
             raise PanelError(f"open, high and low come together: only {', '.join(bars)} given; pass all or none")
-        index = _check_index(close)
-        self._frames: Mapping[str, pd.DataFrame] = {
-            field: _clean(field, frame, index, close.columns) for field, frame in given.items() if frame is not None
+        if calendar is not None:
+            check_calendar(calendar)
+        index = check_index(close)
+        self._frames: dict[str, pd.DataFrame] = {
+            field: clean_field(field, frame, index, close.columns)
+            for field, frame in given.items()
+            if frame is not None
         }
-        _check_bars(self._frames)
+        check_bars(self._frames)
+        self._fields = tuple(self._frames)
         self._sessions, self._assets = self._frames["close"].index, self._frames["close"].columns
+        self._source: BlockTables | None = None
+        self._columns: np.ndarray | None = None
+        self._calendar = calendar
         self._market = None if market is None else market.asof(self.last_session)
 
+    def _like(self, market: PricePanel | None) -> PricePanel:
+        """Return a panel of the same rows and assets with another market."""
+        panel = type(self).__new__(type(self))
+        panel.__dict__.update(self.__dict__)
+        panel._market = market
+        return panel
+
     @classmethod
-    def _view(cls, frames: Mapping[str, pd.DataFrame], market: PricePanel | None) -> PricePanel:
-        """Build a panel of frames that were checked already."""
+    def _of_frames(
+        cls, frames: Mapping[str, pd.DataFrame], market: PricePanel | None, calendar: str | None
+    ) -> PricePanel:
+        """Build a panel of frames that were checked before."""
         panel = cls.__new__(cls)
-        panel._frames, panel._market = frames, market
-        if isinstance(frames, _Cut):
-            panel._sessions, panel._assets = frames.sessions, frames.assets
-        else:
-            panel._sessions, panel._assets = frames["close"].index, frames["close"].columns
+        panel._frames, panel._fields, panel._market, panel._calendar = dict(frames), tuple(frames), market, calendar
+        panel._sessions, panel._assets = frames["close"].index, frames["close"].columns
+        panel._source, panel._columns = None, None
         return panel
 
     @classmethod
     def from_csv(cls, path: str | Path) -> PricePanel:
         """Read adjusted prices from one long CSV (``symbol`` column) or a folder of ``SYMBOL.csv`` files.
 
-        Columns: ``date``, ``close`` and, if there, ``open, high, low, volume``.
+        Columns: ``date``, ``close`` and, if present, ``open, high, low, volume``.
         """
         from volplugin.data.readers import read_csv_frames
 
@@ -96,6 +126,21 @@ class PricePanel:
         from volplugin.data.readers import read_parquet_frames
 
         return cls(**read_parquet_frames(Path(path)))
+
+    @classmethod
+    def from_frames(cls, frames: object, *, calendar: str | None = None) -> PricePanel:
+        """Read adjusted prices from DataFrames: by symbol, by field, of yfinance, or one long table.
+
+        Parameters
+        ----------
+        frames : DataFrame or dict of DataFrame
+            See `volplugin.data.readers.read_frames` for the shapes.
+        calendar : str, optional
+            Exchange calendar of the sessions.
+        """
+        from volplugin.data.readers import read_frames, wide_frames
+
+        return cls(**wide_frames(read_frames(frames), "frames"), calendar=calendar)
 
     @classmethod
     def concat(cls, panels: Iterable[PricePanel]) -> PricePanel:
@@ -113,53 +158,55 @@ class PricePanel:
         if names.has_duplicates:
             raise AssetMismatchError(f"{names[names.duplicated()][0]} is in two of the panels; leave it out of one")
         if len({panel.has_ranges for panel in each}) > 1:
-            raise PanelError("some of the panels have open, high and low, and some have not; use closes() of all")
-        fields = [field for field in each[0]._frames if all(field in panel._frames for panel in each)]
+            raise PanelError("some panels have open, high and low, and some have not; use close_only() of each")
+        fields = [field for field in each[0].fields if all(field in panel.fields for panel in each)]
+        calendars = {panel._calendar for panel in each}
         return cls(
-            **{field: pd.concat([panel._frames[field] for panel in each], axis=1).sort_index() for field in fields}
+            **{field: pd.concat([panel._field(field) for panel in each], axis=1).sort_index() for field in fields},
+            calendar=calendars.pop() if len(calendars) == 1 else None,
         )
 
-    # -- what it holds ----------------------------------------------------------------------
+    # -- contents ---------------------------------------------------------------------------
 
     @property
     def close(self) -> pd.DataFrame:
         """Adjusted closes, sessions x assets."""
-        return self._frames["close"]
+        return self._field("close")
 
     @property
     def open(self) -> pd.DataFrame | None:
         """Adjusted opens, or None for a close-only panel."""
-        return self._frames.get("open")
+        return self._field("open") if self.has_ranges else None
 
     @property
     def high(self) -> pd.DataFrame | None:
         """Adjusted highs, or None for a close-only panel."""
-        return self._frames.get("high")
+        return self._field("high") if self.has_ranges else None
 
     @property
     def low(self) -> pd.DataFrame | None:
         """Adjusted lows, or None for a close-only panel."""
-        return self._frames.get("low")
+        return self._field("low") if self.has_ranges else None
 
     @property
     def volume(self) -> pd.DataFrame | None:
         """Shares traded, or None."""
-        return self._frames.get("volume")
+        return self._field("volume") if self.has_volume else None
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Names of the fields that are there, "close" among them."""
-        return tuple(self._frames)
+        """Names of the fields in the panel, "close" among them."""
+        return self._fields
 
     @property
     def has_ranges(self) -> bool:
-        """Whether open, high and low are there."""
-        return "high" in self._frames
+        """Whether the panel has open, high and low."""
+        return "high" in self._fields
 
     @property
     def has_volume(self) -> bool:
-        """Whether shares traded are there."""
-        return "volume" in self._frames
+        """Whether the panel has volumes."""
+        return "volume" in self._fields
 
     @property
     def assets(self) -> pd.Index:
@@ -182,18 +229,33 @@ class PricePanel:
         return self if self._market is None else self._market
 
     @cached_property
+    def calendar(self) -> str | None:
+        """Name of the exchange calendar: the one given, or a common one with exactly these sessions, or None."""
+        return infer_calendar(self.sessions) if self._calendar is None else self._calendar
+
+    @cached_property
+    def periods_per_year(self) -> int:
+        """Sessions per year of the calendar given (252 for XNYS), otherwise counted from the sessions."""
+        return counted_periods(self.sessions) if self._calendar is None else calendar_periods(self._calendar)
+
+    @property
+    def has_calendar(self) -> bool:
+        """Whether a calendar was given; if not, `calendar` and `periods_per_year` are inferred."""
+        return self._calendar is not None
+
+    @cached_property
     def returns(self) -> pd.DataFrame:
         """Daily log returns over consecutive bars of each asset; NaN where a bar is missing.
 
-        After a halt of at most `MAX_GAP_SESSIONS` sessions the return spans the gap and stands on the
-        session that trading resumed.
+        After a halt of at most `MAX_GAP_SESSIONS` sessions the return spans the gap and is the return of the
+        session on which trading resumed.
         """
-        return self._handed_on("returns", lambda: np.log(self.close / self._previous_close))
+        return self._derive("returns", lambda: np.log(self.close / self._previous_close))
 
     @cached_property
     def variance(self) -> pd.DataFrame:
         """Daily variance proxy (overnight squared + Garman-Klass; squared returns for closes only)."""
-        return self._handed_on("variance", self._daily_variance)
+        return self._derive("variance", self._daily_variance)
 
     @cached_property
     def overnight(self) -> pd.DataFrame:
@@ -207,85 +269,100 @@ class PricePanel:
         if self.open is None:
             raise PanelError("overnight returns need opens, and this panel has closes only")
         opens = self.open
-        return self._handed_on("overnight", lambda: np.log(opens / self._previous_close))
+        return self._derive("overnight", lambda: np.log(opens / self._previous_close))
 
     @cached_property
     def _previous_close(self) -> pd.DataFrame:
-        return self._handed_on("_previous_close", lambda: self.close.ffill(limit=MAX_GAP_SESSIONS).shift(1))
+        return self._derive("_previous_close", lambda: self.close.ffill(limit=MAX_GAP_SESSIONS).shift(1))
 
     def _daily_variance(self) -> pd.DataFrame:
-        frames = {field: self._frames[field].to_numpy() for field in PRICES if field in self._frames}
+        frames = {field: self._field(field).to_numpy() for field in PRICES if field in self._fields}
         values = daily_variance(self._previous_close.to_numpy(), **frames)
         return pd.DataFrame(values, index=self.sessions, columns=self.assets)
 
     def tail_values(self, name: str, count: int) -> np.ndarray:
-        """Return the last rows of a field or of what is derived, without deriving or copying those before.
+        """Return the last rows of a field or derived table, without deriving or copying earlier ones.
 
         Parameters
         ----------
         name : str
             ``"close"``, or any other field; ``"returns"``, ``"variance"`` or ``"overnight"``.
         count : int
-            Rows wanted; all of them if there are fewer.
+            Number of rows; all of them if there are fewer.
 
         Returns
         -------
         ndarray of shape (count, n_assets)
-            A copy in C order, so that sums over it are the same to the last bit wherever it came from.
+            A copy in C order, so that sums over it do not depend on its source.
         """
-        cut, begin = self._frames, len(self.sessions) - count
-        if name in self.__dict__ or not isinstance(cut, _Cut) or (name in DERIVED and begin <= MAX_GAP_SESSIONS):
-            frame, rows, columns = getattr(self, name), slice(max(begin, 0), None), None
-        elif name not in DERIVED or name in cut.panel.__dict__:
-            frame, rows, columns = (
-                getattr(cut.panel, name),
-                slice(cut.rows.start + max(begin, 0), cut.rows.stop),
-                cut.columns,
-            )
-        else:
-            return getattr(self.tail(count + MAX_GAP_SESSIONS + 1), name).to_numpy()[-count:].copy()
-        values = frame.to_numpy()[rows]
-        return values.copy() if columns is None else values.take(columns, axis=1)
+        begin = len(self.sessions) - count
+        source = self._source
+        if (
+            name in self._frames
+            or name in self.__dict__
+            or source is None
+            or (name in DERIVED and begin <= MAX_GAP_SESSIONS)
+        ):
+            # The first rows after a cut depend on where the panel begins, and are derived in full.
+            return np.array(getattr(self, name).to_numpy()[max(begin, 0) :], order="C")
+        if name in source:
+            return source.rows(name, max(begin, 0), self._columns)
+        return getattr(self.tail(count + MAX_GAP_SESSIONS + 1), name).to_numpy()[-count:].copy()
 
-    def _handed_on(self, name: str, derive: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """Take what the panel behind a cut has derived already: a row of it depends on that row and on earlier ones.
+    def _field(self, field: str) -> pd.DataFrame:
+        if field not in self._frames and self._source is not None:
+            values = self._source.whole(field, self._columns)
+            self._frames[field] = pd.DataFrame(values, self.sessions, self.assets, copy=False)
+        return self._frames[field]
 
-        The first rows are derived anew, so that they are what the panel's own prices say, whoever had asked before.
-        A copy either way, which is in one memory order: that of results varies, and with it the last bit of sums.
+    def _derive(self, name: str, derive: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """Take a derived table from the panel's source, or derive it.
+
+        A row depends on itself and earlier rows only, so rows derived before a cut are right after it, but for the
+        first ones after a cut at the beginning: the panel's own prices alone decide them. The result is a copy, in
+        one memory order, because the order of operations on it decides the last bit of sums.
         """
-        if not (isinstance(self._frames, _Cut) and name in self._frames.panel.__dict__):
+        if self._source is None or name not in self._source:
             return derive().copy()
-        frame = self._frames.of(self._frames.panel.__dict__[name])
-        if self._frames.rows.start > 0:
-            frame.iloc[: MAX_GAP_SESSIONS + 1] = getattr(self._frames.head, name).to_numpy()
+        frame = pd.DataFrame(self._source.whole(name, self._columns), self.sessions, self.assets, copy=False)
+        if self._source.begins_late(name):
+            rows = slice(0, MAX_GAP_SESSIONS + 1)
+            head = {field: self._field(field).iloc[rows] for field in self._fields}
+            frame.iloc[rows] = getattr(self._of_frames(head, None, None), name).to_numpy()
         return frame
 
-    # -- the gate, and cuts -----------------------------------------------------------------
+    # -- cuts -------------------------------------------------------------------------------
 
     def asof(self, date: str | pd.Timestamp) -> PricePanel:
-        """All that was known at the close of `date`: nothing later can be reached from the result.
+        """Return all data known at the close of `date`. No later row can be reached from the result.
+
+        A date with a time of day includes that day's session only if the session has closed by then, in the
+        exchange's local time; if the calendar is not known, a session closes at midnight.
 
         Raises
         ------
         PanelError
-            If the date is timezone-aware, or no date.
+            If the date is timezone-aware, a number, or no date.
         InsufficientHistoryError
             If no session is at or before the date.
         """
         moment = as_moment(date)
-        count = int(self.sessions.searchsorted(moment, side="right"))
+        day = moment.normalize()
+        side = "right" if day == moment or (day in self.sessions and has_closed(self.calendar, moment)) else "left"
+        count = int(self.sessions.searchsorted(day, side=cast(Any, side)))
         if count == 0:
             raise InsufficientHistoryError(
-                f"no session at or before {moment.date()}: the panel begins on {self.sessions[0].date()}"
+                f"no session at or before {moment if moment != day else moment.date()}: "
+                f"the panel begins on {self.sessions[0].date()}"
             )
-        return self._rows(slice(0, count), moment)
+        return self._rows(0, count, pd.Timestamp(self.sessions[count - 1]))
 
     def tail(self, count: int) -> PricePanel:
         """Return the last `count` sessions (all of them if there are fewer)."""
-        return self._rows(slice(max(0, len(self.sessions) - count), None), self.last_session)
+        return self._rows(max(0, len(self.sessions) - count), len(self.sessions), self.last_session)
 
     def select(self, assets: Iterable[str]) -> PricePanel:
-        """Keep some of the assets; the whole panel stays behind them as `market`.
+        """Return some of the assets, with the whole panel as their `market`.
 
         Raises
         ------
@@ -295,69 +372,94 @@ class PricePanel:
         names = list(assets)
         missing = [name for name in names if name not in self.assets]
         if missing:
-            raise AssetMismatchError(f"the panel has no {_listed(missing)}; it holds {_listed(list(self.assets))}")
+            raise AssetMismatchError(
+                f"the panel has no {listed(missing)}; it holds {listed(list(self.assets))}{_hint(missing, self.assets)}"
+            )
         if not names or len(set(names)) < len(names):
-            raise AssetMismatchError(f"asked for {_listed(names) or 'no asset'}; name one or more assets, each once")
-        places, frames = self.assets.get_indexer(names), self._frames
-        if isinstance(frames, _Cut) and not any(name in self.__dict__ for name in DERIVED):
-            columns = places if frames.columns is None else frames.columns[places]
-            return self._view(_Cut(frames.panel, frames.rows, columns), self.market)
-        return self._view(_Cut(self, slice(0, len(self.sessions)), places), self.market)
+            raise AssetMismatchError(f"asked for {listed(names) or 'no asset'}; name one or more assets, each once")
+        places = self.assets.get_indexer(names)
+        panel = self._view(self._sourced(), self._sessions, self.market)
+        panel._columns = places if self._columns is None else self._columns[places]
+        panel._assets = self.assets[places]
+        return panel
 
     def with_market(self, market: PricePanel) -> PricePanel:
         """Return the same panel with another reference universe for market-wide inputs."""
-        return self._view(self._frames, market.asof(self.last_session))
+        return self._like(market.asof(self.last_session))
 
     def close_only(self) -> PricePanel:
         """Return the closes alone, of the assets and of their market."""
         market = None if self._market is None else self._market.close_only()
-        panel = self._view({"close": self.close}, market)
+        panel = self._of_frames({"close": self.close}, market, self._calendar)
         for name in ("returns", "_previous_close"):
             if name in self.__dict__:
                 panel.__dict__[name] = self.__dict__[name]
         return panel
 
     def with_market_assets(self) -> PricePanel:
-        """Return the assets and their market in one panel: what correlations are estimated on."""
+        """Return the assets and their market in one panel, on which correlations are estimated."""
         if self._market is None:
             return self
         extra = [asset for asset in self.assets if asset not in self._market.assets]
-        same = self._market.sessions.equals(self.sessions) and self._market._frames.keys() == self._frames.keys()
+        same = self._market.sessions.equals(self.sessions) and self._market.fields == self.fields
         if same and not extra:
             return self._market
         frames = {}
-        for field, frame in self._market._frames.items():
-            if field in self._frames:
-                frames[field] = pd.concat([frame.reindex(self.sessions), self._frames[field][extra]], axis=1)
-        return self._view(frames, self._market)
+        for field in self._market.fields:
+            if field in self.fields:
+                table = self._market._field(field).reindex(self.sessions)
+                frames[field] = pd.concat([table, self._field(field)[extra]], axis=1)
+        return self._of_frames(frames, self._market, self._calendar)
 
-    def _rows(self, rows: slice, last: pd.Timestamp) -> PricePanel:
-        begin, stop, _ = rows.indices(len(self.sessions))
+    def _rows(self, begin: int, stop: int, last: pd.Timestamp) -> PricePanel:
         market = self._market
         if market is not None:
             first = int(market.sessions.searchsorted(self.sessions[begin]))
-            end = int(market.sessions.searchsorted(last, side="right"))
-            market = market._rows(slice(first, end), last)
-        frames = self._frames
-        if isinstance(frames, _Cut) and not any(name in self.__dict__ for name in DERIVED):
-            begin, stop = frames.rows.start + begin, frames.rows.start + stop
-            return self._view(_Cut(frames.panel, slice(begin, stop), frames.columns), market)
-        return self._view(_Cut(self, slice(begin, stop), None), market)
+            market = market._rows(first, int(market.sessions.searchsorted(last, side="right")), last)
+        # A copy: a slice of an index refers to all of its dates.
+        sessions = pd.DatetimeIndex(self._sessions.to_numpy()[begin:stop].copy(), name=self._sessions.name)
+        return self._view(self._sourced().cut(begin, stop), sessions, market)
+
+    def _view(self, source: BlockTables, sessions: pd.Index, market: PricePanel | None) -> PricePanel:
+        """Return a panel of a source's rows, whose frames are built on first access."""
+        panel = type(self).__new__(type(self))
+        panel._frames, panel._fields, panel._market, panel._calendar = {}, self._fields, market, self._calendar
+        panel._sessions, panel._assets, panel._source, panel._columns = sessions, self._assets, source, self._columns
+        return panel
+
+    def _sourced(self) -> BlockTables:
+        """Return the panel's tables in blocks, together with the tables derived so far."""
+        derived = [name for name in DERIVED if name in self.__dict__]
+        source = self._source
+        known = source is not None and all(name in source and not source.begins_late(name) for name in derived)
+        if source is None or (self._columns is not None and not known):
+            fields = {field: self._field(field) for field in self._fields}
+            self._source = source = BlockTables.empty(len(self.sessions))
+            self._columns = None
+            for field, frame in fields.items():
+                source.put(field, frame.to_numpy())
+        for name in () if known else derived:
+            source.put(name, self.__dict__[name].to_numpy())
+        return source
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what the panel itself holds: the panel that it was cut from stays behind."""
-        known = {name: self.__dict__[name] for name in DERIVED if name in self.__dict__}
-        return known | {
-            "_frames": dict(self._frames),
+        """Return the frames of the panel and its market, without the source they were cut from."""
+        derived = {name: self.__dict__[name] for name in DERIVED if name in self.__dict__}
+        return derived | {
+            "_frames": {field: self._field(field) for field in self._fields},
+            "_fields": self._fields,
             "_market": self._market,
             "_sessions": self._sessions.copy(deep=True),
             "_assets": self._assets,
+            "_calendar": self._calendar,
+            "_source": None,
+            "_columns": None,
         }
 
     # -- identity ---------------------------------------------------------------------------
 
     def fingerprint(self) -> str:
-        """SHA-256 over assets, sessions, returns and variances, and those of a market: equal for equal information.
+        """SHA-256 over assets, sessions, returns and variances, of the panel and of its market.
 
         Prices enter through scale-free numbers, so that a later split or dividend, which rescales
         every earlier adjusted price, does not change the fingerprint of the past.
@@ -376,148 +478,13 @@ class PricePanel:
         return f"PricePanel({len(self.assets)} assets, {len(self.sessions)} sessions, {span})"
 
 
-class _Cut(Mapping[str, pd.DataFrame]):
-    """Some rows and columns of a panel's frames, each copied when it is first asked for.
-
-    Copies, so that no row beyond leads anywhere through a view's base; late, because most that are cut are
-    never looked at.
-    """
-
-    def __init__(self, panel: PricePanel, rows: slice, columns: np.ndarray | None) -> None:
-        self.panel, self.rows, self.columns = panel, rows, columns
-        self._copies: dict[str, pd.DataFrame] = {}
-
-    @property
-    def sessions(self) -> pd.Index:
-        return self.panel.sessions[self.rows]
-
-    @property
-    def assets(self) -> pd.Index:
-        return self.panel.assets if self.columns is None else self.panel.assets[self.columns]
-
-    @cached_property
-    def head(self) -> PricePanel:
-        """The first rows, as a panel that knows nothing of those before."""
-        rows = slice(self.rows.start, min(self.rows.stop, self.rows.start + MAX_GAP_SESSIONS + 1))
-        return PricePanel._view(dict(_Cut(self.panel, rows, self.columns)), None)
-
-    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Cut a frame of the panel behind."""
-        return frame.iloc[self.rows].copy() if self.columns is None else frame.iloc[self.rows, self.columns].copy()
-
-    def __getitem__(self, field: str) -> pd.DataFrame:
-        if field not in self._copies:
-            self._copies[field] = self.of(self.panel._frames[field])
-        return self._copies[field]
-
-    def __contains__(self, field: object) -> bool:
-        return field in self.panel._frames
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.panel._frames)
-
-    def __len__(self) -> int:
-        return len(self.panel._frames)
-
-
-def as_moment(date: str | pd.Timestamp) -> pd.Timestamp:
-    """Return a date as the timezone-naive timestamp that sessions are compared with.
-
-    Raises
-    ------
-    PanelError
-        For a timezone-aware date, and for what is no date.
-    """
-    try:
-        moment = pd.Timestamp(date)
-    except (TypeError, ValueError) as error:
-        raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'") from error
-    if moment is pd.NaT:
-        raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'")
-    if moment.tz is not None:
-        raise PanelError(f"{date}: dates are timezone-naive here; pass {moment.tz_localize(None).date()}")
-    return moment
-
-
-def _listed(names: list[str], most: int = 8) -> str:
-    shown = ", ".join(map(str, names[:most]))
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _check_index(close: pd.DataFrame) -> pd.DatetimeIndex:
-    if not isinstance(close, pd.DataFrame):
-        raise PanelError(f"close is a {type(close).__name__}; pass a DataFrame of dates x assets")
-    if close.shape[0] == 0 or close.shape[1] == 0:
-        raise PanelError("the panel is empty: close has no rows or no columns")
-    if not isinstance(close.index, pd.DatetimeIndex):
-        raise PanelError("the index of close holds no dates; convert it with pd.to_datetime")
-    if close.index.tz is not None:
-        raise PanelError(f"dates are timezone-aware ({close.index.tz}); use index.tz_localize(None)")
-    if close.index.hasnans:
-        raise PanelError("the index of close holds a missing date (NaT); drop that row")
-    if not close.index.equals(close.index.normalize()):
-        odd = close.index[close.index != close.index.normalize()][0]
-        raise PanelError(f"{odd} is a time of day, not a session; keep one row a session and use index.normalize()")
-    if close.index.has_duplicates:
-        raise PanelError(f"duplicate date {close.index[close.index.duplicated()][0].date()}; keep one row a session")
-    if not close.index.is_monotonic_increasing:
-        where = int(np.flatnonzero(np.diff(close.index.to_numpy()) < np.timedelta64(0))[0]) + 1
-        raise PanelError(f"dates are not increasing at {close.index[where].date()}; sort the index")
-    if close.columns.has_duplicates:
-        raise PanelError(f"duplicate asset {close.columns[close.columns.duplicated()][0]}; keep one column an asset")
-    return close.index
-
-
-def _clean(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, columns: pd.Index) -> pd.DataFrame:
-    """Return a float64 copy of one field, aligned with close and free of impossible values."""
-    if not isinstance(frame, pd.DataFrame):
-        raise PanelError(f"{field} is a {type(frame).__name__}; pass a DataFrame of dates x assets")
-    if not isinstance(frame.index, pd.DatetimeIndex):
-        raise PanelError(f"{field}: the index holds no dates; convert it with pd.to_datetime")
-    if frame.index.tz is not None:
-        raise PanelError(f"{field}: dates are timezone-aware, those of close are naive; use tz_localize(None)")
-    if not frame.index.equals(index):
-        odd = frame.index.symmetric_difference(index)
-        first = f", first difference {odd[0]}" if len(odd) else ", same dates in another order"
-        raise PanelError(f"the dates of {field} differ from those of close{first}; align the frames")
-    if set(frame.columns) != set(columns) or frame.columns.has_duplicates:
-        odd_assets = sorted(map(str, set(frame.columns).symmetric_difference(columns)))
-        raise AssetMismatchError(f"the assets of {field} differ from those of close: {_listed(odd_assets)}")
-    try:
-        clean = frame[columns].astype(float).copy()
-    except (TypeError, ValueError) as error:
-        raise PanelError(f"{field} holds values that are not numbers: {error}") from error
-    clean.index.name, clean.columns.name = "date", None
-    values = clean.to_numpy()
-    _refuse(np.isinf(values), clean, f"{field} is infinite")
-    bad = values < 0 if field == "volume" else values <= 0
-    _refuse(bad, clean, f"{field} is {'negative' if field == 'volume' else 'not positive'}")
-    if field != "volume":
-        _refuse((values < SMALLEST) | (values > LARGEST), clean, f"{field} is no price in any currency")
-    return clean
-
-
-def _check_bars(frames: Mapping[str, pd.DataFrame]) -> None:
-    if "high" not in frames:
-        return
-    close, low, high = frames["close"], frames["low"].to_numpy(), frames["high"].to_numpy()
-    _refuse(high < low, close, "high is below low")
-    here = close.notna().to_numpy()
-    for field in ("open", "high", "low"):
-        _refuse(frames[field].isna().to_numpy() & here, close, f"{field} is missing where close is there")
-        _refuse(frames[field].notna().to_numpy() & ~here, close, f"close is missing (NaN) where {field} is there")
-
-
-def _refuse(bad: np.ndarray, frame: pd.DataFrame, what: str) -> None:
-    if not bad.any():
-        return
-    row, column = (int(axis[0]) for axis in np.nonzero(bad))
-    count = int(bad.sum())
-    more = f" ({count} such values)" if count > 1 else ""
-    raise PanelError(
-        f"{frame.columns[column]} on {frame.index[row].date()}: {what}{more}; "
-        "correct the bar or make it NaN in every field"
-    )
+def _hint(missing: list[Any], assets: pd.Index) -> str:
+    """Say so where a label differs from an asset's name by its type alone."""
+    first = missing[0]
+    found = next((asset for asset in assets if str(asset) == str(first)), None)
+    if found is None:
+        return ""
+    return f"; {first!r} is a {type(first).__name__}, the panel's label {found!r} a {type(found).__name__}"
 
 
 def price_digest(panel: PricePanel) -> str:

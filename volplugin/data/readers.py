@@ -1,150 +1,328 @@
-"""Reading price frames from CSV files."""
+"""Prices from files and frames: a folder of one file per symbol, one long file, or DataFrames.
+
+Every reader uses the rules of `volplugin.data.tables`, and reports all problems of its source at once.
+"""
 
 from __future__ import annotations
 
-import warnings
-import zlib
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from volplugin.errors import PanelError
+from volplugin.data.checks import FIELDS, PRICES, listed
+from volplugin.data.tables import (
+    NUMBERS,
+    is_csv,
+    is_parquet,
+    meaning_of,
+    named_columns,
+    read_dates,
+    read_numbers,
+    read_symbols,
+    read_table,
+    symbol_of,
+)
+from volplugin.errors import PanelError, VolpluginError
 
-FIELDS = ("open", "high", "low", "close", "volume")
-UNREADABLE = (UnicodeDecodeError, OSError, EOFError, zlib.error)
+logger = logging.getLogger("volplugin")
+
+MOST_SHOWN = 40
+"""Problems that one error message lists."""
 
 
-def read_csv_frames(path: Path) -> dict[str, pd.DataFrame]:
-    """Wide frames by field, from one long CSV or a folder of one CSV a symbol.
+@dataclass
+class PriceTables:
+    """Bars by symbol as a source has them, and remarks on what was not used.
+
+    Attributes
+    ----------
+    bars : dict of DataFrame
+        By symbol: columns among open, high, low, close, volume, adjusted_close, dividend and split, with increasing
+        dates as index.
+    notes : list of str
+        Ignored columns and files.
+    """
+
+    bars: dict[str, pd.DataFrame]
+    notes: list[str] = field(default_factory=list)
+
+
+def collect(
+    names: Iterable[str], work: Callable[[str], None], where: object, error: type[VolpluginError] = PanelError
+) -> None:
+    """Call a function per name, and raise all the problems it raised in one error.
+
+    Raises
+    ------
+    PanelError, or the error given
+        With one line per problem. A single problem is raised as it is.
+    """
+    problems: list[VolpluginError] = []
+    for name in names:
+        try:
+            work(name)
+        except VolpluginError as problem:
+            problems.append(problem)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise error(f"{where}: {len(problems)} problems\n{problem_table(problems)}")
+
+
+def problem_table(problems: list[VolpluginError]) -> str:
+    """Return problems one per line, at most `MOST_SHOWN` of them."""
+    lines = [f"  {line}" for problem in problems[:MOST_SHOWN] for line in str(problem).splitlines()]
+    more = len(problems) - MOST_SHOWN
+    return "\n".join([*lines, *([f"  and {more} more"] if more > 0 else [])])
+
+
+def read_prices(path: Path, time_zone: str | None = None) -> PriceTables:
+    """Read a folder of ``SYMBOL.csv`` or ``SYMBOL.parquet`` files, or one long file with a column ``symbol``.
 
     Parameters
     ----------
     path : Path
-        A file with columns ``symbol, date, close[, open, high, low, volume]``, or a folder of
-        ``SYMBOL.csv`` files with the same columns less ``symbol``. Prices are taken as adjusted.
+    time_zone : str, optional
+        Time zone of the exchange, needed for times in UTC.
 
     Raises
     ------
     PanelError
-        Naming the file and what is wrong with it.
+        With every problem of every file.
     """
     if path.is_dir():
-        files = sorted(path.glob("*.csv")) + sorted(path.glob("*.csv.gz"))
-        if not files:
-            raise PanelError(f"{path}: the folder holds no CSV files")
-        table = pd.concat([_read(file).assign(symbol=file.name.split(".csv")[0]) for file in files])
-    elif path.exists():
-        table = _read(path)
-        if "symbol" not in table:
-            raise PanelError(f"{path}: no column 'symbol'; a single file holds many assets in long form")
-    else:
+        return _read_folder(path, time_zone)
+    if not path.exists():
         raise PanelError(f"{path}: no such file or folder")
-    return wide_frames(table, path)
+    return split_symbols(read_table(path), str(path), time_zone)
 
 
-def wide_frames(table: pd.DataFrame, path: Path) -> dict[str, pd.DataFrame]:
-    """Turn a long table of bars into wide frames by field.
+def _read_folder(folder: Path, time_zone: str | None) -> PriceTables:
+    place = folder / "daily" if (folder / "daily").is_dir() else folder
+    files, others = _files(place)
+    tables = PriceTables({})
+    ignored: dict[str, list[str]] = {}
+
+    def read(symbol: str) -> None:
+        bars, unknown = _read_one(read_table(files[symbol]), str(files[symbol]), time_zone)
+        tables.bars[symbol] = bars
+        for column in unknown:
+            ignored.setdefault(column, []).append(symbol)
+
+    collect(files, read, folder)
+    tables.notes += [f"column {column!r} is ignored ({listed(names)})" for column, names in ignored.items()]
+    tables.notes += [f"{listed(others)}: not price files, ignored"] if others else []
+    return tables
+
+
+def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
+    found = sorted(file for file in place.iterdir() if file.is_file() and not file.name.startswith("."))
+    prices = [file for file in found if is_csv(file) or is_parquet(file)]
+    if not prices:
+        raise PanelError(f"{place}: the folder holds no CSV files; name one per symbol, such as AAPL.csv")
+    files: dict[str, Path] = {}
+
+    def add(name: str) -> None:
+        file = place / name
+        symbol = symbol_of(file)
+        if symbol == "":
+            raise PanelError(f"{file}: the name of the file has no symbol; call it such as AAPL.csv")
+        if symbol in files:
+            raise PanelError(f"{symbol}: both {files[symbol].name} and {file.name} are there; keep one")
+        files[symbol] = file
+
+    collect([file.name for file in prices], add, place)
+    return files, [file.name for file in found if file not in prices]
+
+
+def _read_one(table: pd.DataFrame, where: str, time_zone: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Read the bars of one symbol; a column ``symbol`` with one value is allowed."""
+    table = _flat_yahoo(table)
+    bars, ignored = named_columns(table, where, ["date"])
+    if "symbol" in bars:
+        if bars["symbol"].nunique() > 1:
+            raise PanelError(
+                f"{where}: holds {listed(list(bars['symbol'].unique()))}; pass this file alone, or one file per symbol"
+            )
+        bars = bars.drop(columns="symbol")
+    return _bars(bars, where, time_zone), ignored
+
+
+def split_symbols(table: pd.DataFrame, where: str, time_zone: str | None = None) -> PriceTables:
+    """Read one long table with a column ``symbol``.
 
     Raises
     ------
     PanelError
-        If an asset has two bars on one date.
+        With every problem of every symbol.
     """
-    twice = table.duplicated(["date", "symbol"])
-    if twice.any():
-        row = table[twice].iloc[0]
-        raise PanelError(f"{row['symbol']} on {row['date'].date()}: duplicate date in {path}; keep one row a session")
-    fields = [field for field in FIELDS if field in table]
-    wide = table.pivot(index="date", columns="symbol", values=fields)
-    return {field: wide[field].rename_axis(columns=None) for field in fields}
+    known, ignored = named_columns(table, where, ["date"])
+    if "symbol" not in known:
+        raise PanelError(f"{where}: no column 'symbol'; a single file holds many assets, one row per asset and date")
+    if known.empty:
+        raise PanelError(f"{where}: no rows")
+    known = known.assign(symbol=read_symbols(known["symbol"], where))
+    known = known.assign(date=read_dates(known["date"], where, time_zone))
+    tables = PriceTables({}, [f"column {column!r} is ignored" for column in ignored])
+    groups = dict(iter(known.groupby("symbol", sort=True)))
+
+    def read(symbol: str) -> None:
+        tables.bars[symbol] = _bars(groups[symbol], where, time_zone, symbol)
+
+    collect(groups, read, where)
+    return tables
 
 
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        header = pd.read_csv(file, nrows=0).columns
-        # Tickers are text: not the number 1, the boolean TRUE or a missing NA.
-        symbols = {column: str.strip for column in header if _plain(column) == "symbol"}
-        table = pd.read_csv(file, converters=symbols)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, *UNREADABLE) as error:
-        raise PanelError(f"{file}: not a readable CSV file ({str(error).strip()})") from error
-    table.columns = [_plain(column) for column in table.columns]
-    missing = [column for column in ("date", "close") if column not in table]
-    if missing:
-        raise PanelError(f"{file}: no column {' or '.join(missing)}; there are {', '.join(table.columns)}")
-    if table.columns.has_duplicates:
-        raise PanelError(f"{file}: two columns {table.columns[table.columns.duplicated()][0]}; keep one")
+def _bars(table: pd.DataFrame, where: str, time_zone: str | None, symbol: str | None = None) -> pd.DataFrame:
+    """Return increasing bars by date, after reading dates and numbers."""
     if table.empty:
-        raise PanelError(f"{file}: no rows")
-    if "symbol" in table and (table["symbol"] == "").any():
-        raise PanelError(f"{file}: a row of {table['date'][table['symbol'] == ''].iloc[0]} has no symbol")
-    numbers = {field: _numbers(table, field, file) for field in FIELDS if field in table}
-    return table.assign(date=_dates(table["date"], file), **numbers)
+        raise PanelError(f"{where}: no rows")
+    if "close" not in table and "adjusted_close" not in table:
+        raise PanelError(f"{where}: no column close; there are {', '.join(map(str, table.columns))}")
+    numbers = read_numbers(table, [name for name in NUMBERS if name in table], where)
+    dates = read_dates(table["date"], where, time_zone)
+    twice = dates.duplicated()
+    if twice.any():
+        name = symbol_of(Path(where)) if symbol is None else symbol
+        day = dates[twice].iloc[0].date()
+        raise PanelError(f"{name} on {day}: duplicate date in {where}; keep one row per session, a whole day's bar")
+    return pd.DataFrame({**numbers, "date": dates}).set_index("date").sort_index()
 
 
-def _plain(column: str) -> str:
-    return str(column).strip().lower()
+def _flat_yahoo(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the plain form of a file that yfinance wrote of one symbol, with three lines of header."""
+    first = table.columns[0] if len(table.columns) else None
+    if first != "Price" or len(table) < 2 or str(table.iloc[0, 0]) != "Ticker" or str(table.iloc[1, 0]) != "Date":
+        return table
+    if table.iloc[0, 1:].nunique() > 1:
+        raise PanelError("a file of yfinance with several tickers; write it with data.stack(level=1) as one long file")
+    return table.iloc[2:].rename(columns={"Price": "Date"}).reset_index(drop=True)
 
 
-def _dates(column: pd.Series, file: Path) -> pd.Series:
-    with warnings.catch_warnings():
-        # Of dates with and without a timezone in one column, which are refused below.
-        warnings.simplefilter("ignore", FutureWarning)
-        dates = pd.to_datetime(column.astype(str), format="ISO8601", errors="coerce")
-    if dates.isna().any():
-        raise PanelError(f"{file}: {column[dates.isna()].iloc[0]} is not a date; write one such as 2015-06-30")
-    if dates.dtype.kind != "M" or getattr(dates.dt, "tz", None) is not None:
-        raise PanelError(f"{file}: dates are timezone-aware; write sessions as plain dates such as 2015-06-30")
-    return dates
+def read_frames(frames: object, where: str = "frames", time_zone: str | None = None) -> PriceTables:
+    """Read prices from DataFrames in any of four shapes.
+
+    - a dict of DataFrames by symbol, each with the columns of a price file and dates as index or column
+    - a dict of wide DataFrames (dates x assets) by field, ``{"close": ..., "open": ...}``
+    - a DataFrame with two levels of columns, field and symbol in either order, as yfinance returns
+    - one long DataFrame with a column ``symbol``
+
+    Raises
+    ------
+    PanelError
+        With every problem of every symbol, or the shapes that are known.
+    """
+    if isinstance(frames, pd.DataFrame):
+        if isinstance(frames.columns, pd.MultiIndex):
+            return _read_each(_by_symbol(frames, where), where, time_zone)
+        long = frames if isinstance(frames.index, pd.RangeIndex) else frames.reset_index()
+        return split_symbols(long, where, time_zone)
+    if isinstance(frames, dict) and frames and all(isinstance(frame, pd.DataFrame) for frame in frames.values()):
+        names = {str(name).strip().lower() for name in frames}
+        if names <= {*NUMBERS}:
+            wide = pd.concat({str(name).strip().lower(): frame for name, frame in frames.items()}, axis=1)
+            return _read_each(_by_symbol(wide, where), where, time_zone)
+        return _read_each({str(name): frame for name, frame in frames.items()}, where, time_zone)
+    raise PanelError(
+        f"{where}: a {type(frames).__name__}; pass DataFrames by symbol, wide DataFrames by field, "
+        "a DataFrame of yfinance, or a long DataFrame with a column symbol"
+    )
 
 
-def _numbers(table: pd.DataFrame, field: str, file: Path) -> pd.Series:
-    numbers = pd.to_numeric(table[field], errors="coerce").astype(float)
-    bad = numbers.isna() & table[field].notna()
-    if bad.any():
-        row = table[bad].iloc[0]
-        where = f"{row['symbol']} on {row['date']}" if "symbol" in table else str(row["date"])
-        raise PanelError(f"{file}: {where}: {field} is {row[field]!r}, which is not a number")
-    return numbers
+def _by_symbol(frame: pd.DataFrame, where: str) -> dict[str, pd.DataFrame]:
+    """Split a frame with two levels of columns, whichever level holds the fields."""
+    if frame.columns.nlevels != 2:
+        raise PanelError(f"{where}: the columns have {frame.columns.nlevels} levels; keep field and symbol")
+    levels = [all(meaning_of(name) for name in frame.columns.get_level_values(level).unique()) for level in (0, 1)]
+    if not any(levels):
+        first, second = (list(frame.columns.get_level_values(level).unique()) for level in (0, 1))
+        raise PanelError(f"{where}: neither level of the columns holds fields: {listed(first)}; {listed(second)}")
+    of_symbols = 1 if levels[0] else 0
+    symbols = frame.columns.get_level_values(of_symbols).unique()
+    return {str(symbol): frame.xs(symbol, axis=1, level=of_symbols) for symbol in symbols}
 
 
-DAMAGED = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    NotImplementedError,
-    MemoryError,
-    RecursionError,
-)
-"""What reading damaged bytes may come to, of which pyarrow and pandas check some and stumble over the rest."""
+def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | None) -> PriceTables:
+    tables = PriceTables({})
+    ignored: dict[str, list[str]] = {}
+
+    def read(symbol: str) -> None:
+        frame = frames[symbol]
+        if "date" not in {str(column).strip().lower() for column in frame.columns}:
+            frame = frame.rename_axis("date").reset_index()
+        # Wide frames hold the dates of all symbols: rows without any value say nothing of this one.
+        values = [column for column in frame.columns if str(column).strip().lower() != "date"]
+        bars, unknown = _read_one(frame[frame[values].notna().any(axis=1)], f"{where}: {symbol}", time_zone)
+        tables.bars[symbol] = bars
+        for column in unknown:
+            ignored.setdefault(column, []).append(symbol)
+
+    collect(frames, read, where)
+    tables.notes += [f"column {column!r} is ignored ({listed(names)})" for column, names in ignored.items()]
+    return tables
+
+
+def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
+    """Return adjusted prices by field, sessions x assets, as `PricePanel` takes them.
+
+    Prices are taken as adjusted. A column of adjusted closes is used: the bar is scaled by adjusted close over close.
+    Splits and dividends are not applied, and a logged warning names them.
+    """
+    for note in tables.notes:
+        logger.warning("%s: %s", where, note)
+    for column, nothing in (("split", (0.0, 1.0)), ("dividend", (0.0,))):
+        names = [
+            name
+            for name, bars in tables.bars.items()
+            if column in bars and "adjusted_close" not in bars and not bars[column].dropna().isin(nothing).all()
+        ]
+        if names:
+            logger.warning(
+                "%s: the column of %ss is not applied (%s): prices are taken as adjusted; "
+                "ingest raw prices with `volplugin ingest`",
+                where, column, listed(names),
+            )  # fmt: skip
+    each = {symbol: adjusted_bars(bars) for symbol, bars in tables.bars.items()}
+    present = [name for name in FIELDS if any(name in bars for bars in each.values())]
+    columns = {name: {symbol: bars[name] for symbol, bars in each.items() if name in bars} for name in present}
+    close = pd.DataFrame(columns["close"]).sort_index()
+    wide = {name: pd.DataFrame(columns[name]).reindex(close.index, columns=close.columns) for name in present}
+    return {name: frame.rename_axis(index="date", columns=None) for name, frame in wide.items()}
+
+
+def adjusted_bars(bars: pd.DataFrame) -> pd.DataFrame:
+    """Return bars scaled by adjusted close over close; unchanged without adjusted closes."""
+    if "adjusted_close" not in bars:
+        return bars
+    if "close" not in bars:
+        return bars.rename(columns={"adjusted_close": "close"})
+    prices = [name for name in PRICES if name in bars]
+    scale = bars["adjusted_close"] / bars["close"]
+    return bars.assign(**{name: bars[name] * scale for name in prices})
+
+
+def read_csv_frames(path: Path) -> dict[str, pd.DataFrame]:
+    """Read adjusted prices by field from one long CSV file, or a folder of one file per symbol.
+
+    Raises
+    ------
+    PanelError
+        With every problem of every file.
+    """
+    return wide_frames(read_prices(path), path)
 
 
 def read_parquet_frames(path: Path) -> dict[str, pd.DataFrame]:
-    """Wide frames by field, from one long table ``symbol, date, close[, open, high, low, volume]``.
-
-    Prices are taken as adjusted.
+    """Read adjusted prices by field from one long Parquet file, or a folder of one file per symbol.
 
     Raises
     ------
     PanelError
-        Naming the file and what is wrong with it, or what to install.
+        With every problem of every file.
     """
-    if not path.is_file():
-        raise PanelError(f"{path}: no such file")
-    try:
-        table = pd.read_parquet(path)
-    except ImportError as error:
-        raise PanelError(f"{path}: reading Parquet takes pyarrow; pip install 'volplugin[parquet]'") from error
-    except DAMAGED as error:
-        raise PanelError(f"{path}: not a readable Parquet file ({error})") from error
-    missing = [column for column in ("symbol", "date", "close") if column not in table]
-    if missing:
-        raise PanelError(f"{path}: no column {' or '.join(missing)}; there are {', '.join(map(str, table.columns))}")
-    fields = [field for field in FIELDS if field in table]
-    try:
-        numbers = {field: table[field].astype(float) for field in fields}
-        table = table.assign(symbol=table["symbol"].astype(str), date=pd.to_datetime(table["date"]), **numbers)
-    except (ValueError, TypeError) as error:
-        raise PanelError(f"{path}: {error}") from error
-    return wide_frames(table, path)
+    if path.is_file() and not is_parquet(path):
+        raise PanelError(f"{path}: not a Parquet file by its name; call it {path.stem}.parquet")
+    return wide_frames(read_prices(path), path)

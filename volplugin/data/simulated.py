@@ -1,4 +1,4 @@
-"""Simulated markets: prices of no real company, for tests of scale and for trying things out.
+"""Simulated markets: prices of no real company, for tests and examples.
 
 Every asset is called SIM0001, SIM0002, ... so that no table of them is taken for a real one.
 """
@@ -14,37 +14,38 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from volplugin.data.panel import PRICES, PricePanel
+from volplugin.data.checks import PRICES
+from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
 from volplugin.storage.atomic import write_atomically
+from volplugin.units import TRADING_DAYS
 
-YEAR = 252
 SECTORS = 11
 MARKET_VOLATILITY, SECTOR_VOLATILITY, OWN_VOLATILITY = 0.010, 0.006, 0.014
-"""Daily; of the factors, and of the median stock by itself."""
+"""Daily standard deviations of the two factors, and of the idiosyncratic return of the median stock."""
 OVERNIGHT = 0.25
 """Share of a day's variance between the close and the next open."""
 SLOW, FAST = (0.99, 0.33), (0.92, 0.25)
-"""Memory a day and standard deviation of the two components of a log volatility."""
+"""Autoregressive coefficient per day and standard deviation of the two components of a log volatility."""
 LEVERAGE = -0.7
-"""Correlation of a day's shock with that of the volatility of the days after it."""
+"""Correlation of a day's return shock with the shock to the volatility of later days."""
 SHARED = 0.5
-"""Share of the market's log volatility that sectors and stocks have as well."""
+"""Share of the market's log volatility that is added to sectors and stocks."""
 TAILS = {"market": 7.0, "sector": 7.0, "own": 5.0}
-"""Degrees of freedom of Student's t, beyond what changing volatility makes of the tails."""
-PREMIUM = 0.07 / YEAR
-DEAR, CHEAP = 150.0, 2.0
+"""Degrees of freedom of Student's t, given the volatility."""
+PREMIUM = 0.07 / TRADING_DAYS
+SPLIT_ABOVE, MERGE_BELOW = 150.0, 2.0
 """Raw closes at which a stock is split two for one, and ten old shares become one."""
 NOTICE = 15
-"""Sessions from there to the split."""
-LEAST_LIFE = YEAR
-"""Sessions that every stock trades for at least."""
-MOST_SHARES = 4e9
+"""Sessions from that close to the split."""
+MIN_LIFE = TRADING_DAYS
+"""Minimum number of sessions that a stock trades."""
+MAX_VOLUME = 4e9
 
 
 @dataclass(frozen=True)
 class SimulatedMarket:
-    """A simulated market: raw prices and splits, from which panel and files come.
+    """A simulated market: raw prices and splits, which `panel` and `write_csv` return and write.
 
     Attributes
     ----------
@@ -54,21 +55,23 @@ class SimulatedMarket:
         New shares for one old from that session on; 1 where there is no split.
     sectors : Series of int, by asset
     seed : int
+    calendar : str
     """
 
     raw: dict[str, pd.DataFrame]
     splits: pd.DataFrame
     sectors: pd.Series
     seed: int
+    calendar: str = "XNYS"
 
     def panel(self) -> PricePanel:
-        """Return prices and volumes adjusted for splits, in shares of the first session as `read_bundle` does."""
+        """Return prices and volumes adjusted for splits, anchored at the first session as in `read_bundle`."""
         shares = self.splits.cumprod()
         prices = {field: self.raw[field] * shares for field in PRICES}
-        return PricePanel(**prices, volume=self.raw["volume"] / shares)
+        return PricePanel(**prices, volume=self.raw["volume"] / shares, calendar=self.calendar)
 
     def write_csv(self, folder: str | Path) -> Path:
-        """Write one CSV file a stock, raw prices and split ratios, as `register_csv_folder` ingests them."""
+        """Write one CSV file per stock with raw prices and split ratios, for `register_prices`."""
         place = Path(folder)
         for asset in self.splits:
             bars = pd.DataFrame(
@@ -91,13 +94,13 @@ def simulated_panel(
 ) -> PricePanel:
     """Return adjusted prices of a simulated market as a panel; the same for the same arguments.
 
-    The first assets are the same however many there are.
+    The first assets do not depend on `n_assets`.
 
     Parameters
     ----------
     n_assets : int, default 30
     start, end : str
-        First and last session, moved inwards to those of the calendar.
+        First and last session, moved inwards to sessions of the calendar.
     seed : int, default 0
     calendar : str, default "XNYS"
         Exchange calendar, by its name in `exchange_calendars`.
@@ -105,7 +108,15 @@ def simulated_panel(
     Raises
     ------
     ParameterError
-        For no asset, or fewer sessions than stocks live at least.
+        For no asset, or fewer than two years of sessions.
+
+    Examples
+    --------
+    >>> panel = simulated_panel(3, "2015-01-02", "2018-12-31", seed=1)
+    >>> panel
+    PricePanel(3 assets, 1006 sessions, 2015-01-02 to 2018-12-31)
+    >>> panel.calendar, panel.periods_per_year
+    ('XNYS', 252)
     """
     return simulated_market(n_assets, start, end, seed=seed, calendar=calendar).panel()
 
@@ -115,14 +126,14 @@ def simulated_market(
 ) -> SimulatedMarket:
     r"""Simulate a market of stocks, with the arguments of `simulated_panel`.
 
-    A stock's return is :math:`\beta_i f_t + \gamma_i g_{s,t} + e_{i,t}`: market, sector and its own. Each of them is a
+    A stock's return is :math:`\beta_i f_t + \gamma_i g_{s,t} + e_{i,t}`: market, sector and idiosyncratic. Each is a
     Student t of a volatility whose log is the sum of a slow and a fast autoregression, moved by the shock itself
     (leverage); part of the market's log volatility goes into all others. A quarter of the variance falls between
     the close and the next open. High and low are drawn from the maximum and minimum of the Brownian bridge between
     open and close, given the day's variance, independently of each other. About a third of the stocks are
-    listed after the first session, and a sixth delisted before the last; dear ones are split two for one, cheap
-    ones put together one for ten. There are no dividends and no halts. Moments are of the size of those of large
-    US stocks, chosen by hand, fitted to nothing.
+    listed after the first session, and a sixth delisted before the last; high prices are split two for one, and ten
+    shares of a low price become one. There are no dividends and no halts. Moments are of the size of large US stocks'
+    moments, chosen by hand and not fitted.
 
     References
     ----------
@@ -130,10 +141,10 @@ def simulated_market(
     (1996), Estimation of an Asymmetric Stochastic Volatility Model for Asset Returns.
     """
     sessions = _sessions(calendar, start, end)
-    if n_assets < 1 or len(sessions) < 2 * LEAST_LIFE:
+    if n_assets < 1 or len(sessions) < 2 * MIN_LIFE:
         raise ParameterError(
             f"n_assets is {n_assets}, and {start} to {end} has {len(sessions)} sessions of {calendar}; "
-            f"simulate one or more assets over {2 * LEAST_LIFE} sessions or more"
+            f"simulate one or more assets over {2 * MIN_LIFE} sessions or more"
         )
     days = len(sessions)
     market, shared = _shocks(np.random.default_rng([seed, 0]), days, MARKET_VOLATILITY, TAILS["market"])
@@ -148,11 +159,10 @@ def simulated_market(
         for field in (*PRICES, "volume", "split")
     }
     splits = tables.pop("split")
-    return SimulatedMarket(tables, splits, pd.Series([sector for _, sector in stocks], names), seed)
+    return SimulatedMarket(tables, splits, pd.Series([sector for _, sector in stocks], names), seed, calendar)
 
 
 def _sessions(calendar: str, start: str, end: str) -> pd.DatetimeIndex:
-    # A calendar holds the last twenty years unless told otherwise.
     known = exchange_calendars.get_calendar(calendar, start=start, end=end)
     return known.sessions.rename("date")
 
@@ -180,7 +190,7 @@ class _Shocks:
 def _shocks(
     random: np.random.Generator, days: int, volatility: float, tails: float, shared: np.ndarray | float = 0.0
 ) -> tuple[_Shocks, np.ndarray]:
-    """Draw shocks of shape (days,), and the log volatility they have of their own."""
+    """Draw shocks of shape (days,), and their idiosyncratic log volatility."""
     night, day = random.standard_normal((2, days))
     whole = np.sqrt(OVERNIGHT) * night + np.sqrt(1 - OVERNIGHT) * day
     own = np.zeros(days)
@@ -189,7 +199,7 @@ def _shocks(
         step = deviation * np.sqrt(1 - memory**2)
         own += lfilter([0.0, step], [1.0, -memory], news, zi=[deviation * random.standard_normal()])[0]
     log_volatility = own + SHARED * shared
-    # E exp(2 h) = exp(2 var h): the mean variance is that of `volatility`.
+    # E exp(2 h) = exp(2 var h): the mean variance is volatility**2.
     spread = (1 + SHARED**2 * (np.ndim(shared) > 0)) * (SLOW[1] ** 2 + FAST[1] ** 2)
     mixing = (tails - 2) / random.chisquare(tails, days)
     variance = volatility**2 * np.exp(2 * (log_volatility - spread)) * mixing
@@ -236,7 +246,7 @@ def _bars(random: np.random.Generator, total: _Shocks, drift: float, price: floa
 
 
 def _dollars(random: np.random.Generator, total: _Shocks) -> np.ndarray:
-    """Dollars traded: persistent, and more where prices move."""
+    """Dollars traded: persistent, and larger on days with large moves."""
     days = len(total.variance)
     habit = lfilter([0.15], [1.0, -0.9], random.standard_normal(days))
     move = np.log(total.variance / total.variance.mean()) / 4
@@ -244,19 +254,19 @@ def _dollars(random: np.random.Generator, total: _Shocks) -> np.ndarray:
 
 
 def _as_traded(bars: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Split what became dear or cheap, and round as zipline stores prices."""
+    """Split high prices, merge low ones, and round as zipline stores prices."""
     close = bars["close"]
-    dearer = np.floor(np.log2(np.maximum.accumulate(close) / DEAR)).clip(-1) + 1
-    cheaper = np.floor(np.log10(CHEAP / np.minimum.accumulate(close))).clip(-1) + 1
+    dearer = np.floor(np.log2(np.maximum.accumulate(close) / SPLIT_ABOVE)).clip(-1) + 1
+    cheaper = np.floor(np.log10(MERGE_BELOW / np.minimum.accumulate(close))).clip(-1) + 1
     shares = np.concatenate([np.ones(NOTICE), (2.0**dearer * 10.0**-cheaper)[:-NOTICE]])
     traded = {field: np.round(bars[field] / shares, 3) for field in PRICES}
-    traded["volume"] = np.clip(np.round(bars["volume"] / traded["close"]), 1.0, MOST_SHARES)
+    traded["volume"] = np.clip(np.round(bars["volume"] / traded["close"]), 1.0, MAX_VOLUME)
     traded["split"] = shares / np.concatenate([shares[:1], shares[:-1]])
     return traded
 
 
 def _life(random: np.random.Generator, days: int) -> tuple[int, int]:
-    """First session, and the one after the last."""
+    """Return the first session and the one after the last."""
     late, gone, when = random.random() < 1 / 3, random.random() < 1 / 6, random.random(2)
-    first = int(when[0] * (days - LEAST_LIFE)) if late else 0
-    return first, first + LEAST_LIFE + int(when[1] * (days - first - LEAST_LIFE)) if gone else days
+    first = int(when[0] * (days - MIN_LIFE)) if late else 0
+    return first, first + MIN_LIFE + int(when[1] * (days - first - MIN_LIFE)) if gone else days

@@ -1,11 +1,11 @@
-"""Daily variance proxies from one bar: what a squared return knows, with less noise."""
+"""Daily variance proxies from one bar, less noisy than squared returns."""
 
 from __future__ import annotations
 
 import numpy as np
 
 VARIANCE_FLOOR = 1e-6
-"""Smallest daily variance proxy: a stale bar says little, not that risk is zero."""
+"""Smallest daily variance proxy: a bar without a move does not mean that risk is zero."""
 
 
 def daily_variance(
@@ -15,7 +15,7 @@ def daily_variance(
     high: np.ndarray | None = None,
     low: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Squared overnight return plus Garman-Klass, or the squared return where only closes are known.
+    """Squared overnight return plus Garman-Klass; the squared return for closes alone.
 
     ``v = ln(O/C')^2 + 0.5 ln(H/L)^2 - (2 ln 2 - 1) ln(C/O)^2``, with H and L widened to bracket the
     open and the close, floored at `VARIANCE_FLOOR`.

@@ -21,7 +21,7 @@ from volplugin.risk.tail_risk import (
     standardized_history,
     tail_method,
 )
-from volplugin.units import annualize
+from volplugin.units import TRADING_DAYS, annualize
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,11 @@ class CovarianceForecast:
         values = rho * np.outer(sigma, sigma)
         np.fill_diagonal(values, sigma**2)
         return pd.DataFrame(values, index=self.assets, columns=self.assets)
+
+    @property
+    def periods_per_year(self) -> int:
+        """Sessions per year of the prices' calendar; 252 for a forecast without one."""
+        return int(self.diagnostics.get("periods_per_year", TRADING_DAYS))
 
     def portfolio_volatility(self, weights: Weights, periods: float | None = None) -> float:
         """Return the volatility of a portfolio: daily, or annual with ``periods=252``.

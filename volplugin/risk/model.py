@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from volplugin.correlation.base import CorrelationEstimator
 from volplugin.correlation.repair import average
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
+from volplugin.data.suspects import suspect_prices
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, past_rows
 from volplugin.risk.adjustments.base import CovarianceAdjustments
@@ -321,6 +322,9 @@ class BacktestForecaster:
             "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
             "excluded": Deferred(lambda: _excluded(panel.tail(lookback), panel.assets[~there])),
             "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
+            "suspect": Deferred(lambda: suspect_prices(panel.tail(lookback), volatility)),
+            "calendar": Deferred(lambda: f"{panel.calendar}{'' if panel.has_calendar else ' (inferred)'}"),
+            "periods_per_year": panel.periods_per_year,
             "fallbacks": Deferred(
                 lambda: {
                     **path.model.fallbacks(panel.tail(lookback).with_market_assets()),

@@ -1,4 +1,4 @@
-"""The one file that a user writes by hand."""
+"""Portfolio weights from a file."""
 
 from __future__ import annotations
 
@@ -9,40 +9,55 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import WeightsError
+from volplugin.data.tables import read_long
+from volplugin.errors import PanelError, WeightsError
+
+CASH = "CASH"
+"""Symbol of the part that is not invested; its row is left out, unless there are prices of such an asset."""
 
 
 def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.Series:
-    """Weights by symbol from a CSV file with columns ``symbol, weight``.
+    """Read weights by symbol from a CSV or Parquet file with columns ``symbol, weight`` in any case.
 
     Parameters
     ----------
     path : str or Path
     known : collection, optional
-        Symbols that there are prices of.
+        Symbols with prices.
+
+    Returns
+    -------
+    Series of shape (n_assets,)
+        Weights as fractions of the portfolio's value. A row ``CASH`` is left out: cash has no risk.
 
     Raises
     ------
     WeightsError
-        If the file cannot be read as that, names an asset twice, or one that is not known.
+        If the file cannot be read, names an asset twice, or one without prices.
     """
-    try:
-        table = pd.read_csv(path, dtype={"symbol": str}, skipinitialspace=True, keep_default_na=False, na_values=[""])
-        weights = table.set_index("symbol")["weight"].astype(float)
-    except OSError as error:
-        raise WeightsError(f"{path}: {error.strerror or error}") from error
-    except (KeyError, ValueError, pd.errors.ParserError) as error:
-        raise WeightsError(f"{path}: expected columns symbol, weight with numbers ({error})") from error
-    if weights.empty:
-        raise WeightsError(f"{path} names no asset; write a line such as AAPL,0.05 for each")
-    if weights.index.hasnans:
-        raise WeightsError(f"{path}: line {int(np.flatnonzero(weights.index.isna())[0]) + 2} has no symbol")
+    weights = _read(Path(path))
     if weights.index.has_duplicates:
         raise WeightsError(f"{path}: {weights.index[weights.index.duplicated()][0]} is there twice; give it one weight")
     bad = weights.index[~np.isfinite(weights)]
     if len(bad):
         raise WeightsError(f"{path}: the weight of {bad[0]} is no number")
-    strange = [name for name in weights.index if known is not None and name not in known]
+    cash = [name for name in weights.index if name.upper() == CASH and (known is None or name not in known)]
+    weights = weights.drop(cash)
+    if weights.empty:
+        raise WeightsError(f"{path} names no asset; write a line such as AAPL,0.05 for each")
+    labels = {str(name): name for name in known or ()}
+    strange = [name for name in weights.index if known is not None and name not in labels]
     if strange:
         raise WeightsError(f"{path}: there are no prices of {', '.join(strange[:5])}; correct the symbol, or drop it")
-    return weights
+    return weights.rename(index=labels)
+
+
+def _read(path: Path) -> pd.Series:
+    try:
+        table = read_long(path, ["symbol"])
+    except PanelError as error:
+        raise WeightsError(f"{error}; expected columns symbol, weight with numbers") from error
+    column = next((name for name in table if str(name).lower() == "weight"), None)
+    if column is None:
+        raise WeightsError(f"{path}: expected columns symbol, weight, found {', '.join(map(str, table.columns))}")
+    return table.set_index("symbol")[column].rename("weight")

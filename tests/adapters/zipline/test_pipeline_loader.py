@@ -129,7 +129,9 @@ def test_forecasts_of_other_years_are_named(small, path):
         other = path.set_axis(
             zipline_market.sessions("2014-01-02" if years < 0 else "2020-01-02", "2021-12-31")[: len(path)]
         )
-        with pytest.raises(InsufficientHistoryError, match="say nothing of a run from 2017-05-22 to 2017-07-07"):
+        with pytest.raises(
+            InsufficientHistoryError, match="do not cover any session of a run from 2017-05-22 to 2017-07-07"
+        ):
             shown(small, PrecomputedForecasts(volatility=other))
 
 
@@ -160,11 +162,20 @@ def test_no_table_and_a_negative_age_are_refused(path):
         PrecomputedForecasts(max_age=-1, volatility=path)
 
 
+@pytest.mark.parametrize("names", [["NA", "AAPL"], ["TRUE", "F"], ["0005", "0700"], ["NULL", "NAN"]])
+def test_symbols_of_a_file_are_text(tmp_path, names):
+    (tmp_path / "f.csv").write_text("date,symbol,v\n" + "".join(f"2020-01-02,{name},0.01\n" for name in names))
+    assert sorted(PrecomputedForecasts.from_file(tmp_path / "f.csv").tables["v"].columns) == sorted(names)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("date,volatility\n2017-01-03,0.1\n", "expected columns date, symbol and one a forecast"),
-        ("date,symbol,v\n2017-01-03,AAA,0.1\n2017-01-03,AAA,0.2\n", "AAA on 2017-01-03 stands there twice"),
+        ("", "f.csv: not a readable CSV file"),
+        ("date,symbol,v\n2017-01-03,AAA,high\n", "AAA on 2017-01-03: v is 'high', which is not a number"),
+        ("date,symbol,v\n03/01/2017,AAA,0.1\n", "03/01/2017 is not a date"),
+        ("date,volatility\n2017-01-03,0.1\n", "expected columns date, symbol and one or more of numbers"),
+        ("date,symbol,v\n2017-01-03,AAA,0.1\n2017-01-03,AAA,0.2\n", "AAA on 2017-01-03 is there twice"),
     ],
 )
 def test_files_that_are_none_are_refused(tmp_path, text, message):

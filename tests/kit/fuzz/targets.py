@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from kit.fuzz.mutation import edited, edits, leaves, reworked
 from volplugin import ModelStore, PricePanel
-from volplugin._bundles.checks import check_bars
+from volplugin._bundles.checks import check_bars, without_trade
 from volplugin._bundles.csv_folder import load_csv_folder
+from volplugin._bundles.prices import to_stored
+from volplugin._bundles.remarks import Remarks
 from volplugin.cli.config import read_configuration, to_toml
 from volplugin.errors import VolpluginError
 from volplugin.workflows import read_weights
@@ -114,11 +116,13 @@ def _calendar() -> exchange_calendars.ExchangeCalendar:
 
 def _ingest(content: bytes, folder: Path) -> None:
     (folder / "AAA.csv").write_bytes(content)
-    for symbol, bars in load_csv_folder(folder).items():
+    stored = to_stored(load_csv_folder(folder), _calendar(), "trade-free", Remarks())
+    for symbol, bars in stored.items():
         check_bars(symbol, bars, _calendar())
-        assert (bars[list(BARS)] > 0).all().all()
+        traded = bars[~without_trade(bars)]
+        assert (traded[list(BARS)] > 0).all().all()
         assert bars.index.isin(_calendar().sessions).all()
-        assert np.isfinite(bars.to_numpy()).all()
+        assert np.isfinite(traded.to_numpy()).all()
 
 
 cells = st.tuples(

@@ -1,7 +1,13 @@
 """volplugin inside zipline: bundles in, forecasts for a running strategy, metrics out."""
 
-from volplugin._bundles import ingest_bundle, register_csv_folder, register_dow30
-from volplugin.adapters.zipline.bundles import bundle_sessions, check_range, read_bundle
+from volplugin._bundles import (
+    bundle_from_frames,
+    ingest_bundle,
+    register_csv_folder,
+    register_dow30,
+    register_prices,
+)
+from volplugin.adapters.zipline.bundles import bundle_calendar, bundle_sessions, check_range, read_bundle
 from volplugin.adapters.zipline.controls import MaxPredictedVolatility, set_max_predicted_volatility
 from volplugin.adapters.zipline.metrics import RiskMetrics, register_metrics
 from volplugin.adapters.zipline.parameters import StrategyParameters, read_parameters
@@ -18,6 +24,8 @@ __all__ = [
     "RiskMetrics",
     "RiskProvider",
     "StrategyParameters",
+    "bundle_calendar",
+    "bundle_from_frames",
     "bundle_sessions",
     "check_range",
     "completed_session",
@@ -30,6 +38,7 @@ __all__ = [
     "register_csv_folder",
     "register_dow30",
     "register_metrics",
+    "register_prices",
     "run_backtest",
     "set_max_predicted_volatility",
 ]

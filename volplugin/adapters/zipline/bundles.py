@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,12 +18,17 @@ from zipline.utils.run_algo import load_extensions
 
 from volplugin._bundles import register_dow30
 from volplugin._bundles.dow30 import NAME as DOW30
+from volplugin._bundles.events import NO_VOLUME
+from volplugin._bundles.registration import CALENDAR
 from volplugin._bundles.staged import remove_leftovers
-from volplugin.data.panel import FIELDS, PricePanel
+from volplugin.data import FIELDS, PricePanel
 from volplugin.errors import AssetMismatchError, BundleError, BundleNotFoundError, BundleRangeError, PanelError
 
 Date: TypeAlias = str | pd.Timestamp
 Environ: TypeAlias = Mapping[str, str]
+
+SEARCHED = 64
+"""Sessions searched at a time for the last bar."""
 
 
 def read_bundle(
@@ -43,22 +49,23 @@ def read_bundle(
     Parameters
     ----------
     name : str
-        An ingested bundle: ``dow30``, one of `register_csv_folder`, or any other zipline bundle.
+        An ingested bundle: ``dow30``, one of `register_prices`, or any other zipline bundle with daily bars.
     start, end : str or Timestamp, optional
-        First and last session wanted, the bundle's own by default. Adjustments after `end` are not used.
+        First and last session; the bundle's by default. Adjustments after `end` are not used.
     assets : iterable of str, optional
-        Symbols wanted, in order; the rest of the bundle stays behind them as ``panel.market``.
+        Symbols, in order; the whole bundle is their ``panel.market``. All symbols by default.
     anchor : {"first", "last"}, default "first"
         Where adjusted prices equal raw ones. With "first", on each asset's first session: a row then
-        holds nothing of what came after it, down to the last bit, and models of past years stay the
+        depends on nothing after it, to the last bit, and models of past years stay the
         same when the bundle grows. With "last", on the last session, as price charts show them.
     environ : mapping, optional
-        Whose ``ZIPLINE_ROOT`` to use; the process's own by default.
+        Environment whose ``ZIPLINE_ROOT`` is used; the process's by default.
 
     Returns
     -------
     PricePanel
-        Open, high, low, close and volume; sessions x symbols, NaN where an asset has no bar.
+        Open, high, low, close and volume; sessions x symbols, NaN where an asset has no bar. Its calendar is that
+        of the bundle, which sets ``periods_per_year``. Ranges and volumes are left out if the source had none.
 
     Raises
     ------
@@ -68,20 +75,32 @@ def read_bundle(
         If the dates reach beyond the bundle's sessions.
     AssetMismatchError
         Naming the symbols that the bundle lacks.
+
+    Examples
+    --------
+    >>> panel = read_bundle("dow30", start="2010-01-04", end="2010-12-31")  # doctest: +SKIP
+    >>> panel  # doctest: +SKIP
+    PricePanel(30 assets, 252 sessions, 2010-01-04 to 2010-12-31)
+    >>> panel.periods_per_year  # doctest: +SKIP
+    252
     """
     if anchor not in ("last", "first"):
         raise BundleError(f"anchor is {anchor!r}; pass 'first' or 'last'")
     with open_bundle(name, environ) as data:
-        sessions = _session_range(name, data.equity_daily_bar_reader.sessions, start, end)
+        sessions = _session_range(name, _sessions_with_bars(name, data), start, end)
         symbols = _symbols(name, data.asset_finder)
         wanted = None if assets is None else _known(name, assets, symbols)
-        frames = _adjusted(data, sessions, symbols, anchor)
-    panel = PricePanel(**frames)
+        frames = _given_fields(_adjusted(data, sessions, symbols, anchor))
+        calendar = str(data.equity_daily_bar_reader.trading_calendar.name)
+    panel = PricePanel(**frames, calendar=calendar)
     return panel if wanted is None else panel.select(wanted)
 
 
 def bundle_sessions(name: str, environ: Environ | None = None) -> pd.DatetimeIndex:
-    """Sessions that a bundle covers, first to last.
+    """Sessions from a bundle's first bar to its last.
+
+    A bundle registered without an end, such as one of zipline's csvdir, covers its calendar up to a year from today:
+    its sessions without any bar at either end are not counted.
 
     Raises
     ------
@@ -89,7 +108,19 @@ def bundle_sessions(name: str, environ: Environ | None = None) -> pd.DatetimeInd
         If the bundle is not registered or not ingested.
     """
     with open_bundle(name, environ) as data:
-        return pd.DatetimeIndex(data.equity_daily_bar_reader.sessions)
+        return _sessions_with_bars(name, data)
+
+
+def bundle_calendar(name: str, environ: Environ | None = None) -> str:
+    """Name of the exchange calendar that a bundle was written with.
+
+    Raises
+    ------
+    BundleNotFoundError
+        If the bundle is not registered or not ingested.
+    """
+    with open_bundle(name, environ) as data:
+        return str(data.equity_daily_bar_reader.trading_calendar.name)
 
 
 def check_range(name: str, start: Date, end: Date, environ: Environ | None = None) -> None:
@@ -136,10 +167,10 @@ def open_bundle(name: str, environ: Environ | None = None) -> Iterator[bundles.c
 
 
 def ensure_registered(name: str, environ: Environ | None = None) -> None:
-    """See to it that zipline knows a bundle, from the user's ``extension.py`` or from our own.
+    """Register a bundle with zipline if it is not, from the user's ``extension.py`` or this package.
 
-    A bundle that is ingested but registered nowhere, such as one made by ``volplugin ingest`` from a
-    folder of CSV files, is registered for reading.
+    A bundle that is ingested but registered nowhere, such as one made by ``volplugin ingest`` from
+    files, is registered for reading, with the calendar it was written with.
 
     Raises
     ------
@@ -154,12 +185,14 @@ def ensure_registered(name: str, environ: Environ | None = None) -> None:
     if name == DOW30:
         register_dow30()
     elif _ingestions(name, environ):
-        bundles.register(name, _cannot_ingest, calendar_name="XNYS", create_writers=False)
+        bundles.register(
+            name, _cannot_ingest, calendar_name=_written_calendar(newest_ingestion(name, environ)), create_writers=False
+        )
     else:
         known = sorted({*bundles.bundles, DOW30})
         raise BundleNotFoundError(
-            f"no bundle {name!r}: there are {', '.join(known)}; register it in extension.py with "
-            f"register_csv_folder({name!r}, folder) and ingest it"
+            f"no bundle {name!r}: there are {', '.join(known)}; make it with "
+            f"`volplugin ingest {name} --csv FOLDER`, or register it in extension.py"
         )
 
 
@@ -169,14 +202,51 @@ def newest_ingestion(name: str, environ: Environ) -> Path:
 
 
 def _cannot_ingest(*_: Any) -> None:
-    raise BundleError(
-        "this bundle is registered for reading only; name its data with register_csv_folder in extension.py"
-    )
+    raise BundleError("this bundle is registered for reading only; name its data with register_prices in extension.py")
 
 
 def _ingestions(name: str, environ: Environ) -> list[Path]:
     folder = Path(data_path([name], environ))
     return [child for child in folder.iterdir() if not hidden(str(child))] if folder.is_dir() else []
+
+
+def _written_calendar(ingestion: Path) -> str:
+    """Calendar that the daily bars of an ingestion were written with."""
+    attributes = ingestion / "daily_equities.bcolz" / "__attrs__"
+    try:
+        return str(json.loads(attributes.read_text())["calendar_name"])
+    except (OSError, ValueError, KeyError):
+        return CALENDAR
+
+
+def _sessions_with_bars(name: str, data: bundles.core.BundleData) -> pd.DatetimeIndex:
+    """Sessions of the daily bars, from the first listing to the last session with a bar."""
+    reader, finder = data.equity_daily_bar_reader, data.asset_finder
+    equities = finder.retrieve_all(finder.equities_sids)
+    sessions = pd.DatetimeIndex(reader.sessions)
+    if equities and len(sessions):
+        first = min(equity.start_date for equity in equities)
+        last = max(equity.end_date for equity in equities)
+        sessions = sessions[(sessions >= first) & (sessions <= last)]
+    sids = [int(equity) for equity in equities]
+    while len(sessions):
+        block = sessions[-SEARCHED:]
+        (close,) = reader.load_raw_arrays(["close"], block[0], block[-1], sids)
+        rows = np.flatnonzero(~np.isnan(close).all(axis=1))
+        if len(rows):
+            return sessions[: len(sessions) - len(block) + int(rows[-1]) + 1]
+        sessions = sessions[: -len(block)]
+    raise BundleError(f"bundle {name!r} holds no daily bar; ingest daily prices")
+
+
+def _given_fields(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Leave out the ranges and volumes that an ingestion filled in because the source had closes alone."""
+    close, volume = frames["close"].to_numpy(), frames["volume"].to_numpy()
+    there = ~np.isnan(close)
+    flat = all(np.array_equal(frames[field].to_numpy()[there], close[there]) for field in ("open", "high", "low"))
+    unknown = bool((volume[there] == NO_VOLUME).all())
+    without = {*(("open", "high", "low") if flat else ()), *(("volume",) if unknown else ())}
+    return {field: frame for field, frame in frames.items() if field not in without}
 
 
 def _session_range(name: str, sessions: pd.DatetimeIndex, start: Date | None, end: Date | None) -> pd.DatetimeIndex:
@@ -209,7 +279,7 @@ def _symbols(name: str, finder: Any) -> dict[str, int]:
     if len(symbols) < len(equities):
         twice = Counter(equity.symbol for equity in equities).most_common(1)[0][0]
         raise BundleError(
-            f"{twice}: two stocks of bundle {name!r} bear this symbol; give each its own and ingest again"
+            f"{twice}: two stocks of bundle {name!r} have this symbol; give each its own and ingest again"
         )
     return symbols
 

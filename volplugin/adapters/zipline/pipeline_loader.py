@@ -1,7 +1,7 @@
-"""Forecasts made beforehand, in Pipeline: a data set and its loader, point in time.
+"""Precomputed forecasts in Pipeline: a data set and its point-in-time loader.
 
-What was forecast at the close of session t is known on the morning of t+1, and that is where Pipeline shows it.
-zipline's own ``DataFrameLoader`` shows the row of t on t, a session too early.
+A forecast made at the close of session t is known on the morning of t+1, and Pipeline returns it then.
+zipline's own ``DataFrameLoader`` returns the row of t on t, one session too early.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from zipline.pipeline.domain import US_EQUITIES
 from zipline.pipeline.loaders.base import PipelineLoader
 
 from volplugin.adapters.zipline.sessions import running_algorithm
+from volplugin.data.tables import read_long
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, ParameterError
 
 
@@ -34,8 +35,8 @@ class PrecomputedForecasts(PipelineLoader):
     Parameters
     ----------
     max_age : int, default 0
-        Sessions that a forecast stands where none follows: 0 for a table with a row a session, 21 or so for
-        one with a row a month.
+        Sessions for which a forecast stays in force if none follows: 0 for a table with one row per session, about
+        21 for one row per month.
     **tables : DataFrame of shape (n_sessions, n_assets)
         By column name. Rows are labelled with the last session that was used (the `asof`), timezone-naive;
         columns with symbols. NaN where there is no forecast.
@@ -45,7 +46,7 @@ class PrecomputedForecasts(PipelineLoader):
     ParameterError
         Without a table, or for an age below zero.
     PanelError
-        For rows that are no increasing, timezone-naive dates.
+        If the index is not of increasing, timezone-naive dates.
     """
 
     def __init__(self, *, max_age: int = 0, **tables: pd.DataFrame) -> None:
@@ -60,30 +61,24 @@ class PrecomputedForecasts(PipelineLoader):
 
     @classmethod
     def from_file(cls, path: str | Path, *, max_age: int = 0) -> PrecomputedForecasts:
-        """Read a long CSV or Parquet file: columns ``date`` (the `asof`), ``symbol``, and one a forecast.
+        """Read a long CSV or Parquet file: columns ``date`` (the `asof`), ``symbol``, and one per forecast.
 
         Raises
         ------
         PanelError
-            If a column is missing, or a date and symbol stand there twice.
+            If the file cannot be read, a column is missing or twice, or a date and symbol are there twice.
         """
-        file = Path(path)
-        table = pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file, parse_dates=["date"])
-        missing = [column for column in ("date", "symbol") if column not in table]
+        table = read_long(Path(path))
         names = [str(column) for column in table.columns if column not in ("date", "symbol")]
-        if missing or not names:
-            raise PanelError(
-                f"{file}: expected columns date, symbol and one a forecast, found {', '.join(table.columns)}"
-            )
         twice = table[table.duplicated(["date", "symbol"])]
         if len(twice):
-            raise PanelError(f"{file}: {twice['symbol'].iloc[0]} on {twice['date'].iloc[0].date()} stands there twice")
+            raise PanelError(f"{path}: {twice['symbol'].iloc[0]} on {twice['date'].iloc[0].date()} is there twice")
         wide = {name: table.pivot(index="date", columns="symbol", values=name) for name in names}
         return cls(max_age=max_age, **wide)
 
     @property
     def custom_loader(self) -> dict[Any, PipelineLoader]:
-        """What ``run_algorithm(custom_loader=...)`` takes."""
+        """Loaders by column, for ``run_algorithm(custom_loader=...)``."""
         return {column: self for column in self.dataset.columns}
 
     def attach(self, context: Any) -> None:
@@ -98,7 +93,7 @@ class PrecomputedForecasts(PipelineLoader):
     def load_adjusted_array(
         self, domain: Any, columns: Any, dates: pd.DatetimeIndex, sids: pd.Index, mask: np.ndarray
     ) -> dict[Any, AdjustedArray]:
-        """Return what was known before the open of each date.
+        """Return the forecasts known before the open of each date.
 
         Raises
         ------
@@ -130,13 +125,13 @@ class PrecomputedForecasts(PipelineLoader):
         shown_last = min(int(sessions.searchsorted(last)) + 1 + self.max_age, len(sessions) - 1)
         if first >= run.end_session or sessions[shown_last] < run.start_session:
             raise InsufficientHistoryError(
-                f"{name}: forecasts from {first.date()} to {last.date()} say nothing of a run from "
+                f"{name}: forecasts from {first.date()} to {last.date()} do not cover any session of a run from "
                 f"{run.start_session.date()} to {run.end_session.date()}; make them for its dates"
             )
 
 
 def _check_fit(name: str, table: pd.DataFrame, sessions: pd.DatetimeIndex, symbols: list[str]) -> None:
-    """Refuse a table that would come out as nothing but missing values, or lose rows."""
+    """Refuse a table that has none of the run's assets, or rows that are no sessions."""
     if not table.columns.intersection(symbols).size:
         raise AssetMismatchError(
             f"{name}: the table's columns are {', '.join(map(str, table.columns[:5]))}, of which the run has none; "

@@ -1,7 +1,7 @@
 """Completed sessions, from any hook of a running algorithm.
 
-In ``before_trading_start`` zipline's daily mode serves today's close, hours before it exists; in minute
-mode the last daily row is a part of today. Everything here ends at the last session that is over.
+In ``before_trading_start`` zipline's daily mode returns today's close, hours before it exists; in minute
+mode the last daily row is a part of today. The functions here end at the last completed session.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import pandas as pd
 from exchange_calendars import ExchangeCalendar
 from zipline.utils.algo_instance import get_algo_instance
 
-from volplugin.data.panel import FIELDS, PricePanel
+from volplugin.data import FIELDS, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
 
 
 def running_algorithm() -> Any:
-    """Return zipline's running ``TradingAlgorithm``, which strategies know as ``context``.
+    """Return zipline's running ``TradingAlgorithm``, the ``context`` of strategies.
 
     Raises
     ------
@@ -32,12 +32,12 @@ def running_algorithm() -> Any:
 
 
 def completed_session(data: Any) -> pd.Timestamp:
-    """Last session whose close is in the past or now: the `asof` of whatever is decided here.
+    """Return the last session that has closed: the `asof` of decisions made now.
 
     Parameters
     ----------
     data : zipline.protocol.BarData
-        As handed to the hook.
+        The hook's ``data``.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def completed_session(data: Any) -> pd.Timestamp:
 
 
 def closed_session(calendar: ExchangeCalendar, now: pd.Timestamp) -> pd.Timestamp:
-    """Last session of a calendar whose close is at a moment or before it."""
+    """Return the last session of a calendar that closes at or before a moment."""
     session = calendar.minute_to_session(now, direction="next")
     return session if now >= calendar.session_close(session) else calendar.previous_session(session)
 
@@ -57,17 +57,17 @@ def closed_session(calendar: ExchangeCalendar, now: pd.Timestamp) -> pd.Timestam
 def history_panel(data: Any, assets: Iterable[Any], count: int, *, market: Iterable[Any] | None = None) -> PricePanel:
     """Return the last `count` completed sessions of some assets, as ``data.history`` adjusts them.
 
-    One call a field, with the same arguments each session, which zipline answers fastest. Adjusted
-    bars come rounded to three decimals: `read_bundle` is the exact way.
+    One call per field, with the same arguments each session, which is fastest in zipline. Adjusted
+    bars are rounded to three decimals; `read_bundle` returns exact ones.
 
     Parameters
     ----------
     data : zipline.protocol.BarData
-        As handed to the hook.
+        The hook's ``data``.
     assets : iterable of zipline Equity
         Whose bars to read.
     count : int
-        Sessions wanted; fewer come back where the assets' data begin later.
+        Number of sessions; fewer are returned if the assets' data begin later.
     market : iterable of zipline Equity, optional
         Reference universe for market-wide inputs, the assets themselves by default.
 
@@ -91,7 +91,7 @@ def history_panel(data: Any, assets: Iterable[Any], count: int, *, market: Itera
 def portal_panel(algorithm: Any, session: pd.Timestamp, assets: list[Any], count: int) -> PricePanel:
     """Read the `count` sessions up to `session` from the data portal behind ``data.history``.
 
-    Asking it for the session by name, instead of for "now", is what keeps today's close out.
+    The session is passed by name instead of "now", which would include today's close.
 
     Raises
     ------
@@ -111,5 +111,5 @@ def portal_panel(algorithm: Any, session: pd.Timestamp, assets: list[Any], count
         frame = algorithm.data_portal.get_history_window(assets, session, min(count, available), "1d", field, "daily")
         frame.columns = [asset.symbol for asset in assets]
         frames[field] = frame
-    frames["volume"] = frames["volume"].where(frames["close"].notna())  # zipline says 0 where there is no bar
-    return PricePanel(**frames)
+    frames["volume"] = frames["volume"].where(frames["close"].notna())  # zipline returns 0 if there is no bar
+    return PricePanel(**frames, calendar=algorithm.trading_calendar.name)
