@@ -43,6 +43,13 @@ class NoVerdict(click.ClickException):
     help="Prices that models were trained on, where not the bundle's: a Parquet or CSV file, a folder of CSV files, "
     "or a bundle.",
 )
+@click.option(
+    "--trust",
+    "trusted",
+    multiple=True,
+    metavar="MODULE",
+    help="A module that the strategy imports and that reads no files.",
+)
 @jobs_option
 @click.pass_context
 def audit(

@@ -168,6 +168,11 @@ def newest_ingestion(name: str, environ: Environ) -> Path:
     return max(_ingestions(name, environ), key=lambda folder: folder.name)
 
 
+def is_ingested(name: str, environ: Environ | None = None) -> bool:
+    """Whether a bundle has an ingestion."""
+    return bool(_ingestions(name, os.environ if environ is None else environ))
+
+
 def _cannot_ingest(*_: Any) -> None:
     raise BundleError(
         "this bundle is registered for reading only; name its data with register_csv_folder in extension.py"
