@@ -7,6 +7,7 @@ leaves nothing behind.
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import pandas as pd
@@ -72,7 +73,14 @@ def _files(folder: Path) -> dict[str, Path]:
 def _read(file: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(file)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+    except (
+        pd.errors.EmptyDataError,
+        pd.errors.ParserError,
+        UnicodeDecodeError,
+        OSError,
+        EOFError,
+        zlib.error,
+    ) as error:
         raise BundleError(f"{file}: not a readable CSV file ({error})") from error
     table.columns = [str(column).strip().lower() for column in table.columns]
     absent = [column for column in ("date", *PRICES, "volume") if column not in table]

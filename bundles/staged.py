@@ -12,10 +12,11 @@ function here is registered with ``create_writers=False`` instead and
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,15 @@ from zipline.data.adjustments import SQLiteAdjustmentWriter
 from zipline.data.bcolz_daily_bars import BcolzDailyBarReader, BcolzDailyBarWriter
 from zipline.data.bcolz_minute_bars import BcolzMinuteBarWriter
 
-from volplugin.storage.atomic import is_running
+from volplugin.storage.atomic import is_abandoned, owner, sync_folder
 
 from .checks import PRICES, check_bars
 
 Tables = Mapping[str, pd.DataFrame]
 
 STAGING = ".staging-"
+INGESTION = re.compile(r"\d{4}-\d\d-\d\dT\d\d;\d\d;\d\d(\.\d+)?")
+"""Names that zipline gives to the folders of ingestions."""
 EXCHANGE = pd.DataFrame({"exchange": ["NYSE"], "canonical_name": ["XNYS"], "country_code": ["US"]})
 """Without a US row Pipeline finds no asset. zipline looks the calendar up by the canonical name."""
 
@@ -66,7 +69,7 @@ class StagedIngest:
     ) -> None:
         """Load, check and write, with the arguments that zipline hands to every ingest function."""
         output = Path(output_dir)
-        if output.exists():
+        with suppress(FileNotFoundError):  # another ingestion may have removed it as a leftover
             output.rmdir()
         remove_leftovers(output.parent)
         tables = self.load()
@@ -79,24 +82,25 @@ class StagedIngest:
 @contextmanager
 def _staged(output: Path) -> Iterator[Path]:
     """Give a hidden folder that becomes `output` if the block succeeds and goes away if it fails."""
-    folder = output.with_name(f"{STAGING}{os.getpid()}-{output.name}")
+    folder = output.with_name(f"{STAGING}{owner()}-{output.name}")
     folder.mkdir(parents=True)
     try:
         yield folder
         os.replace(folder, output)
+        sync_folder(output.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_leftovers(bundle_folder: Path) -> None:
-    """Remove what killed ingestions left behind: staging folders of dead processes, and empty folders."""
+    """Remove the staging folders of killed ingestions, and empty folders that bear the name of an ingestion."""
     for folder in bundle_folder.iterdir() if bundle_folder.is_dir() else ():
         if folder.name.startswith(STAGING):
-            process = int(folder.name.removeprefix(STAGING).split("-")[0])
-            if not is_running(process):
+            if is_abandoned(folder, folder.name.removeprefix(STAGING)):
                 shutil.rmtree(folder, ignore_errors=True)
-        elif folder.is_dir() and not folder.name.startswith(".") and not any(folder.iterdir()):
-            folder.rmdir()
+        elif INGESTION.fullmatch(folder.name):
+            with suppress(OSError):  # not empty, or removed by another process
+                folder.rmdir()
 
 
 def write_tables(tables: Tables, folder: Path, calendar: ExchangeCalendar, *, show_progress: bool = False) -> None:

@@ -32,7 +32,8 @@ read_bundle(BUNDLE)
 ROOT_BARS = """
 from zipline.data.bcolz_daily_bars import BcolzDailyBarReader
 (folder,) = Path(REAL, "data", BUNDLE).glob("2*")
-BcolzDailyBarReader(str(folder / "daily_equities.bcolz")).load_raw_arrays(["close"], *[__import__("pandas").Timestamp("2017-12-29")] * 2, [0])
+reader = BcolzDailyBarReader(str(folder / "daily_equities.bcolz"))
+reader.load_raw_arrays(["close"], reader.sessions[-1], reader.sessions[-1], [0])
 """
 ATTACH = """
 import sqlite3

@@ -68,8 +68,8 @@ def run_backtest(
     BundleNotFoundError, BundleRangeError
         If the bundle is not there, or does not hold all the sessions.
     """
-    if not capital > 0:
-        raise ParameterError(f"capital is {capital}; pass an amount above zero")
+    if not 0 < capital < float("inf"):
+        raise ParameterError(f"capital is {capital}; pass a finite amount above zero")
     register_metrics()
     hooks = load_strategy(strategy)
     with _kept_report(hooks) as report:
