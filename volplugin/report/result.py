@@ -148,8 +148,8 @@ class BacktestResult:
 
 
 def symbol(asset: Any) -> str:
-    """Name an asset, zipline's or one's own."""
-    return str(getattr(asset, "symbol", asset))
+    """Return the symbol of an asset of any kind, with lone surrogates escaped: no file can hold one."""
+    return str(getattr(asset, "symbol", asset)).encode("utf-8", "backslashreplace").decode()
 
 
 def _check_card(scorecard: Mapping[str, Any]) -> None:

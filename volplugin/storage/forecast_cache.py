@@ -1,4 +1,4 @@
-"""A folder of finished forecasts, so that an evaluation that was interrupted or is repeated does not compute them again.
+"""A folder of finished forecasts: an evaluation that was interrupted or is repeated loads them.
 
 One uncompressed ``.npz`` file per forecast. It holds its key, a digest of everything that the numbers depend on,
 and a checksum of its arrays. A file with another key, a truncated and an altered file count as missing.
