@@ -14,7 +14,7 @@ SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 test test-slow test-cluster test-peers crash-kit fuzz check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz check lint format bench bench-accuracy bench-covariance picture pages notebook docs wheel clean
+.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz check lint format bench bench-accuracy bench-covariance picture layers pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -75,6 +75,9 @@ bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside thos
 
 picture: demo  ## Draw the README's picture, docs/demo.png, from the demo's output
 	$(BIN)/python tools/draw_picture.py demo-output/plots/predicted_realized.png docs/demo.png
+
+layers: $(VENV)/.dev  ## Draw the layers of the package, docs/layers.svg, from pyproject.toml
+	$(BIN)/python tools/draw_layers.py docs/layers.svg
 
 pages notebook: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 pages: $(VENV)/.dev  ## Run the code of README and docs, and write what it prints into them

@@ -12,7 +12,7 @@ ASSETS = [f"S{i:02d}" for i in range(12)]
 
 
 def perf_frame(seed, sessions, scale=1.0):
-    """A book whose forecasts are right (times `scale`), as zipline would hand it over."""
+    """A portfolio whose forecasts are right (times `scale`), as zipline would hand it over."""
     random = np.random.default_rng(seed)
     sigma = 0.10 * np.exp(0.3 * np.sin(np.arange(len(sessions)) / 50))
     returns = sigma * scale / np.sqrt(252) * random.standard_normal(len(sessions))
@@ -46,7 +46,7 @@ def scored(perf, target=0.10):
 
 @pytest.fixture(scope="session")
 def result():
-    """A complete result of 560 sessions: models, comparison, books and correlation."""
+    """A complete result of 560 sessions: models, comparison, portfolios and correlation."""
     sessions = pd.bdate_range("2010-01-04", periods=560)
     random = np.random.default_rng(1)
     shocks = 0.01 * (0.6 * random.standard_normal((560, 1)) + 0.8 * random.standard_normal((560, 12)))

@@ -91,7 +91,7 @@ def test_a_bare_result_makes_a_page_that_says_what_it_lacks(bare, tmp_path):
         "Realised volatility against the target: left out, as the run had no volatility target.",
         "Risk contributions over time: left out, as the run recorded no risk contributions.",
         "Stress periods: left out, as none of the stress periods lies within the run.",
-        "Forecast errors by stock: left out, as the result holds no scores by stock",
+        "Forecast errors by stock: left out, as the result has no scores by stock",
     ):
         assert output in missing
     drawn = {"calibration", "predicted_realized", "exceedances", "pit"}

@@ -137,4 +137,4 @@ def test_stocks_without_a_forecast_are_admitted(result):
     assert not any("without a forecast" in note for note in words.notes(dataclasses.replace(result, perf=perf)))
     perf.iloc[:7, -1] = 0.1
     notes = words.notes(dataclasses.replace(result, perf=perf))
-    assert any("On 7 sessions the book held stocks without a forecast" in note for note in notes)
+    assert any("On 7 sessions the portfolio held stocks without a forecast" in note for note in notes)

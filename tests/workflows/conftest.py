@@ -40,7 +40,7 @@ def idle(monkeypatch):
     def forbid():
         for kind in (VolatilityForecaster, WalkForward):
             monkeypatch.setattr(kind, "predict_path", work)
-            monkeypatch.setattr(kind, "replay", work)
+            monkeypatch.setattr(kind, "predict_in_sample", work)
         monkeypatch.setattr(WalkForward, "train", work)
 
     return forbid

@@ -47,7 +47,7 @@ def test_every_volatility_goes_with_our_correlation(synthetic, walk_forward, tab
 
 
 def test_a_second_run_finds_them_to_the_last_bit(synthetic, walk_forward, table, portfolios, cache, idle):
-    asked = {"volatilities": table, "horizon": 5, "jobs": 1, "archive": cache}
+    asked = {"volatilities": table, "horizon": 5, "jobs": 1, "cache": cache}
     forecast_portfolios(synthetic, walk_forward, *SPAN, **asked)
     (cache.path / "book_EWMA94_5.npz").unlink()
     output = []
@@ -69,7 +69,7 @@ def test_a_second_run_finds_them_to_the_last_bit(synthetic, walk_forward, table,
 
 
 def test_other_volatilities_are_not_taken_for_them(synthetic, walk_forward, table, cache):
-    asked = {"horizon": 5, "jobs": 1, "archive": cache}
+    asked = {"horizon": 5, "jobs": 1, "cache": cache}
     forecast_portfolios(synthetic, walk_forward, *SPAN, volatilities=table, **asked)
     output = []
     other = table.copy()

@@ -33,7 +33,7 @@ class ForecastCovariance(BaseCovariance):
     Parameters
     ----------
     model : RiskModel
-        Ready to answer: fitted, or with vintages. It is not trained here, and a clone of the estimator shares it.
+        Ready to forecast: fitted, or with vintages. It is not trained here, and a clone of the estimator shares it.
     panel : PricePanel
         Prices through the last date of any `X`; a clone shares it.
     horizon : int, default 21

@@ -1,4 +1,4 @@
-"""volplugin forecast: the risk of a book today."""
+"""volplugin forecast: the risk of a portfolio today."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from volplugin.cli.options import DATE, bundle_option, end_of, vintages_option, 
 @bundle_option
 @vintages_option
 @weights_option
-@click.option("--asof", type=DATE, default=None, help="Last session to know of.  [default: the bundle's last]")
+@click.option("--asof", type=DATE, default=None, help="Last session used.  [default: the bundle's last]")
 @click.option("--horizon", type=click.IntRange(1, 252), default=21, show_default=True, help="Sessions ahead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def forecast(

@@ -19,10 +19,10 @@ FAILED = 3
 @bundle_option
 @vintages_option
 @weights_option
-@click.option("--asof", type=DATE, default=None, help="Last session to know of.  [default: the bundle's last]")
+@click.option("--asof", type=DATE, default=None, help="Last session used.  [default: the bundle's last]")
 @click.option("--today", type=DATE, default=None, help="Date by which prices are old.  [default: the clock's]")
 @click.option("--calendar", default="XNYS", show_default=True, help="Exchange whose sessions there should be.")
-@click.option("--window", type=click.IntRange(min=21), default=63, show_default=True, help="Sessions to judge over.")
+@click.option("--window", type=click.IntRange(min=21), default=63, show_default=True, help="Sessions to evaluate.")
 @click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.99, show_default=True, help="Of the bias.")
 @click.option("--loss", type=click.FloatRange(min=1), default=2.0, show_default=True, help="Times the usual loss.")
 @click.option("--model-age", type=click.IntRange(min=1), default=400, show_default=True, help="Days since training.")
@@ -43,7 +43,7 @@ def monitor(
 ) -> None:
     """Check prices, models and the calibration of the last forecasts, for cron: exit status 3 if a check fails.
 
-    Each line tells what was found and, in brackets, its limit. The reason of a failure is repeated on standard error.
+    Each line shows the finding and, in brackets, its limit. Failures are repeated on standard error.
     """
     from volplugin.adapters.zipline.bundles import read_bundle
     from volplugin.risk.defaults import default_correlation

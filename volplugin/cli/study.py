@@ -1,4 +1,4 @@
-"""volplugin study: the seed design beside the causal model."""
+"""volplugin study: compare the seed design with the causal model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from volplugin.cli.options import address_option, backend_option, bundle_option,
 @click.option(
     "--weights",
     type=click.Path(dir_okay=False),
-    help="CSV file with columns symbol, weight: a book to judge besides equal weights.",
+    help="CSV file with columns symbol, weight: a portfolio to evaluate besides equal weights.",
 )
 @click.option("--epochs", default=100, show_default=True, type=click.IntRange(min=1), help="Passes of training.")
 @click.option("--seed", default=0, show_default=True, help="Of the random numbers.")
@@ -42,10 +42,10 @@ def study(
     backend: str,
     address: str | None,
 ) -> None:
-    """Run the seed design as it was described, and judge it beside the causal model.
+    """Run the seed design as it was described, and compare it with the causal model.
 
     One LSTM a stock forecasts 20 sessions from its last 60 returns; with the correlation of the whole sample they
-    make the volatility of a book. Each network is kept in OUT/stocks as it finishes: an interrupted study goes on
+    make the volatility of a book. Each network is stored in OUT/stocks as it finishes: an interrupted study resumes
     where it stopped.
     """
     import volplugin

@@ -12,7 +12,7 @@ from volplugin.errors import MissingVintageError, ParameterError
 @click.command()
 @vintages_option
 @click.option("--losses", metavar="BUNDLE", help="Also QLIKE over 21 sessions on a bundle while each vintage answered.")
-@click.option("--keep", type=click.IntRange(min=1), help="Delete all but the newest so many.")
+@click.option("--keep", type=click.IntRange(min=1), help="Delete all but the newest N.")
 @click.option("--before", type=DATE, help="Delete those trained through an earlier date.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")

@@ -54,7 +54,7 @@ class Section:
     id : str
         What links to it are made of.
     title : str
-    said : sequence of str
+    sentences : sequence of str
         Sentences under the title.
     parts : sequence of Part
     missing : sequence of str
@@ -133,7 +133,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Spec:
-    """A picture yet to be drawn: its plot, what is said of it, and what computes its numbers or says what lacks."""
+    """A picture yet to be drawn: its plot, its caption, and the function that computes its numbers."""
 
     what: str
     plot: Callable[..., Any]
@@ -186,12 +186,12 @@ def _contributions(result: BacktestResult) -> None:
 
 def _rivals(result: BacktestResult) -> None:
     if result.volatility is None or len(result.volatility.models) < 2:
-        raise ParameterError("no models were judged beside each other (volplugin backtest --judge does it)")
+        raise ParameterError("the result has no scores of volatility models; run volplugin backtest with --judge")
 
 
 def _kept(what: str, name: str, result: BacktestResult) -> None:
     if not getattr(result, name):
-        raise ParameterError(f"the run kept no {what}")
+        raise ParameterError(f"the result has no {what}")
 
 
 def _stress(result: BacktestResult) -> None:
@@ -205,7 +205,7 @@ SPECS = {
         plots.plot_predicted_realized,
         "Both thick lines are of the same 63 sessions and drawn at the middle of them: the volatility "
         "that came true, and the root mean square of the forecasts made before each of these sessions "
-        "for the book then held. The grey line is the single forecasts.",
+        "for the portfolio then held. The grey line is the single forecasts.",
         _windows,
     ),
     "calibration": Spec(
@@ -257,7 +257,7 @@ SPECS = {
     "risk_contributions": Spec(
         "Risk contributions over time",
         plots.plot_risk_contributions,
-        "Share of each asset in the predicted volatility of the book held, averaged over neighbouring "
+        "Share of each asset in the predicted volatility of the portfolio held, averaged over neighbouring "
         "sessions; the shares add up to all of it.",
         _contributions,
     ),
@@ -301,9 +301,9 @@ SPECS = {
     "book_forecast": Spec(
         "Forecasts of the unlevered book",
         plots.plot_portfolio_forecast,
-        "Forecasts of the unlevered book, and what the sessions they cover then brought, both drawn at "
+        "Forecasts of the unlevered portfolio, and what the sessions they cover then brought, both drawn at "
         "the date of the forecast: a gap between the lines is a forecast error.",
-        partial(_kept, "forecasts of the equal-weight book (volplugin backtest --judge makes them)", "books"),
+        partial(_kept, "forecasts of the equal-weight portfolio (run volplugin backtest with --judge)", "portfolios"),
     ),
 }
 

@@ -50,7 +50,7 @@ def write_evaluation(
 
 
 def pictures(evaluated: VolatilityEvaluation) -> Iterator[tuple[str, bytes]]:
-    """Name and PNG of every plot that the judgement has numbers for."""
+    """Yield name and PNG of every plot that the evaluation has numbers for."""
     with matplotlib.rc_context(style()):
         rows = len(evaluated.scores.models)
         if rows > 1:

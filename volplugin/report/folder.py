@@ -46,10 +46,10 @@ def write_result(result: BacktestResult, folder: str | os.PathLike[str]) -> None
     card = scorecard(result) | {"history": {"format": FORMAT, "sha256": hashlib.sha256(history).hexdigest()}}
     card = parse_json(to_json(card))
     write_atomically(Path(folder) / HISTORY, history)
-    write_atomically(Path(folder) / SCORECARD, to_json(card | {"checksum": _checksum(card)}).encode())
+    write_atomically(Path(folder) / SCORECARD, to_json(card | {"checksum": card_checksum(card)}).encode())
 
 
-def _checksum(card: Mapping[str, Any]) -> str:
+def card_checksum(card: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a scorecard without its checksum; the scorecard holds that of the history."""
     rest = {name: value for name, value in card.items() if name != "checksum"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
@@ -132,6 +132,7 @@ def forget_result(folder: str | Path) -> None:
 
 SCORECARD_LIMIT, HISTORY_LIMIT = 2**26, 2**30
 """Bytes of the largest scorecard and the largest history that are read."""
+PARTS = ("details", "portfolio", "history")
 AGAIN = "run volplugin backtest again"
 
 StoredArrays = Mapping[str, np.ndarray]
@@ -172,9 +173,11 @@ def _scorecard(file: Path) -> dict[str, Any]:
         raise ResultFolderError(f"{file}: cannot be read ({error.strerror or error}); {AGAIN}") from error
     except ValueError as error:
         raise ResultFolderError(f"{file}: not valid JSON ({error}); {AGAIN}") from error
-    if not isinstance(card, dict) or not {"details", "portfolio"} <= card.keys():
+    if not isinstance(card, dict) or not all(isinstance(card.get(part), dict) for part in PARTS):
         raise ResultFolderError(f"{file}: not the scorecard of a backtest; {AGAIN}")
-    if card.get("checksum") != _checksum(card):
+    if card["history"].get("format") != FORMAT:
+        raise ResultFolderError(f"{file}: written by another version of volplugin, in another format; {AGAIN}")
+    if card.get("checksum") != card_checksum(card):
         raise ResultFolderError(f"{file}: damaged or altered, its checksum differs; {AGAIN}")
     for part in (card["portfolio"], *card.get("comparisons", {}).values()):
         part.update({name: np.nan for name, value in part.items() if value is None and name != "target"})
@@ -185,8 +188,6 @@ def _arrays(path: Path, card: Mapping[str, Any]) -> StoredArrays:
     file, metadata = path / HISTORY, card["history"]
     if not file.exists():
         raise ResultFolderError(f"{path}: {HISTORY} is missing beside {SCORECARD}; {AGAIN}")
-    if metadata["format"] > FORMAT:
-        raise ResultFolderError(f"{file}: written by a newer volplugin; upgrade this one")
     try:
         content = read_regular_file(file, HISTORY_LIMIT)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A table of plain text, and how its numbers are written."""
+"""Number formats, and tables of plain text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     kind: str = "numbers"
-    """How its cells stand: as numbers, as words, or as pairs of a name and what it is."""
+    """Alignment of its cells: "numbers", "words", or "pairs" of a name and its value."""
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -32,7 +32,7 @@ def number(value: float | None, digits: int) -> str:
 
 
 def count(expected: float) -> str:
-    """Format a number that is expected: whole, or with a decimal where that would be rough."""
+    """Format an expected count: whole, or with one decimal below 10."""
     return number(expected, 0 if expected >= 10 else 1)
 
 
@@ -59,49 +59,49 @@ Show = Callable[[float], str]
 
 
 def cells(values: pd.Series, show: Show, skip: str | None = None) -> list[str]:
-    """Show each value; `skip` is the row in which a model would be compared with itself."""
+    """Format each value; the cell of row `skip`, a model compared with itself, stays empty."""
     return ["" if name == skip else shown(value, show) for name, value in values.items()]
 
 
 def shown(value: float, show: Show) -> str:
-    """Show a value, or a dash for NaN."""
+    """Format a value, or return a dash for NaN."""
     return show(value) if np.isfinite(value) else "-"
 
 
 def fixed(digits: int) -> Show:
-    """Return what shows a number with so many decimals."""
+    """Return a format with this number of decimals."""
     return lambda value: f"{value:.{digits}f}"
 
 
 def with_sign(digits: int) -> Show:
-    """Return what shows a number with its sign and so many decimals."""
+    """Return a format with a sign and this number of decimals."""
     return lambda value: f"{value:+.{digits}f}"
 
 
 def starred(pvalue: float) -> str:
-    """Show a p-value of the model confidence set, with a star inside the 90% set."""
+    """Format a p-value of the model confidence set, with a star inside the 90% set."""
     return f"{pvalue:.3f}{'*' if pvalue >= IN_SET else ' '}"
 
 
 def share(value: float) -> str:
-    """Show a fraction as whole percent."""
+    """Format a fraction as whole percent."""
     return f"{100 * value:.0f}"
 
 
 def short_pvalue(value: float) -> str:
-    """Show a p-value in four letters or five."""
+    """Format a p-value in four or five characters."""
     if value < 0.001:
         return "<.001"
     return "1.00" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
 
 
 def ahead(horizon: int) -> str:
-    """Name a horizon, such as ``5 sessions ahead``."""
+    """Describe a horizon, such as ``5 sessions ahead``."""
     return f"{horizon} session{'s' if horizon > 1 else ''} ahead"
 
 
 WIDTH = 110
-"""Letters in a line."""
+"""Characters per line."""
 GAP = "  "
 
 
@@ -111,7 +111,7 @@ class Group:
 
     title: str
     columns: Mapping[str, Sequence[str]]
-    """Cells by column title, one a row."""
+    """Cells by column title, one per row."""
 
 
 def grid(names: Sequence[str], groups: Sequence[Group], width: int = WIDTH) -> str:
@@ -120,10 +120,10 @@ def grid(names: Sequence[str], groups: Sequence[Group], width: int = WIDTH) -> s
     Parameters
     ----------
     names : sequence of str
-        What each row is about.
+        Row labels.
     groups : sequence of Group
     width : int, default 110
-        Letters in a line.
+        Characters per line.
     """
     label = max((len(name) for name in names), default=0)
     return "\n\n".join("\n".join(_block(names, label, part)) for part in _pages(groups, width - label))
@@ -172,7 +172,7 @@ def _block(names: Sequence[str], label: int, groups: Sequence[Group]) -> Iterato
 
 
 def _heading(group: Group) -> str:
-    """Title over its columns, drawn out with dashes so that one sees how far it reaches."""
+    """Title over its columns, padded with dashes to their width."""
     room = _width(group) - len(GAP)
     if not group.title:
         return GAP + " " * room

@@ -56,7 +56,7 @@ def quarters(perf: pd.DataFrame, window: int = QUARTER) -> pd.DataFrame:
 
 
 def held(perf: pd.DataFrame) -> pd.DataFrame:
-    """Sessions through which a book with a forecast was held."""
+    """Sessions through which a portfolio with a forecast was held."""
     return perf[(perf["predicted_vol"] > 0) & perf["returns"].notna()]
 
 
@@ -114,7 +114,7 @@ MOST, FEW = 20, 10
 LONG = 1000
 """Sessions of a long one."""
 MIN_PER_BIN = 5
-"""Sessions that a bin must expect for its count to be judged."""
+"""Least expected number of sessions per bin for a test of its count."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +173,7 @@ def pit_histogram(perf: pd.DataFrame, bins: int | None = None) -> PitHistogram:
 
 
 def exceedances(perf: pd.DataFrame) -> pd.DataFrame:
-    """Each session's return beside its value at risk.
+    """Return and value at risk of each session.
 
     Returns
     -------
@@ -191,11 +191,11 @@ def exceedances(perf: pd.DataFrame) -> pd.DataFrame:
 
 
 MIN_STRESS_SESSIONS = 21
-"""Sessions of a period that is judged."""
+"""Least number of sessions of a stress period."""
 
 
 def stress_periods(perf: pd.DataFrame) -> pd.DataFrame:
-    """Judge the book in each stress period that lies within the run.
+    """Compute the risk statistics of each stress period that lies within the run.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def stock_errors(result: BacktestResult, horizon: int | None = None) -> pd.DataF
     ----------
     result : BacktestResult
     horizon : int, optional
-        Sessions covered; the longest that was judged if not given.
+        Sessions covered; the longest available if not given.
 
     Returns
     -------
@@ -265,7 +265,7 @@ def stock_errors(result: BacktestResult, horizon: int | None = None) -> pd.DataF
     """
     scores = result.volatility
     if scores is None or scores.by_stock.empty:
-        raise ParameterError("the result holds no scores by stock (volplugin backtest --judge makes them)")
+        raise ParameterError("the result has no scores by stock; run volplugin backtest with --judge")
     horizon = scores.horizons[-1] if horizon is None else horizon
     own = scores.models[0]
     table = scores.by_stock.loc[horizon].T[scores.models].assign(bias=scores.bias_by_stock.loc[(horizon, own)])

@@ -1,4 +1,4 @@
-"""What a report is made of: one frozen value that holds the numbers of a run."""
+"""The numbers of a run that a report shows, as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class RunDetails:
-    """Where a run's numbers come from.
+    """Origin of a run's numbers.
 
     Attributes
     ----------
@@ -51,11 +51,11 @@ class RunDetails:
     model : str
         The risk model's composition in words.
     frequency : str, optional
-        How often the book was rebalanced.
+        How often the portfolio was rebalanced.
     parameters : mapping
         The strategy's parameters and whatever else one needs to run it again.
     vintages : sequence of mapping
-        Model vintages used, each with ``trained_through`` and whatever else the store knows of it.
+        Model vintages used, each with ``trained_through`` and further manifest fields of the store.
     fingerprint : str, optional
         Of the price data.
     versions : mapping
@@ -94,7 +94,7 @@ class BacktestResult:
         Strategy, bundle, model, vintages, versions.
     perf : DataFrame, index sessions
         ``returns`` (daily, simple) and ``predicted_vol`` (*annual*; row `t` made at the close of `t-1` for
-        the book held through `t`); if there, ``gross_leverage``, ``risk_contributions`` (mapping of
+        the portfolio held through `t`); if there, ``gross_leverage``, ``risk_contributions`` (mapping of
         asset to annual contribution), ``transactions`` or ``turnover`` (traded over portfolio value) and
         ``unmodelled_weight`` are shown too. A zipline perf frame will
         do: its timestamps become timezone-naive sessions.
@@ -106,8 +106,8 @@ class BacktestResult:
         Scores of the volatility models, from `volatility_scorecard`.
     comparisons : mapping of name to Comparison
         The same strategy with other risk models.
-    books : mapping of model name to PortfolioForecasts
-        Forecasts of one unlevered book; the first is the run's own model.
+    portfolios : mapping of model name to PortfolioForecasts
+        Forecasts of one unlevered portfolio; the first is the run's own model.
     correlations : mapping of Timestamp to DataFrame
         Forecast correlations at some dates, such as the first and the last of the run.
 
@@ -134,7 +134,7 @@ class BacktestResult:
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
-        """Risk contributions of all assets, annual, on the sessions through which a book with risk was held.
+        """Risk contributions of all assets, annual, on the sessions through which a portfolio with risk was held.
 
         Of shape (n_sessions, n_assets); empty where the perf frame holds none. An asset absent from a session's
         mapping was not held and contributed nothing.
@@ -148,7 +148,7 @@ class BacktestResult:
 
 
 def symbol(asset: Any) -> str:
-    """Return the symbol of an asset of any kind, with lone surrogates escaped: no file can hold one."""
+    """Return the symbol of a zipline asset, or the asset's own name; lone surrogates, which no file holds, escaped."""
     return str(getattr(asset, "symbol", asset)).encode("utf-8", "backslashreplace").decode()
 
 

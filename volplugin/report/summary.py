@@ -1,4 +1,4 @@
-"""What the page says at its head, and what has to be known before believing it."""
+"""Sentences of a backtest's page: headline, answers, sections, and notes on the assumptions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def headline(result: BacktestResult) -> str:
     """Say in one line how well risk was predicted.
 
     Judged by the bias statistic or by realised over predicted volatility, whichever is further from 1:
-    the first weighs every day alike, the second hears the crises.
+    the first weighs every day alike, the second is dominated by crises.
     """
     card = result.scorecard
     ratios = card["bias_statistic"]["value"], card["realized_vol"] / card["mean_predicted_vol"]
@@ -101,7 +101,7 @@ def notes(result: BacktestResult) -> list[str]:
     """State the assumptions a reader has to know."""
     sentences = [
         "Timing: a forecast uses completed sessions only. Predicted volatility of a session was made at "
-        "the close before it, for the book that was held through it, not for the book that was ordered.",
+        "the close before it, for the portfolio that was held through it, not for the portfolio that was ordered.",
         "Units: volatilities on this page are annual, daily ones times the square root of 252. QLIKE and its "
         "comparisons are of daily variances.",
         "Bands are those of Gaussian returns; returns have fatter tails, so that right forecasts leave "
@@ -113,7 +113,7 @@ def notes(result: BacktestResult) -> list[str]:
         count = int((result.perf["unmodelled_weight"] > 0).sum())
         if count:
             sentences.append(
-                f"On {count:,} sessions the book held stocks without a forecast; predicted volatility leaves them out."
+                f"On {count:,} sessions the portfolio held stocks without a forecast; predicted volatility omits them."
             )
     if result.details.bundle == "dow30":
         sentences += [

@@ -1,4 +1,4 @@
-"""Tables of the book: its risk by run, by year, in its tails and under stress."""
+"""Tables of the portfolio: its risk by run, by year, in its tails and under stress."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def runs(result: BacktestResult) -> Table:
         "Bias statistic: below 1 risk was over-predicted, above 1 under-predicted; 0.95 to 1.05 is good "
         "in the long run. Over 21 sessions even perfect forecasts are 0.13 from 1 on average with "
         "Gaussian returns, 0.17 with fat tails. The last row is the weighted Mincer-Zarnowitz test; a "
-        "small p says that the forecasts could have been better."
+        "a small p means that the forecasts could have been better."
     )
     return Table("Predicted and realised risk", ["", *cards], rows, note)
 
@@ -81,7 +81,7 @@ def exceedances(result: BacktestResult) -> Table:
 
 
 def stress(result: BacktestResult) -> Table | None:
-    """Show the book in each stress period."""
+    """Show the portfolio in each stress period."""
     table = stress_periods(result.perf)
     if table.empty:
         return None
@@ -117,7 +117,7 @@ def stress(result: BacktestResult) -> Table | None:
         f"{ARROWS} Beyond: days on which the loss went beyond the Gaussian value at risk, of as many as were to be "
         "expected. Leverage: mean gross exposure over value."
     )
-    return Table("The book under stress", columns, rows, note)
+    return Table("The portfolio under stress", columns, rows, note)
 
 
 SAID = frozenset({"target", "frequency", "bundle"})
@@ -154,7 +154,7 @@ def vintages(result: BacktestResult) -> Table | None:
         return None
     columns = list(dict.fromkeys(key for vintage in used for key in vintage))
     rows = [[str(vintage.get(key, "–")) for key in columns] for vintage in used]
-    note = "A vintage answers only on dates after it was trained through."
+    note = "A vintage is used only from its last training session on."
     return Table("Model vintages", [name.replace("_", " ") for name in columns], rows, note, "words")
 
 

@@ -18,7 +18,7 @@ from volplugin.risk.model import SHORT_HISTORY, RiskModel
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 RECENT = 21
-"""Sessions in which bars that are missing, or stand still, are looked for."""
+"""Last sessions searched for missing bars and unchanged prices."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Limits:
     window : int
         Sessions over which calibration is looked at.
     confidence : float
-        Probability of the band that the bias statistic of right forecasts keeps to.
+        Probability that the bias statistic of right forecasts lies within the band.
     loss : float
         Times its usual that the loss of the window may be.
     model_age : int
@@ -57,7 +57,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Check:
-    """One answer: what was looked at, what was found, and whether that will do."""
+    """One check: its name, status, finding and limit."""
 
     name: str
     state: str
@@ -86,9 +86,9 @@ def check_health(
     panel : PricePanel
         Prices through the last close.
     today : Timestamp
-        Date by which the age of prices is told.
+        Date from which the age of the prices is counted.
     weights : Series, optional
-        The book, by asset; equal weights if not given.
+        The portfolio, by asset; equal weights if not given.
     limits : Limits, optional
     calendar : str, default "XNYS"
         Exchange whose sessions there should be prices of.
@@ -172,7 +172,7 @@ def _history(short: dict[Any, int], assets: pd.Index) -> Check:
 
 def _fallbacks(fallbacks: dict[str, str]) -> Check:
     found = "; ".join(f"{part}: {why}" for part, why in fallbacks.items()) or "none"
-    return Check("no fallback answers", WARN if fallbacks else OK, found, "none")
+    return Check("no fallback in use", WARN if fallbacks else OK, found, "none")
 
 
 def _calibration(model: RiskModel, panel: PricePanel, weights: pd.Series | None, limits: Limits) -> Iterator[Check]:
@@ -180,7 +180,7 @@ def _calibration(model: RiskModel, panel: PricePanel, weights: pd.Series | None,
     outcomes = _outcomes(model, panel, weights, limits.window)
     z = outcomes["returned"] / outcomes["volatility"]
     if len(z) < limits.window:
-        yield Check("calibration", WARN, f"only {len(z)} forecasts to judge", f"{limits.window}")
+        yield Check("calibration", WARN, f"only {len(z)} forecasts to evaluate", f"{limits.window}")
         return
     recent = z.iloc[-limits.window :]
     lower, upper = sampling_band(limits.window, limits.confidence)
@@ -198,7 +198,7 @@ def _calibration(model: RiskModel, panel: PricePanel, weights: pd.Series | None,
 
 
 def _outcomes(model: RiskModel, panel: PricePanel, weights: pd.Series | None, window: int) -> pd.DataFrame:
-    """One-session forecasts for the book, and what it returned on the session after each."""
+    """One-session forecasts of the portfolio's volatility, and the return of the session after each."""
     origins = panel.sessions[-4 * window - 1 : -1]
     origins = origins[next((row for row, day in enumerate(origins) if _answers(model, day)), len(origins)) :]
     simple = np.expm1(panel.returns)

@@ -1,4 +1,4 @@
-"""The risk of a book at the last close, and how it came to differ from that at the close before."""
+"""The risk of a portfolio at the last close, and its change since the close before."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNITS = {
 
 @dataclass(frozen=True, eq=False)
 class PortfolioToday:
-    """Risk of a book; volatilities are *annual*.
+    """Risk of a portfolio; volatilities are *annual*.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class PortfolioToday:
     weights : Series of shape (n_held,)
         Of the assets with a nonzero weight.
     volatility, before : float
-        Of the book, by the forecasts of the last session and of the one before it; the latter NaN without one.
+        Volatility of the portfolio by the forecast of the last session, and of the session before (NaN without one).
     positions : DataFrame, index asset
-        ``weight``, ``volatility`` (of the asset alone), ``marginal`` (volatility of the book for one more unit of
+        ``weight``, ``volatility`` (of the asset alone), ``marginal`` (volatility of the portfolio for one more unit of
         weight), ``contribution``, ``share`` (of the book's), and ``change`` and ``volatility_change``, the differences
         of contribution and volatility from the session before. Largest contribution first.
     pairs : DataFrame
@@ -80,7 +80,7 @@ class PortfolioToday:
 def portfolio_today(
     model: RiskModel, panel: PricePanel, weights: pd.Series | None = None, horizon: int = 21, pairs: int = 5
 ) -> PortfolioToday:
-    """Forecast the risk of a book from the panel's last session, and from the one before it.
+    """Forecast the risk of a portfolio from the panel's last session, and from the one before it.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def portfolio_today(
     Raises
     ------
     MissingForecastError
-        If a nonzero weight stands on an asset without a forecast.
+        If an asset with a nonzero weight has no forecast.
     """
     sessions = panel.sessions[-2:]
     *earlier, forecast = _forecasts(model, panel, sessions, horizon)
@@ -182,7 +182,7 @@ LARGE = 5
 
 
 def portfolio_text(portfolio: PortfolioToday) -> str:
-    """Volatility of a book, who makes it, the pairs that move together, and what changed since the session before."""
+    """Describe a portfolio's volatility, its largest contributors and pairs, and its change since yesterday."""
     known = portfolio.forecast.diagnostics
     lines = [
         f"Annual volatility over the {portfolio.forecast.horizon} sessions after {portfolio.forecast.asof.date()}: "

@@ -26,7 +26,7 @@ def pretrain(
 ) -> WalkForward:
     """Train the vintages of a backbone that a store lacks, each on what was known at a year's end.
 
-    Cold, each from its own regression: vintages and seeds are trained in parallel, and kept as they finish.
+    Cold, each from its own regression: vintages and seeds are trained in parallel, and stored as they finish.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ class Stored:
     bytes : int
         On disk.
     carries : bool
-        Whether its state at a later session is kept.
+        Whether the store holds its state at a later session.
     """
 
     date: pd.Timestamp

@@ -283,7 +283,7 @@ def learned(small):
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """Folder in which runs keep the volatilities they foresaw, empty at first."""
-    monkeypatch.setattr(module, "_archive", lambda environ: ForecastCache(tmp_path / "kept"))
+    monkeypatch.setattr(module, "_cache", lambda environ: ForecastCache(tmp_path / "kept"))
     return tmp_path / "kept"
 
 
@@ -297,7 +297,7 @@ def test_the_next_run_finds_what_was_foreseen_and_says_the_same(small, learned, 
     first = forecasts(small, lambda: RiskProvider(learned, bundle=small))
     assert len(list(kept.glob("*.npz"))) == 1
     replayed = []
-    monkeypatch.setattr(OnlinePredictor, "replay", lambda self, *arguments: replayed.append(self))
+    monkeypatch.setattr(OnlinePredictor, "predict_in_sample", lambda self, *arguments: replayed.append(self))
     assert_same_numbers(forecasts(small, lambda: RiskProvider(learned, bundle=small)), first)
     assert replayed == []
 

@@ -86,5 +86,5 @@ def test_what_is_not_there_is_a_named_error(evaluated, bare_evaluation):
         plots.plot_stress(bare_evaluation)
     with pytest.raises(ParameterError, match="components"):
         plots.plot_seeds(bare_evaluation)
-    with pytest.raises(ParameterError, match="horizon 21 was not judged; pass one of 1, 5"):
+    with pytest.raises(ParameterError, match="horizon 21 was not evaluated; pass one of 1, 5"):
         plots.plot_years(evaluated, horizon=21)

@@ -21,7 +21,7 @@ def closes() -> PricePanel:
 
 @pytest.fixture(scope="session")
 def sample(closes) -> Sample:
-    """Return their common sample, with a book besides equal weights."""
+    """Return their common sample, with a portfolio besides equal weights."""
     return common_sample(closes, SeedSettings(epochs=1), {"mine": WEIGHTS})
 
 

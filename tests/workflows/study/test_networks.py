@@ -30,7 +30,7 @@ def test_resumed_equals_undisturbed(sample, folder, trained, tmp_path, monkeypat
     sentences = []
     resumed = train_networks(sample, tmp_path, n_jobs=1, progress=False, log=sentences.append)
     assert fitted == ["ALFA", "DELT"]
-    assert sentences == [f"networks kept in {tmp_path}: 1 of 3; to be trained: 2"]
+    assert sentences == [f"networks stored in {tmp_path}: 1 of 3; to train: 2"]
     equal(trained, resumed)
 
 

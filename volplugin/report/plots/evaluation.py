@@ -1,6 +1,6 @@
-"""Plots of a judgement of volatility forecasts: ``plot_x(judged, ax=None, theme=LIGHT)``, each returns its axes.
+"""Plots of an evaluation of volatility forecasts: ``plot_x(judged, ax=None, theme=LIGHT)``, each returns its axes.
 
-A model keeps its colour and marker from plot to plot, so that either tells it from the others.
+A model keeps its colour and marker from plot to plot, so that colour or shape identifies it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from volplugin.report.theme import LIGHT, Theme
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 MOST = 6
-"""Models that are told apart in one plot; the rest are drawn in grey, or not at all."""
+"""Most models with a colour of their own in one plot; the others are grey or left out."""
 
 
 def plot_reductions(evaluated: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
@@ -61,12 +61,12 @@ def plot_stress(
     Raises
     ------
     ParameterError
-        If no stress period lies within the judged span.
+        If no stress period lies within the evaluated span.
     """
     horizon = _chosen(evaluated, horizon)
     losses = evaluated.scores.by_stress
     if losses.columns.empty:
-        raise ParameterError("no stress period lies within the judged span")
+        raise ParameterError("no stress period lies within the evaluated span")
     gains = _gains(losses.loc[horizon], _base(evaluated.scores))
     return _parts(evaluated, gains, ax, theme, f"{_sessions(horizon)} ahead, in stress", joined=False)
 
@@ -100,14 +100,14 @@ def plot_seeds(evaluated: VolatilityEvaluation, ax: Axes | None = None, theme: T
     Raises
     ------
     ParameterError
-        If no model judged has components.
+        If no evaluated model has components.
     """
     parts = evaluated.components
     if parts.empty:
-        raise ParameterError("no model that was judged is made of components")
+        raise ParameterError("no evaluated model has components")
     ax = prepare(ax, theme)
     rows = [(horizon, model) for horizon in evaluated.scores.horizons for model in parts["model"].unique()]
-    told: set[str] = set()
+    labelled: set[str] = set()
     for y, (horizon, model) in enumerate(rows):
         own = parts.loc[horizon]
         for name, gain in own[own["model"] == model]["below_model"].items():
@@ -116,8 +116,8 @@ def plot_seeds(evaluated: VolatilityEvaluation, ax: Axes | None = None, theme: T
                 if name.removeprefix(f"{model} ").startswith("seed")
                 else name.removeprefix(f"{model} ")
             )
-            ax.plot(gain, y, label="_" if kind in told else kind, **_component(kind, theme))
-            told.add(kind)
+            ax.plot(gain, y, label="_" if kind in labelled else kind, **_component(kind, theme))
+            labelled.add(kind)
     ax.axvline(0, color=theme.ink, linewidth=1.1, label="the whole")
     several = parts["model"].nunique() > 1
     names = [f"{model}, {_sessions(horizon)}" if several else _sessions(horizon) for horizon, model in rows]
@@ -153,7 +153,7 @@ def _parts(
         )  # fmt: skip
     ax.axhline(0, color=theme.ink, linewidth=1.1, zorder=1)
     ax.set_xticks(x, [str(part) for part in gains.columns])
-    # A single period would otherwise stand as wide as five.
+    # Keeps a single bar as narrow as one of five.
     spare = max(0, 4 - len(x)) / 2
     ax.set_xlim(-0.5 - spare, len(x) - 0.5 + spare)
     label(ax, theme, f"Forecast loss against {base}, {title}", y="QLIKE lower by (%)")
@@ -162,7 +162,7 @@ def _parts(
 
 
 def _leading(scores: VolatilityScores) -> list[tuple[int, str]]:
-    """Models that are told apart, with their places among the colours: the first, the benchmarks, then others."""
+    """Models with a colour of their own, with its number: the first model, the benchmarks, then others."""
     order = dict.fromkeys([scores.models[0], *scores.benchmarks, *scores.models])
     return list(enumerate(list(order)[:MOST]))
 
@@ -179,7 +179,7 @@ def _gains(losses: pd.DataFrame, base: str) -> pd.DataFrame:
 def _chosen(evaluated: VolatilityEvaluation, horizon: int | None) -> int:
     horizons = evaluated.scores.horizons
     if horizon is not None and horizon not in horizons:
-        raise ParameterError(f"horizon {horizon} was not judged; pass one of {', '.join(map(str, horizons))}")
+        raise ParameterError(f"horizon {horizon} was not evaluated; pass one of {', '.join(map(str, horizons))}")
     return horizons[-1] if horizon is None else horizon
 
 

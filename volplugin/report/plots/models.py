@@ -1,4 +1,4 @@
-"""Models side by side, one unlevered book, and how stocks move together."""
+"""Plots that compare models, one unlevered portfolio's forecasts, and correlations."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def plot_forecast_scores(result: BacktestResult, ax: Axes | None = None, theme: 
 
 
 def plot_portfolio_forecast(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Forecast volatility of the unlevered book against what followed, both at the origin.
+    """Forecast volatility of the unlevered portfolio against what followed, both at the origin.
 
     A point of the forecast line was made at the close of that session; the realised line at the same
     place is the root mean square of the returns of the sessions after it that the forecast covers.
     """
     if not result.portfolios:
-        raise ParameterError("the result holds no book forecasts")
+        raise ParameterError("the result has no forecasts of the unlevered portfolio")
     own = next(iter(result.portfolios.values()))
     ax = prepare(ax, theme)
     sessions = own.returns.index.union(own.predicted.index)
@@ -86,7 +86,7 @@ def plot_portfolio_forecast(result: BacktestResult, ax: Axes | None = None, them
         )  # fmt: skip
     ax.set_yscale("log")
     _percent_ticks(ax, realized)
-    label(ax, theme, "The equal-weight book without leverage", y="annual volatility (%), log scale")
+    label(ax, theme, "The equal-weight portfolio without leverage", y="annual volatility (%), log scale")
     date_axis(ax, own.predicted.index)
     legend(ax, theme)
     return ax
@@ -95,7 +95,7 @@ def plot_portfolio_forecast(result: BacktestResult, ax: Axes | None = None, them
 def plot_correlation(
     result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT, date: pd.Timestamp | None = None
 ) -> Axes:
-    """Forecast correlation at a date, the last one kept if not given.
+    """Forecast correlation at a date, the last one of the result if not given.
 
     Assets are ordered so that those that move together at the last date are neighbours, in the same order and
     colours at every date; blank on the diagonal, and where one was not listed yet. Of more than
@@ -107,12 +107,12 @@ def plot_correlation(
     date = max(matrices) if date is None else pd.Timestamp(date)
     if date not in matrices:
         known = ", ".join(str(one.date()) for one in matrices)
-        raise ParameterError(f"no correlation of {date.date()} was kept; pass one of {known}")
+        raise ParameterError(f"no correlation of {date.date()} is in the result; pass one of {known}")
     rho = matrices[date]
     ax = prepare(ax, theme)
     ax.grid(visible=False)
     low, high = _range(matrices.values())
-    # Of itself nobody asks: the diagonal is left blank, and the colours are those of the pairs.
+    # The diagonal is one everywhere: blank, so that the colour scale covers the pairs.
     pairs = rho.mask(np.eye(len(rho), dtype=bool))
     names = [symbol(asset) for asset in rho.index]
     block = -(-len(names) // MOST_CELLS)
@@ -209,7 +209,7 @@ def plot_contribution_dates(
 
 
 def _marked(ax: Axes, theme: Theme, place: int) -> dict[str, Any]:
-    """Marker of a model or a date: told apart by its shape, if not by its colour."""
+    """Marker of a model or a date; its shape identifies it without colour."""
     colors = (theme.predicted, theme.realized, theme.series[2], *theme.series[3:])
     return {
         "linestyle": "none",

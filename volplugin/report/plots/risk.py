@@ -1,4 +1,4 @@
-"""Was risk predicted, was the target held: the book that was held, session by session."""
+"""Plots of predicted and realised risk of the portfolio held, by session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from volplugin.report.theme import LIGHT, Theme
 
 
 def plot_predicted_realized(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Predicted against realised volatility of the book held, over the same sessions.
+    """Predicted against realised volatility of the portfolio held, over the same sessions.
 
     Both lines are of 63 sessions and drawn at the middle of them: realised is the standard deviation
     of the returns, predicted the root mean square of the volatilities that were forecast before each
@@ -70,7 +70,7 @@ def plot_predicted_realized(result: BacktestResult, ax: Axes | None = None, them
 def plot_target(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Realised volatility of the last 63 sessions against the target, with the runs compared.
 
-    The band is where 63 sessions of a book that has exactly the target's volatility fall with 95%
+    The band is where 63 sessions of a portfolio that has exactly the target's volatility fall with 95%
     probability.
     """
     if result.target is None:
@@ -127,7 +127,7 @@ def _windows(perf: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_stress(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Predicted and realised volatility of the book in each stress period, with the band of right forecasts.
+    """Predicted and realised volatility of the portfolio in each stress period, with the band of right forecasts.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def plot_stress(result: BacktestResult, ax: Axes | None = None, theme: Theme = L
 def plot_pit(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Histogram of the returns' places in their forecast distribution: flat where forecasts are right.
 
-    A hump in the middle says that risk was over-predicted on most days, high ends that tails are fatter than normal.
+    A hump in the middle: risk was over-predicted on most days. High ends: tails are fatter than normal.
     """
     found = pit_histogram(result.perf)
     ax = prepare(ax, theme)

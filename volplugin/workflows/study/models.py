@@ -21,7 +21,7 @@ CorrelationAt = Callable[[pd.Timestamp], pd.DataFrame]
 def seed_volatility(sample: Sample, networks: Mapping[str, State]) -> tuple[pd.DataFrame, int]:
     """Forecasts of all networks at all origins, and how many of them were raised.
 
-    A linear output knows no sign: what lies below the smallest target of a stock's training part is raised to it.
+    A linear output may be negative: a value below the smallest target of a stock's training part is raised to it.
 
     Returns
     -------

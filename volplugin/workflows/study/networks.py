@@ -1,4 +1,4 @@
-"""One network a stock, trained in parallel, each kept as it finishes."""
+"""One network per stock, trained in parallel, each stored as it finishes."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def train_networks(
     ----------
     sample : Sample
     folder : Path
-        Where each stock's result is kept as ``SYMBOL.safetensors``, with the fingerprint of the returns and
+        Folder that stores each stock's result as ``SYMBOL.safetensors``, with the fingerprint of the returns and
         settings that it came from. One of another fingerprint, or damaged, is trained anew.
     n_jobs : int, optional
         Processes, as joblib counts them.
     progress : bool, default True
         Show a bar, on a terminal.
     say : callable, optional
-        Told how many are kept and how many are to be trained.
+        Logs the number of stored networks and of networks to train.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def train_networks(
     found = {name: find(folder, str(name), mark) for name, mark in prints.items()}
     missing = [name for name, state in found.items() if state is None]
     if log is not None:
-        log(f"networks kept in {folder}: {len(found) - len(missing)} of {len(found)}; to be trained: {len(missing)}")
+        log(f"networks stored in {folder}: {len(found) - len(missing)} of {len(found)}; to train: {len(missing)}")
     fits = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         delayed(_fit)(name, returns[name], sample.settings) for name in missing
     )

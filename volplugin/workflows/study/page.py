@@ -25,7 +25,7 @@ CORRELATION_LABELS = {
     KNOWN: "all sessions so far",
     CURRENT: "the causal model's estimator",
 }
-HEADLINE = "The seed design, as described and judged"
+HEADLINE = "The seed design, as described and evaluated"
 
 
 def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
@@ -79,7 +79,7 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
 
 
 def predictions(result: StudyResult) -> pd.DataFrame:
-    """Daily volatilities in long form: book, origin, what came true, and one column a model."""
+    """Daily volatilities in long form: portfolio, origin, realised, and one column per model."""
     parts = [
         pd.concat([portfolio.true, portfolio.predicted], axis=1)
         .rename_axis("origin")
@@ -92,7 +92,7 @@ def predictions(result: StudyResult) -> pd.DataFrame:
 
 
 def sections(result: StudyResult) -> list[Section]:
-    """Return the sections of a study's page: one a book, then correlation and caveats."""
+    """Return the sections of a study's page: one per portfolio, then correlation and caveats."""
     settings = ", ".join(f"{name} {value}" for name, value in result.settings.items())
     correlation = Picture(
         "average_correlation",
@@ -196,7 +196,7 @@ def stocks_sentence(result: StudyResult) -> str:
 
 
 def study_text(result: StudyResult) -> str:
-    """Return the study for a terminal: facts, one table a book, and what it says."""
+    """Return the study for a terminal: the data used, one table per portfolio, and its conclusions."""
     parts = [_wrapped([*result.metadata, stocks_sentence(result)])]
     for name, portfolio in result.portfolios.items():
         table = scores(portfolio, name, result.horizon)

@@ -1,4 +1,4 @@
-"""What a study's report is made of: frozen values that hold its numbers."""
+"""The numbers of a study, as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class StudyResult:
     ----------
     settings : mapping
         Of the seed's networks.
-    facts : sequence of str
+    metadata : sequence of str
         Which sessions were used, and why not more.
-    books : mapping of name to BookStudy
+    portfolios : mapping of name to BookStudy
         Equal weights first.
     stocks : DataFrame, index asset
         Mean squared error and R2 of each network, on the training and on the test part.
     correlation : DataFrame of shape (n_origins, n_estimators)
-        Average correlation that each estimator tells at each test origin.
+        Average correlation by each estimator at each test origin.
     raised : int
         Forecasts of single stocks that were raised to the smallest training target.
     model : str

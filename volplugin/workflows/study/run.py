@@ -1,4 +1,4 @@
-"""The study from end to end: train, combine, judge."""
+"""The study from end to end: train, combine, evaluate."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from volplugin.workflows.study.sample import Sample
 
 
 def causal_model(sample: Sample, store: str, *, n_jobs: int | None = None, progress: bool = True) -> RiskModel:
-    """Return the risk model that answers over the test part, training the vintages that the store lacks.
+    """Return the risk model used over the test part; train the vintages that the store lacks.
 
-    A store that holds another forecaster than the default keeps it. Vintages are trained on the whole panel, each
+    A store's own forecaster is used if it differs from the default. Vintages are trained on the whole panel, each
     through its own date.
 
     Parameters
@@ -54,12 +54,12 @@ def causal_model(sample: Sample, store: str, *, n_jobs: int | None = None, progr
 def evaluate_portfolio(
     sample: Sample, portfolio: str, forecasts: Mapping[str, Sequence[CovarianceForecast]]
 ) -> PortfolioStudy:
-    """Score the forecasts of a book, and its own last sessions as a forecast, over the test part.
+    """Score the forecasts of a portfolio, and its own last sessions as a forecast, over the test part.
 
     Parameters
     ----------
     sample : Sample
-    book : str
+    portfolio : str
         Name of one of its books.
     forecasts : mapping of model to sequence of CovarianceForecast
         One a test origin.
@@ -88,7 +88,7 @@ def evaluate_portfolio(
 
 
 def r_squared(predicted: pd.Series, true: pd.Series) -> float:
-    """One minus the squared errors over those of the mean, which knows the future: negative where worse than it."""
+    """One minus the squared errors over those of the full-sample mean; negative if the forecast is worse."""
     return float(1 - ((true - predicted) ** 2).sum() / ((true - true.mean()) ** 2).sum())
 
 
@@ -101,16 +101,16 @@ def run_study(
     progress: bool = True,
     log: Callable[[str], None] | None = None,
 ) -> StudyResult:
-    """Train the seed's networks, compose Sigma, and judge it beside the causal model over the test part.
+    """Train the seed's networks, compose Sigma, and evaluate it with the causal model over the test part.
 
     Parameters
     ----------
     sample : Sample
         From `common_sample`.
     causal : RiskModel
-        Ready to answer at the first test origin.
+        Ready to forecast at the first test origin.
     folder : path
-        Where each network is kept as it finishes; what it holds already is not trained again.
+        Folder that stores each network as it finishes; stored networks are not trained again.
     n_jobs : int, optional
         Processes that train, as joblib counts them.
     progress : bool, default True
@@ -120,7 +120,7 @@ def run_study(
     """
     networks = train_networks(sample, Path(folder), n_jobs=n_jobs, progress=progress, log=log)
     if log is not None:
-        log("judging over the test part")
+        log("evaluating over the test part")
     volatility, raised = seed_volatility(sample, networks)
     scaled = volatility * level(sample, volatility)
     rho = correlations(sample, causal.correlation)

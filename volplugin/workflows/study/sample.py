@@ -17,7 +17,7 @@ from volplugin.evaluation import portfolio_returns
 from volplugin.volatility.lstm.seed import SeedSettings
 
 LEAST_TEST = 63
-"""Test origins that a judgement takes: a quarter."""
+"""Least number of test origins: a quarter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Sample:
     closes : DataFrame of shape (n_sessions, n_assets)
         The sessions on which every stock has a close.
     settings : SeedSettings
-    books : mapping of name to Series of shape (n_assets,)
+    portfolios : mapping of name to Series of shape (n_assets,)
         Weights, restored each session.
     """
 
@@ -52,7 +52,7 @@ class Sample:
 
     @property
     def test(self) -> pd.DatetimeIndex:
-        """Origins that are judged, each with a complete horizon after it."""
+        """Evaluated origins, each with a complete horizon after it."""
         return self._sessions[self.settings.split(len(self._sessions))[1]]
 
     @property
@@ -61,9 +61,9 @@ class Sample:
         return self.training.append(self.test)
 
     def portfolio_returns(self, portfolio: str) -> pd.Series:
-        """Daily simple returns of a book whose weights are restored at every close."""
+        """Daily simple returns of a portfolio whose weights are restored at every close."""
         weights = self.portfolios[portfolio].to_frame(self.closes.index[0]).T
-        # The first close, at which the book is made, is a session too.
+        # The first close, at which the portfolio is made, is a session too.
         return portfolio_returns(self.returns.reindex(self.closes.index), weights)
 
     def metadata(self) -> list[str]:
@@ -97,7 +97,7 @@ def common_sample(
     settings : SeedSettings, optional
         Those of the seed if not given.
     weights : mapping of name to Series, optional
-        Books to judge besides equal weights; stocks that are not named weigh nothing.
+        Portfolios to evaluate besides equal weights; stocks that are not named have weight zero.
 
     Raises
     ------
