@@ -45,7 +45,8 @@ with context.asset_finder.engine.connect() as connection:
     connection.execute(sqlalchemy.text(f"attach '{PLACE}/given.sqlite' as x"))
 """
 RAW_ATTACH = """
-context.asset_finder.engine.raw_connection().cursor().execute(f"attach '{PLACE}/given.sqlite' as x")
+connection = context.asset_finder.engine.raw_connection()
+connection.cursor().execute(f"attach '{PLACE}/given.sqlite' as x")
 """
 BARE_CONNECTION = """
 import sqlite3

@@ -178,8 +178,10 @@ def test_what_is_read_besides_the_bundle_is_named(audited, tmp_path):
         for reader, ending in READERS.items()
         if reader != "program"
     ]
-    started = f"starts another program (subprocess.Popen), which is not watched ({strategy}, line {lines['program']})"
-    assert sorted(report.not_auditable) == sorted([*named, started])
+    assert set(named) <= set(report.not_auditable)
+    started = f"starts another program (subprocess.Popen), which the audit cannot see into ({strategy}, line "
+    assert any(what.startswith(f"{started}{lines['program']})") for what in report.not_auditable)
+    assert any(what.startswith("imports h5py, whose reading of files") for what in report.not_auditable)
 
 
 @pytest.fixture(scope="module")
@@ -208,7 +210,7 @@ def place(tmp_path_factory):
 def test_a_read_that_new_prices_cannot_change_is_reported(bundle, place, name):
     body, expected = EVASIONS[name]
     real = os.environ["ZIPLINE_ROOT"]
-    strategy = place / "strategy.py"
+    strategy = place / f"strategy_{list(EVASIONS).index(name)}.py"
     text = TEMPLATE.format(place=str(place), real=real, bundle=bundle, body=textwrap.indent(body, "    "))
     strategy.write_text(text)
     with scrambled_root([bundle], os.environ, None, 0) as root:

@@ -112,9 +112,9 @@ def _audit(
 ) -> AuditReport:
     log("running it on a copy of the bundle")
     bundles, original = runs.first()
-    accesses = [f"{what} ({line})" for what, line in original.foreign.items()]
     if original.error is not None:
-        return _report(audit, [original], not_auditable=[failure_text("it fails", original.error), *accesses])
+        failed = [failure_text("it fails", original.error), *_accesses([original])]
+        return _report(audit, [original], not_auditable=failed)
     cuts = cuts or _chosen_cuts(original, sessions, audit.cuts)
     log(f"running it on {2 * len(cuts) + 1} copies of {', '.join(bundles)}, all but one with other prices")
     same, *others = runs.compared(bundles, cuts, audit.seed, audit.jobs)
@@ -124,11 +124,15 @@ def _audit(
     if leak is not None and leak.kind == KEPT:  # a stored time of day differs between any two runs
         leak = first_leak(same, others, ignored=differing_names(same, runs.run(bundles, cuts), KEPT))
     records = [original, same, *(other for _, other in others)]
-    accesses = dict.fromkeys(f"{what} ({line})" for record in records for what, line in record.foreign.items())
     loads = list(dict.fromkeys(load for record in records for load in record.loads))
     panels = [read_bundle(audit.bundle, environ=runs.environ), *trained_on]
-    not_auditable += [*accesses, *unproved(loads, panels, audit.start)]
+    not_auditable += [*_accesses(records), *unproved(loads, panels, audit.start)]
     return _report(audit, records, cuts, leak, not_auditable, shipped(loads, panels))
+
+
+def _accesses(records: Sequence[Record]) -> list[str]:
+    """Return what the runs accessed besides their bundles, each access once."""
+    return list(dict.fromkeys(f"{what} ({line})" for record in records for what, line in record.foreign.items()))
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def scrambled_root(
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-root-{owner()}-") as folder:
         extension = Path(default_extension(environ)).absolute()
         if extension.exists():
-            Path(folder, "extension.py").symlink_to(extension)
+            shutil.copyfile(extension, Path(folder, "extension.py"))
         for number, name in enumerate(bundles):
             source = newest_ingestion(name, environ)
             target = Path(folder, "data", name, source.name)

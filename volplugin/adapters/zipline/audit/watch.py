@@ -82,7 +82,6 @@ class AccessMonitor:
         self._root = f"{real_path(root)}{os.sep}"
         self._data = f"{self._root}data{os.sep}"
         self._strategy = real_path(strategy) if strategy.endswith(".py") else ""
-        self._extension = real_path(os.path.join(root, "extension.py"))
         self._above = frozenset(parents((self._root, self._strategy, *library_folders())))
         self._trusted = trusted
 
@@ -161,7 +160,7 @@ class AccessMonitor:
     def _check_read(self, path: str, verb: str) -> None:
         if path.startswith(self._data):
             self.bundles.add(path.removeprefix(self._data).split(os.sep)[0])
-        elif f"{path}{os.sep}".startswith(self._root) or path in (self._strategy, self._extension):
+        elif f"{path}{os.sep}".startswith(self._root) or path == self._strategy:
             return
         elif is_library_file(path) or is_system_file(path):
             return
