@@ -164,7 +164,7 @@ class AccessMonitor:
             return
         elif is_library_file(path) or is_system_file(path):
             return
-        elif verb == "looks at" and (path in self._above or path.startswith(library_folders())):
+        elif verb == "looks at" and (path in self._above or f"{path}{os.sep}".startswith(library_folders())):
             return
         else:
             self._record(f"{verb} {path}", path)
