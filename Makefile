@@ -11,10 +11,10 @@ TRAIN ?=
 SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 
 # The tests measure numbers, not threads; two threads fighting over two cores only slow them down.
-test test-slow test-cluster test-peers crash-kit fuzz check pages notebook: export OMP_NUM_THREADS = 1
+test test-slow test-cluster test-peers crash-kit fuzz bitflip check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz check lint format bench bench-accuracy bench-covariance picture layers pages notebook docs wheel clean
+.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz bitflip check lint format bench bench-accuracy bench-covariance picture layers pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -45,6 +45,9 @@ crash-kit: $(VENV)/.dev  ## Kill ingest, train and evaluate 120 times, and compa
 
 fuzz: $(VENV)/.dev  ## Feed the readers of files 100,000 inputs, most of them valid ones with something changed
 	PYTHONPATH=tests $(BIN)/python -m kit.fuzz --inputs 105000
+
+bitflip: $(VENV)/.dev  ## Flip 12,000 bits in files that the package writes, and read them again
+	PYTHONPATH=tests $(BIN)/python -m kit.bitflip --flips 12000
 
 check: lint test  ## Run everything that a change must pass: lint, then the fast tests
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from zipline.data.bcolz_minute_bars import BcolzMinuteBarWriter
 
 from volplugin.data.readers import problem_table
 from volplugin.errors import BundleError
-from volplugin.storage.atomic import is_running
+from volplugin.storage.atomic import is_abandoned, owner, sync_folder
 
 from .checks import PRICES, bar_problems, without_trade
 
@@ -39,6 +40,8 @@ Tables = Mapping[str, pd.DataFrame]
 Prepare = Callable[[Tables, ExchangeCalendar], tuple[Tables, list[str]]]
 
 STAGING = ".staging-"
+INGESTION = re.compile(r"\d{4}-\d\d-\d\dT\d\d;\d\d;\d\d(\.\d+)?")
+"""Names that zipline gives to the folders of ingestions."""
 METADATA = "volplugin.json"
 """File in an ingestion: market, counts and remarks, for `read_ingestion_metadata`."""
 
@@ -102,7 +105,7 @@ class StagedIngest:
     ) -> None:
         """Load, check and write, with the arguments that zipline hands to every ingest function."""
         output = Path(output_dir)
-        if output.exists():
+        with suppress(FileNotFoundError):  # another ingestion may have removed it as a leftover
             output.rmdir()
         remove_leftovers(output.parent)
         tables, remarks = self.load(), list[str]()
@@ -144,24 +147,25 @@ def read_ingestion_metadata(ingestion: Path) -> dict[str, Any]:
 @contextmanager
 def _staged(output: Path) -> Iterator[Path]:
     """Yield a hidden folder that is renamed to `output` if the block succeeds, and removed if it fails."""
-    folder = output.with_name(f"{STAGING}{os.getpid()}-{output.name}")
+    folder = output.with_name(f"{STAGING}{owner()}-{output.name}")
     folder.mkdir(parents=True)
     try:
         yield folder
         os.replace(folder, output)
+        sync_folder(output.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_leftovers(bundle_folder: Path) -> None:
-    """Remove what killed ingestions left behind: staging folders of dead processes, and empty folders."""
+    """Remove the staging folders of killed ingestions, and empty folders that bear the name of an ingestion."""
     for folder in bundle_folder.iterdir() if bundle_folder.is_dir() else ():
         if folder.name.startswith(STAGING):
-            process = int(folder.name.removeprefix(STAGING).split("-")[0])
-            if not is_running(process):
+            if is_abandoned(folder, folder.name.removeprefix(STAGING)):
                 shutil.rmtree(folder, ignore_errors=True)
-        elif folder.is_dir() and not folder.name.startswith(".") and not any(folder.iterdir()):
-            folder.rmdir()
+        elif INGESTION.fullmatch(folder.name):
+            with suppress(OSError):  # not empty, or removed by another process
+                folder.rmdir()
 
 
 def write_tables(

@@ -11,7 +11,7 @@ from webpage import check
 
 from volplugin.errors import ResultFolderError
 from volplugin.report.backtest_page import report_folder, sections
-from volplugin.report.folder import read_result, write_result
+from volplugin.report.folder import card_checksum, read_result, write_result
 from volplugin.report.tables import Table
 
 
@@ -86,22 +86,6 @@ def test_every_word_and_table_of_a_folder_is_that_of_the_run(folder, storm):
         ]
 
 
-def test_a_folder_without_history_is_read_from_the_perf_frame(folder, storm):
-    card = json.loads((folder / "scorecard.json").read_text())
-    del card["history"]
-    for row in (row for models in card["volatility"]["scores"].values() for row in models.values()):
-        del row["qlike_by_stock"], row["bias_by_stock"]
-    (folder / "scorecard.json").write_text(json.dumps(card))
-    (folder / "history.npz").unlink()
-    (folder / "perf.pkl").write_bytes(pickle.dumps(storm.perf))
-    read = read_result(folder)
-    pd.testing.assert_frame_equal(read.volatility.by_year, storm.volatility.by_year, check_dtype=False)
-    missing = " ".join(reason for section in sections(read) for reason in section.missing)
-    assert "Forecast correlation: left out" in missing
-    assert "Forecast errors by stock: left out" in missing
-    assert "Risk contributions" not in missing
-
-
 def lines(error):
     return str(error.value).splitlines()
 
@@ -119,11 +103,11 @@ def test_no_folder_and_no_results_are_named(tmp_path):
         ("scorecard.json", b'{"details": {', "not valid JSON"),
         ("scorecard.json", b"\xff\xfe\x00", "not valid JSON"),
         ("scorecard.json", b"[1, 2]", "not the scorecard of a backtest"),
-        ("scorecard.json", b'{"details": {}, "portfolio": {}}', "holds neither history.npz nor perf.pkl"),
+        ("scorecard.json", b'{"details": {}, "portfolio": {}}', "not the scorecard of a backtest"),
         (
             "scorecard.json",
             b'{"details": {}, "portfolio": {}, "history": {"format": 99, "sha256": ""}}',
-            "written by a newer volplugin",
+            "written by another version of volplugin",
         ),
         ("history.npz", b"PK\x03\x04 damaged", "damaged, or of another run"),
         ("history.npz", None, "history.npz is missing"),
@@ -150,17 +134,40 @@ def test_numbers_that_do_not_fit_together_are_named(folder, lost):
         del card["details"]["strategy"]
     else:
         card["volatility"]["scores"] = {"one": {"LSTM": {}}}
-    (folder / "scorecard.json").write_text(json.dumps(card))
+    (folder / "scorecard.json").write_text(json.dumps(card | {"checksum": card_checksum(card)}))
     with pytest.raises(ResultFolderError, match="do not fit together") as error:
         read_result(folder)
     assert len(lines(error)) == 1
 
 
-def test_a_perf_pickle_that_is_none(folder):
+def test_an_altered_number_is_noticed(folder):
     card = json.loads((folder / "scorecard.json").read_text())
-    del card["history"]
+    card["portfolio"]["realized_vol"] = 0.987654
     (folder / "scorecard.json").write_text(json.dumps(card))
-    for content, output in ((b"junk", "not a readable perf frame"), (pickle.dumps([1]), "holds no perf frame")):
-        (folder / "perf.pkl").write_bytes(content)
-        with pytest.raises(ResultFolderError, match=output):
-            read_result(folder)
+    with pytest.raises(ResultFolderError, match="its checksum differs"):
+        read_result(folder)
+
+
+@pytest.mark.parametrize("content", [b"[" * 200_000, b'{"details": NaN}', b'{"details": {}, "details": {}}'])
+def test_what_is_not_json_is_named(folder, content):
+    (folder / "scorecard.json").write_bytes(content)
+    with pytest.raises(ResultFolderError, match="not valid JSON"):
+        read_result(folder)
+
+
+def test_nothing_is_unpickled(folder):
+    (folder / "history.npz").unlink()
+    (folder / "perf.pkl").write_bytes(pickle.dumps(Trap(folder / "opened")))
+    with pytest.raises(ResultFolderError):
+        report_folder(folder)
+    assert not (folder / "opened").exists()
+
+
+class Trap:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return open, (str(self.file), "w")

@@ -182,4 +182,4 @@ def test_to_keep_is_to_try(tmp_path, frame, caplog):
     (tmp_path / "file").write_text("in the way")
     with caplog.at_level("INFO"):
         ForecastCache(tmp_path / "file").keep("a", "key", frame_arrays(frame))
-    assert "forecasts are not kept in" in caplog.text
+    assert "forecasts are not cached in" in caplog.text

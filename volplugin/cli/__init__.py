@@ -1,4 +1,4 @@
-"""The command line: every step of the job, and all of them at once."""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NamedErrors(click.Group):
     """Shows our errors as one line with their name, never as a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what goes wrong on purpose becomes a message and exit status 1."""
+        """Run a command; a named error becomes one line and exit status 1."""
         try:
             return super().invoke(ctx)
         except VolpluginError as error:
@@ -38,14 +38,16 @@ class NamedErrors(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error
+        except MemoryError as error:
+            raise click.ClickException(f"out of memory ({error or 'no size given'}); use fewer --jobs") from error
 
 
 @click.group(cls=NamedErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="volplugin")
-@click.option("-v", "--verbose", is_flag=True, help="Tell more of what is done.")
-@click.option("-q", "--quiet", is_flag=True, help="Tell of nothing but warnings and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
 def main(verbose: bool, quiet: bool) -> None:
-    """Forecast the risk of a portfolio inside a zipline backtest, and judge the forecast afterwards.
+    """Forecast the risk of a portfolio inside a zipline backtest, and evaluate the forecast afterwards.
 
     \b
     A first round, on the prices that come with the package:

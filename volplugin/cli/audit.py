@@ -1,4 +1,4 @@
-"""volplugin audit: tell whether a strategy uses its future."""
+"""volplugin audit: check whether a strategy uses its future."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ class NoVerdict(click.ClickException):
     help="Prices that models were trained on, where not the bundle's: a Parquet or CSV file, a folder of CSV files, "
     "or a bundle.",
 )
+@click.option(
+    "--trust",
+    "trusted",
+    multiple=True,
+    metavar="MODULE",
+    help="A module that the strategy imports and that reads no files.",
+)
 @jobs_option
 @click.pass_context
 def audit(
@@ -63,7 +70,8 @@ def audit(
     others from some session on. All that it decides before that session's close must be the same: orders,
     recorded values, and what before_trading_start keeps. Trained models must have been trained on the bundle's
     own prices, or on those of --trained-on, and be asked after the end of their training; those that come with the
-    package are taken at their word. Files, the network and other programs cannot be looked into, and are named.
+    package are trusted. A file, network or process access of any run that is not known to be harmless makes the
+    strategy not auditable, and so does an imported module that may read files unseen (--trust names exceptions).
 
     In zipline's daily mode everything but before_trading_start runs at the close, whatever its time rule says,
     and orders fill at the next close: using today's close there is no leak. In before_trading_start it is.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -15,9 +16,10 @@ import pandas as pd
 
 from volplugin.errors import ConfigurationError, VolpluginError
 from volplugin.storage.atomic import write_atomically
+from volplugin.storage.reading import read_regular_file
 
 LARGEST = 2**20
-"""Bytes above which a file is no configuration."""
+"""Bytes of the largest configuration file."""
 
 Scalar = str | int | float | bool | datetime.date
 Options = Mapping[str, Any]
@@ -34,19 +36,15 @@ def read_configuration(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        If it cannot be read, is no TOML, or holds what no option takes.
+        If it cannot be read, is not TOML, or holds a value that no option takes.
     """
     file = Path(path)
     try:
-        if file.stat().st_size > LARGEST:
-            raise ConfigurationError(f"{file} is larger than {LARGEST // 1024} KiB: no configuration")
-        found = tomllib.loads(file.read_bytes().decode("utf-8"))
+        found = tomllib.loads(read_regular_file(file, LARGEST).decode("utf-8"))
     except OSError as error:
         raise ConfigurationError(f"cannot read {file}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        raise ConfigurationError(f"{file} is no TOML: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{file} is not TOML: {error}") from error
     for name, value in found.items():
         inner = value.items() if isinstance(value, dict) else [(name, value)]
         for key, each in inner:
@@ -112,7 +110,7 @@ def _check(name: str, known: Iterable[str], what: str) -> None:
 
 
 def _is_scalar(value: Any) -> bool:
-    return isinstance(value, str | int | float | datetime.date) and value == value
+    return isinstance(value, str | int | datetime.date) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _value(value: Any) -> str:

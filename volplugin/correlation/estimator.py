@@ -30,7 +30,7 @@ class EstimatorCorrelation(WindowedCorrelation):
     The estimator sees the assets that are there on nine sessions in ten of the window, on the sessions that they have
     in common, each scaled to mean square one. Pairs with an asset of shorter history get their pairwise
     correlation, shrunk to the average like everywhere; ``fallbacks`` says how many assets these are, and
-    whether the estimator gave up (FloatingPointError, LinAlgError), so that all pairs are pairwise.
+    whether the estimator raised an error or returned no finite covariance, so that all pairs are pairwise.
 
     Examples
     --------
@@ -50,9 +50,15 @@ class EstimatorCorrelation(WindowedCorrelation):
         if len(sample) < 2 or full.sum() < 2:
             return moments._replace(fallbacks={self._name: "no sample in common: pairwise correlations"})
         try:
-            covariance = np.asarray(clone(self.estimator).fit(to_unit_variance(sample)).covariance_)
-        except (FloatingPointError, np.linalg.LinAlgError) as error:
-            return moments._replace(fallbacks={self._name: f"{error}: pairwise correlations"})
+            covariance = np.asarray(clone(self.estimator).fit(to_unit_variance(sample)).covariance_, dtype=float)
+        except Exception as error:  # estimators of other packages refuse a sample by errors of any kind
+            return moments._replace(fallbacks={self._name: f"{error or type(error).__name__}: pairwise correlations"})
+        if (
+            covariance.shape != (full.sum(),) * 2
+            or not np.isfinite(covariance).all()
+            or (np.diag(covariance) <= 0).any()
+        ):
+            return moments._replace(fallbacks={self._name: "not a finite covariance: pairwise correlations"})
         correlation = moments.correlation.copy()
         correlation[np.ix_(full, full)] = to_unit_diagonal(covariance)
         short = int((~full).sum())

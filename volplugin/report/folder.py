@@ -6,8 +6,6 @@ import hashlib
 import io
 import json
 import os
-import pickle
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_p
 from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
 from volplugin.storage.atomic import write_atomically
+from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, to_json
 
 SCORECARD, HISTORY = "scorecard.json", "history.npz"
 FORMAT = 1
@@ -45,8 +44,15 @@ def write_result(result: BacktestResult, folder: str | os.PathLike[str]) -> None
     np.savez_compressed(buffer, **dict(arrays(result)))  # type: ignore[arg-type]
     history = buffer.getvalue()
     card = scorecard(result) | {"history": {"format": FORMAT, "sha256": hashlib.sha256(history).hexdigest()}}
+    card = parse_json(to_json(card))
     write_atomically(Path(folder) / HISTORY, history)
-    write_atomically(Path(folder) / SCORECARD, (json.dumps(card, indent=2) + "\n").encode())
+    write_atomically(Path(folder) / SCORECARD, to_json(card | {"checksum": card_checksum(card)}).encode())
+
+
+def card_checksum(card: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a scorecard without its checksum; the scorecard holds that of the history."""
+    rest = {name: value for name, value in card.items() if name != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def scorecard(result: BacktestResult) -> dict[str, Any]:
@@ -124,7 +130,9 @@ def forget_result(folder: str | Path) -> None:
         (Path(folder) / name).unlink(missing_ok=True)
 
 
-PERF = "perf.pkl"
+SCORECARD_LIMIT, HISTORY_LIMIT = 2**26, 2**30
+"""Bytes of the largest scorecard and the largest history that are read."""
+PARTS = ("details", "portfolio", "history")
 AGAIN = "run volplugin backtest again"
 
 StoredArrays = Mapping[str, np.ndarray]
@@ -133,13 +141,12 @@ StoredArrays = Mapping[str, np.ndarray]
 def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
     """Read the numbers that `write_result` wrote.
 
-    A folder of a time when there was no ``history.npz`` is read from ``scorecard.json`` and ``perf.pkl``, without the
-    numbers that were not kept then. (That one is a pickle: read it only where you trust who made it.)
+    Nothing is unpickled: ``perf.pkl`` is not read.
 
     Raises
     ------
     ResultFolderError
-        If the folder is not there, holds no results, or some that are damaged or of different runs.
+        If the folder is missing, holds no results, or results that are damaged or of different runs.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -150,7 +157,7 @@ def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
         )
     card = _scorecard(path / SCORECARD)
     try:
-        return _of_history(card, _arrays(path, card)) if "history" in card else _of_perf(card, path / PERF)
+        return _of_history(card, _arrays(path, card))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, ResultFolderError):
             raise
@@ -161,27 +168,35 @@ def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
 
 def _scorecard(file: Path) -> dict[str, Any]:
     try:
-        card = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+        card = parse_json(read_regular_file(file, SCORECARD_LIMIT))
+    except OSError as error:
+        raise ResultFolderError(f"{file}: cannot be read ({error.strerror or error}); {AGAIN}") from error
+    except ValueError as error:
         raise ResultFolderError(f"{file}: not valid JSON ({error}); {AGAIN}") from error
-    if not isinstance(card, dict) or not {"details", "portfolio"} <= card.keys():
+    if not isinstance(card, dict) or not all(isinstance(card.get(part), dict) for part in PARTS):
         raise ResultFolderError(f"{file}: not the scorecard of a backtest; {AGAIN}")
+    if card["history"].get("format") != FORMAT:
+        raise ResultFolderError(f"{file}: written by another version of volplugin, in another format; {AGAIN}")
+    if card.get("checksum") != card_checksum(card):
+        raise ResultFolderError(f"{file}: damaged or altered, its checksum differs; {AGAIN}")
+    for part in (card["portfolio"], *card.get("comparisons", {}).values()):
+        part.update({name: np.nan for name, value in part.items() if value is None and name != "target"})
     return card
 
 
 def _arrays(path: Path, card: Mapping[str, Any]) -> StoredArrays:
     file, metadata = path / HISTORY, card["history"]
-    if not file.is_file():
+    if not file.exists():
         raise ResultFolderError(f"{path}: {HISTORY} is missing beside {SCORECARD}; {AGAIN}")
-    if metadata["format"] > FORMAT:
-        raise ResultFolderError(f"{file}: written by a newer volplugin; upgrade this one")
-    content = file.read_bytes()
+    try:
+        content = read_regular_file(file, HISTORY_LIMIT)
+    except OSError as error:
+        raise ResultFolderError(f"{file}: cannot be read ({error.strerror or error}); {AGAIN}") from error
     if hashlib.sha256(content).hexdigest() != metadata["sha256"]:
         raise ResultFolderError(f"{file}: damaged, or of another run than {SCORECARD}; {AGAIN}")
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as members:
-            return {name: members[name] for name in members.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        return parse_arrays(content)
+    except ValueError as error:
         raise ResultFolderError(f"{file}: damaged ({error}); {AGAIN}") from error
 
 
@@ -202,24 +217,6 @@ def _of_history(card: Mapping[str, Any], arrays: StoredArrays) -> BacktestResult
             pd.Timestamp(date): _matrix(arrays, f"correlation/{place}")
             for place, date in enumerate(arrays["correlation/dates"])
         },
-    )
-
-
-def _of_perf(card: Mapping[str, Any], file: Path) -> BacktestResult:
-    if not file.is_file():
-        raise ResultFolderError(f"{file.parent}: holds neither {HISTORY} nor {PERF}; {AGAIN}")
-    try:
-        perf = pd.read_pickle(file)
-    except (pickle.UnpicklingError, EOFError, ImportError, AttributeError, ValueError, TypeError, IndexError) as error:
-        raise ResultFolderError(f"{file}: not a readable perf frame ({error}); {AGAIN}") from error
-    if not isinstance(perf, pd.DataFrame):
-        raise ResultFolderError(f"{file}: holds no perf frame; {AGAIN}")
-    return BacktestResult(
-        details=RunDetails(**card["details"]),
-        perf=perf,
-        scorecard=card["portfolio"],
-        target=card["portfolio"].get("target"),
-        volatility=scores_of(card["volatility"], {}) if "volatility" in card else None,
     )
 
 

@@ -148,8 +148,8 @@ class BacktestResult:
 
 
 def symbol(asset: Any) -> str:
-    """Return the symbol of a zipline asset, or the asset's own name."""
-    return str(getattr(asset, "symbol", asset))
+    """Return the symbol of a zipline asset, or the asset's own name; lone surrogates, which no file holds, escaped."""
+    return str(getattr(asset, "symbol", asset)).encode("utf-8", "backslashreplace").decode()
 
 
 def _check_card(scorecard: Mapping[str, Any]) -> None:

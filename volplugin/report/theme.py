@@ -89,6 +89,7 @@ def style() -> Any:
         "figure.dpi": 100,
         "savefig.dpi": 150,
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a symbol may hold $, _ or ^
         # Names inside an SVG are hashed with this, so that equal plots are equal files.
         "svg.hashsalt": "volplugin",
         "path.simplify_threshold": 0.25,

@@ -1,4 +1,4 @@
-"""The one writer of files: whole, or not at all; and what killed writers left, removed by the next one."""
+"""Writing files whole or not at all, and removing what killed writers left behind."""
 
 from __future__ import annotations
 
@@ -9,63 +9,65 @@ import secrets
 import shutil
 import socket
 import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 DAY = 24 * 60 * 60
-"""Seconds after which a temporary file is nobody's any more, whoever made it."""
+"""Seconds after which a temporary file is removed, whichever process wrote it."""
 
-_TEMPORARY = re.compile(r"\..*\.tmp-(?P<host>[0-9a-z.-]+)-(?P<process>\d+)-[0-9a-f]{8}", re.IGNORECASE)
+_TEMPORARY = re.compile(r"\..*\.tmp-(?P<owner>[0-9a-z.-]+-\d+)-[0-9a-f]{8}", re.IGNORECASE)
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes, *, replace: bool = True) -> Path:
-    """Write a file so that a reader, or a kill, never meets half of it; folders are made.
+    """Write a file so that no reader and no kill meets half of it; missing folders are created.
 
-    Temporary files that killed writers left in the same folder are removed.
+    The user's umask holds. Temporary files that killed writers left in the same folder are removed.
 
     Parameters
     ----------
     path : path
     content : bytes
     replace : bool, default True
-        Put the file in place of an older one; otherwise refuse where there is one, also one that another process
-        has made in the meantime.
+        Replace an existing file; otherwise refuse to, also if another process creates it in the meantime.
 
     Raises
     ------
     FileExistsError
-        If there is one, and it is not to be replaced.
+        If the file exists and `replace` is False.
     OSError
-        If it cannot be written, naming the file; an older file of that name is then untouched, and nothing is left.
+        If the file cannot be written, naming it; an existing file of that name is then unchanged.
     """
     file = Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(file.parent)
         _write(file, content, replace)
-    except OSError as error:
-        # What a full disk answers to a write names no file.
-        raise OSError(error.errno, error.strerror or str(error), str(file)) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
+        # ENOSPC carries no filename; add it.
+        number, text = getattr(error, "errno", None) or errno.EINVAL, getattr(error, "strerror", None) or str(error)
+        raise OSError(number, text, str(file)) from error
     return file
 
 
 def _write(file: Path, content: bytes, replace: bool) -> None:
     temporary = file.with_name(temporary_name(file.name))
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as stream:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
         if replace:
             os.replace(temporary, file)
         else:
             _name_once(temporary, file)
+        sync_folder(file.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _name_once(temporary: Path, file: Path) -> None:
-    """Give a file its name unless there is one: in one step, where the file system has hard links."""
+    """Rename a file unless the name is taken: in one step, where the file system has hard links."""
     try:
         os.link(temporary, file)
     except FileExistsError:
@@ -76,35 +78,66 @@ def _name_once(temporary: Path, file: Path) -> None:
         os.replace(temporary, file)
 
 
+def sync_folder(folder: Path) -> None:
+    """Write a folder's names to disk, so that a rename in it outlasts a power failure; where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def temporary_name(name: str) -> str:
-    """Return a hidden name beside `name` that tells which process writes it; no two are alike."""
-    return f".{name}.tmp-{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+    """Return a unique hidden name beside `name` that holds this process as its owner."""
+    return f".{name}.tmp-{owner()}-{secrets.token_hex(4)}"
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files and folders in a folder whose writers are gone.
-
-    Gone is a process of this machine that does not run any more, and any whose file is a day old: a living writer
-    needs seconds. Those of other machines, which may share the folder, are left alone until then.
-    """
+    """Remove the temporary files and folders in a folder that are abandoned."""
     with os.scandir(folder) as entries:
-        found = [(entry, match) for entry in entries if (match := _TEMPORARY.fullmatch(entry.name))]
-    for entry, match in found:
-        try:
-            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > DAY
-            gone = match["host"] == _host() and not is_running(int(match["process"]))
-            if not (old or gone):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                os.unlink(entry.path)
-        except OSError:  # removed by another writer, or not ours to remove
+        found = [(Path(entry.path), match) for entry in entries if (match := _TEMPORARY.fullmatch(entry.name))]
+    for path, match in found:
+        if not is_abandoned(path, match["owner"]):
             continue
+        with suppress(OSError):  # removed by another writer, or not ours to remove
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def owner() -> str:
+    """Return this process as names of temporary files hold it: host, process namespace and process number."""
+    return f"{_host()}-{os.getpid()}"
+
+
+def is_abandoned(path: Path, name: str) -> bool:
+    """Whether a temporary file or folder has no writer any more.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Begins with its `owner`.
+
+    Returns
+    -------
+    bool
+        Whether the owner has ended, if it is a process of this host and namespace. Processes of other hosts and
+        containers, which may share the folder, cannot be seen from here: theirs are abandoned after a day.
+    """
+    found = re.match(rf"{re.escape(_host())}-(\d+)(?!\d)", name)
+    if found is not None:
+        return not is_running(int(found[1]))
+    try:
+        return time.time() - path.lstat().st_mtime > DAY
+    except OSError:
+        return False
 
 
 def is_running(process: int) -> bool:
-    """Whether a process of this machine runs; where that cannot be asked, it is taken to."""
+    """Whether a process of this machine runs; True where the system cannot say."""
     if os.name != "posix":
         return True  # signal 0 would end the process there
     try:
@@ -116,5 +149,12 @@ def is_running(process: int) -> bool:
     return True
 
 
+@cache
 def _host() -> str:
-    return re.sub(r"[^0-9a-z.]+", "-", socket.gethostname().lower()) or "here"
+    """Name of this host and of its process namespace: containers may share a host name and a folder."""
+    name = re.sub(r"[^0-9a-z]+", "", socket.gethostname().lower()) or "localhost"
+    try:
+        namespace = re.sub(r"\D", "", os.readlink("/proc/self/ns/pid"))
+    except OSError:
+        namespace = "0"
+    return f"{name}.{namespace}"

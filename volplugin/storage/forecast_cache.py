@@ -1,8 +1,7 @@
-"""A folder of finished forecasts, so that a judge that was interrupted, or is asked again, need not repeat them.
+"""A folder of finished forecasts: an evaluation that was interrupted or is repeated loads them.
 
-One file a forecast, an uncompressed ``.npz``: numpy's own format, to the last bit. Each carries the key that it was
-made under, a digest of everything that the numbers depend on, and a checksum of its contents. A file of another
-key, a truncated and an altered one are as good as none.
+One uncompressed ``.npz`` file per forecast. It holds its key, a digest of everything that the numbers depend on,
+and a checksum of its arrays. A file with another key, a truncated and an altered file count as missing.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import json
 import logging
 import re
 import sys
-import zipfile
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
@@ -25,10 +23,13 @@ import numpy as np
 import pandas as pd
 
 from volplugin.storage.atomic import write_atomically
+from volplugin.storage.reading import parse_arrays, read_regular_file
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
+FILE_LIMIT = 2**31
+"""Bytes of the largest file that is read."""
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "arch", "torch")
 """Packages that compute forecasts; another version may give other last digits."""
 LIBRARIES = (*PACKAGES, "sklearn")
@@ -40,14 +41,14 @@ Arrays = dict[str, np.ndarray]
 
 
 class ForecastCache:
-    """Named arrays, each kept under a key.
+    """Named arrays, each stored under a key.
 
     Parameters
     ----------
     path : str or Path, optional
-        Folder; made when something is first kept. Without it nothing is kept and nothing found.
+        Folder, created by the first `save`. If None, nothing is stored and nothing found.
     limit : int, optional
-        Bytes of all files together, above which those longest unchanged are dropped; no limit if not given.
+        Bytes of all files together; above it, the oldest files are deleted. No limit if None.
     """
 
     def __init__(self, path: str | Path | None = None, limit: int | None = None) -> None:
@@ -55,20 +56,19 @@ class ForecastCache:
         self.limit = limit
 
     def load(self, name: str, key: str) -> Arrays | None:
-        """Return what was kept under this name and key, or None where that is not there whole."""
+        """Return the arrays stored under this name and key, or None if they are missing or damaged."""
         if self.path is None:
             return None
         try:
-            with np.load(io.BytesIO(self._file(name).read_bytes()), allow_pickle=False) as file:
-                arrays = {member: file[member] for member in file.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            arrays = parse_arrays(read_regular_file(self._file(name), FILE_LIMIT))
+        except (OSError, ValueError):
             return None
         kept = {member: str(arrays.pop(member, "")) for member in ("key", "checksum")}
         whole = kept["key"] == key and kept["checksum"] == _checksum(arrays)
         return arrays if whole else None
 
     def save(self, name: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep arrays of numbers, dates or text, in place of what was there under this name.
+        """Store arrays of numbers, dates or text, replacing those of this name.
 
         Raises
         ------
@@ -85,11 +85,11 @@ class ForecastCache:
             self._drop_oldest(self.limit)
 
     def keep(self, name: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Save where that can be done, and go on where it cannot: what is kept only spares time."""
+        """Save the arrays; log a folder that cannot be written, for the cache only saves time."""
         try:
             self.save(name, key, arrays)
         except OSError as error:
-            logger.info("forecasts are not kept in %s: %s", self.path, error)
+            logger.info("forecasts are not cached in %s: %s", self.path, error)
 
     def _drop_oldest(self, limit: int) -> None:
         assert self.path is not None

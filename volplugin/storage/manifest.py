@@ -1,4 +1,4 @@
-"""The facts of one vintage, and of a store: which fields there are, and what each may be."""
+"""Metadata of one vintage and of a store: the fields, and the values that each may have."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import datetime
 import hashlib
 import json
 import re
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from volplugin.errors import StoreCorruptError
+from volplugin.storage.reading import parse_json, read_regular_file, resolved
 
 JSON_LIMIT = 16 * 2**20
 TENSORS_LIMIT = 2**30
-"""Bytes of the largest description, and of the largest file of tensors, that are read into memory."""
+"""Bytes of the largest JSON file and of the largest file of tensors that are read into memory."""
 
 
 def read_bytes(file: Path, root: Path, limit: int) -> bytes:
@@ -25,39 +25,31 @@ def read_bytes(file: Path, root: Path, limit: int) -> bytes:
     Raises
     ------
     StoreCorruptError
-        If it cannot be read, is no file, lies outside the store through a link, or is larger than the limit in bytes.
+        If it cannot be read, is not a regular file, lies outside the store, or has more bytes than the limit.
     """
     try:
-        real = file.resolve(strict=True)
+        real = resolved(file)
         if not real.is_relative_to(root.resolve()):
             raise StoreCorruptError(f"{file} is a link to {real}, outside the store; put the file itself there")
-        metadata = real.stat()
-        if not stat.S_ISREG(metadata.st_mode):
-            raise StoreCorruptError(f"{file} is no file; delete it and train again")
-        if metadata.st_size > limit:
-            raise StoreCorruptError(
-                f"{file} has {metadata.st_size} bytes, more than the {limit} that such a file may have; "
-                "delete it and train again"
-            )
-        with real.open("rb") as stream:
-            return stream.read(limit)
+        return read_regular_file(real, limit)
     except StoreCorruptError:
         raise
-    except (OSError, RuntimeError) as error:  # a link to itself is a RuntimeError before Python 3.13
-        raise StoreCorruptError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from error
+    except OSError as error:
+        raise StoreCorruptError(
+            f"cannot read {file}: {error.strerror or error}; delete the vintage's folder and train again"
+        ) from error
 
 
 def read_json(file: Path, root: Path) -> dict[str, Any]:
-    """Read a JSON object without numbers that are none and without a name said twice.
+    """Read a JSON object of a store.
 
     Raises
     ------
     StoreCorruptError
     """
-    content = read_bytes(file, root, JSON_LIMIT)
     try:
-        metadata = json.loads(content, parse_constant=_refuse, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
+        metadata = parse_json(read_bytes(file, root, JSON_LIMIT))
+    except ValueError as error:
         raise StoreCorruptError(f"{file} is not JSON: {error}; delete it and train again") from error
     if not isinstance(metadata, dict):
         raise StoreCorruptError(f"{file} holds no JSON object; delete it and train again")
@@ -65,19 +57,8 @@ def read_json(file: Path, root: Path) -> dict[str, Any]:
 
 
 def json_bytes(metadata: Any) -> bytes:
-    """Return facts as they are written, and as the checksum is taken of them."""
+    """Return metadata as they are written, and as the checksum is taken of them."""
     return (json.dumps(metadata, indent=2, sort_keys=True) + "\n").encode()
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no number")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    metadata = dict(pairs)
-    if len(metadata) < len(pairs):
-        raise ValueError("a name is said twice")
-    return metadata
 
 
 FORMAT = 2
@@ -85,9 +66,9 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts of one vintage.
+    """Metadata of one vintage.
 
-    `assets_with_data` counts the assets with a price on or before its date; None where a store does not say.
+    `assets_with_data` counts the assets with a price on or before its date; None for older stores.
     """
 
     trained_through: str
@@ -109,7 +90,7 @@ def read_manifest(file: Path, root: Path) -> Manifest:
     Raises
     ------
     StoreCorruptError
-        Naming the field that is missing, unknown or not what it should be.
+        Naming the field that is missing, unknown or of the wrong type.
     """
     metadata = read_json(file, root)
     check_format(metadata, file)
@@ -130,12 +111,12 @@ def read_manifest(file: Path, root: Path) -> Manifest:
 
 
 def read_configuration(file: Path, root: Path) -> dict[str, Any]:
-    """Read what every vintage of a store is.
+    """Read the configuration that all vintages of a store share.
 
     Raises
     ------
     StoreCorruptError
-        If it is of another format, or forecaster, parameters or schedule are not such.
+        If it is of another format, or if forecaster, parameters or schedule have the wrong type.
     """
     metadata = read_json(file, root)
     check_format(metadata, file)
@@ -161,13 +142,13 @@ def check_format(metadata: Mapping[str, Any], file: Path) -> None:
 
 
 def vintage_checksum(tensors: bytes, metadata: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a vintage: of its tensors, and of every fact that is not this number."""
-    rest = {name: fact for name, fact in metadata.items() if name != "checksum"}
+    """Return the SHA-256 of a vintage: of its tensors and of its metadata without this number."""
+    rest = {name: value for name, value in metadata.items() if name != "checksum"}
     return hashlib.sha256(tensors + json_bytes(rest)).hexdigest()
 
 
 def is_date(value: Any) -> bool:
-    """Whether a value is a date as it is written here, 2009-12-31."""
+    """Whether a value is a date in ISO form, such as 2009-12-31."""
     try:
         return isinstance(value, str) and datetime.date.fromisoformat(value).isoformat() == value
     except ValueError:
@@ -195,9 +176,9 @@ FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "universe": (_is_labels, "a list of different names"),
     "checksum": (_is_digest, "64 hexadecimal digits"),
 }
-"""By field of a manifest: whether a value will do, and what it should be."""
+"""By field of a manifest: the check of a value, and the name of a right one."""
 
 OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "assets_with_data": (_is_count, "a number of assets"),
 }
-"""The same of fields that a manifest may be without."""
+"""The same for fields that older manifests do not have."""

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.errors import MissingVintageError, StoreConfigurationError, StoreCorruptError, StoreError
-from volplugin.storage.atomic import remove_leftovers, temporary_name, write_atomically
+from volplugin.storage.atomic import remove_leftovers, sync_folder, temporary_name, write_atomically
 from volplugin.storage.manifest import (
     FORMAT,
     TENSORS_LIMIT,
@@ -242,6 +242,7 @@ def _publish(staging: Path, folder: Path) -> None:
         return
     try:
         os.replace(staging, folder)
+        sync_folder(folder.parent)
     except OSError:
         if not folder.is_dir():
             raise

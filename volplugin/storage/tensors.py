@@ -1,4 +1,4 @@
-"""Arrays by name in safetensors, with facts and a checksum in the header; parsed only where all is as it should be."""
+"""Arrays by name in safetensors, with metadata and a checksum in the header, checked before they are parsed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from volplugin.errors import StoreCorruptError
@@ -17,15 +16,15 @@ HEADER_LIMIT = 16 * 2**20
 """Bytes of the largest header: names, types and shapes."""
 
 DTYPES = frozenset({"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8", "BOOL"})
-"""What learned numbers may be kept as."""
+"""Types that learned numbers may have."""
 
 
 def to_bytes(state: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> bytes:
-    """Serialise arrays; with facts, those and a checksum of arrays and facts go into the header."""
+    """Serialise arrays; metadata, if given, and a checksum of both go into the header."""
     arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
     if metadata is None:
         return save(arrays)
-    # Under one name, for safetensors writes several in any order.
+    # Under one name: safetensors writes several names in any order.
     return save(arrays, {"facts": json.dumps({**metadata, "checksum": checksum(arrays, metadata)}, sort_keys=True)})
 
 
@@ -36,17 +35,17 @@ def from_bytes(content: bytes, file: Path) -> dict[str, np.ndarray]:
     ----------
     content : bytes
     file : Path
-        Where it was read from, for messages.
+        Named in messages.
 
     Raises
     ------
     StoreCorruptError
-        If it is not safetensors, holds types that no learned numbers have, or numbers that are not finite.
+        If it is not safetensors, or holds a type not in `DTYPES` or a number that is not finite.
     """
     _check_header(content, file)
     try:
         state = load(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except Exception as error:  # SafetensorError, and whatever numpy raises for a wrong shape
         raise StoreCorruptError(f"{file} is not a safetensors file: {error}; delete it and train again") from error
     for name, array in state.items():
         if not np.isfinite(array).all():
@@ -55,26 +54,26 @@ def from_bytes(content: bytes, file: Path) -> dict[str, np.ndarray]:
 
 
 def with_facts(content: bytes, file: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Parse arrays and the facts that they were written with, checked against the checksum beside them.
+    """Parse arrays and metadata, and compare both with their checksum.
 
     Raises
     ------
     StoreCorruptError
-        As `from_bytes`, or if they are not what was written together.
+        As `from_bytes`, or if the checksum differs.
     """
     state = from_bytes(content, file)
     try:
         metadata = dict(json.loads((_header(content).get("__metadata__") or {}).get("facts", "{}")))
     except (ValueError, TypeError, RecursionError):
         metadata = {}
-    said = metadata.pop("checksum", None)
-    if said != checksum(state, metadata):
+    expected = metadata.pop("checksum", None)
+    if expected != checksum(state, metadata):
         raise StoreCorruptError(f"{file} is not what was written (truncated or altered); delete it")
     return state, metadata
 
 
 def checksum(state: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> str:
-    """Return the SHA-256 of arrays with their names, types and shapes, and of facts."""
+    """Return the SHA-256 of arrays with their names, types and shapes, and of metadata."""
     digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
     for name in sorted(state):
         array = np.ascontiguousarray(state[name])
@@ -85,7 +84,7 @@ def checksum(state: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> st
 def _check_header(content: bytes, file: Path) -> None:
     length = int.from_bytes(content[:8], "little")
     if length > min(HEADER_LIMIT, max(len(content) - 8, 0)):
-        raise StoreCorruptError(f"{file} says that its header has {length} bytes; delete it and train again")
+        raise StoreCorruptError(f"{file} has a header of {length} bytes by its first number; delete it and train again")
     try:
         header = _header(content)
         entries = {name: entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
@@ -94,7 +93,9 @@ def _check_header(content: bytes, file: Path) -> None:
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise StoreCorruptError(f"{file} is not a safetensors file: {error}; delete it and train again") from error
     if not sound:
-        raise StoreCorruptError(f"{file} is not a safetensors file: its facts are not text; delete it and train again")
+        raise StoreCorruptError(
+            f"{file} is not a safetensors file: its metadata are not text; delete it and train again"
+        )
     for name, dtype in entries.items():
         if not isinstance(dtype, str) or dtype not in DTYPES:
             raise StoreCorruptError(f"{file}: tensor {name} is of type {dtype!r}; delete it and train again")

@@ -13,14 +13,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 from zipline.data import bundles
-from zipline.utils.paths import data_path, default_extension, hidden
+from zipline.utils.paths import data_path, default_extension
 from zipline.utils.run_algo import load_extensions
 
 from volplugin._bundles import register_dow30
 from volplugin._bundles.dow30 import NAME as DOW30
 from volplugin._bundles.events import NO_VOLUME
 from volplugin._bundles.registration import CALENDAR
-from volplugin._bundles.staged import remove_leftovers
+from volplugin._bundles.staged import INGESTION, remove_leftovers
 from volplugin.data import FIELDS, PricePanel
 from volplugin.errors import AssetMismatchError, BundleError, BundleNotFoundError, BundleRangeError, PanelError
 
@@ -178,6 +178,7 @@ def ensure_registered(name: str, environ: Environ | None = None) -> None:
         If nothing of that name is registered, shipped or ingested.
     """
     environ = os.environ if environ is None else environ
+    _check_name(name)
     if name not in bundles.bundles and Path(default_extension(environ)).exists():
         load_extensions(default=True, extensions=(), strict=True, environ=environ)
     if name in bundles.bundles:
@@ -196,9 +197,21 @@ def ensure_registered(name: str, environ: Environ | None = None) -> None:
         )
 
 
+def _check_name(name: str) -> None:
+    """Refuse a name that leads out of the folder of bundles."""
+    if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0"):
+        raise BundleNotFoundError(f"{name!r} is not the name of a bundle; pass a name such as dow30, not a path")
+
+
 def newest_ingestion(name: str, environ: Environ) -> Path:
     """Folder of the newest ingestion of an ingested bundle, the one that zipline loads."""
     return max(_ingestions(name, environ), key=lambda folder: folder.name)
+
+
+def is_ingested(name: str, environ: Environ | None = None) -> bool:
+    """Whether a bundle has an ingestion."""
+    _check_name(name)
+    return bool(_ingestions(name, os.environ if environ is None else environ))
 
 
 def _cannot_ingest(*_: Any) -> None:
@@ -207,7 +220,8 @@ def _cannot_ingest(*_: Any) -> None:
 
 def _ingestions(name: str, environ: Environ) -> list[Path]:
     folder = Path(data_path([name], environ))
-    return [child for child in folder.iterdir() if not hidden(str(child))] if folder.is_dir() else []
+    found = [child for child in folder.iterdir() if INGESTION.fullmatch(child.name)] if folder.is_dir() else []
+    return [child for child in found if child.is_dir() and any(child.iterdir())]
 
 
 def _written_calendar(ingestion: Path) -> str:

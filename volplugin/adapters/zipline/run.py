@@ -128,8 +128,8 @@ def run_strategy(
     environ: Environ | None = None,
 ) -> StrategyRun:
     """Run a strategy as `run_backtest` does, and return its model and rule too."""
-    if not capital > 0:
-        raise ParameterError(f"capital is {capital}; pass an amount above zero")
+    if not 0 < capital < float("inf"):
+        raise ParameterError(f"capital is {capital}; pass a finite amount above zero")
     for name in (METRICS, AT_REBALANCE):  # a module loaded before this one may have registered its own classes
         metrics.metrics_sets.get(name) and metrics.unregister(name)
     register_metrics()

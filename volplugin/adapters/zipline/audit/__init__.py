@@ -1,14 +1,19 @@
 """The look-ahead audit: a strategy run again on prices whose future was replaced must decide the same.
 
-1. The strategy runs on the bundle (`recorder`), and what it decided, read and loaded is written down.
-2. It runs on a copy of the bundle with nothing replaced: what differs there is chance, not the future.
-3. It runs on copies whose prices are others from a chosen session on (`scramble`, `copies`). Whatever was
-   decided before that session, or in its morning, must be the same (`decisions`).
-4. What new prices cannot expose is checked apart: trained models by when they are asked (`models`) and by their
-   data (`proof`), and files, network and programs by being noticed (`watch`).
+1. The strategy runs on a copy of the bundle (`recorder`); its decisions, accesses and models are recorded.
+2. It runs on a second copy: a difference there is chance, not the future.
+3. It runs on copies whose prices differ from a chosen session on (`scramble`, `copies`). Each decision before
+   that session's close, or in its morning, must be the same (`decisions`).
+4. New prices cannot expose what does not depend on them, so it is checked apart: trained models by the dates at
+   which they are used and by their data (`models`), and every file, network and process event of every run and
+   thread (`watch`). Only what `trusted` lists is harmless; any other access, and any module that may read files
+   unseen, makes the verdict "not auditable".
 
-What no audit of this kind finds: hindsight in the code itself, such as a list of stocks that did well; a decision
-that used the future on sessions that no cut lies behind, and nowhere else; a manifest that was forged.
+Each run has a process, a working directory and a ``ZIPLINE_ROOT`` of its own, and ends with the audit.
+
+The audit cannot find hindsight in the code itself, such as a list of stocks that did well, or code that behaves
+otherwise when it is audited; a use of the future on sessions without a cut behind them; a forged manifest; and
+sabotage of the interpreter (``ctypes``, forged globals, replaced audit functions).
 """
 
 from volplugin.adapters.zipline.audit.audit import Audit, audit_strategy

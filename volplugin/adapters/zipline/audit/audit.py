@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from zipline.utils.paths import zipline_root as root_of
 
 from volplugin.adapters.zipline.audit.compare import differing_names, first_leak, nondeterminism, refused
-from volplugin.adapters.zipline.audit.copies import scrambled_root
+from volplugin.adapters.zipline.audit.copies import remove_abandoned_folders, scrambled_root
 from volplugin.adapters.zipline.audit.decisions import KEPT, Difference
 from volplugin.adapters.zipline.audit.models import shipped, unproved
-from volplugin.adapters.zipline.audit.run import Job, Record, spawn
+from volplugin.adapters.zipline.audit.run import Job, Record, end_runs, spawn
 from volplugin.adapters.zipline.audit.verdict import AuditReport, failure_text
-from volplugin.adapters.zipline.bundles import bundle_sessions, check_range, read_bundle
+from volplugin.adapters.zipline.bundles import bundle_sessions, check_range, is_ingested, read_bundle
 from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
 
@@ -42,6 +44,8 @@ class Audit:
         Of the replaced prices.
     jobs : int
         Processes.
+    trusted : tuple of str
+        Modules that the strategy imports and that the user trusts to read no files.
     """
 
     strategy: str
@@ -54,6 +58,7 @@ class Audit:
     cut_dates: tuple[pd.Timestamp, ...] = ()
     seed: int = 0
     jobs: int = 1
+    trusted: tuple[str, ...] = ()
 
 
 def audit_strategy(
@@ -90,49 +95,110 @@ def audit_strategy(
     sessions = bundle_sessions(audit.bundle, environ)
     sessions = sessions[(sessions >= audit.start) & (sessions <= audit.end)]
     cuts = _given_cuts(audit, sessions)
-    dates = (_iso(audit.start), _iso(audit.end))
-    job = Job(audit.strategy, audit.bundle, *dates, root_of(environ), audit.capital, dict(audit.parameters))
+    remove_abandoned_folders()
+    with _ended_by_signals():
+        return _audit(
+            audit, sessions, cuts, _Runs(_job(audit), environ, spawn if run is None else run), trained_on, log
+        )
 
-    log("running it on the bundle")
-    run = spawn if run is None else run
-    original = run(job)
+
+def _audit(
+    audit: Audit,
+    sessions: pd.DatetimeIndex,
+    cuts: tuple[str, ...],
+    runs: _Runs,
+    trained_on: Sequence[PricePanel],
+    log: Callable[[str], None],
+) -> AuditReport:
+    log("running it on a copy of the bundle")
+    bundles, original = runs.first()
     if original.error is not None:
-        return _report(audit, original, not_auditable=[failure_text("it fails", original.error)])
+        failed = [failure_text("it fails", original.error), *_accesses([original])]
+        return _report(audit, [original], not_auditable=failed)
     cuts = cuts or _chosen_cuts(original, sessions, audit.cuts)
-    copies = _Copies(job, sorted({audit.bundle, *original.bundles}), environ, cuts, run)
-    log(f"running it on {2 * len(cuts) + 1} copies of {', '.join(copies.bundles)}, all but one with other prices")
-    same, *others = copies.made(audit.seed, audit.jobs)
+    log(f"running it on {2 * len(cuts) + 1} copies of {', '.join(bundles)}, all but one with other prices")
+    same, *others = runs.compared(bundles, cuts, audit.seed, audit.jobs)
 
     not_auditable = nondeterminism(original, same, cuts[-1]) + refused(other for _, other in others)
     leak = None if not_auditable else first_leak(same, others)
-    if leak is not None and leak.kind == KEPT:  # or kept is the time of day, which a second look tells
-        leak = first_leak(same, others, ignored=differing_names(same, copies.run(), KEPT))
-    not_auditable += [f"{what} ({line})" for what, line in original.foreign.items()]
-    panels = [read_bundle(audit.bundle, environ=environ), *trained_on]
-    not_auditable += unproved(original.loads, panels, audit.start)
-    return _report(audit, original, cuts, leak, not_auditable, shipped(original.loads, panels))
+    if leak is not None and leak.kind == KEPT:  # a stored time of day differs between any two runs
+        leak = first_leak(same, others, ignored=differing_names(same, runs.run(bundles, cuts), KEPT))
+    records = [original, same, *(other for _, other in others)]
+    loads = list(dict.fromkeys(load for record in records for load in record.loads))
+    panels = [read_bundle(audit.bundle, environ=runs.environ), *trained_on]
+    not_auditable += [*_accesses(records), *unproved(loads, panels, audit.start)]
+    return _report(audit, records, cuts, leak, not_auditable, shipped(loads, panels))
+
+
+def _accesses(records: Sequence[Record]) -> list[str]:
+    """Return what the runs accessed besides their bundles, each access once."""
+    return list(dict.fromkeys(f"{what} ({line})" for record in records for what, line in record.foreign.items()))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End the runs and remove their folders when the audit is interrupted or terminated."""
+
+    def stop(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if main else None
+    try:
+        yield
+    except BaseException:
+        end_runs()
+        raise
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _job(audit: Audit) -> Job:
+    """Return the job of an audit; relative paths in it are made absolute, for runs work in another folder."""
+    strategy = os.path.abspath(audit.strategy) if audit.strategy.endswith(".py") else audit.strategy
+    parameters = {
+        name: os.path.abspath(value)
+        if isinstance(value, str) and os.sep in value or os.path.isfile(str(value))
+        else value
+        for name, value in audit.parameters.items()
+    }
+    dates = (_iso(audit.start), _iso(audit.end))
+    return Job(strategy, audit.bundle, *dates, "", audit.capital, parameters, trusted=audit.trusted)
 
 
 @dataclass(frozen=True)
-class _Copies:
-    """Runs of one job on copies of its bundles."""
+class _Runs:
+    """Runs of one job, each on copies of its bundles."""
 
     job: Job
-    bundles: list[str]
     environ: Mapping[str, str]
-    cuts: tuple[str, ...]
     runner: Runner
 
-    def run(self, cut: str | None = None, seed: int = 0, mirrored: bool = False) -> Record:
-        """Run on a copy with another future from `cut` on, or on a plain copy."""
-        moment = None if cut is None else pd.Timestamp(cut)
-        with scrambled_root(self.bundles, self.environ, moment, seed, mirrored=mirrored) as root:
-            return self.runner(replace(self.job, root=root, watched=self.cuts, stop=cut or self.cuts[-1]))
+    def first(self) -> tuple[list[str], Record]:
+        """Run on plain copies of the bundles that the strategy opens; returns their names too."""
+        bundles = [self.job.bundle]
+        while True:
+            with scrambled_root(bundles, self.environ, None, 0) as root:
+                record = self.runner(replace(self.job, root=root))
+            missing = [name for name in record.bundles if name not in bundles and is_ingested(name, self.environ)]
+            if not missing:
+                return bundles, record
+            bundles = sorted([*bundles, *missing])
 
-    def made(self, seed: int, jobs: int) -> tuple[Any, ...]:
-        """Run on a plain copy, and on two for each cut: in one of two mirrored futures any price goes another way."""
-        wanted = [(cut, seed + number, mirror) for number, cut in enumerate(self.cuts) for mirror in (False, True)]
-        runs = Parallel(n_jobs=jobs, prefer="threads")(delayed(self.run)(*copy) for copy in [(), *wanted])
+    def run(
+        self, bundles: list[str], cuts: tuple[str, ...], cut: str | None = None, seed: int = 0, mirrored: bool = False
+    ) -> Record:
+        """Run on copies with another future from `cut` on, or on plain copies."""
+        moment = None if cut is None else pd.Timestamp(cut)
+        with scrambled_root(bundles, self.environ, moment, seed, mirrored=mirrored) as root:
+            return self.runner(replace(self.job, root=root, watched=cuts, stop=cut or cuts[-1]))
+
+    def compared(self, bundles: list[str], cuts: tuple[str, ...], seed: int, jobs: int) -> tuple[Any, ...]:
+        """Run on a plain copy, and on two per cut: in one of two mirrored futures any price moves the other way."""
+        wanted = [(cut, seed + number, mirror) for number, cut in enumerate(cuts) for mirror in (False, True)]
+        work = (delayed(self.run)(bundles, cuts, *copy) for copy in [(), *wanted])
+        runs = Parallel(n_jobs=jobs, prefer="threads")(work)
         return runs[0], *((cut, record) for (cut, *_), record in zip(wanted, runs[1:], strict=True))
 
 
@@ -165,7 +231,7 @@ def _chosen_cuts(original: Record, sessions: pd.DatetimeIndex, count: int) -> tu
 
 def _report(
     audit: Audit,
-    original: Record,
+    records: Sequence[Record],
     cuts: tuple[str, ...] = (),
     leak: Difference | None = None,
     not_auditable: Sequence[str] = (),
@@ -176,10 +242,10 @@ def _report(
         bundle=audit.bundle,
         start=_iso(audit.start),
         end=_iso(audit.end),
-        orders=sum(made.kind == "order" for made in original.decisions),
+        orders=sum(made.kind == "order" for made in records[0].decisions),
         cuts=cuts,
         leak=leak,
-        models_from_the_future=tuple(original.future),
+        models_from_the_future=tuple(dict.fromkeys(what for record in records for what in record.future)),
         not_auditable=tuple(not_auditable),
         notes=tuple(notes),
     )

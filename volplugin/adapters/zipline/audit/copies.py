@@ -18,9 +18,13 @@ from zipline.utils.paths import default_extension
 from volplugin.adapters.zipline.audit.scramble import Future, other_future
 from volplugin.adapters.zipline.bundles import newest_ingestion
 from volplugin.data.panel import FIELDS
+from volplugin.storage.atomic import is_abandoned, owner
 
 EARLY_ENDS = 0.5
 """Chance of a listed asset to be delisted early in a copy; those that are not are so in the mirrored one."""
+
+PREFIX = "volplugin-audit"
+"""Of the names of temporary folders; the process that made one follows."""
 
 EVENTS = {
     "splits": "effective_date",
@@ -55,15 +59,22 @@ def scrambled_root(
     mirrored : bool, default False
         With every replaced return the other way round.
     """
-    with tempfile.TemporaryDirectory(prefix="volplugin-audit-root-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-root-{owner()}-") as folder:
         extension = Path(default_extension(environ)).absolute()
         if extension.exists():
-            Path(folder, "extension.py").symlink_to(extension)
+            shutil.copyfile(extension, Path(folder, "extension.py"))
         for number, name in enumerate(bundles):
             source = newest_ingestion(name, environ)
             target = Path(folder, "data", name, source.name)
             _copy(source, target, cut, (seed, number), mirrored)
         yield folder
+
+
+def remove_abandoned_folders() -> None:
+    """Remove the temporary folders of audits that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*-*"):
+        if is_abandoned(folder, folder.name.split("-", 3)[-1]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(source: Path, target: Path, cut: pd.Timestamp | None, seed: tuple[int, int], mirrored: bool) -> None:

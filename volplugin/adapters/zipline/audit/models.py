@@ -67,8 +67,8 @@ class ModelLog:
         self._told: set[tuple[str, str]] = set()
 
     @contextmanager
-    def kept(self) -> Iterator[ModelLog]:
-        """Log inside the block: every load from a `ModelStore`, every question to a forecaster."""
+    def recording(self) -> Iterator[ModelLog]:
+        """Record inside the block each load from a `ModelStore` and each call of a forecaster."""
         with (
             _wrapped(ModelStore, "load", self._loading),
             _wrapped(VolatilityForecaster, "predict_in_sample", self._asking),

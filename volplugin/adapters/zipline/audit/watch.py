@@ -1,210 +1,272 @@
-"""Noticing what a strategy reads besides its bundle: files, the network, other programs.
+"""Recording what a run reads, writes, connects to and starts besides its bundle.
 
-New prices in the bundle leave all of that as it was, so nothing can be said of it. Python's audit events
-(PEP 578) tell of it whichever library is used; readers that open files below Python are told on by name.
+New prices in the bundle change none of that, so an audit cannot judge it. Python's audit events (PEP 578) report
+it for every thread and whichever library does it. An access is harmless only if `trusted` lists it, if a library
+makes it while it is imported, or if a model store reads a vintage, which is audited by its manifest.
 """
 
 from __future__ import annotations
 
+import builtins
 import functools
+import importlib
 import os
+import re
 import sys
-import sysconfig
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, FunctionType
+from types import FrameType
 from typing import Any
 
-import volplugin
-import volplugin._bundles
-
-CODE = {".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".dylib"}
-DATA = {
-    *{".csv", ".gz", ".bz2", ".xz", ".zip", ".npy", ".npz", ".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt"},
-    *{".onnx", ".parquet", ".feather", ".arrow", ".h5", ".hdf", ".hdf5", ".safetensors", ".sqlite", ".db", ".xlsx"},
-}
-"""Endings of files that are data even among a library's own."""
-
-SYSTEM = ("/proc/", "/sys/", "/dev/null", "/dev/urandom", "/etc/", "/usr/share/zoneinfo/")
-NATIVE = (
-    ("safetensors", "safe_open"),
-    ("safetensors.numpy", "safe_open"),
-    ("safetensors.torch", "safe_open"),
-    ("h5py", "File"),
-    ("tables", "open_file"),
-    ("pyarrow", "memory_map"),
-    ("pyarrow", "OSFile"),
-    ("pyarrow.parquet", "read_table"),
-    ("pyarrow.parquet", "ParquetFile"),
-    ("pyarrow.dataset", "dataset"),
-    ("polars", "read_csv"),
-    ("polars", "read_parquet"),
-    ("duckdb", "connect"),
-    ("torch.jit", "load"),
+from volplugin.adapters.zipline.audit import native
+from volplugin.adapters.zipline.audit.native import LOOK, READ, START, patch_looks, patch_native_readers
+from volplugin.adapters.zipline.audit.trusted import (
+    is_library,
+    is_library_file,
+    is_system_file,
+    is_trusted_module,
+    library_folders,
+    parents,
+    real_path,
 )
-"""Readers that open files without Python's knowledge."""
 
-PROGRAMS = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.startfile"}
-NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname"}
+READS = {"open", "sqlite3.connect", "os.listdir", "os.scandir", "os.getxattr", "os.listxattr", "ctypes.dlopen", READ}
+WRITES = {
+    *{f"os.{name}" for name in ("mkdir", "remove", "rmdir", "truncate", "utime", "chmod", "chown", "setxattr")},
+    *{f"os.{name}" for name in ("rename", "link", "symlink")},
+}
+TWO_PATHS = {"os.rename", "os.link", "os.symlink"}
+PROGRAMS = {
+    *{"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn"},
+    *{"os.startfile", "_winapi.CreateProcess", START},
+}
+NETWORK = {
+    f"socket.{name}" for name in ("connect", "bind", "sendto", "sendmsg", "getaddrinfo", "gethostbyname")
+}  # fmt: skip
+HANDLE = "sqlite3.connect/handle"
+EVENTS = READS | WRITES | PROGRAMS | NETWORK | {LOOK, HANDLE}
+
+STORE = "volplugin.storage.model_store"
+STORE_FILES = re.compile(r"(store\.json|vintages(/\d{4}-\d\d-\d\d(/(manifest\.json|model\.safetensors))?)?)?")
+"""Files and folders of a model store that its reader may open: `models` audits the vintages by their manifests."""
+
+BOUNDARY = (str(Path(__file__).with_name("run.py")), "record")
+"""File and function that makes a run: the callers of it are not part of the run."""
 
 
 class AccessMonitor:
-    """What was read besides the bundle while the watch stood.
+    """Records what a run accesses besides its bundle.
+
+    Parameters
+    ----------
+    root : str
+        ``ZIPLINE_ROOT`` of the run, a folder of its own.
+    strategy : str
+        File of the strategy, where it is one.
+    trusted : frozenset of str
+        Modules that the user trusts to read nothing.
 
     Attributes
     ----------
     bundles : set of str
-        Names of the bundles that were opened under ``ZIPLINE_ROOT``.
+        Names of the bundles that the run opened, or looked for, under its root.
     foreign : dict of str to str
-        What else was read, and the line of the strategy that did it.
+        Each other access, and the line of the strategy, or the thread, that made it.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, strategy: str = "", trusted: frozenset[str] = frozenset()) -> None:
         self.bundles: set[str] = set()
         self.foreign: dict[str, str] = {}
-        self._data = f"{os.path.join(os.path.realpath(root), 'data')}{os.sep}"
-        self._written: set[str] = set()
+        self._root = f"{real_path(root)}{os.sep}"
+        self._data = f"{self._root}data{os.sep}"
+        self._strategy = real_path(strategy) if strategy.endswith(".py") else ""
+        self._above = frozenset(parents((self._root, self._strategy, *library_folders())))
+        self._trusted = trusted
 
     @contextmanager
-    def standing(self) -> Iterator[AccessMonitor]:
-        """Notice what happens inside the block."""
-        global _STANDING
+    def watching(self) -> Iterator[AccessMonitor]:
+        """Record the accesses inside the block."""
+        global _ACTIVE
         _install()
-        _STANDING = self
-        try:
-            yield self
-        finally:
-            _STANDING = None
+        patch_native_readers()
+        patch_looks()
+        with _replaced(builtins, "__import__", self._importing), _replaced(importlib, "import_module", self._importing):
+            _ACTIVE = self
+            try:
+                yield self
+            finally:
+                _ACTIVE = None
+
+    # -- imports ----------------------------------------------------------------------------
+
+    def _importing(self, load: Callable[..., Any], name: str, *arguments: Any, **settings: Any) -> Any:
+        """Import a module; record one that the strategy imports and that may read files unseen."""
+        found = load(name, *arguments, **settings)
+        level = arguments[3] if len(arguments) > 3 else settings.get("level", 0)
+        if _ACTIVE is not self or level or name.startswith(".") or _local_busy():
+            return found
+        with _unobserved():
+            caller = sys._getframe(2)
+            if not self._is_library(caller):
+                parts = (arguments[2] if len(arguments) > 2 else settings.get("fromlist")) or ()
+                for each in (name, *(f"{name}.{part}" for part in parts)):
+                    self._check_module(each, caller)
+                patch_native_readers()
+        return found
+
+    def _check_module(self, name: str, caller: FrameType) -> None:
+        top = name.partition(".")[0]
+        file = getattr(sys.modules.get(top), "__file__", None)
+        own = file is not None and not is_library(file)
+        if not own and not is_trusted_module(name, self._trusted):
+            what = f"imports {top}, whose reading of files the audit cannot see (--trust {top} takes it as harmless)"
+            self.foreign.setdefault(what, _place(caller))
+
+    def _is_library(self, frame: FrameType) -> bool:
+        file = frame.f_code.co_filename
+        if file.startswith("<"):  # generated code: that of `exec` may be the strategy's
+            return file.startswith("<frozen ")
+        return is_library(file) and not (self._strategy and real_path(file) == self._strategy)
+
+    # -- events -----------------------------------------------------------------------------
 
     def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Take in one audit event."""
-        if event in ("open", "sqlite3.connect") and arguments and isinstance(arguments[0], str | bytes | os.PathLike):
-            self._file(_real(arguments[0]), *arguments[1:])
+        """Record one audit event, if it is an access to something that is not trusted."""
+        if event == HANDLE:
+            if sys._getframe(2).f_globals.get("__name__") != native.__name__:
+                self._record("opens a database by sqlite3.Connection, whose ATTACH the audit cannot see")
         elif event in PROGRAMS:
-            self._foreign(f"starts another program ({event}), which is not watched")
-        elif event in NETWORK and not (event == "socket.connect" and isinstance(arguments[1], str | bytes)):
-            self._foreign("uses the network")
+            self._record(f"starts another program ({event}), which the audit cannot see into")
+        elif event in NETWORK:
+            self._record("uses the network")
+        elif not arguments or not isinstance(arguments[0], str | bytes | os.PathLike):
+            return
+        elif event == "open" and _is_writing(*arguments[1:3]):
+            self._check_write(arguments[0])
+        elif event in WRITES:
+            for path in arguments[: 1 + (event in TWO_PATHS)]:
+                self._check_write(path)
+        else:
+            self._check_read(real_path(arguments[0]), "looks at" if event == LOOK else "reads")
 
-    def _file(self, path: str, mode: str | None = None, flags: int = 0) -> None:
-        writing = flags & (os.O_WRONLY | os.O_RDWR) if mode is None else not {"r", "+"} & set(mode)
-        if writing:
-            self._written.add(path)
-        elif path.startswith(self._data):
+    def _check_write(self, path: Any) -> None:
+        real = real_path(path) if isinstance(path, str | bytes | os.PathLike) else ""
+        if real and not f"{real}{os.sep}".startswith(self._root) and real not in ("/dev/null", "/dev/tty"):
+            if not (real.endswith(".pyc") or "__pycache__" in real):
+                self._record(f"writes {real}, which another run could read")
+
+    def _check_read(self, path: str, verb: str) -> None:
+        if path.startswith(self._data):
             self.bundles.add(path.removeprefix(self._data).split(os.sep)[0])
-        elif path not in self._written and not os.path.isdir(path) and not _is_harmless(path):
-            self._foreign(f"reads {path}")
+        elif f"{path}{os.sep}".startswith(self._root) or path == self._strategy:
+            return
+        elif is_library_file(path) or is_system_file(path):
+            return
+        elif verb == "looks at" and (path in self._above or f"{path}{os.sep}".startswith(library_folders())):
+            return
+        else:
+            self._record(f"{verb} {path}", path)
 
-    def _foreign(self, what: str) -> None:
-        line = _line_of_strategy()
-        if line is not None:
-            self.foreign.setdefault(what, line)
+    def _record(self, what: str, path: str = "") -> None:
+        origin = self._origin(path)
+        if origin is not None:
+            self.foreign.setdefault(what, origin)
+
+    def _origin(self, path: str) -> str | None:
+        """Return the line of the strategy behind this event, or the thread; None for a harmless origin."""
+        frame: FrameType | None = sys._getframe(1)
+        stored = False
+        while frame is not None:
+            name, code = frame.f_globals.get("__name__", ""), frame.f_code
+            if (code.co_filename, code.co_name) == BOUNDARY:
+                return None if stored else "in the run"
+            if name == STORE and path and _is_store_file(frame, path):
+                stored = True
+            if name == "importlib._bootstrap" and code.co_name == "_find_and_load" and self._loads_library(frame, path):
+                return None
+            if name == "importlib._bootstrap_external" and path.endswith((".py", ".pyc")):
+                return None  # code of the strategy's own modules
+            if name == "linecache" and path.endswith(".py"):
+                return None  # the source of a warning or a traceback
+            if not self._is_library(frame) and not code.co_filename.startswith("<"):
+                return None if stored else _place(frame)
+            frame = frame.f_back
+        return None if stored else f"in thread {threading.current_thread().name}"
+
+    def _loads_library(self, frame: FrameType, path: str) -> bool:
+        """Whether a library is being imported, and not a module of the strategy."""
+        name = frame.f_locals.get("name", "")
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        origin = getattr(spec, "origin", None)
+        if not isinstance(origin, str) or not os.path.isabs(origin):
+            return not path or os.path.isdir(path) or not os.path.exists(path)  # finders look through folders
+        return is_library(origin) and real_path(origin) != self._strategy
 
 
-_STANDING: AccessMonitor | None = None
+def _is_writing(mode: Any = None, flags: Any = 0) -> bool:
+    """Whether a file is opened empty, so that nothing earlier can be read from it."""
+    if isinstance(mode, str):
+        return bool({"w", "x"} & set(mode))
+    return bool(isinstance(flags, int) and flags & (os.O_TRUNC | os.O_EXCL) and flags & (os.O_WRONLY | os.O_RDWR))
+
+
+def _is_store_file(frame: FrameType, path: str) -> bool:
+    root = getattr(frame.f_locals.get("self"), "path", None)
+    if root is None:
+        return False
+    inside, folder = path, real_path(root)
+    if inside != folder and not inside.startswith(f"{folder}{os.sep}"):
+        return Path(folder).is_relative_to(path)  # the folders above it
+    return STORE_FILES.fullmatch(inside[len(folder) + 1 :].replace(os.sep, "/")) is not None
+
+
+def _place(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}"
+
+
+_ACTIVE: AccessMonitor | None = None
+_local = threading.local()
+
+
+def _local_busy() -> bool:
+    return getattr(_local, "busy", False)
+
+
+@contextmanager
+def _unobserved() -> Iterator[None]:
+    """Look at files without recording it, in this thread."""
+    _local.busy = True
+    try:
+        yield
+    finally:
+        _local.busy = False
 
 
 @functools.cache
 def _install() -> None:
-    """Install the hook, once a process: Python has no way to take one away."""
+    """Install the hook, once per process: Python cannot remove one."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        watch = _STANDING
-        if watch is not None:
-            watch.notice(event, arguments)
+        monitor = _ACTIVE
+        if monitor is not None and event in EVENTS and not _local_busy():
+            with _unobserved():
+                monitor.notice(event, arguments)
 
     sys.addaudithook(hook)
 
 
-def report_native_readers() -> None:
-    """Have the readers of `NATIVE` that are loaded by now raise the event that Python's own ``open`` raises."""
-    for module, name in NATIVE:
-        reader = getattr(sys.modules.get(module), name, None)
-        if reader is None or hasattr(reader, "told_on"):
-            continue
-        if isinstance(getattr(reader, "__init__", None), FunctionType):
-            _telling_class(reader)  # others may ask for instances of it
-        else:  # a function, or a class of another language
-            setattr(sys.modules[module], name, _telling(reader))
+@contextmanager
+def _replaced(owner: Any, name: str, around: Callable[..., Any]) -> Iterator[None]:
+    original = getattr(owner, name)
 
+    @functools.wraps(original)
+    def wrapper(*arguments: Any, **settings: Any) -> Any:
+        return around(original, *arguments, **settings)
 
-def _telling(reader: Any) -> Any:
-    @functools.wraps(reader)
-    def told(source: Any, *arguments: Any, **settings: Any) -> Any:
-        sys.audit("open", source, "r", 0)
-        return reader(source, *arguments, **settings)
-
-    told.told_on = True  # type: ignore[attr-defined]
-    return told
-
-
-def _telling_class(reader: type) -> None:
-    begin = reader.__init__  # type: ignore[misc]
-
-    def told(self: Any, source: Any, *arguments: Any, **settings: Any) -> None:
-        sys.audit("open", source, "r", 0)
-        begin(self, source, *arguments, **settings)
-
-    reader.__init__, reader.told_on = told, True  # type: ignore[misc, attr-defined]
-
-
-# -- whose doing it was -------------------------------------------------------------------------
-
-
-def is_library(file: str) -> bool:
-    """Whether a source file belongs to Python, to an installed package or to volplugin; gallery strategies do not."""
-    real = _real(file)
-    return file.startswith("<") or (real.startswith(_libraries()) and not real.startswith(_gallery()))
-
-
-def _is_harmless(path: str) -> bool:
-    suffix = Path(path).suffix.lower()
-    if suffix in CODE or path.startswith(SYSTEM):
-        return True
-    return path.startswith(_libraries()) and (suffix not in DATA or "zoneinfo" in path)
-
-
-STORE_MODULES = tuple(f"volplugin.storage.{name}" for name in ("manifest", "model_store", "tensors"))
-"""Modules that read trained models, which are audited by their manifests; cached forecasts are not among them."""
-
-
-def _line_of_strategy() -> str | None:
-    """Return the line of the strategy behind this event; None where a library imports, or a store reads its own."""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
-        name, file = frame.f_globals.get("__name__", ""), frame.f_code.co_filename
-        if name in STORE_MODULES:
-            return None  # models are audited by their manifests
-        if name == "importlib._bootstrap" and not _imports_strategy(frame):
-            return None
-        if not is_library(file):
-            return f"{file}, line {frame.f_lineno}"
-        frame = frame.f_back
-    return None
-
-
-def _imports_strategy(frame: FrameType) -> bool:
-    """Whether what is being imported, as far as is known by now, is not a library's module."""
-    spec = frame.f_locals.get("spec")
-    origin = getattr(spec, "origin", None)
-    return isinstance(origin, str) and os.path.exists(origin) and not is_library(origin)
-
-
-@functools.cache
-def _libraries() -> tuple[str, ...]:
-    places = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values()}
-    ours = [os.path.dirname(volplugin.__file__), *volplugin._bundles.__path__]
-    return tuple(f"{_real(place)}{os.sep}" for place in (*places, *ours))
-
-
-@functools.cache
-def _gallery() -> str:
-    import volplugin._gallery
-
-    return f"{_real(list(volplugin._gallery.__path__)[0])}{os.sep}"
-
-
-def _real(path: Any) -> str:
-    text = os.fsdecode(path)
-    text = text.removeprefix("file:").split("?")[0] if text.startswith("file:") else text
-    return os.path.realpath(text)
+    setattr(owner, name, wrapper)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)

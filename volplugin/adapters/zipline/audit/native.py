@@ -1,0 +1,120 @@
+"""Readers that open files below Python, made to raise the audit event that Python's own ``open`` raises."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sqlite3
+import sqlite3.dbapi2
+import sys
+from types import FunctionType
+from typing import Any
+
+READ, START, LOOK = "volplugin.read", "volplugin.start", "volplugin.look"
+"""Audit events of a native read, of the start of another process, and of a look at a file's existence or size."""
+
+READERS = (
+    ("safetensors", "safe_open"),
+    ("safetensors.numpy", "safe_open"),
+    ("safetensors.torch", "safe_open"),
+    ("h5py", "File"),
+    ("tables", "open_file"),
+    ("tables", "File"),
+    ("polars", "read_csv"),
+    ("polars", "read_parquet"),
+    ("polars", "scan_csv"),
+    ("polars", "scan_parquet"),
+    ("duckdb", "connect"),
+    ("torch", "from_file"),
+    ("torch.jit", "load"),
+    ("torch", "UntypedStorage.from_file"),
+    *((f"pyarrow{inner}", name) for inner in ("", ".lib") for name in ("memory_map", "OSFile", "input_stream")),
+    *(("pyarrow.parquet", name) for name in ("read_table", "ParquetFile", "ParquetDataset", "read_pandas")),
+    *(("pyarrow.parquet.core", name) for name in ("read_table", "ParquetFile", "ParquetDataset")),
+    *(("pyarrow.csv", name) for name in ("read_csv", "open_csv")),
+    *(("pyarrow.feather", name) for name in ("read_table", "read_feather")),
+    *(("pyarrow.dataset", name) for name in ("dataset", "parquet_dataset")),
+    ("pyarrow.json", "read_json"),
+    ("pyarrow.orc", "read_table"),
+    ("pyarrow.orc", "ORCFile"),
+)
+"""Readers by module; other names for the same function, taken before the patch, are not covered."""
+
+STARTERS = (("_posixsubprocess", "fork_exec"), ("multiprocessing.process", "BaseProcess.start"))
+LOOKS = ("stat", "lstat", "readlink", "access")
+ATTACH = 24
+"""SQLite's code of the action (SQLITE_ATTACH)."""
+ATTACHED = f"{os.sep}database attached by an SQL parameter"
+MARK = "raises_audit_event"
+
+
+def patch_native_readers() -> None:
+    """Patch the readers of `READERS` and the starters of `STARTERS` that are loaded by now."""
+    _patch_sqlite()
+    for event, names in ((READ, READERS), (START, STARTERS)):
+        for module, name in names:
+            _patch(sys.modules.get(module), name, event)
+
+
+def patch_looks() -> None:
+    """Patch the functions of `os` that look at a file without opening it."""
+    for name in LOOKS:
+        _patch(os, name, LOOK)
+
+
+def _patch(owner: Any, name: str, event: str) -> None:
+    *outer, last = name.split(".")
+    for part in outer:
+        owner = getattr(owner, part, None)
+    reader = getattr(owner, last, None)
+    if reader is None or hasattr(reader, MARK):
+        return
+    try:
+        if isinstance(reader, type) and isinstance(getattr(reader, "__init__", None), FunctionType):
+            _patch_class(reader, event)  # a wrapper of the class would break isinstance
+        else:
+            setattr(owner, last, _auditing(reader, event))
+    except (TypeError, AttributeError):  # a type of another language
+        return
+
+
+def _patch_sqlite() -> None:
+    """Make ATTACH of SQLite raise an event too: Python raises one for the first file of a connection only."""
+    original = sqlite3.connect
+    if hasattr(original, MARK):
+        return
+
+    def attaching(action: int, path: str | None, *_: Any) -> int:
+        if action == ATTACH and path != ":memory:":
+            sys.audit(READ, path or ATTACHED)
+        return sqlite3.SQLITE_OK
+
+    @functools.wraps(original)
+    def connect(*arguments: Any, **settings: Any) -> Any:
+        connection = original(*arguments, **settings)
+        connection.set_authorizer(attaching)
+        return connection
+
+    setattr(connect, MARK, True)
+    sqlite3.connect = sqlite3.dbapi2.connect = connect
+
+
+def _auditing(reader: Any, event: str) -> Any:
+    @functools.wraps(reader)
+    def auditing(*arguments: Any, **settings: Any) -> Any:
+        sys.audit(event, *arguments[:1], *list(settings.values())[: not arguments])
+        return reader(*arguments, **settings)
+
+    setattr(auditing, MARK, True)
+    return auditing
+
+
+def _patch_class(reader: Any, event: str) -> None:
+    begin = reader.__init__
+
+    def auditing(self: Any, source: Any = None, *arguments: Any, **settings: Any) -> None:
+        sys.audit(event, source)
+        begin(self, *(() if source is None else (source,)), *arguments, **settings)
+
+    reader.__init__ = auditing
+    setattr(reader, MARK, True)
