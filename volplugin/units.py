@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 TRADING_DAYS = 252
-"""Sessions a year by convention."""
+"""Sessions per year, by convention."""
+QUARTER_SESSIONS = 63
+"""Sessions per quarter of a year, by convention."""
 
 Volatility = TypeVar("Volatility", float, np.ndarray, pd.Series, pd.DataFrame)
 
@@ -25,7 +27,7 @@ def annualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatili
     volatility : float, ndarray, Series or DataFrame
         Daily standard deviation in decimals.
     periods : float, default 252
-        Sessions a year.
+        Sessions per year.
     """
     return volatility * float(np.sqrt(periods))
 

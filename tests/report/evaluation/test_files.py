@@ -16,6 +16,6 @@ def test_numbers_text_and_plots_are_written(evaluated, portfolios, tmp_path):
     assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in (file.parent / "plots").iterdir())
 
 
-def test_only_what_can_be_drawn_is_drawn(bare_evaluation, portfolios, tmp_path):
+def test_plots_without_numbers_are_skipped(bare_evaluation, portfolios, tmp_path):
     write_evaluation(bare_evaluation, portfolios, "", tmp_path)
     assert [plot.name for plot in (tmp_path / "plots").iterdir()] == ["calibration_5.png"]

@@ -16,7 +16,7 @@ def lines(ax):
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_each_plot_draws_on_given_axes_in_either_theme_and_says_its_units(evaluated, plot):
+def test_each_plot_draws_on_given_axes_in_both_themes_with_units(evaluated, plot):
     for theme in (LIGHT, DARK):
         ax = Figure().add_subplot()
         assert plot(evaluated, ax, theme) is ax
@@ -27,7 +27,7 @@ def test_each_plot_draws_on_given_axes_in_either_theme_and_says_its_units(evalua
     assert "matplotlib.pyplot" not in sys.modules or sys.modules["matplotlib.pyplot"].get_fignums() == []
 
 
-def test_reductions_are_those_of_the_table(evaluated):
+def test_reductions_equal_the_table(evaluated):
     ax = plots.plot_reductions(evaluated)
     table = evaluated.scores.table["below_EWMA94"]
     names = [tick.get_text() for tick in ax.get_yticklabels()]
@@ -44,7 +44,7 @@ def test_years_are_reductions_of_that_years_loss(evaluated):
     assert "EWMA94" not in lines(ax)
 
 
-def test_a_model_keeps_its_colour_and_marker_from_plot_to_plot(evaluated):
+def test_a_model_has_the_same_colour_and_marker_in_all_plots(evaluated):
     looks = [
         {name: (line.get_color(), line.get_marker()) for name, line in lines(plot(evaluated)).items()}
         for plot in (plots.plot_years, plots.plot_stress, plots.plot_deciles)
@@ -54,8 +54,8 @@ def test_a_model_keeps_its_colour_and_marker_from_plot_to_plot(evaluated):
     assert len(set(looks[2].values())) == len(looks[2])
 
 
-def test_models_beyond_those_told_apart_are_grey(evaluated, monkeypatch):
-    monkeypatch.setattr(plots, "MOST", 3)
+def test_further_models_are_grey(evaluated, monkeypatch):
+    monkeypatch.setattr(plots, "MAX_MODELS", 3)
     drawn = lines(plots.plot_years(evaluated))
     assert set(drawn) == {"LSTM", "HAR", "other models"}
     assert drawn["other models"].get_color() == LIGHT.rest
@@ -71,7 +71,7 @@ def test_deciles_show_realised_over_forecast(evaluated):
     assert high > evaluated.deciles.loc[5]["ratio"].max()
 
 
-def test_components_lie_as_far_from_the_whole_as_the_table_says(evaluated):
+def test_component_gains_equal_the_table(evaluated):
     ax = plots.plot_seeds(evaluated)
     found = {(round(float(line.get_ydata()[0])), float(line.get_xdata()[0])) for line in ax.get_lines()[:6]}
     expected = {
@@ -81,7 +81,7 @@ def test_components_lie_as_far_from_the_whole_as_the_table_says(evaluated):
     assert set(lines(ax)) == {"one seed alone", "ensemble", "the whole"}
 
 
-def test_what_is_not_there_is_a_named_error(evaluated, bare_evaluation):
+def test_missing_numbers_raise(evaluated, bare_evaluation):
     with pytest.raises(ParameterError, match="no stress period"):
         plots.plot_stress(bare_evaluation)
     with pytest.raises(ParameterError, match="components"):
