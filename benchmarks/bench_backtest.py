@@ -3,9 +3,9 @@
     python benchmarks/bench_backtest.py
 
 Thirty stocks, equal weights at a volatility target, rebalanced monthly. With the plugin: an LSTM risk model of the
-default shape (trained for a few steps, which costs nothing in use) asked at each rebalance, and the metrics set
-``volplugin``, which forecasts for the book every session, or ``volplugin-at-rebalance``, for which the strategy's own
-forecasts stand. Without: the weights of that run, written down beforehand, and zipline's default metrics. Training
+default shape (trained for a few steps, which does not change its run time) at each rebalance, and the metrics set
+``volplugin``, which forecasts for the portfolio every session, or ``volplugin-at-rebalance``, which uses the strategy's
+own forecasts. Without: the weights of that run, written down beforehand, and zipline's default metrics. Training
 is not counted; reading prices and loading models is. Of the rounds, all but the first find the volatilities of past
 sessions where the run before kept them, as a strategy that is run again and again does. Times are those of the
 processor, one thread, so that what else the machine does counts little.
@@ -43,7 +43,7 @@ Weights = dict[pd.Timestamp, dict[str, float]]
 
 
 class WithPlugin:
-    """A run that asks the risk model, and keeps its weights and the time that each question took."""
+    """A run with forecasts that records its weights and the time per forecast."""
 
     def __init__(self, store: str) -> None:
         self.store = store
@@ -59,7 +59,7 @@ class WithPlugin:
         schedule_function(self.rebalance, date_rules.month_start())
 
     def rebalance(self, context: Any, data: Any) -> None:
-        """Ask, measure the book, order."""
+        """Forecast, measure the portfolio's volatility, order."""
         tradable = [asset for asset in context.universe if data.can_trade(asset)]
         began = time.process_time()
         forecast = context.risk.forecast(context, data, tradable)

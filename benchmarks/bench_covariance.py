@@ -1,4 +1,4 @@
-"""Forecast covariances of the Dow 30 against those of other libraries, all judged on the same days and books.
+"""Forecast covariances of the Dow 30 against those of other libraries, all evaluated on the same days and portfolios.
 
     make bench-covariance
     python benchmarks/bench_covariance.py --start 2010-01-04 --end 2021-03-15 --cache build/covariance
@@ -6,11 +6,11 @@
 
 Needs the bundle dow30 (`volplugin ingest dow30`) and the peers (benchmarks/requirements.txt and the extra `skfolio`);
 those that are not installed are left out, and named. Every session is an origin, so that all 21 phases of a 21-session
-rebalance are in every mean. Our models answer with the vintages that come with the package; with `--store`, yearly
-vintages trained on the Dow 30 alone are judged too, and trained where that folder lacks them. The covariances of a peer
-are kept in the cache as it finishes, one file each, so that an interrupted run goes on with the next.
+rebalance are in every mean. Our models use the vintages that come with the package; with `--store`, yearly
+vintages trained on the Dow 30 alone are evaluated too, and missing ones trained. The covariances of a peer are stored
+in the cache, one file each, so that an interrupted run continues with the next.
 
-Prints a Markdown table, a row a model: Gaussian log-likelihood of the returns of a day, in nats (in brackets the
+Prints a Markdown table, a row per model: Gaussian log-likelihood of the returns of a day, in nats (in brackets the
 difference from our risk view and its 95% bootstrap interval); QLIKE (in brackets the same, in percent) and bias
 statistic of the equal-weight book; their means over 60 random long-only and 60 random dollar-neutral books; MRAD over
 21 sessions; realised volatility of minimum-variance books, percent a year (in brackets the difference from our
@@ -51,7 +51,7 @@ Timed = tuple[CovariancePath, float]
 
 
 def own_models(store: Path | None) -> dict[str, tuple[RiskModel, str]]:
-    """Return our risk models and the views asked for: the default one, corrected for regimes, and for targeting."""
+    """Return our risk models and their views: the default, with regime adjustment, and for targeting."""
     model = default_risk_model()
     corrected = RiskModel(model.volatility, model.correlation, calibration=VolatilityRegimeAdjustment())
     own = {
@@ -99,7 +99,7 @@ def installed(peer: Peer) -> bool:
 
 
 def table(scores: CovarianceScores, milliseconds: dict[str, float]) -> str:
-    """Lay the scores out, one row a model."""
+    """Lay out the scores, one row per model."""
     risk, structure = scores.differences(RISK), scores.differences(STRUCTURE)
     heads = [
         "log-likelihood", "QLIKE EW", "bias EW", "QLIKE long", "bias long", "QLIKE long-short", "bias long-short",
@@ -153,7 +153,7 @@ def by_period(scores: CovarianceScores) -> str:
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2021-03-15", show_default=True)
 @click.option("--horizon", default=21, show_default=True, help="Sessions that each forecast covers.")
-@click.option("--store", type=click.Path(path_type=Path), help="Vintages trained on the Dow 30; judged too if given.")
+@click.option("--store", type=click.Path(path_type=Path), help="Vintages trained on the Dow 30, to evaluate too.")
 @click.option("--cache", default="build/covariance", show_default=True, type=click.Path(path_type=Path))
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated parts of peers' names; all if empty.")
@@ -170,7 +170,7 @@ def main(
     periods: bool,
     out: Path | None,
 ) -> None:
-    """Forecast, judge and print."""
+    """Forecast, evaluate and print."""
     panel = read_bundle("dow30")
     forecast_cache = ForecastCache(cache)
     origins = panel.sessions[panel.sessions.slice_indexer(start, end)]

@@ -1,14 +1,14 @@
-"""What a forecast covariance costs, session after session: ours from carried state beside other libraries.
+"""Cost of a covariance forecast per session: streaming inference compared with other libraries.
 
     python benchmarks/bench_latency.py
 
-On simulated prices of stocks that trade throughout, because some libraries know no other. A forecaster is asked at
+On simulated prices of stocks that trade throughout, because some libraries require it. A forecaster runs at
 consecutive sessions, as a backtest with daily rebalances does; times are milliseconds of the processor, one thread,
-the median over sessions, and the ratio is to ours of the same run. The first forecast, which everybody makes from the
-whole history, stands beside it, without training or loading of libraries. Returns, and our panel's variances, are made
+the median over sessions, and the ratio is to ours of the same run. The first forecast, from the whole
+history, is a column of its own, without training or loading of libraries. Returns, and our panel's variances, are made
 beforehand, as they are in a backtest. Peers that are not installed are left out, and named (benchmarks/requirements.txt
 and the extra `skfolio`; in .venv-peers they are there). GJR-GARCH of arch is filtered anew by its own model at each
-session, its parameters standing.
+session, with constant parameters.
 """
 
 import os
@@ -38,7 +38,7 @@ HORIZON = 21
 GOALS = {30: (5.0, 2.0), 500: (100.0, None)}
 """Milliseconds of a forecast from carried state and of the update before it, by number of stocks."""
 FEW = ("EWMA94", "Ledoit-Wolf", "EWCovariance", "RegimeAdjustedEW", "IEWMA 21/63")
-"""Beginnings of the names of peers that hundreds of stocks are asked of; the others take minutes."""
+"""Prefixes of the names of peers run on hundreds of stocks; the others take minutes."""
 
 Times = tuple[float, float]
 """First forecast and median of the others, in milliseconds."""
@@ -81,7 +81,7 @@ def ours(model: RiskModel, cuts: list[PricePanel]) -> dict[str, Times]:
 
 
 def arch_steps(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Iterator[np.ndarray]:
-    """Give variances by GJR-GARCH-t of arch, a stock at a time; the first with its parameters' estimation."""
+    """Yield variances by GJR-GARCH-t of arch, stock by stock; the first step estimates the parameters."""
     from arch import arch_model
 
     settings = {"mean": "Zero", "vol": "GARCH", "p": 1, "o": 1, "q": 1, "dist": "t", "rescale": False}
@@ -95,7 +95,7 @@ def arch_steps(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Iterator[np.
 
 
 def peers(stocks: int, returns: pd.DataFrame, origins: pd.DatetimeIndex) -> dict[str, Callable[[], Iterator[object]]]:
-    """Peers that are installed, as walks over the origins."""
+    """Return the installed peers, as generators over the origins."""
     found: dict[str, Callable[[], Iterator[object]]] = {}
     for name, peer in PEERS.items():
         if peer.by_horizon or (stocks > 100 and not name.startswith(FEW)):
@@ -110,7 +110,7 @@ def peers(stocks: int, returns: pd.DataFrame, origins: pd.DatetimeIndex) -> dict
 
 
 def print_table(stocks: int) -> None:
-    """Measure, and print a row a forecaster."""
+    """Measure, and print a row per forecaster."""
     panel = complete_panel(stocks)
     model = RiskModel(LSTMVolatility(steps=5).fit(panel.asof(TRAINED)), default_correlation())
     origins = panel.sessions[-ASKED:]

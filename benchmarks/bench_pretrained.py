@@ -2,10 +2,10 @@
 
     python benchmarks/bench_pretrained.py --panel WIDE.parquet --zero-shot STORE
 
-Needs the bundle dow30. WIDE is the panel that the vintages were trained on beside the Dow 30: on both together the
-pooled log-HAR is fitted that they are held against. STORE holds vintages trained without the Dow 30, by
+Needs the bundle dow30. WIDE is the panel that the vintages were trained on beside the Dow 30: the pooled log-HAR for
+comparison is fitted on both. STORE holds vintages trained without the Dow 30, by
 `volplugin pretrain --panel WIDE.parquet --market dow30 --first 2009 --no-closes --store STORE`. Either may be left
-out. Vintages that were trained in another way stand beside the shipped ones by `--beside NAME STORE`. Prints
+out. `--beside NAME STORE` adds vintages that were trained in another way. Prints
 Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year and by
 stress period; the seeds and their spread; and the seconds to a first forecast after installation.
 """
@@ -44,7 +44,7 @@ WIDE_HAR = "log-HAR fitted on the same panel"
 
 
 class OnCloses:
-    """A forecaster that is shown the closes alone."""
+    """A forecaster restricted to closes."""
 
     def __init__(self, model: WalkForward) -> None:
         self.model = model
@@ -77,7 +77,7 @@ def periods(by_period: pd.DataFrame, rows: list[str], horizon: int) -> str:
 
 
 def tuned(panel: PricePanel, start: str, end: str) -> tuple[PretrainedVolatility, list[str]]:
-    """Tune each year's vintage to the stocks of a panel, and say how many kept a readout of their own."""
+    """Tune each year's vintage to the stocks of a panel, and describe how many have a readout of their own."""
     model, kept = PretrainedVolatility(), []
     for date in RefitSchedule().dates(panel.sessions, start, end):
         ranges = model.fit(panel.asof(date)).vintage_at(date).answering(panel)
@@ -121,7 +121,7 @@ def main(
     start: str,
     end: str,
 ) -> None:
-    """Judge, and print the tables."""
+    """Evaluate, and print the tables."""
     panel, shipped = read_bundle("dow30"), PretrainedVolatility()
     own_har, market_har = (
         WalkForward(HARVolatility(terms)).train(panel, start, end, progress=False) for terms in ("har", "market")

@@ -1,10 +1,10 @@
-"""How near to 10% a year each covariance holds an equal-weight book, through real zipline with costs.
+"""Distance from a target of 10% a year for each covariance: an equal-weight portfolio in zipline, with costs.
 
     python benchmarks/bench_targeting.py --store models --out build/targeting
 
 Needs the bundle dow30 (`volplugin ingest dow30`); trains what the store lacks of the LSTM. Every row has the same
 leverage cap, feedback, band and guard (`volplugin.portfolio.defaults.targeting_rule`), so that only the covariance
-differs within a calendar. Finished runs are kept in the folder --out; an interrupted benchmark resumes there.
+differs within a calendar. Finished runs are stored in the folder --out; an interrupted benchmark resumes there.
 
 Prints a Markdown table: realised volatility of the whole period, percent a year; mean distance of the volatility of the
 last 63 sessions from 10, points; the same of calendar years; turnover, percent of the portfolio a session, buying and
@@ -68,7 +68,7 @@ COLUMNS = ["calendar", "covariance", "realised", "63 sessions", "years", "turnov
 
 
 def run(covariance: str, calendar: str, start: str, end: str, store: str) -> tuple[pd.DataFrame, float]:
-    """Run the equal-weight book through zipline; return perf and seconds, training not counted."""
+    """Run the equal-weight portfolio in zipline; return perf and seconds, training not counted."""
     frequency, changes = CALENDARS[calendar]
     model = MODELS[covariance](store)
     if isinstance(model.volatility, WalkForward) and model.volatility.store is None:
@@ -84,7 +84,7 @@ def run(covariance: str, calendar: str, start: str, end: str, store: str) -> tup
 
 
 def measure(perf: pd.DataFrame) -> dict[str, float]:
-    """Reduce a run to the table's numbers, from the first session on which the book earned."""
+    """Reduce a run to the table's numbers, from the first session with a position."""
     earning = perf.loc[perf["gross_leverage"].shift(1) > 0]
     returns = earning["returns"]
     traded = earning["transactions"].map(lambda day: sum(abs(t["amount"]) * t["price"] for t in day))
@@ -109,7 +109,7 @@ def measured(covariance: str, calendar: str, start: str, end: str, store: str, o
 
 
 def markdown(rows: dict[tuple[str, str], dict[str, float]]) -> str:
-    """Lay the numbers out, one row a run."""
+    """Lay out the numbers, one row per run."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for (calendar, covariance), row in rows.items():
         numbers = [f"{row[name]:.2f}" for name in COLUMNS[2:6]] + [f"{row['seconds']:.0f}"]
@@ -118,7 +118,7 @@ def markdown(rows: dict[tuple[str, str], dict[str, float]]) -> str:
 
 
 def against_peers(rows: dict[tuple[str, str], dict[str, float]]) -> str:
-    """Put our distance over 63 sessions beside that of the best peer, and the band's turnover beside none."""
+    """Compare our distance over 63 sessions with the best peer's, and turnover with and without band."""
     ours, lines = next(iter(MODELS)), []
     for calendar in CALENDARS:
         distance = {name: rows[calendar, name]["63 sessions"] for name in (ours, *PEERS) if (calendar, name) in rows}

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from volplugin.errors import InsufficientHistoryError, ParameterError, VolpluginError
+from volplugin.errors import VolpluginError
 from volplugin.report import measures, plots, summary, tables
 from volplugin.report.figures import Picture, Size, png
 from volplugin.report.folder import read_result
@@ -137,12 +137,11 @@ class Missing:
 
 @dataclass(frozen=True)
 class Spec:
-    """Recipe of a picture: its plot, its caption, and a function that raises if the result lacks its numbers."""
+    """Title, plot, caption and sizes of a picture."""
 
     title: str
     plot: Callable[..., Any]
     caption: str
-    check: Callable[[BacktestResult], Any]
     wide: Size = WIDE
     narrow: Size = NARROW
     rows: Callable[[BacktestResult], int] | None = None
@@ -152,8 +151,10 @@ class Spec:
 def picture(result: BacktestResult, name: str, **keywords: Any) -> Picture | Missing:
     """Return a picture by name, or the reason that it cannot be drawn."""
     spec = SPECS[name]
+    plot = partial(spec.plot, result, **keywords)
     try:
-        spec.check(result)
+        # A trial without rendering: the plot raises if the result lacks its numbers.
+        plot()
     except VolpluginError as error:
         return Missing(spec.title, str(error))
     wide, narrow = spec.wide, spec.narrow
@@ -163,44 +164,7 @@ def picture(result: BacktestResult, name: str, **keywords: Any) -> Picture | Mis
     ends = keywords.values() or result.perf.index[[0, -1]]
     span = " to ".join(str(date.date()) for date in ends)
     file_name = "_".join([name, *(str(value.date()) for value in keywords.values())])
-    plot = partial(spec.plot, result, **keywords)
     return Picture(file_name, plot, spec.caption, f"Plot, {spec.title.lower()}, {span}. {spec.caption}", wide, narrow)
-
-
-def _windows(result: BacktestResult) -> None:
-    if measures.quarters(result.perf).empty:
-        raise InsufficientHistoryError(f"fewer than {QUARTER_SESSIONS} sessions with a forecast")
-
-
-def _target(result: BacktestResult) -> None:
-    if result.target is None:
-        raise ParameterError("the run had no volatility target")
-    _windows(result)
-
-
-def _column(name: str, result: BacktestResult) -> None:
-    if name not in result.perf:
-        raise ParameterError(f"the run recorded no {name}")
-
-
-def _contributions(result: BacktestResult) -> None:
-    if not measures.chosen_dates(result):
-        raise ParameterError("the run recorded no risk contributions")
-
-
-def _rivals(result: BacktestResult) -> None:
-    if result.volatility is None or len(result.volatility.models) < 2:
-        raise ParameterError("the result has no scores of volatility models; run volplugin backtest with --judge")
-
-
-def _attribute(description: str, name: str, result: BacktestResult) -> None:
-    if not getattr(result, name):
-        raise ParameterError(f"the result has no {description}")
-
-
-def _stress(result: BacktestResult) -> None:
-    if measures.stress_periods(result.perf).empty:
-        raise ParameterError("none of the stress periods lies within the run")
 
 
 SPECS = {
@@ -210,21 +174,18 @@ SPECS = {
         "Both thick lines are of the same 63 sessions and drawn at the middle of them: the volatility "
         "that came true, and the root mean square of the forecasts made before each of these sessions "
         "for the portfolio then held. The grey line is the single forecasts.",
-        _windows,
     ),
     "calibration": Spec(
         "Calibration over time",
         plots.plot_calibration,
         "Standard deviation of each day's return divided by the volatility forecast for it. Above the "
         "band risk was under-predicted, below it over-predicted.",
-        _windows,
     ),
     "pit": Spec(
         "Forecast distribution",
         plots.plot_pit,
         "Each return's place in the normal distribution that was forecast for it. Right forecasts fill all bars alike. "
         "A hump in the middle: calmer than forecast on most days; high ends: tails fatter than normal.",
-        lambda result: measures.pit_histogram(result.perf),
         wide=HALF,
         narrow=(4.0, 3.9),
     ),
@@ -233,27 +194,23 @@ SPECS = {
         plots.plot_exceedances,
         "Days on which the loss went beyond the quantile that the forecast, taken as normal, puts to it. Right "
         "forecasts are exceeded on 5% and 1% of days, scattered; crowds of marks are storms that came too fast.",
-        lambda result: measures.exceedances(result.perf),
     ),
     "target": Spec(
         "Realised volatility against the target",
         plots.plot_target,
         f"Volatility of the {QUARTER_SESSIONS} sessions up to each date. Even a perfect forecast leaves the band "
         "one time in twenty, by chance.",
-        _target,
     ),
     "leverage": Spec(
         "Gross leverage",
         plots.plot_leverage,
         "Sum of absolute positions over the portfolio's value, at each close.",
-        partial(_column, "gross_leverage"),
         *FLAT,
     ),
     "turnover": Spec(
         "Turnover",
         plots.plot_turnover,
         "Value bought and sold in each month over the portfolio's value.",
-        lambda result: measures.turnover(result.perf),
         *FLAT,
     ),
     "risk_contributions": Spec(
@@ -261,21 +218,18 @@ SPECS = {
         plots.plot_risk_contributions,
         "Share of each asset in the predicted volatility of the portfolio held, averaged over neighbouring "
         "sessions; the shares add up to all of it.",
-        _contributions,
     ),
     "contribution_dates": Spec(
         "Risk contributions at chosen dates",
         plots.plot_contribution_dates,
         "The stocks with the largest shares at any of the dates, by their share at the last. A short bar: the stock's "
         "part hardly changed.",
-        _contributions,
         rows=lambda result: len(measures.contribution_shares(result)),
     ),
     "correlation": Spec(
         "Forecast correlation",
         plots.plot_correlation,
         "Assets are in the same order at both dates: those that move together at the last are neighbours.",
-        partial(_attribute, "correlation matrix", "correlations"),
         wide=(4.85, 4.5),
         narrow=(4.0, 3.8),
     ),
@@ -283,13 +237,11 @@ SPECS = {
         "Stress periods",
         plots.plot_stress,
         "A dot above its bar: the period was wilder than forecasts made day by day within it.",
-        _stress,
     ),
     "stock_errors": Spec(
         "Forecast errors by stock",
         plots.plot_stock_errors,
         "The stock that was hardest to forecast is on top; a line joins the models.",
-        measures.stock_errors,
         rows=lambda result: min(MAX_STOCKS, len(measures.stock_errors(result))),
     ),
     "forecast_scores": Spec(
@@ -297,7 +249,6 @@ SPECS = {
         plots.plot_forecast_scores,
         "Mean QLIKE over all stock-days against squared returns: percent by which it is lower than the "
         "benchmark's. More is better.",
-        _rivals,
         wide=(10.0, 3.4),
     ),
     "book_forecast": Spec(
@@ -305,9 +256,6 @@ SPECS = {
         plots.plot_portfolio_forecast,
         "Forecasts of the unlevered portfolio, and what the sessions they cover then brought, both drawn at "
         "the date of the forecast: a gap between the lines is a forecast error.",
-        partial(
-            _attribute, "forecasts of the equal-weight portfolio (run volplugin backtest with --judge)", "portfolios"
-        ),
     ),
 }
 

@@ -31,7 +31,7 @@ def panel():
 
 
 @pytest.fixture(scope="session")
-def evaluated(panel):
+def evaluation(panel):
     forecasts = paths(panel, MODELS)
     rho = panel.returns.corr()
     return evaluate_volatility_forecasts(

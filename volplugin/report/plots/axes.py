@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -164,6 +164,11 @@ def finish(
 def reference(ax: Axes, theme: Theme, value: float, name: str | None = None) -> None:
     """Draw a dashed horizontal line at a target, cap or other reference value."""
     ax.axhline(value, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)), label=name)
+
+
+def line(ax: Axes, values: pd.Series, color: str, width: float, name: str, **style: Any) -> None:
+    """Draw a series over its index; `width` is in points, as in `stroke`."""
+    ax.plot(values.index, values, color=color, linewidth=stroke(ax, width), label=name, **style)
 
 
 def stroke(ax: Axes, width: float) -> float:

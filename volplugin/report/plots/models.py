@@ -21,7 +21,7 @@ from volplugin.report.measures import (
     same_order,
     stock_errors,
 )
-from volplugin.report.plots.axes import MARKERS, finish, is_narrow, label, prepare, stroke
+from volplugin.report.plots.axes import MARKERS, finish, is_narrow, label, line, prepare, stroke
 from volplugin.report.result import BacktestResult, symbol
 from volplugin.report.theme import HEAT, LIGHT, Theme
 from volplugin.units import annualize
@@ -36,6 +36,8 @@ def plot_forecast_scores(result: BacktestResult, ax: Axes | None = None, theme: 
     """Plot the percent by which each volatility model's QLIKE is below the benchmark's, by horizon."""
     table, base = reductions(result)
     table = table.drop(index=base)
+    if table.empty:
+        raise ParameterError(f"the result has scores of one model alone, {base}")
     ax = prepare(ax, theme)
     height = 0.8 / len(table)
     for place, (name, row) in enumerate(table.iterrows()):
@@ -65,27 +67,18 @@ def plot_portfolio_forecast(result: BacktestResult, ax: Axes | None = None, them
     """
     if not result.portfolios:
         raise ParameterError(
-            "the result has no forecasts of a portfolio without leverage; run volplugin backtest with --judge"
+            "the result has no forecasts of the equal-weight portfolio (run volplugin backtest with --judge)"
         )
     own = next(iter(result.portfolios.values()))
     ax = prepare(ax, theme)
     sessions = own.returns.index.union(own.predicted.index)
     outcome = realized_variance(own.returns.reindex(sessions), own.horizon).reindex(own.predicted.index)
     realized = 100 * annualize(outcome**0.5)
-    ax.plot(
-        realized.index,
-        realized,
-        color=theme.realized,
-        linewidth=stroke(ax, 1.3),
-        label=f"realised, next {own.horizon} sessions",
-    )
+    line(ax, realized, theme.realized, 1.3, f"realised, next {own.horizon} sessions")
     colors = (theme.predicted, theme.series[2], theme.muted, *theme.series[3:])
     for place, (name, portfolio) in reversed(list(enumerate(result.portfolios.items()))):
-        line = 100 * annualize(portfolio.predicted)
-        ax.plot(
-            line.index, line, color=colors[place % len(colors)], linewidth=stroke(ax, 1.5 if place == 0 else 0.9),
-            label=f"forecast, {name}",
-        )  # fmt: skip
+        color, width = colors[place % len(colors)], 1.5 if place == 0 else 0.9
+        line(ax, 100 * annualize(portfolio.predicted), color, width, f"forecast, {name}")
     ax.set_yscale("log")
     _percent_ticks(ax, realized)
     title = "The equal-weight portfolio without leverage"

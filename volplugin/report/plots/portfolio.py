@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from volplugin.errors import ParameterError
 from volplugin.report.measures import contributions, monthly_turnover
-from volplugin.report.plots.axes import finish, is_narrow, prepare, reference, stroke
+from volplugin.report.plots.axes import finish, is_narrow, line, prepare, reference
 from volplugin.report.result import BacktestResult
 from volplugin.report.theme import LIGHT, Theme
 
@@ -19,11 +19,11 @@ MAX_POINTS = 260
 def plot_leverage(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Plot gross leverage at each close, and the cap if the run has a `max_leverage`."""
     if "gross_leverage" not in result.perf:
-        raise ParameterError("the perf frame has no column 'gross_leverage'")
+        raise ParameterError("the run recorded no gross_leverage")
     ax = prepare(ax, theme)
     leverage = result.perf["gross_leverage"]
     ax.fill_between(leverage.index, 0, leverage, color=theme.predicted, alpha=0.16, linewidth=0)
-    ax.plot(leverage.index, leverage, color=theme.predicted, linewidth=stroke(ax, 1.5), label="gross leverage")
+    line(ax, leverage, theme.predicted, 1.5, "gross leverage")
     cap = result.details.parameters.get("max_leverage")
     if cap is not None:
         reference(ax, theme, float(cap), f"cap {float(cap):g}")
@@ -48,7 +48,7 @@ def plot_risk_contributions(result: BacktestResult, ax: Axes | None = None, them
     """
     frame = contributions(result, top)
     if frame.empty:
-        raise ParameterError("the perf frame has no column 'risk_contributions'")
+        raise ParameterError("the run recorded no risk contributions")
     ax = prepare(ax, theme)
     share = 100 * frame.div(frame.sum(axis=1), axis=0)
     share = _thinned(share, MAX_POINTS // 2 if is_narrow(ax) else MAX_POINTS)

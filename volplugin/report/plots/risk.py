@@ -12,7 +12,7 @@ from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.calibration import TAILS, sampling_band
 from volplugin.report.format import count
 from volplugin.report.measures import bias_path, exceedances, held, middle, pit_histogram, quarters, stress_periods
-from volplugin.report.plots.axes import finish, prepare, reference, stroke
+from volplugin.report.plots.axes import finish, line, prepare, reference, stroke
 from volplugin.report.result import BacktestResult
 from volplugin.report.theme import LIGHT, Theme
 from volplugin.units import QUARTER_SESSIONS
@@ -36,20 +36,8 @@ def plot_predicted_realized(result: BacktestResult, ax: Axes | None = None, them
         color=theme.predicted, alpha=0.16, linewidth=0, label="95% band if forecasts are right",
     )  # fmt: skip
     ax.plot(single.index, single, color=theme.muted, alpha=0.55, linewidth=0.6, label="each day's forecast")
-    ax.plot(
-        sessions,
-        100 * windows["predicted"],
-        color=theme.predicted,
-        linewidth=stroke(ax, 1.9),
-        label="predicted, 63 sessions",
-    )
-    ax.plot(
-        sessions,
-        100 * windows["realized"],
-        color=theme.realized,
-        linewidth=stroke(ax, 1.9),
-        label="realised, 63 sessions",
-    )
+    for column, name, color in (("predicted", "predicted", theme.predicted), ("realized", "realised", theme.realized)):
+        line(ax, 100 * windows[column].set_axis(sessions), color, 1.9, f"{name}, {QUARTER_SESSIONS} sessions")
     ax.set_ylim(bottom=0)
     return finish(ax, theme, "Predicted and realised volatility", y="annual volatility (%)", dates=known.index)
 
@@ -60,16 +48,15 @@ def plot_target(result: BacktestResult, ax: Axes | None = None, theme: Theme = L
     The band has 95% probability for 63 sessions of a portfolio at exactly the target volatility.
     """
     if result.target is None:
-        raise ParameterError("the run had no volatility target; run volplugin backtest with --target")
+        raise ParameterError("the run had no volatility target")
     windows, target = _windows(result.perf), 100 * result.target
     ax = prepare(ax, theme)
     lower, upper = (target * bound for bound in sampling_band(QUARTER_SESSIONS))
     ax.axhspan(lower, upper, color=theme.muted, alpha=0.14, linewidth=0, label="95% band of a perfect forecast")
     reference(ax, theme, target, f"target {target:g}%")
     for color, (name, other) in zip(cycle(theme.series[2:]), result.comparisons.items(), strict=False):
-        line = 100 * _windows(other.perf)["realized"]
-        ax.plot(line.index, line, color=color, linewidth=stroke(ax, 1.2), alpha=0.9, label=f"realised, {name}")
-    ax.plot(windows.index, 100 * windows["realized"], color=theme.realized, linewidth=stroke(ax, 2.0), label="realised")
+        line(ax, 100 * _windows(other.perf)["realized"], color, 1.2, f"realised, {name}", alpha=0.9)
+    line(ax, 100 * windows["realized"], theme.realized, 2.0, "realised")
     ax.set_ylim(bottom=0)
     title, dates = "Realised volatility, last 63 sessions", held(result.perf).index
     return finish(ax, theme, title, y="annual volatility (%)", dates=dates)
@@ -79,15 +66,14 @@ def plot_calibration(result: BacktestResult, ax: Axes | None = None, theme: Them
     """Plot the rolling bias statistic: the standard deviation of returns over their forecast volatility."""
     path, window = bias_path(result.perf)
     if path.empty:
-        raise InsufficientHistoryError(f"fewer than {window} sessions with a forecast: no rolling calibration")
+        raise InsufficientHistoryError(f"fewer than {window} sessions with a forecast")
     ax = prepare(ax, theme)
     lower, upper = sampling_band(window)
     ax.axhspan(lower, upper, color=theme.muted, alpha=0.14, linewidth=0, label="95% band if forecasts are right")
     reference(ax, theme, 1)
     for color, (name, other) in zip(cycle(theme.series[2:]), result.comparisons.items(), strict=False):
-        line = bias_path(other.perf)[0]
-        ax.plot(line.index, line, color=color, linewidth=stroke(ax, 1.2), alpha=0.9, label=name)
-    ax.plot(path.index, path, color=theme.predicted, linewidth=stroke(ax, 2.0), label="this run")
+        line(ax, bias_path(other.perf)[0], color, 1.2, name, alpha=0.9)
+    line(ax, path, theme.predicted, 2.0, "this run")
     ax.set_ylim(min(0.6, 0.95 * path.min()), max(1.4, 1.05 * path.max()))
     ax.annotate("risk was under-predicted", (0.01, 0.97), xycoords="axes fraction", va="top", color=theme.muted)
     ax.annotate("risk was over-predicted", (0.01, 0.03), xycoords="axes fraction", color=theme.muted)
@@ -98,7 +84,7 @@ def plot_calibration(result: BacktestResult, ax: Axes | None = None, theme: Them
 def _windows(perf: pd.DataFrame) -> pd.DataFrame:
     windows = quarters(perf)
     if windows.empty:
-        raise InsufficientHistoryError(f"fewer than {QUARTER_SESSIONS} sessions with a forecast: nothing to draw")
+        raise InsufficientHistoryError(f"fewer than {QUARTER_SESSIONS} sessions with a forecast")
     return windows
 
 
@@ -112,7 +98,7 @@ def plot_stress(result: BacktestResult, ax: Axes | None = None, theme: Theme = L
     """
     table = stress_periods(result.perf)
     if table.empty:
-        raise ParameterError("the run contains no stress period; choose a longer span")
+        raise ParameterError("none of the stress periods lies within the run")
     ax = prepare(ax, theme)
     places = np.arange(len(table))
     ax.vlines(
@@ -175,7 +161,7 @@ def plot_exceedances(result: BacktestResult, ax: Axes | None = None, theme: Them
     looks = (("o", theme.predicted, 5.0), ("D", theme.realized, 6.0))
     for tail, (marker, color, size) in zip(reversed(TAILS), looks, strict=True):
         limit, beyond = 100 * frame[f"limit_{tail:.0%}"], frame[f"beyond_{tail:.0%}"]
-        ax.plot(limit.index, limit, color=color, linewidth=stroke(ax, 0.9), label=f"{tail:.0%} limit")
+        line(ax, limit, color, 0.9, f"{tail:.0%} limit")
         ax.plot(
             percent.index[beyond], percent[beyond], linestyle="none", marker=marker, color=color,
             markersize=stroke(ax, size), markeredgecolor=theme.paper, markeredgewidth=0.5, zorder=3,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from volplugin.report.plots.axes import finish, prepare, stroke
+from volplugin.report.plots.axes import finish, line, prepare
 from volplugin.report.theme import LIGHT, Theme
 from volplugin.units import annualize
 
@@ -32,8 +32,8 @@ def plot_true_predicted(
         The column to plot.
     """
     ax = prepare(ax, theme)
-    for line, color, name in ((true, theme.realized, "true"), (predicted[model], theme.predicted, "predicted")):
-        ax.plot(line.index, 100 * annualize(line), color=color, linewidth=stroke(ax, 1.7), label=name)
+    line(ax, 100 * annualize(true), theme.realized, 1.7, "true")
+    line(ax, 100 * annualize(predicted[model]), theme.predicted, 1.7, "predicted")
     highest = max(float(true.max()), float(predicted.max().max()))
     ax.set_ylim(0, 105 * annualize(highest))
     title = title or f"True and predicted volatility: {model}"
@@ -54,7 +54,6 @@ def plot_average_correlation(
     ax = prepare(ax, theme)
     colors = (theme.realized, theme.series[2], theme.predicted)
     for (column, name), color in zip(labels.items(), colors, strict=False):
-        line = correlation[column]
-        ax.plot(line.index, line, color=color, linewidth=stroke(ax, 1.7), label=name)
+        line(ax, correlation[column], color, 1.7, name)
     ax.set_ylim(min(0.0, float(correlation.min().min())), None)
     return finish(ax, theme, "Average correlation between stocks", y="correlation", dates=correlation.index)

@@ -16,7 +16,6 @@ from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.volatility.base import State
 from volplugin.volatility.lstm.seed import forward_volatility
-from volplugin.volatility.walk_forward import WalkForward
 from volplugin.workflows.study.models import CorrelationAt, correlations, level, seed_forecasts, seed_volatility
 from volplugin.workflows.study.networks import train_networks
 from volplugin.workflows.study.result import CAUSAL, CURRENT, LAST, LEVEL, SEED, PortfolioStudy, StudyResult
@@ -132,14 +131,8 @@ def run_study(
         stocks=_stock_errors(sample, networks),
         correlation=_averages(rho, test),
         raised=raised,
-        model=_description(causal),
+        model=causal.description,
     )
-
-
-def _description(model: RiskModel) -> str:
-    walk_forward = model.volatility
-    forecaster = walk_forward.forecaster if isinstance(walk_forward, WalkForward) else walk_forward
-    return f"{type(forecaster).__name__} + {model.correlation!r}"
 
 
 def _stock_errors(sample: Sample, networks: Mapping[str, State]) -> pd.DataFrame:
