@@ -5,7 +5,8 @@
 Needs the bundle dow30 (`volplugin ingest dow30`). Variants are refitted at each year's end; vintages are kept in the
 store, so that an interrupted run goes on where it stopped. Prints a Markdown table: mean QLIKE against squared
 returns, lower is better; how far QLIKE is above that of the first row, in percent; the Diebold-Mariano t of the
-difference (positive: worse than the first row); and how many assets kept something of their own, over the vintages.
+difference (positive: worse than the first row); and the share of assets with a readout or network
+of their own, over the vintages.
 """
 
 import os
@@ -59,14 +60,14 @@ def trained(
 
 
 def kept(walk_forward: WalkForward, panel: PricePanel, start: str, end: str) -> str:
-    """Share of assets, over the vintages, that kept a readout or network of their own."""
+    """Share of assets, over the vintages, with a readout or network of their own."""
     owns = [model.vintage.get("own", "") for model, _ in walk_forward.iter_vintages(panel, start, end)]
     pairs = [[int(part) for part in own.removesuffix(" assets").split(" of ")] for own in owns if own]
     return f"{sum(own for own, _ in pairs) / sum(total for _, total in pairs):.0%}" if pairs else ""
 
 
 def markdown(scores: VolatilityScores, shares: dict[str, str]) -> str:
-    """Lay the scores out, one row a variant."""
+    """Lay out the scores, one row per variant."""
     heads = [*(f"h={h}" for h in HORIZONS), *(f"above, h={h}" for h in HORIZONS), "t, h=5", "kept"]
     lines = [f"| variant | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name in scores.models:
@@ -88,7 +89,7 @@ def markdown(scores: VolatilityScores, shares: dict[str, str]) -> str:
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated beginnings of variants' names; all if empty.")
 def main(start: str, end: str, store: Path, jobs: int, only: str) -> None:
-    """Train and judge the variants, and print the table."""
+    """Train and evaluate the variants, and print the table."""
     panel = read_bundle("dow30").asof(end)
     wanted = tuple(part for part in only.split(",") if part)
     variants = {

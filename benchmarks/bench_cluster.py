@@ -2,9 +2,9 @@
 
     python benchmarks/bench_cluster.py [--rounds 2]
 
-The same vintages, on simulated prices, by one process alone, by joblib's own processes (loky), and by dask workers on
+The same vintages, on simulated prices, by one process, by joblib's processes (loky), and by dask workers on
 this machine, in turn; each has been warmed up, so that loading libraries is not in the seconds. Processor seconds
-are those of all processes together. A cluster of one machine has nothing to give: the table says what dask costs.
+are those of all processes together. A cluster on one machine has no advantage: the table shows the cost of dask.
 """
 
 import os

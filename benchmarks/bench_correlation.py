@@ -2,12 +2,12 @@
 
     python benchmarks/bench_correlation.py --start 2004-01-02 --end 2009-12-31
 
-Volatilities are those of a pooled HAR with market terms on yearly vintages. Each estimator is asked at every session
-with what was known then. Columns: Gaussian log-likelihood of the next session's returns per asset-day; realised annual
-volatility of the minimum-variance book, rebalanced daily; QLIKE of the equal-weight book's variance over 1, 5 and 21
+Volatilities are those of a pooled HAR with market terms on yearly vintages. Each estimator is applied at every session
+to the data known then. Columns: Gaussian log-likelihood of the next session's returns per asset-day; realised annual
+volatility of the minimum-variance portfolio, rebalanced daily; QLIKE of the equal-weight variance over 1, 5 and 21
 sessions, and its bias over 21, the root of the mean of realised over predicted; mean absolute distance of the
-63-session volatility from 10% when that book is scaled to 10% at each close; milliseconds an estimate, and those for
-300 assets. Volatilities are in percent a year. The universe is that of the bundle, chosen with hindsight.
+63-session volatility from 10% when that portfolio is scaled to 10% at each close; milliseconds per estimate, and
+the same for 300 assets. Volatilities are in percent a year. The universe is that of the bundle, chosen with hindsight.
 """
 
 import sys
@@ -78,7 +78,7 @@ ESTIMATORS: dict[str, tuple[CorrelationEstimator, tuple[str, ...]]] = {
 
 
 class Origin(NamedTuple):
-    """What an estimator is asked with at one session, and what came after it."""
+    """Inputs of an estimator at one session, and the next returns."""
 
     z: pd.DataFrame
     sigma: dict[int, np.ndarray]
@@ -87,7 +87,7 @@ class Origin(NamedTuple):
 
 
 def origins(panel: PricePanel, start: str, end: str) -> Iterator[Origin]:
-    """Every session between two dates, each with the returns devolatilised by the vintage that answers there."""
+    """Yield every session between two dates, with returns standardised by the vintage in use."""
     walk_forward = WalkForward(HARVolatility("market")).train(panel, start, end, progress=False)
     returns = panel.returns.to_numpy()
     last = panel.sessions[-AHEAD - 1]
@@ -102,11 +102,11 @@ def origins(panel: PricePanel, start: str, end: str) -> Iterator[Origin]:
             yield Origin(z.iloc[: row + 1].loc[:, there], ahead, returns[row + 1 : row + 1 + AHEAD, there])
 
 
-def scores(estimator: CorrelationEstimator, view: str, asked: list[Origin]) -> dict[str, float]:
+def scores(estimator: CorrelationEstimator, view: str, inputs: list[Origin]) -> dict[str, float]:
     """Return one row of the table."""
     loglik, gmv, predicted, realised, portfolio = ([] for _ in range(5))
     seconds = 0.0
-    for z, sigma, later in asked:
+    for z, sigma, later in inputs:
         began = time.perf_counter()
         rho = estimator.estimate(z, view).to_numpy()
         seconds += time.perf_counter() - began
@@ -121,7 +121,7 @@ def scores(estimator: CorrelationEstimator, view: str, asked: list[Origin]) -> d
         predicted.append([exposure @ rho @ exposure for exposure in exposures])
         realised.append([np.mean(path[:days] ** 2) for days in HORIZONS])
         portfolio.append(path[0])
-    # The floor of the judge of forecasts: a session without a move would have an infinite loss.
+    # The floor of the evaluation: a session without a move would have an infinite loss.
     ratio = np.maximum(realised, 1e-7) / np.array(predicted)
     scaled = pd.Series(np.array(portfolio) * TARGET / np.sqrt(YEAR * np.array(predicted)[:, -1]))
     distance = (scaled.rolling(QUARTER).std() * np.sqrt(YEAR) - TARGET).abs().mean()
@@ -132,7 +132,7 @@ def scores(estimator: CorrelationEstimator, view: str, asked: list[Origin]) -> d
         **dict(zip((f"EW QLIKE {days}" for days in HORIZONS), np.mean(ratio - np.log(ratio) - 1, axis=0), strict=True)),
         "EW bias": np.sqrt(ratio[:, -1].mean()),
         "MAE63": 100 * distance,
-        "ms": 1e3 * seconds / len(asked),
+        "ms": 1e3 * seconds / len(inputs),
     }
 
 
@@ -157,7 +157,7 @@ def milliseconds(work: Callable[[], object], rounds: int = 5) -> float:
 
 
 def many_assets(n_sessions: int = 1512, n_assets: int = 300) -> pd.DataFrame:
-    """Return made-up devolatilised returns with a common factor."""
+    """Simulate standardised returns with a common factor."""
     random = np.random.default_rng(0)
     return pd.DataFrame(
         0.6 * random.standard_normal((n_sessions, 1)) + 0.8 * random.standard_normal((n_sessions, n_assets))
@@ -170,16 +170,16 @@ def many_assets(n_sessions: int = 1512, n_assets: int = 300) -> pd.DataFrame:
 @click.option("--bundle", default="dow30", show_default=True, help="Ingested bundle of daily prices.")
 @click.option("--only", default="", help="Comma-separated parts of estimators' names; all if empty.")
 def main(start: str, end: str, bundle: str, only: str) -> None:
-    """Print one row an estimator and view."""
+    """Print one row per estimator and view."""
     print(describe_machine())
-    asked, wide = list(origins(read_bundle(bundle), start, end)), many_assets()
-    print(f"{bundle}, {len(asked)} sessions from {start} to {end}")
+    inputs, wide = list(origins(read_bundle(bundle), start, end)), many_assets()
+    print(f"{bundle}, {len(inputs)} sessions from {start} to {end}")
     rows = {}
     parts = [part for part in only.split(",") if part]
     wanted = {name: row for name, row in ESTIMATORS.items() if not parts or any(part in name for part in parts)}
     for name, (estimator, views) in wanted.items():
         for view in views:
-            row = scores(estimator, view, asked)
+            row = scores(estimator, view, inputs)
             row["ms (300)"] = milliseconds(lambda e=estimator, v=view: e.estimate(wide, v))
             rows[name, view] = row
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["estimator", "view"])

@@ -1,4 +1,4 @@
-"""Forecast covariances of the Dow 30 against those of other libraries, all judged on the same days and books.
+"""Forecast covariances of the Dow 30 against those of other libraries, all evaluated on the same days and portfolios.
 
     make bench-covariance
     python benchmarks/bench_covariance.py --start 2010-01-04 --end 2021-03-15 --cache build/covariance
@@ -7,9 +7,9 @@
 
 Needs the bundle dow30 (`volplugin ingest dow30`) and the peers (benchmarks/requirements.txt and the extra `skfolio`);
 those that are not installed are left out, and named. Every session is an origin, so that all 21 phases of a 21-session
-rebalance are in every mean. Our models answer with the vintages that come with the package; with `--store`, yearly
-vintages trained on the Dow 30 alone are judged too, and trained where that folder lacks them. The covariances of a peer
-are kept in the cache as it finishes, one file each, so that an interrupted run goes on with the next.
+rebalance are in every mean. Our models use the vintages that come with the package; with `--store`, yearly
+vintages trained on the Dow 30 alone are evaluated too, and missing ones trained. The covariances of a peer are stored
+in the cache, one file each, so that an interrupted run continues with the next.
 
 With `--prices`, a Parquet file that holds the Dow 30 to 2024, the bundle is not needed; `--beside` judges other
 vintages beside those of the package, in the risk view, in place of our other models.
@@ -54,7 +54,7 @@ Timed = tuple[CovariancePath, float]
 
 
 def own_models(store: Path | None) -> dict[str, tuple[RiskModel, str]]:
-    """Return our risk models and the views asked for: the default one, corrected for regimes, and for targeting."""
+    """Return our risk models and their views: the default, with regime adjustment, and for targeting."""
     model = default_risk_model()
     corrected = RiskModel(model.volatility, model.correlation, calibration=VolatilityRegimeAdjustment())
     own = {
@@ -115,7 +115,7 @@ def installed(peer: Peer) -> bool:
 
 
 def table(scores: CovarianceScores, milliseconds: dict[str, float]) -> str:
-    """Lay the scores out, one row a model."""
+    """Lay out the scores, one row per model."""
     risk, structure = scores.differences(RISK), scores.differences(STRUCTURE)
     heads = [
         "log-likelihood", "QLIKE EW", "bias EW", "QLIKE long", "bias long", "QLIKE long-short", "bias long-short",

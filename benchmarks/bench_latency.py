@@ -38,7 +38,7 @@ HORIZON = 21
 GOALS = {30: (500.0, 0.7), 500: (4000.0, None)}
 """Milliseconds of the first forecast of a backtest and of a session after it, by number of stocks."""
 FEW = ("EWMA94", "Ledoit-Wolf", "EWCovariance", "RegimeAdjustedEW", "IEWMA 21/63")
-"""Beginnings of the names of peers that hundreds of stocks are asked of; the others take minutes."""
+"""Prefixes of the names of peers run on hundreds of stocks; the others take minutes."""
 
 Times = tuple[float, float]
 """First forecast and median of the others, in milliseconds."""
@@ -75,7 +75,7 @@ def ours(model: RiskModel, cuts: list[PricePanel]) -> dict[str, Times]:
 
 
 def arch_steps(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Iterator[np.ndarray]:
-    """Give variances by GJR-GARCH-t of arch, a stock at a time; the first with its parameters' estimation."""
+    """Yield variances by GJR-GARCH-t of arch, stock by stock; the first step estimates the parameters."""
     from arch import arch_model
 
     settings = {"mean": "Zero", "vol": "GARCH", "p": 1, "o": 1, "q": 1, "dist": "t", "rescale": False}
@@ -89,7 +89,7 @@ def arch_steps(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Iterator[np.
 
 
 def peers(stocks: int, returns: pd.DataFrame, origins: pd.DatetimeIndex) -> dict[str, Callable[[], Iterator[object]]]:
-    """Peers that are installed, as walks over the origins."""
+    """Return the installed peers, as generators over the origins."""
     found: dict[str, Callable[[], Iterator[object]]] = {}
     for name, peer in PEERS.items():
         if peer.by_horizon or (stocks > 100 and not name.startswith(FEW)):
@@ -104,7 +104,7 @@ def peers(stocks: int, returns: pd.DataFrame, origins: pd.DatetimeIndex) -> dict
 
 
 def print_table(stocks: int) -> None:
-    """Measure, and print a row a forecaster."""
+    """Measure, and print a row per forecaster."""
     panel = complete_panel(stocks)
     model = RiskModel(LSTMVolatility(steps=5).fit(panel.asof(TRAINED)), default_correlation())
     origins = panel.sessions[-ASKED:]

@@ -3,8 +3,8 @@
     python benchmarks/bench_pretrained.py --panel WIDE.parquet --zero-shot STORE
     python benchmarks/bench_pretrained.py --prices LATER.parquet --zero-shot STORE --beside NAME STORE
 
-Needs the bundle dow30. WIDE is the panel that the vintages were trained on beside the Dow 30: on both together the
-pooled log-HAR is fitted that they are held against. STORE holds vintages trained without the Dow 30, by
+Needs the bundle dow30. WIDE is the panel that the vintages were trained on beside the Dow 30: the pooled log-HAR for
+comparison is fitted on both. STORE holds vintages trained without the Dow 30, by
 `volplugin pretrain --panel WIDE.parquet --market dow30 --first 2009 --no-closes --store STORE`. Either may be left
 out. LATER holds the Dow 30 to 2024, which the bundle does not: with it the bundle is not needed, the windows are 2010
 to 2021-03 and 2021-04 to 2024-11, and printed are the tables of both, the reversion of long horizons, and what vintages
@@ -51,7 +51,7 @@ WIDE_HAR = "log-HAR fitted on the same panel"
 
 
 class OnCloses:
-    """A forecaster that is shown the closes alone."""
+    """A forecaster restricted to closes."""
 
     def __init__(self, model: WalkForward) -> None:
         self.model = model
@@ -84,7 +84,7 @@ def periods(by_period: pd.DataFrame, rows: list[str], horizon: int) -> str:
 
 
 def tuned(panel: PricePanel, start: str, end: str) -> tuple[PretrainedVolatility, list[str]]:
-    """Tune each year's vintage to the stocks of a panel, and say how many kept a readout of their own."""
+    """Tune each year's vintage to the stocks of a panel, and describe how many have a readout of their own."""
     model, kept = PretrainedVolatility(), []
     for date in RefitSchedule().dates(panel.sessions, start, end):
         ranges = model.fit(panel.asof(date)).vintage_at(date).answering(panel)

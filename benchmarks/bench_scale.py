@@ -1,12 +1,12 @@
-"""Hundreds of stocks over two decades, from files to judged forecasts, and how cost grows.
+"""Hundreds of stocks over two decades, from files to evaluated forecasts, and the growth of cost.
 
     python benchmarks/bench_scale.py [--stocks 500] [--growth 30,100,300,500]
 
-On simulated prices (SIM0001, ...), so that anyone can run it; nothing is said of how good the forecasts are on real
-ones. In one run: write and ingest a bundle, train every yearly vintage that answers 2010 to 2021 with three seeds,
-forecast a covariance each week, and judge the forecasts. Each line has seconds on the clock, seconds of all processors
-together, and the peak memory of the whole tree of processes, in which shared pages count once. Then the cost of one
-vintage by number of stocks and by years of history, in processor seconds of one process.
+On simulated prices (SIM0001, ...), so that anyone can run it; it does not measure forecasts on real
+prices. In one run: write and ingest a bundle, train every yearly vintage for 2010 to 2021 with three seeds,
+forecast a covariance each week, and evaluate the forecasts. Each line has seconds on the clock, seconds of all
+processors together, and the peak memory of the whole tree of processes, in which shared pages count once. Then the cost
+of one vintage by number of stocks and by years of history, in processor seconds of one process.
 """
 
 import os
@@ -53,7 +53,7 @@ class Lines:
 
 
 def whole_run(stocks: int, jobs: int, folder: Path) -> None:
-    """Everything, from simulated files to judged forecasts."""
+    """Run all stages, from simulated files to evaluated forecasts."""
     os.environ["ZIPLINE_ROOT"] = str(folder / "zipline")
     lines = Lines()
     lines(
@@ -115,7 +115,7 @@ def growth(numbers: Sequence[int]) -> None:
 
 
 def cut(panel: PricePanel, number: int) -> PricePanel:
-    """Return the first assets as a market of their own."""
+    """Return the first assets, which are also the market."""
     fields = ("open", "high", "low", "close", "volume")
     return PricePanel(**{field: getattr(panel, field).iloc[:, :number] for field in fields})
 

@@ -107,7 +107,7 @@ def measured(covariance: str, calendar: str, start: str, end: str, store: str, o
 
 
 def markdown(rows: dict[tuple[str, str], dict[str, float]]) -> str:
-    """Lay the numbers out, one row a run."""
+    """Lay out the numbers, one row per run."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for (calendar, covariance), row in rows.items():
         numbers = [f"{row[name]:.2f}" for name in COLUMNS[2:6]] + [f"{row['seconds']:.0f}"]

@@ -3,8 +3,8 @@
     python benchmarks/bench_training.py
 
 Same `nn.LSTM`, same type (float32), one thread, one process, one after the other; a target is one asset on one
-session. Both are held against what the core does in one large matrix product, counting the products of the
-recurrent layers alone, forward and backward, burn-in included.
+session. Both are compared with one large matrix product on the same core, counting only the products of the
+recurrent layers, forward and backward, burn-in included.
 """
 
 import itertools

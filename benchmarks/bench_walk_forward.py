@@ -3,7 +3,7 @@
     python benchmarks/bench_walk_forward.py
 
 Needs the bundle dow30 (`volplugin ingest dow30`). Thirty stocks, three seeds, from an empty store, on as many
-processes as there are cores, one torch thread each. Prints the seconds, what they come to for a network, and the
+processes as there are cores, one torch thread each. Prints the seconds, the seconds per network, and the
 memory of the largest process.
 """
 

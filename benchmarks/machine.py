@@ -1,4 +1,4 @@
-"""What a benchmark ran on: printed beside its figures."""
+"""Description of the machine, printed with the figures of a benchmark."""
 
 import os
 import platform

@@ -1,9 +1,9 @@
-"""Covariance forecasters of other libraries, each as a walk over origins: what it said at the close of each.
+"""Covariance forecasters of other libraries, each a generator over origins, with the forecast at the close of each.
 
 A peer is a function of daily *simple* returns (sessions x assets, decimals, NaN before a listing) and of the origins,
 which yields an origin and the daily covariance in decimals squared that it forecasts with the rows up to it. Means are
-taken for zero where the library lets one. Nothing is filled: a library that does not know missing returns, or would
-fill them with zeros, is given the sessions from the last listing on.
+zero if the library allows it. Nothing is filled: a library that cannot handle missing returns, or fills them with
+zeros, gets the sessions from the last listing on.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def precise_dcc_slow(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Foreca
 def gjr_constant_correlation(returns: pd.DataFrame, origins: pd.DatetimeIndex, horizon: int = 21) -> Forecasts:
     """GJR-GARCH(1,1,1)-t of each asset (arch) and the constant correlation of its standardised residuals.
 
-    Estimated at the end of each year on all returns so far, mean zero; between, parameters stand and variances
+    Estimated at the end of each year on all returns so far, mean zero; between, parameters are constant and variances
     move. The variance is the mean forecast over the horizon.
     """
     years = origins.to_period("Y")
@@ -128,9 +128,9 @@ def gjr_constant_correlation(returns: pd.DataFrame, origins: pd.DatetimeIndex, h
 
 @dataclass(frozen=True)
 class Peer:
-    """A walk, and the library that it needs: the name it is installed by and a module of it.
+    """A generator of forecasts, and its library: the name of the distribution and of a module.
 
-    `by_horizon` says that its forecasts depend on the sessions they are for, which it takes as a third argument.
+    If `by_horizon`, its forecasts depend on the horizon, its third argument.
     """
 
     walk_forward: Callable[..., Forecasts]
@@ -162,7 +162,7 @@ def _labelled(sigma: np.ndarray, assets: pd.Index) -> pd.DataFrame:
 
 
 def _online(estimator, returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Forecasts:
-    """Walk a skfolio estimator, which knows late listings by itself, session by session."""
+    """Update a skfolio estimator, which handles late listings, session by session."""
     begin = returns.index.get_loc(origins[0])
     estimator.fit(returns.iloc[: begin + 1])
     wanted = set(origins)

@@ -1,12 +1,12 @@
-"""Run the code of a Markdown page, and put what it prints below it: ``python tests/pages.py README.md docs/*.md``.
+"""Run the code of a Markdown page, and write its output below it: ``python tests/pages.py README.md docs/*.md``.
 
 A page is a script. Its ```python blocks share a namespace, its ```sh blocks are run by bash, all in one folder and in
-order. A ```text block that follows one directly is what it prints. Words after the language say more:
+order. A ```text block directly below is the output. Options after the language:
 
 ``file=NAME``  write the block to a file instead of running it (a strategy, say)
 ``slow``       takes more than a second or two: run with the slow tests alone
-``check``      takes many minutes or needs what is not there: only its commands and options are looked up
-``needs=NAME`` run only where that library is installed
+``check``      takes many minutes or needs missing programs: only its commands and options are checked
+``needs=NAME`` run only if that library is installed
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Block:
         return next((word.removeprefix(f"{name}=") for word in self.words if word.startswith(f"{name}=")), None)
 
     def runs(self, slow: bool) -> bool:
-        """Whether it is run: shell commands, which start processes, count as slow."""
+        """Return whether it is run; shell commands, which start processes, are slow."""
         if self.file or self.language not in SHELLS | {"python"} or "check" in self.words:
             return False
         needed = self._value("needs")
@@ -70,7 +70,7 @@ def blocks(page: Path) -> list[Block]:
     end = -1
     for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
         if token.type == "code_block" and re.search(r"^(make|pip|python|volplugin|zipline) ", token.content, re.M):
-            raise ValueError(f"{page.name}, line {token.map[0] + 1}: commands stand in a ```sh block")
+            raise ValueError(f"{page.name}, line {token.map[0] + 1}: commands must be in a ```sh block")
         if token.type != "fence":
             continue
         language, *words = token.info.split() or [""]
@@ -116,7 +116,7 @@ def _shell(block: Block, page: Path) -> str:
 
 
 def is_same(printed: str, expected: str) -> bool:
-    """Whether two outputs agree: numbers with a decimal point to one in the last digit, the rest to the letter."""
+    """Return whether two outputs agree: decimal numbers to one in the last digit, other text exactly."""
     one, other = ([line.rstrip() for line in text.strip("\n").splitlines()] for text in (printed, expected))
     if [NUMBER.sub("#", re.sub(" +", " ", line)) for line in one] != [
         NUMBER.sub("#", re.sub(" +", " ", line)) for line in other
@@ -127,7 +127,7 @@ def is_same(printed: str, expected: str) -> bool:
 
 
 def refresh(page: Path, folder: Path) -> None:
-    """Run a page, and write what its blocks print into the ```text blocks below them."""
+    """Run a page, and write the output of its blocks into the ```text blocks below them."""
     outputs = [(block, printed) for block, printed in run(page, folder, slow=True) if block.expected is not None]
     lines = page.read_text(encoding="utf-8").splitlines()
     for block, printed in reversed(outputs):

@@ -1,4 +1,4 @@
-"""What the conformance and look-ahead suites run over: to have a new class checked, add a line here."""
+"""Classes of the conformance and look-ahead tests; to test a new class, add a line here."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
 }
 
 STOCHASTIC = {name for name in FORECASTERS if "lstm" in name and not name.startswith("har")}
-"""Trained in random batches: the order of the assets, like a seed, changes the learned numbers a little."""
+"""Trained in random batches: the order of the assets, like a seed, slightly changes the learned numbers."""
 
 CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
     "rolling": lambda: RollingCorrelation(60),
@@ -95,7 +95,7 @@ PAIRS = [
     *((name, "ewma") for name in FORECASTERS),
     *(("har-market", correlation) for correlation in CORRELATIONS if correlation != "ewma"),
 ]
-"""Each forecaster with one correlation and each correlation with one forecaster: they meet in D rho D alone."""
+"""Each forecaster with one correlation and each correlation with one forecaster; they interact only in D rho D."""
 
 
 def learn(model: VolatilityForecaster, panel: PricePanel) -> VolatilityForecaster:

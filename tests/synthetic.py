@@ -1,4 +1,4 @@
-"""A seeded market for tests of the core: eight assets whose volatilities share a slow factor, and ways to corrupt it.
+"""A simulated market of eight assets whose volatilities share a slow factor, and functions to corrupt it.
 
 DELT is listed late, ECHO is halted for four sessions, FOXT is delisted before the end.
 """
@@ -21,14 +21,14 @@ LISTED, HALTED, DELISTED = SESSIONS[400], SESSIONS[1020:1024], SESSIONS[1100]
 """First session of DELT, the sessions that ECHO misses, and the last session of FOXT."""
 
 TRAINED = SESSIONS[920]
-"""Where the tests' models end their training."""
+"""Last training session of the tests' models."""
 
 ASOF = SESSIONS[1060]
-"""Where the tests ask, and after which the future is corrupted."""
+"""Date of the tests' forecasts; later prices are corrupted."""
 
 
 def frames(seed: int = 11) -> dict[str, pd.DataFrame]:
-    """Open, high, low, close and volume, each of shape (LENGTH, 8)."""
+    """Return open, high, low, close and volume, each of shape (LENGTH, 8)."""
     random = np.random.default_rng(seed)
     count = len(ASSETS)
     common = _persistent(random, 0.98, 0.12, (LENGTH, 1))

@@ -1,4 +1,4 @@
-"""Parse a page that the package wrote, and complain of what no page of it may have."""
+"""Parse a page of the package, and check the rules of all its pages."""
 
 import re
 from dataclasses import dataclass, field
@@ -57,16 +57,16 @@ class Page(HTMLParser):
 
 
 def check(source: str) -> Page:
-    """Parse a page; it must stand alone, be well formed, and show neither NaN nor a colour of no theme."""
+    """Parse a page; assert that it is self-contained, well formed, and free of NaN and placeholder colours."""
     page = Page(source)
     assert not FORBIDDEN & {element.tag for element in page.elements}
     assert "://" not in source
     assert "@import" not in source
-    assert len(set(page.ids)) == len(page.ids), "an id is there twice"
+    assert len(set(page.ids)) == len(page.ids), "duplicate id"
     links = [value for element in page.elements for name, value in element.attrs.items() if name.endswith("href")]
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
     targets = [link[1:] for link in links if link.startswith("#")] + re.findall(r"url\(#([^)]+)\)", source)
-    assert set(targets) <= set(page.ids), "a link leads nowhere"
+    assert set(targets) <= set(page.ids), "broken link"
     assert not re.search(r"\b(nan|NaN|None|inf|Infinity|NaT)\b", page.words)
     assert "#fe0" not in source
     for drawing in page.all("svg"):

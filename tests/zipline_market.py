@@ -1,7 +1,7 @@
-"""A small market for tests of the zipline side: six stocks over three years, as CSV files and as a bundle.
+"""A small market for tests with zipline: six stocks over three years, as CSV files and as a bundle.
 
 AAA and FFF split, BBB, CCC and FFF pay dividends, DDD is listed half-way, EEE is delisted before the end.
-Poisoned, it is the same market with every bar from `POISON` on replaced, and other splits and dividends.
+The poisoned market has other bars, splits and dividends from `POISON` on.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _with_events(symbol: str, bars: pd.DataFrame, splits: dict[tuple[str, str], 
 
 
 def write_csv(folder: Path, tables: dict[str, pd.DataFrame]) -> Path:
-    """Write one CSV file a symbol, in zipline's csvdir columns."""
+    """Write one CSV file per symbol, in zipline's csvdir format."""
     folder.mkdir(parents=True, exist_ok=True)
     for symbol, bars in tables.items():
         bars.to_csv(folder / f"{symbol}.csv", index_label="date")
@@ -91,7 +91,7 @@ def write_csv(folder: Path, tables: dict[str, pd.DataFrame]) -> Path:
 
 
 def adjusted_close(bars: pd.DataFrame) -> pd.Series:
-    """Adjusted closes by the textbook, one event after the other, apart from any code under test."""
+    """Return adjusted closes, event by event, without the code under test."""
     close = bars["close"].copy()
     eventful = (bars["dividend"] != 0) | (bars["split"] != 1)
     for day in bars.index[1:][eventful.iloc[1:]]:

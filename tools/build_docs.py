@@ -31,11 +31,11 @@ MODULES = (
     *(("volplugin.adapters.skfolio",) if find_spec("skfolio") else ()),
     *("volplugin.errors", "volplugin.data.simulated"),
 )
-"""What the reference covers: the public names, and the modules that hold more of them."""
+"""Modules of the reference."""
 
 
 def load(name: str) -> ModuleType:
-    """Import a module, with the names that it would load on first use."""
+    """Import a module, and load its lazy names."""
     module = importlib.import_module(name)
     for public in getattr(module, "__all__", ()):
         setattr(module, public, getattr(module, public))
@@ -43,7 +43,7 @@ def load(name: str) -> ModuleType:
 
 
 def main(folder: str) -> None:
-    """Write one page a module, and stop at the first warning."""
+    """Write one page per module; a warning is an error."""
     import pdoc
     import pdoc.render
 
@@ -51,7 +51,7 @@ def main(folder: str) -> None:
     version = load("volplugin").__version__
     for name in MODULES:
         load(name)
-    # Parameters and attributes have no docstring of their own: they are told in that of their class.
+    # Parameters and attributes are documented in the docstring of their class.
     pdoc.render.configure(
         docformat="numpy",
         include_undocumented=False,

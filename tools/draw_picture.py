@@ -1,4 +1,4 @@
-"""Make the README's picture of one of the demo's plots: the same, in fewer colours and so in a smaller file."""
+"""Make the README's picture from a plot of the demo, with fewer colours to reduce the file size."""
 
 import sys
 

@@ -1,7 +1,7 @@
 """Turn a ``pip install --dry-run --report`` file into the list to install, or refuse it.
 
-Reads the report named on the command line and writes one requirement a line to standard output. Exits
-with 1, writing nothing there, when a CUDA package would come along: the project runs on the CPU build of
+Reads the report named on the command line and writes one requirement per line to standard output. Exits
+with 1, writing nothing there, when a CUDA package would be installed: the project runs on the CPU build of
 torch, and the CUDA build brings several GB of packages that it never uses.
 """
 
@@ -32,7 +32,7 @@ def requirement(item: dict[str, Any]) -> str:
 
 
 def is_cuda(item: dict[str, Any]) -> bool:
-    """Tell whether an item of the report is a CUDA package or a CUDA build of another one."""
+    """Return whether an item of the report is a CUDA package or a CUDA build of another one."""
     name = re.sub(r"[-_.]+", "-", item["metadata"]["name"]).lower()
     return bool(CUDA_NAME.match(name) or CUDA_BUILD.search(item["metadata"]["version"]))
 

@@ -1,4 +1,4 @@
-"""Run a notebook from top to bottom, and keep its outputs in it: ``python tools/run_notebook.py NOTEBOOK``."""
+"""Run a notebook from top to bottom, and store its outputs in it: ``python tools/run_notebook.py NOTEBOOK``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-LIVELY = ("execution", "scrolled")
+VOLATILE = ("execution", "scrolled")
 """Metadata of a cell that changes from run to run."""
 
 
 def executed(notebook: Path, folder: str) -> nbformat.NotebookNode:
-    """Return a notebook with the outputs of a run in a folder, and nothing that differs from one run to the next."""
+    """Run a notebook in a folder; return it with its outputs, without metadata that changes from run to run."""
     content = nbformat.read(notebook, as_version=4)
     NotebookClient(content, timeout=600, resources={"metadata": {"path": folder}}, record_timing=False).execute()
     for cell in content.cells:
-        for name in LIVELY:
+        for name in VOLATILE:
             cell.metadata.pop(name, None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]

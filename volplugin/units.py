@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 TRADING_DAYS = 252
-"""Sessions per year by convention."""
+"""Sessions per year, by convention."""
+QUARTER_SESSIONS = 63
+"""Sessions per quarter of a year, by convention."""
 
 Volatility = TypeVar("Volatility", float, np.ndarray, pd.Series, pd.DataFrame)
 

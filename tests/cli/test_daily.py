@@ -1,4 +1,4 @@
-"""Commands of every day, and options from a file."""
+"""Daily commands (forecast, monitor, vintages), and options from a file."""
 
 import json
 import shutil
@@ -18,13 +18,13 @@ def trained(home):
     return home
 
 
-def test_monitor_says_ok_or_why_not(trained):
+def test_monitor_reports_success_and_the_first_failure(trained):
     options = [*BASE, "--store", trained.store, "--today", "2017-06-30", "--window", "40"]
     limits = ["--confidence", "0.9999", "--loss", "50", "--still", "20", "--missing", "0.9", "--coverage", "0.5"]
     good = trained.run("monitor", *options, *limits, "--json")
-    metadata = json.loads(good.stdout)
-    assert (good.exit_code, metadata["ok"]) == (0, True), good.output
-    assert metadata["configuration"]["window"] == 40
+    report = json.loads(good.stdout)
+    assert (good.exit_code, report["ok"]) == (0, True), good.output
+    assert report["configuration"]["window"] == 40
     late = trained.run("monitor", *BASE, "--store", trained.store, "--today", "2017-09-29")
     assert late.exit_code == 3
     assert late.stderr.splitlines()[-1].startswith("prices are recent: 63 sessions behind 2017-09-29")
@@ -47,19 +47,19 @@ def test_vintages_are_listed_and_pruned(trained, tmp_path):
     assert [file.name for file in (store / "vintages").iterdir()] == ["2017-06-30"]
 
 
-def test_those_of_the_package_are_not_deleted(home):
+def test_shipped_vintages_are_not_deleted(home):
     assert "21 vintages" in home.run("vintages").output
-    assert "come with the package" in home.fails("vintages", "--keep", 1, "--yes")
+    assert "come with the package cannot be deleted" in home.fails("vintages", "--keep", 1, "--yes")
 
 
-def test_options_from_a_file_and_flags_that_win(trained, tmp_path):
+def test_flags_override_options_from_a_file(trained, tmp_path):
     file = tmp_path / "volplugin.toml"
     file.write_text(
         f'bundle = "{BUNDLE}"\nstore = "{trained.store}"\n[forecast]\nhorizon = 5\nasof = 2017-06-30\njson = true\n'
     )
-    metadata = json.loads(trained.run("forecast", "--config", file).output)
-    assert (metadata["horizon"], metadata["asof"]) == (5, "2017-06-30")
-    assert metadata["configuration"] == {
+    numbers = json.loads(trained.run("forecast", "--config", file).output)
+    assert (numbers["horizon"], numbers["asof"]) == (5, "2017-06-30")
+    assert numbers["configuration"] == {
         "bundle": BUNDLE, "store": str(trained.store), "asof": "2017-06-30", "horizon": 5, "json": True,
     }  # fmt: skip
     assert json.loads(trained.run("forecast", "--config", file, "--horizon", 3).output)["horizon"] == 3
@@ -73,12 +73,12 @@ def test_options_from_a_file_and_flags_that_win(trained, tmp_path):
         ("horizon =\n", "is no TOML"),
     ],
 )
-def test_a_wrong_file_is_one_line(home, tmp_path, text, output):
+def test_errors_in_the_file_are_one_line(home, tmp_path, text, output):
     (tmp_path / "c.toml").write_text(text)
     assert output in home.fails("forecast", "--config", tmp_path / "c.toml")
 
 
-def test_results_tell_the_options_they_were_made_with(trained, tmp_path):
+def test_results_include_the_options_of_the_run(trained, tmp_path):
     from volplugin.cli.config import read_configuration
 
     options = [
@@ -95,14 +95,14 @@ def test_results_tell_the_options_they_were_made_with(trained, tmp_path):
     out = tmp_path / "results"
     result = trained.run("backtest", "vol_target", *options, "--jobs", "1", "--target", "0.12", "--out", out)
     assert result.exit_code == 0, result.output
-    told = read_configuration(out / "configuration.toml")["backtest"]
-    assert (told["target"], told["end"], told["judge"]) == (0.12, "2017-09-29", False)
+    recorded = read_configuration(out / "configuration.toml")["backtest"]
+    assert (recorded["target"], recorded["end"], recorded["judge"]) == (0.12, "2017-09-29", False)
     again = trained.run("backtest", "vol_target", "--config", out / "configuration.toml", "--out", tmp_path / "again")
     assert again.exit_code == 0, again.output
     first, second = (json.loads((folder / "scorecard.json").read_text()) for folder in (out, tmp_path / "again"))
     assert first["portfolio"] == second["portfolio"]
 
 
-def test_quiet_is_quiet(trained):
+def test_quiet_writes_nothing_to_standard_error(trained):
     options = ["vintages", "--store", trained.store]
     assert trained.run("-q", *options).stderr == ""

@@ -1,4 +1,4 @@
-"""`volplugin pretrain` on the small market: a backbone of one's own, from the command line."""
+"""`volplugin pretrain` on the small market."""
 
 import re
 
@@ -24,15 +24,15 @@ def checksums(store: ModelStore) -> list[str]:
     return [store.load(date)[1].checksum for date in store.vintages()]
 
 
-def test_it_says_what_was_made_and_what_it_took(store, home):
+def test_output_describes_the_vintages_and_the_cost(store, home):
     output = home.run("pretrain", *SMALL, "--store", store.path).stdout
     assert "2 vintages of PricePanel(6 assets, 755 sessions" in output
     assert "trained through 2016-12-30 to 2017-12-29" in output
     assert re.search(r"\d+ s on the clock, \d+ s of the processors, at most \d+\.\d GiB", output)
 
 
-def test_interrupted_it_goes_on_where_it_stopped_and_makes_the_same_files(store, home, tmp_path, monkeypatch):
-    """Killed after three of four networks: the fourth alone is trained when it is run again."""
+def test_interrupted_training_resumes_and_writes_the_same_files(store, home, tmp_path, monkeypatch):
+    """After an interruption behind three of four networks, only the fourth is trained."""
     real, trained = fitting.train, []
 
     def interrupted(*given):
@@ -49,7 +49,7 @@ def test_interrupted_it_goes_on_where_it_stopped_and_makes_the_same_files(store,
     assert checksums(ModelStore(tmp_path)) == checksums(store)
 
 
-def test_early_stopping_chooses_for_each_network(home, tmp_path):
+def test_early_stopping_selects_steps_per_network(home, tmp_path):
     assert home.run("pretrain", *SMALL, "--early-stopping", "--store", tmp_path).exit_code == 0
     model = PretrainedVolatility(tmp_path)
     assert model.forecaster.steps == [1, 2, 4, 8]

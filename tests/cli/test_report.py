@@ -1,4 +1,4 @@
-"""``volplugin report``: the page of a folder, drawn again."""
+"""``volplugin report``: the page of a result folder, written again."""
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from volplugin.report.folder import write_result
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run of 70 sessions, too few for most sections."""
+    """Return the folder of a run of 70 sessions, too short for most sections."""
     sessions = pd.bdate_range("2015-01-01", periods=70)
     returns = np.random.default_rng(0).normal(0, 0.01, 70)
     perf = pd.DataFrame({"returns": returns, "predicted_vol": np.linspace(0.12, 0.2, 70)}, sessions)
@@ -21,7 +21,7 @@ def folder(tmp_path):
     return tmp_path / "out"
 
 
-def test_the_page_is_written_and_its_size_and_time_are_told(home, folder):
+def test_page_is_written_and_its_size_and_time_are_printed(home, folder):
     result = home.run("report", folder)
     assert result.exit_code == 0, result.output
     assert result.output.startswith(f"report: {folder / 'report.html'} (0.")
@@ -32,7 +32,7 @@ def test_the_page_is_written_and_its_size_and_time_are_told(home, folder):
     )
 
 
-def test_wrong_folders_get_one_line(home, folder, tmp_path):
+def test_errors_of_wrong_folders_are_one_line(home, folder, tmp_path):
     assert "ResultFolderError" in home.fails("report", tmp_path / "nowhere")
     assert "holds no scorecard.json" in home.fails("report", tmp_path)
     assert "no such folder" in home.fails("report", folder / "history.npz")
@@ -41,5 +41,5 @@ def test_wrong_folders_get_one_line(home, folder, tmp_path):
     assert not (folder / "report.html").exists()
 
 
-def test_help_says_what_it_reads(home):
+def test_help_describes_the_input(home):
     assert "without a new run" in " ".join(home.run("report", "--help").output.split())

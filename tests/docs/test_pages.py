@@ -117,5 +117,5 @@ def test_outputs_are_compared(printed, expected, same):
 
 def test_commands_in_indented_blocks_are_refused(tmp_path):
     (tmp_path / "page.md").write_text("text\n\n    volplugin ingest dow30\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="line 3: commands stand in a ```sh block"):
+    with pytest.raises(ValueError, match="line 3: commands must be in a ```sh block"):
         pages.blocks(tmp_path / "page.md")

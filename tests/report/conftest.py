@@ -12,7 +12,7 @@ ASSETS = [f"S{i:02d}" for i in range(12)]
 
 
 def perf_frame(seed, sessions, scale=1.0):
-    """A portfolio whose forecasts are right (times `scale`), as zipline would hand it over."""
+    """Return a zipline perf frame whose realised volatility is the forecast times `scale`."""
     random = np.random.default_rng(seed)
     sigma = 0.10 * np.exp(0.3 * np.sin(np.arange(len(sessions)) / 50))
     returns = sigma * scale / np.sqrt(252) * random.standard_normal(len(sessions))
@@ -31,7 +31,7 @@ def perf_frame(seed, sessions, scale=1.0):
 
 
 def stormy(perf):
-    """Move the frame to the years of two stress periods, with returns four times as large in the latter."""
+    """Move the frame to 2018-2020, and multiply the returns of the stress period of 2020 by four."""
     moved = perf.set_axis(pd.bdate_range("2018-06-01", periods=len(perf)))
     storm = moved.index.slice_indexer("2020-02-20", "2020-06-30")
     moved.iloc[storm, moved.columns.get_loc("returns")] *= 4
@@ -94,7 +94,7 @@ def storm(result):
 
 @pytest.fixture(scope="session")
 def bare():
-    """The least that a report takes: 200 sessions of returns and predictions, no target."""
+    """The minimal input of a report: 200 sessions of returns and predictions, no target."""
     perf = perf_frame(4, pd.bdate_range("2015-01-01", periods=200))[["returns", "predicted_vol"]]
     details = RunDetails(strategy="<b>mine</b>", bundle="own", model="EWMA")
     return BacktestResult(details, perf, scored(perf, None))

@@ -1,4 +1,4 @@
-"""The numbers of the tear sheet against counting by hand, scipy and statsmodels."""
+"""Measures of the report compared with counts by hand and with scipy."""
 
 import dataclasses
 
@@ -28,7 +28,7 @@ def flat(returns, vol=0.16):
     return pd.DataFrame({"returns": returns, "predicted_vol": vol}, index=sessions)
 
 
-def test_pit_counts_what_scipy_would_put_in_each_bin(result):
+def test_pit_counts_equal_scipys(result):
     found = pit_histogram(result.perf, bins=10)
     z = result.perf["returns"] / (result.perf["predicted_vol"] / np.sqrt(252))
     by_hand = pd.cut(pd.Series(stats.norm.cdf(z)), np.linspace(0, 1, 11)).value_counts(sort=False)
@@ -39,7 +39,7 @@ def test_pit_counts_what_scipy_would_put_in_each_bin(result):
     assert found.pvalue == pytest.approx(stats.chi2.sf(squares, 9))
 
 
-def test_the_middle_of_the_distribution_is_full_where_risk_was_over_predicted():
+def test_over_predicted_risk_fills_the_middle_bins():
     returns = np.random.default_rng(0).normal(0, 0.005, 400)
     calm = pit_histogram(flat(returns), bins=4)
     assert calm.counts[1:3].sum() > 0.8 * 400
@@ -48,7 +48,7 @@ def test_the_middle_of_the_distribution_is_full_where_risk_was_over_predicted():
         pit_histogram(flat(returns[:19]), bins=4)
 
 
-def test_limits_are_normal_quantiles_and_hits_below_them():
+def test_exceedances_are_returns_below_normal_quantiles():
     daily = 0.16 / np.sqrt(252)
     frame = exceedances(flat([0.0, -1.7 * daily, -2.4 * daily, 3 * daily]))
     assert frame["limit_5%"].iloc[0] == pytest.approx(-1.6448536 * daily)
@@ -57,14 +57,14 @@ def test_limits_are_normal_quantiles_and_hits_below_them():
     assert list(frame["beyond_1%"]) == [False, False, True, False]
 
 
-def test_hits_are_as_many_as_the_scorecard_has(result):
+def test_exceedances_agree_with_the_scorecard(result):
     gaussian = result.scorecard["exceedances"]["gaussian"]
     frame = exceedances(result.perf)
     for tail in ("1%", "5%"):
         assert frame[f"beyond_{tail}"].sum() == gaussian[tail]["exceedances"]
 
 
-def test_turnover_counts_bought_and_sold_over_value():
+def test_turnover_is_purchases_plus_sales_over_value():
     perf = flat([0.0, 0.0, 0.0]).assign(
         portfolio_value=[100.0, 200.0, 100.0],
         transactions=[[{"amount": 2, "price": 10.0}, {"amount": -1, "price": 5.0}], [{"amount": -4, "price": 5.0}], []],
@@ -88,13 +88,13 @@ def test_shares_at_chosen_dates_are_percent_of_the_forecast(result):
         assert share.at[asset, "last"] == pytest.approx(100 * cells[asset] / sum(cells.values()))
 
 
-def test_average_correlation_is_of_pairs():
+def test_average_correlation_is_the_mean_over_pairs():
     rho = pd.DataFrame([[1, 0.2, 0.4], [0.2, 1, 0.6], [0.4, 0.6, 1]])
     assert average_correlation(rho) == pytest.approx(0.4)
     assert np.isnan(average_correlation(rho.iloc[:1, :1]))
 
 
-def test_matrices_of_different_assets_are_given_one_order():
+def test_matrices_of_different_assets_share_an_order():
     old = pd.DataFrame([[1, 0.3], [0.3, 1]], ["A", "gone"], ["A", "gone"])
     new = pd.DataFrame(np.eye(3) * 0.5 + 0.5, list("CAB"), list("CAB"))
     first, last = same_order({pd.Timestamp("2020-01-02"): new, pd.Timestamp("2010-01-04"): old}).values()
@@ -114,7 +114,7 @@ def test_stock_errors_are_means_of_the_stock_s_own_days(result):
         stock_errors(dataclasses.replace(result, volatility=None))
 
 
-def test_stress_periods_are_judged_on_their_own_sessions(storm):
+def test_stress_statistics_use_the_sessions_of_the_period(storm):
     table = stress_periods(storm.perf)
     assert list(table.index) == ["2018Q4", "2020"]
     part = storm.perf.loc["2020-02-20":"2020-06-30"]

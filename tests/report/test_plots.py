@@ -24,7 +24,7 @@ def line(ax, label):
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_each_plot_draws_on_given_axes_in_the_dark(storm, plot):
+def test_each_plot_draws_on_given_axes_in_the_dark_theme(storm, plot):
     ax = Figure().add_subplot()
     assert plot(storm, ax, DARK) is ax
     assert ax.get_title(loc="left")
@@ -32,7 +32,7 @@ def test_each_plot_draws_on_given_axes_in_the_dark(storm, plot):
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_without_axes_a_figure_is_made_that_pyplot_does_not_know(storm, plot):
+def test_default_figure_is_not_registered_with_pyplot(storm, plot):
     ax = plot(storm)
     assert ax.figure.axes[0] is ax
     pyplot = sys.modules.get("matplotlib.pyplot")
@@ -40,7 +40,7 @@ def test_without_axes_a_figure_is_made_that_pyplot_does_not_know(storm, plot):
 
 
 @pytest.mark.parametrize("plot", [p for p in PLOTS if p is not plots.plot_correlation])
-def test_axes_say_what_they_measure(storm, plot):
+def test_axes_are_labelled(storm, plot):
     ax = plot(storm)
     assert ax.get_ylabel() or ax.get_xlabel()
 
@@ -59,7 +59,7 @@ def words_of(ax):
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_no_words_overlap_or_leave_the_picture_on_a_phone(storm, name):
+def test_texts_neither_overlap_nor_leave_the_narrow_picture(storm, name):
     drawn = picture(storm, name)
     with matplotlib.rc_context(style()):
         figure = new_figure(drawn.narrow)
@@ -105,7 +105,7 @@ def test_hedges_are_stacked_below_zero(result):
     assert ax.get_ylim() == pytest.approx((-20, 120))
 
 
-def test_portfolio_forecast_is_set_against_the_sessions_it_covers(result):
+def test_portfolio_forecast_is_compared_with_the_sessions_it_covers(result):
     ax = plots.plot_portfolio_forecast(result)
     portfolio = result.portfolios["two-speed"]
     first = portfolio.predicted.index[0]
@@ -149,7 +149,7 @@ def test_heatmap_of_very_many_assets_shows_means_of_neighbours():
     np.testing.assert_allclose(coarse, [[(1 + 4) / 2, (2 + 3 + 6 + 7) / 4], [(8 + 9 + 12 + 13) / 4, (11 + 14) / 2]])
 
 
-def test_stocks_are_drawn_with_the_worst_on_top(result):
+def test_the_stock_with_the_largest_error_is_on_top(result):
     ax = plots.plot_stock_errors(result, horizon=1)
     table = stock_errors(result, 1)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == list(table.index)
@@ -166,18 +166,18 @@ def test_exceedances_are_marked_where_they_fell(result):
     assert (marked.get_ydata() < limits[marked.get_xdata()]).all()
 
 
-def test_bars_of_the_histogram_hold_all_sessions(result):
+def test_bars_of_the_histogram_add_up_to_all_sessions(result):
     bars = plots.plot_pit(result).containers[0]
     assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
 
 
-def test_turnover_has_a_bar_a_month(result):
+def test_turnover_has_one_bar_per_month(result):
     ax = plots.plot_turnover(result)
     heights = [bar.get_height() for bar in ax.containers[0]]
     assert sum(heights) == pytest.approx(6.0 * sum(1 for trades in result.perf["transactions"] if trades))
 
 
-def test_stress_has_a_dot_of_each_kind_a_period(storm):
+def test_stress_has_two_dots_per_period(storm):
     ax = plots.plot_stress(storm)
     assert [tick.get_text().split("\n")[0] for tick in ax.get_xticklabels()] == ["2018Q4", "2020"]
     assert (line(ax, "realised").get_ydata() > line(ax, "predicted").get_ydata())[1]
@@ -198,12 +198,12 @@ def test_stress_has_a_dot_of_each_kind_a_period(storm):
         plots.plot_stress,
     ],
 )
-def test_what_is_not_there_is_a_named_error(bare, plot):
+def test_missing_numbers_raise(bare, plot):
     with pytest.raises(ParameterError):
         plot(bare)
 
 
-def test_too_short_a_run_is_a_named_error(bare):
+def test_a_short_run_raises(bare):
     short = dataclasses.replace(bare, perf=bare.perf.iloc[:40])
     for plot in (plots.plot_predicted_realized, plots.plot_calibration):
         with pytest.raises(InsufficientHistoryError):
@@ -233,7 +233,7 @@ def test_dates_are_round_and_fit(days, narrow, expected):
     assert len(names) <= (5 if narrow else 12)
 
 
-def test_legend_takes_fewer_columns_for_longer_names():
+def test_legend_has_fewer_columns_for_longer_names():
     rows = []
     for name in ("a", "a rather long name of a model, with its parameters"):
         ax = new_figure(WIDE).add_subplot()

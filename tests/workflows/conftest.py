@@ -1,4 +1,4 @@
-"""A span of the seeded market, an ensemble that trains in no time, and a way to forbid all work."""
+"""A span of the synthetic market, a fast ensemble, and a fixture that forbids training and forecasting."""
 
 import pytest
 from synthetic import SESSIONS
@@ -9,7 +9,7 @@ from volplugin.volatility import VolatilityForecaster
 
 
 class Ensemble(WalkForward):
-    """A walk that says it is made of two seeds, and of both together."""
+    """A walk-forward with two seeds and their ensemble as members."""
 
     def ensemble_members(self):
         return {"seed 0": EWMAVolatility(0.9), "seed 1": EWMAVolatility(0.96), "ensemble": EWMAVolatility(0.93)}
@@ -32,7 +32,7 @@ def cache(tmp_path):
 
 @pytest.fixture
 def idle(monkeypatch):
-    """Return what makes every training and every forecast an error from then on."""
+    """Return a function after whose call every training and every forecast raises."""
 
     def work(*arguments, **settings):
         raise AssertionError("there was nothing to do")

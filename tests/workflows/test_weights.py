@@ -40,13 +40,13 @@ def test_labels_are_those_of_the_panel(tmp_path):
         ("symbol,weight\nA,1,2,3\nB\n", "w.csv"),
     ],
 )
-def test_what_is_no_portfolio_is_named(tmp_path, text, output):
+def test_errors_name_the_problem(tmp_path, text, output):
     (tmp_path / "w.csv").write_text(text)
     with pytest.raises(WeightsError, match=output):
         read_weights(tmp_path / "w.csv", ["A", "B"])
 
 
-def test_a_file_that_is_not_there_or_is_no_text(tmp_path):
+def test_missing_and_binary_files_raise(tmp_path):
     with pytest.raises(WeightsError, match="no such file"):
         read_weights(tmp_path / "none.csv")
     (tmp_path / "w.csv").write_bytes(b"\xff\xfe\x00\x81")

@@ -1,12 +1,11 @@
-"""Our forecast inside skfolio: a covariance estimator and a prior, for its optimisers and its evaluations.
+"""Covariance estimator and prior for skfolio, from a risk model of this package.
 
     panel = read_bundle("dow30")
     forecast = ForecastCovariance(default_risk_model("models"), panel, view="structure")
     MeanRisk(prior_estimator=ForecastPrior(forecast)).fit(returns.loc[:"2015-06-30"])
 
-skfolio hands an estimator returns, and a risk model needs prices: the estimator is given the panel once, and the last
-date of the returns is `asof`. Of the returns it reads the dates and the assets alone, so that each forecast is made
-with the prices through `asof` and no later one.
+skfolio passes returns to an estimator, but a risk model needs prices: the estimator holds the panel, and `asof` is the
+last date of the returns. It reads only dates and assets of the returns; a forecast uses prices through `asof`.
 """
 
 from __future__ import annotations
@@ -33,31 +32,31 @@ class ForecastCovariance(BaseCovariance):
     Parameters
     ----------
     model : RiskModel
-        Ready to forecast: fitted, or with vintages. It is not trained here, and a clone of the estimator shares it.
+        Fitted, or with vintages. `fit` does not train it; clones of the estimator share it.
     panel : PricePanel
-        Prices through the last date of any `X`; a clone shares it.
+        Prices through the last date of any `X`; clones share it.
     horizon : int, default 21
         Sessions that the forecast covers.
     view : {"structure", "risk"}, default "structure"
-        For an optimiser, or for total risk.
+        "structure" for optimisers, "risk" for total risk.
     periods : float, default 1
-        Sessions that a row of `X` spans, 5 for weekly returns: what the *daily* covariance is multiplied by.
+        Sessions per row of `X`, such as 5 for weekly returns; multiplies the *daily* covariance.
     assume_centered, nearest, higham, higham_max_iteration
-        As every skfolio covariance estimator takes them; the forecast has a mean of zero and needs no repair.
+        Parameters of every skfolio covariance estimator; the forecast has zero mean and needs no repair.
 
     Attributes
     ----------
     covariance_ : ndarray of shape (n_assets, n_assets)
-        Of the columns of `X`; NaN for assets without a forecast, which skfolio leaves out of its books.
+        Covariance of the columns of `X`; NaN for assets without a forecast, which skfolio excludes from portfolios.
     forecast_ : CovarianceForecast
-        Of the assets that have one; its diagnostics say why the others have none.
+        Forecast of the other assets; ``diagnostics["excluded"]`` has the reasons of exclusion.
     location_ : ndarray of shape (n_assets,)
         Zeros.
 
     Notes
     -----
-    Returns are simple in skfolio, and logarithmic where our volatilities are estimated: over a day the difference is
-    of the order of the volatility squared, and is ignored.
+    skfolio uses simple returns, the volatility models log returns: the daily difference is of the order of the
+    variance, and is ignored.
     """
 
     def __init__(
@@ -80,11 +79,11 @@ class ForecastCovariance(BaseCovariance):
         self.periods = periods
 
     def __sklearn_clone__(self) -> ForecastCovariance:
-        """Return an unfitted copy with the same model: cloning that would lose what it has learned."""
+        """Return an unfitted copy with the same model; cloning the model would discard its fit."""
         return type(self)(**self.get_params(deep=False))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; those of the model are its own, as it is shared."""
+        """Return the parameters of the estimator alone, whatever `deep` is: the model is shared."""
         return super().get_params(deep=False)
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
@@ -109,7 +108,7 @@ class ForecastCovariance(BaseCovariance):
         return self._forecast(X)
 
     def partial_fit(self, X: pd.DataFrame, y: Any = None) -> Self:
-        """Forecast from the last date of `X`, the rows that came since the last call; equal to `fit` and faster."""
+        """Forecast from the last date of `X`, the rows since the last call; faster than `fit`, same result."""
         if not hasattr(self, "_sessions"):
             return self.fit(X)
         return self._forecast(X)
@@ -125,37 +124,35 @@ class ForecastCovariance(BaseCovariance):
         return self
 
     def _known(self, X: pd.DataFrame) -> PricePanel:
-        """Prices of the assets of `X` through its last date."""
+        """Return the prices of the assets of `X` through its last date."""
         if not (isinstance(X, pd.DataFrame) and isinstance(X.index, pd.DatetimeIndex) and len(X)):
             raise ParameterError(
                 "the returns have no dates; pass a DataFrame with a DatetimeIndex and assets as columns"
             )
         if not (np.isfinite(self.periods) and self.periods > 0):
-            raise ParameterError(f"periods is {self.periods}; pass the sessions that a row of returns spans")
+            raise ParameterError(f"periods is {self.periods}; pass the number of sessions per row of returns")
         asof = as_moment(X.index[-1])
         if asof > self.panel.last_session:
             raise LookAheadError(
                 f"the returns reach {asof.date()}, the panel ends on {self.panel.last_session.date()}; "
-                "pass a panel with the prices of every date that is forecast from"
+                "pass a panel with prices through the last date of the returns"
             )
         return self.panel.asof(asof).select(X.columns)
 
 
 class ForecastPrior(BasePrior):
-    """Forecast covariance, with scenarios that agree with it.
+    """Prior with the forecast covariance and with scenarios that have this covariance.
 
-    skfolio's measures of tail risk are taken over scenarios, by default the past returns as they were. Here they are
-    the past returns made to have the forecast covariance: the tails are those of the past, the scale and the
-    correlations those of the forecast. Measures of variance read the covariance itself.
+    skfolio computes tail risk from scenarios, by default from past returns. Here past returns are transformed to the
+    forecast covariance: the tails come from the past, scale and correlations from the forecast.
 
     Parameters
     ----------
-    covariance_estimator : ForecastCovariance
-        Or any covariance estimator of skfolio.
+    covariance_estimator : ForecastCovariance or BaseCovariance
     mu_estimator : BaseMu, optional
-        Expected returns, by default `EmpiricalMu`, the means of the past.
+        Expected returns, default `EmpiricalMu` (past means).
     recolour : bool, default True
-        Whether scenarios are made to have the forecast covariance; if False they are the past returns.
+        Transform the scenarios to the forecast covariance; if False, use past returns.
 
     Attributes
     ----------
@@ -164,7 +161,7 @@ class ForecastPrior(BasePrior):
     Notes
     -----
     With S the covariance of the past returns about their mean m, Sigma the forecast, and Cholesky factors L, the
-    scenarios are ``mu + L(Sigma) inv(L(S)) (r - m)``. Rows with a missing return are left out, never filled.
+    scenarios are ``mu + L(Sigma) inv(L(S)) (r - m)``. Rows with a missing return are dropped.
     """
 
     def __init__(
@@ -175,36 +172,36 @@ class ForecastPrior(BasePrior):
         self.recolour = recolour
 
     def fit(self, X: pd.DataFrame, y: Any = None, **fit_params: Any) -> Self:
-        """Fit both estimators and lay out the scenarios.
+        """Fit both estimators and compute the scenarios.
 
         Parameters
         ----------
         X : DataFrame of shape (n_observations, n_assets)
-            Daily simple returns, as `ForecastCovariance.fit` takes them.
+            Daily simple returns, as in `ForecastCovariance.fit`.
 
         Raises
         ------
         InsufficientHistoryError
-            If fewer complete rows than assets, and one more, are there to be recoloured.
+            If `X` has at most as many complete rows as assets.
         """
         self.covariance_estimator_ = clone(self.covariance_estimator).fit(X)
         self.mu_estimator_ = (EmpiricalMu() if self.mu_estimator is None else clone(self.mu_estimator)).fit(X)
         mu, sigma = self.mu_estimator_.mu_, self.covariance_estimator_.covariance_
-        here = np.isfinite(mu) & np.isfinite(np.diagonal(sigma))
+        known = np.isfinite(mu) & np.isfinite(np.diagonal(sigma))
         values = np.asarray(X, dtype=float)
-        past = values[np.isfinite(values[:, here]).all(axis=1)]
+        past = values[np.isfinite(values[:, known]).all(axis=1)]
         scenarios = np.full_like(past, np.nan)
-        scenarios[:, here] = past[:, here]
+        scenarios[:, known] = past[:, known]
         if self.recolour:
-            scenarios[:, here] = mu[here] + _recoloured(past[:, here], sigma[np.ix_(here, here)])
+            scenarios[:, known] = mu[known] + _recoloured(past[:, known], sigma[np.ix_(known, known)])
         self.feature_names_in_ = self.covariance_estimator_.feature_names_in_
-        self.n_features_in_ = len(here)
+        self.n_features_in_ = len(known)
         self.return_distribution_ = ReturnDistribution(mu=mu, covariance=sigma, returns=scenarios)
         return self
 
 
 def _recoloured(past: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Past returns less their mean, turned so that their covariance is `sigma`."""
+    """Transform past returns, less their mean, to covariance `sigma`."""
     rows, assets = past.shape
     if rows <= assets:
         raise InsufficientHistoryError(
@@ -212,5 +209,6 @@ def _recoloured(past: np.ndarray, sigma: np.ndarray) -> np.ndarray:
             "or recolour=False"
         )
     centred = past - past.mean(axis=0)
+    # Whiten with the Cholesky factor of the sample covariance, then colour with the factor of the forecast.
     own = np.linalg.cholesky(centred.T @ centred / (rows - 1))
     return np.linalg.solve(own, centred.T).T @ np.linalg.cholesky(sigma).T

@@ -1,4 +1,4 @@
-"""volplugin forecast: the risk of a portfolio today."""
+"""volplugin forecast: forecast the risk of a portfolio."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from volplugin.cli.config import settings
 from volplugin.cli.options import DATE, bundle_option, end_of, vintages_option, weights_option
 
 
-@click.command()
+@click.command(short_help="Forecast the risk of a portfolio.")
 @bundle_option
 @vintages_option
 @weights_option
 @click.option("--asof", type=DATE, default=None, help="Last session used.  [default: the bundle's last]")
-@click.option("--horizon", type=click.IntRange(1, 252), default=21, show_default=True, help="Sessions ahead.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--horizon", type=click.IntRange(1, 252), default=21, show_default=True, help="Sessions that the forecast covers."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def forecast(
     bundle: str, store: str, weights: str | None, asof: pd.Timestamp | None, horizon: int, as_json: bool
 ) -> None:
-    """Forecast the volatility of a portfolio, who contributes to it, and what changed since the session before."""
+    """Forecast the volatility of a portfolio, the risk contributions, and their change since the previous session."""
     from volplugin.adapters.zipline.bundles import read_bundle
     from volplugin.risk.defaults import default_correlation
     from volplugin.risk.model import RiskModel

@@ -1,4 +1,4 @@
-"""volplugin pretrain: a backbone for stocks that it has never seen."""
+"""volplugin pretrain: train a volatility backbone on a wide panel."""
 
 from __future__ import annotations
 
@@ -15,32 +15,37 @@ if TYPE_CHECKING:
     from volplugin.data.panel import PricePanel
 
 
-@click.command()
+@click.command(short_help="Train a volatility backbone on a wide panel.")
 @click.option(
     "--panel",
     "panels",
     multiple=True,
     required=True,
-    help="Parquet or CSV file of adjusted prices, folder of CSV files, or ingested bundle. May be given twice.",
+    help="Parquet or CSV file of adjusted prices, folder of CSV files, or ingested bundle. Can be repeated.",
 )
 @click.option(
     "--market",
-    help="Reference universe of the market-wide inputs: symbols of the panel, such as AAPL,MSFT, or prices given like "
-    "a panel, which must not end before it.  [default: all that is trained on]",
+    help="Reference universe of the market-wide inputs: symbols of the panel, such as AAPL,MSFT, or prices in the same "
+    "form, which must not end before it.  [default: all assets of the panels]",
 )
-@click.option("--store", required=True, type=click.Path(file_okay=False), help="Folder of vintages to write.")
-@click.option("--first", default=2004, show_default=True, help="Year whose end is the first vintage.")
+@click.option("--store", required=True, type=click.Path(file_okay=False), help="Folder of the vintages.")
+@click.option("--first", default=2004, show_default=True, help="Calendar year of the first vintage.")
 @click.option("--end", type=DATE, default=None, help="Last session to train on.  [default: the panel's last]")
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Networks of an ensemble.")
-@click.option("--steps", default=2400, show_default=True, type=click.IntRange(min=1), help="Gradient steps.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Networks per ensemble.")
+@click.option(
+    "--steps", default=2400, show_default=True, type=click.IntRange(min=1), help="Gradient steps per network."
+)
 @click.option(
     "--early-stopping",
     is_flag=True,
-    help="Choose from a quarter, half, one and two times --steps, network by network, on the purged last fifth of "
-    "what it is trained on. Takes four to five times as long.",
+    help="Choose a quarter, half, one or two times --steps per network, by the loss on the purged last fifth of the "
+    "training span. Takes four to five times as long.",
 )
 @click.option(
-    "--closes/--no-closes", default=True, show_default=True, help="Train the networks for panels of closes alone too."
+    "--closes/--no-closes",
+    default=True,
+    show_default=True,
+    help="Also train networks for panels without open, high and low.",
 )
 @jobs_option
 @backend_option
@@ -59,10 +64,10 @@ def pretrain(
     backend: str,
     address: str | None,
 ) -> None:
-    """Train a volatility backbone on a wide panel, one vintage a calendar year end and one at the panel's end.
+    """Train a volatility backbone on a wide panel: one vintage per calendar year end, and one at the panel's end.
 
-    What the store holds already is left alone; training that was interrupted goes on where it stopped. Use the
-    result with --store in the other commands, or PretrainedVolatility(DIR).
+    Stored vintages are not trained again, so interrupted training resumes where it stopped. Use the result with
+    --store in the other commands, or PretrainedVolatility(DIR).
     """
     from volplugin.data.panel import PricePanel
     from volplugin.volatility.pretrained import backbone

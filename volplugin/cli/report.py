@@ -1,4 +1,4 @@
-"""volplugin report: the page of a backtest, drawn again."""
+"""volplugin report: write the page of a backtest again."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 import click
 
 
-@click.command()
+@click.command(short_help="Write the page of a backtest again.")
 @click.argument("folder", metavar="DIR", type=click.Path())
 def report(folder: str) -> None:
-    """Draw report.html again from the files that volplugin backtest or demo wrote into DIR, without a new run."""
+    """Write report.html again from the result folder DIR of volplugin backtest or demo, without a new run."""
     from volplugin.report.backtest_page import report_folder
 
     began = time.perf_counter()

@@ -11,21 +11,25 @@ from volplugin.cli.logging import log
 from volplugin.cli.options import address_option, backend_option, bundle_option, jobs_option, working
 
 
-@click.command()
+@click.command(short_help="Compare the seed design with the causal model.")
 @bundle_option
-@click.option("--closes", type=click.Path(exists=True), help="CSV file or folder of closes, instead of a bundle.")
+@click.option("--closes", type=click.Path(exists=True), help="CSV file or folder of closes; replaces the bundle.")
 @click.option(
     "--weights",
     type=click.Path(dir_okay=False),
     help="CSV file with columns symbol, weight: a portfolio to evaluate besides equal weights.",
 )
-@click.option("--epochs", default=100, show_default=True, type=click.IntRange(min=1), help="Passes of training.")
-@click.option("--seed", default=0, show_default=True, help="Of the random numbers.")
-@click.option("--out", default="study", show_default=True, type=click.Path(file_okay=False), help="Folder to write.")
+@click.option(
+    "--epochs", default=100, show_default=True, type=click.IntRange(min=1), help="Passes over the training part."
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
+@click.option(
+    "--out", default="study", show_default=True, type=click.Path(file_okay=False), help="Folder of the results."
+)
 @click.option(
     "--store",
     type=click.Path(file_okay=False),
-    help="Folder of trained models, for the causal one.  [default: models; OUT/models with --closes]",
+    help="Folder of the causal model's vintages.  [default: models; OUT/models with --closes]",
 )
 @jobs_option
 @backend_option
@@ -42,24 +46,24 @@ def study(
     backend: str,
     address: str | None,
 ) -> None:
-    """Run the seed design as it was described, and compare it with the causal model.
+    """Run the seed design as originally described, and compare it with the causal model.
 
-    One LSTM a stock forecasts 20 sessions from its last 60 returns; with the correlation of the whole sample they
-    make the volatility of a book. Each network is stored in OUT/stocks as it finishes: an interrupted study resumes
-    where it stopped.
+    The seed trains one LSTM per stock, which forecasts 20 sessions from the last 60 returns, and uses the correlation
+    of the whole sample. Each network is stored in OUT/stocks when it is finished, so an interrupted study resumes
+    there.
     """
     import volplugin
     from volplugin.workflows import read_weights
     from volplugin.workflows.study import SeedSettings, causal_model, common_sample, run_study
     from volplugin.workflows.study.page import study_text, write_study
 
-    # Looked up when used: closes from files need no zipline.
+    # Public names are loaded on first use: closes from files need no zipline.
     panel = volplugin.read_bundle(bundle) if closes is None else volplugin.PricePanel.from_csv(closes)
     portfolios = {} if weights is None else {f"weights of {Path(weights).name}": read_weights(weights)}
     sample = common_sample(panel, SeedSettings(epochs=epochs, seed=seed), portfolios)
     store = store or ("models" if closes is None else str(Path(out) / "models"))
     with working(backend, address, sample.panel):
-        log(f"training what {store} lacks of the causal model")
+        log(f"training the causal model's missing vintages in {store}")
         causal = causal_model(sample, store, n_jobs=jobs)
         result = run_study(sample, causal, Path(out) / "stocks", n_jobs=jobs, log=log)
     page = write_study(result, out)

@@ -1,4 +1,4 @@
-"""volplugin vintages: what a store holds, and less of it."""
+"""volplugin vintages: list or delete trained models."""
 
 from __future__ import annotations
 
@@ -9,39 +9,41 @@ from volplugin.cli.options import DATE, vintages_option
 from volplugin.errors import MissingVintageError, ParameterError
 
 
-@click.command()
+@click.command(short_help="List or delete trained models.")
 @vintages_option
-@click.option("--losses", metavar="BUNDLE", help="Also QLIKE over 21 sessions on a bundle while each vintage answered.")
-@click.option("--keep", type=click.IntRange(min=1), help="Delete all but the newest N.")
-@click.option("--before", type=DATE, help="Delete those trained through an earlier date.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
-@click.option("--yes", is_flag=True, help="Delete without asking.")
+@click.option("--losses", metavar="BUNDLE", help="Add the QLIKE of each vintage over 21 sessions, on this bundle.")
+@click.option("--keep", metavar="N", type=click.IntRange(min=1), help="Delete all vintages except the newest N.")
+@click.option("--before", type=DATE, help="Delete vintages trained through an earlier date.")
+@click.option("--dry-run", is_flag=True, help="List what would be deleted, without deleting it.")
+@click.option("--yes", is_flag=True, help="Delete without confirmation.")
 def vintages(
     store: str, losses: str | None, keep: int | None, before: pd.Timestamp | None, dry_run: bool, yes: bool
 ) -> None:
-    """List the trained models of a store: trained through, assets, prices, size; and delete old ones.
+    """List the vintages of a store (end of training, assets, prices, size), and delete old ones.
 
-    Those that come with the package are listed, and never deleted.
+    The vintages that come with the package cannot be deleted.
     """
     from volplugin.volatility.pretrained import PRETRAINED, load_walk_forward
-    from volplugin.workflows.vintages import losses_of, stored, vintage_table
+    from volplugin.workflows.vintages import stored_vintages, vintage_losses, vintage_table
 
     if store == PRETRAINED and (keep or before is not None):
-        raise ParameterError("the pretrained vintages come with the package; name your own folder with --store")
+        raise ParameterError(
+            "the vintages that come with the package cannot be deleted; pass your own folder with --store"
+        )
     walk_forward = load_walk_forward(store)
     assert walk_forward.store is not None
-    found = stored(walk_forward.store)
-    known = None if losses is None else losses_of(walk_forward, losses)
-    click.echo(vintage_table(found, known))
+    found = stored_vintages(walk_forward.store)
+    losses_by_date = None if losses is None else vintage_losses(walk_forward, losses)
+    click.echo(vintage_table(found, losses_by_date))
     old = [] if keep is None else found[:-keep]
     old += [] if before is None else [vintage for vintage in found if vintage.date < before and vintage not in old]
     if not old:
         return
     if len(old) == len(found):
-        raise MissingVintageError(f"that would delete all {len(found)} vintages of {store}; delete the folder itself")
+        raise MissingVintageError(f"this would delete all {len(found)} vintages of {store}; delete the folder itself")
     names = ", ".join(str(vintage.date.date()) for vintage in old)
     click.echo(f"\n{'would delete' if dry_run else 'deleting'} {len(old)} of {len(found)}: {names}")
-    if dry_run or not (yes or click.confirm("go on?")):
+    if dry_run or not (yes or click.confirm("continue?")):
         return
     for vintage in old:
         walk_forward.store.remove(vintage.date)

@@ -1,6 +1,6 @@
-"""Numbers, then plots, then a page: the report of a backtest.
+"""The report of a backtest: measures, plots, tables, and the page.
 
-``volplugin backtest`` writes the page; ``volplugin report DIR`` draws it again from the files. Its parts, one by one::
+``volplugin backtest`` writes the page; ``volplugin report DIR`` writes it again from the result folder. In Python::
 
     from volplugin.report import plots, read_result
 
@@ -17,6 +17,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "backtest_page": ["write_report"],
         "folder": ["read_result"],
-        "result": ["BacktestResult", "Comparison", "RunDetails", "package_versions"],
+        "result": ["BacktestResult", "Comparison", "RunDetails"],
     },
 )

@@ -1,4 +1,4 @@
-"""Write a backtest's result as one self-contained page, with its plots as PNG files beside it."""
+"""The page of a backtest: one self-contained HTML file, and its plots as PNG files in the same folder."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from typing import Any, TypeAlias
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from volplugin.errors import InsufficientHistoryError, ParameterError, VolpluginError
+from volplugin.errors import VolpluginError
 from volplugin.report import measures, plots, summary, tables
 from volplugin.report.figures import Picture, Size, png
 from volplugin.report.folder import read_result
 from volplugin.report.format import Table
-from volplugin.report.measures import QUARTER
 from volplugin.report.plots.axes import NARROW, WIDE
-from volplugin.report.plots.models import MOST
+from volplugin.report.plots.models import MAX_STOCKS
 from volplugin.report.result import BacktestResult
 from volplugin.report.theme import DARK, LIGHT
 from volplugin.storage.atomic import write_atomically
+from volplugin.units import QUARTER_SESSIONS
 
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two parts side by side, one under the other on a narrow page."""
+    """Parts shown side by side; on a narrow page, one below the other."""
 
     parts: Sequence[Picture | Table]
 
 
 @dataclass(frozen=True)
 class Points:
-    """A list of sentences."""
+    """A bulleted list of sentences."""
 
     sentences: Sequence[str]
 
@@ -47,18 +47,18 @@ Part: TypeAlias = Picture | Table | Pair | Points
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter of a page.
+    """A section of a page.
 
     Attributes
     ----------
     id : str
-        What links to it are made of.
+        Anchor of links to the section.
     title : str
     sentences : sequence of str
-        Sentences under the title.
+        Text below the title.
     parts : sequence of Part
     missing : sequence of str
-        What had to be left out, and why.
+        Names of the parts that could not be made, with the reason.
     """
 
     id: str
@@ -69,22 +69,24 @@ class Section:
 
     @property
     def pictures(self) -> Iterator[Picture]:
-        """Every picture of the section."""
+        """The pictures of the section, those of pairs included."""
         for part in self.parts:
             yield from (one for one in (part.parts if isinstance(part, Pair) else [part]) if isinstance(one, Picture))
 
 
 def render(**values: Any) -> str:
-    """Return a page as text.
+    """Render the page template; return HTML.
 
     Parameters
     ----------
-    title, eyebrow, headline : str
-        Of the window, and of the page's head.
+    title : str
+        Title of the browser window.
+    eyebrow, headline : str
+        Line above the headline, and the headline.
     lede : sequence of str
-        Sentences at its head.
-    answers, tiles
-        Questions with their answers, and leading numbers; may be empty.
+        Sentences below the headline.
+    answers : sequence of Answer
+    tiles : sequence of Tile
     sections : sequence of Section
     """
     environment = Environment(
@@ -99,12 +101,12 @@ def render(**values: Any) -> str:
 
 
 def write_page(page: str, sections: Sequence[Section], path: str | os.PathLike[str]) -> Path:
-    """Write a page, and the pictures of its sections as ``plots/*.png`` beside it, each file whole or not at all.
+    """Write a page, and the pictures of its sections as ``plots/*.png`` in the same folder; each write is atomic.
 
     Returns
     -------
     Path
-        Of the page, which needs no other file and no network.
+        The page. It refers to no other file and no network address.
     """
     file = Path(path)
     for picture in (picture for section in sections for picture in section.pictures):
@@ -113,90 +115,56 @@ def write_page(page: str, sections: Sequence[Section], path: str | os.PathLike[s
 
 
 def _unbroken_dates(text: str) -> Markup:
-    """Escape a text, and keep lines from breaking inside its dates."""
+    """Escape a text, and forbid line breaks inside dates."""
     return Markup(DATE.sub(r'<span class="date">\g<0></span>', str(escape(text))))
 
 
 HALF = (4.85, 4.3)
-"""Inches of one of two pictures side by side."""
+"""Size of one of two pictures side by side, inches."""
+FLAT = ((10.0, 3.2), (4.0, 3.2))
+"""Wide and narrow size of a picture of one short line or bar series, inches."""
 ROW = 0.215
-"""Inches of a row of a dot plot."""
+"""Height of a row of a dot plot, inches."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A part of the page that could not be made, and why."""
+    """A part of the page that could not be made, and the reason."""
 
-    what: str
-    why: str
+    title: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A picture yet to be drawn: its plot, its caption, and the function that computes its numbers."""
+    """Title, plot, caption and sizes of a picture."""
 
-    what: str
+    title: str
     plot: Callable[..., Any]
     caption: str
-    numbers: Callable[[BacktestResult], Any]
     wide: Size = WIDE
     narrow: Size = NARROW
     rows: Callable[[BacktestResult], int] | None = None
-    """Counts the rows of a dot plot, which is as tall as they need."""
+    """Returns the number of rows of a dot plot, which sets its height."""
 
 
 def picture(result: BacktestResult, name: str, **keywords: Any) -> Picture | Missing:
-    """Return a picture by name, or why there is none."""
+    """Return a picture by name, or the reason that it cannot be drawn."""
     spec = SPECS[name]
+    plot = partial(spec.plot, result, **keywords)
     try:
-        spec.numbers(result)
+        # A trial without rendering: the plot raises if the result lacks its numbers.
+        plot()
     except VolpluginError as error:
-        return Missing(spec.what, str(error))
+        return Missing(spec.title, str(error))
     wide, narrow = spec.wide, spec.narrow
     if spec.rows is not None:
         height = ROW * spec.rows(result) + 1.5
         wide, narrow = (wide[0], height), (narrow[0], height)
     ends = keywords.values() or result.perf.index[[0, -1]]
     span = " to ".join(str(date.date()) for date in ends)
-    sentences = "_".join([name, *(str(value.date()) for value in keywords.values())])
-    plot = partial(spec.plot, result, **keywords)
-    return Picture(sentences, plot, spec.caption, f"Plot, {spec.what.lower()}, {span}. {spec.caption}", wide, narrow)
-
-
-def _windows(result: BacktestResult) -> None:
-    if measures.quarters(result.perf).empty:
-        raise InsufficientHistoryError(f"fewer than {QUARTER} sessions with a forecast")
-
-
-def _target(result: BacktestResult) -> None:
-    if result.target is None:
-        raise ParameterError("the run had no volatility target")
-    _windows(result)
-
-
-def _column(name: str, result: BacktestResult) -> None:
-    if name not in result.perf:
-        raise ParameterError(f"the run recorded no {name}")
-
-
-def _contributions(result: BacktestResult) -> None:
-    if not measures.chosen_dates(result):
-        raise ParameterError("the run recorded no risk contributions")
-
-
-def _rivals(result: BacktestResult) -> None:
-    if result.volatility is None or len(result.volatility.models) < 2:
-        raise ParameterError("the result has no scores of volatility models; run volplugin backtest with --judge")
-
-
-def _kept(what: str, name: str, result: BacktestResult) -> None:
-    if not getattr(result, name):
-        raise ParameterError(f"the result has no {what}")
-
-
-def _stress(result: BacktestResult) -> None:
-    if measures.stress_periods(result.perf).empty:
-        raise ParameterError("none of the stress periods lies within the run")
+    file_name = "_".join([name, *(str(value.date()) for value in keywords.values())])
+    return Picture(file_name, plot, spec.caption, f"Plot, {spec.title.lower()}, {span}. {spec.caption}", wide, narrow)
 
 
 SPECS = {
@@ -206,21 +174,18 @@ SPECS = {
         "Both thick lines are of the same 63 sessions and drawn at the middle of them: the volatility "
         "that came true, and the root mean square of the forecasts made before each of these sessions "
         "for the portfolio then held. The grey line is the single forecasts.",
-        _windows,
     ),
     "calibration": Spec(
         "Calibration over time",
         plots.plot_calibration,
         "Standard deviation of each day's return divided by the volatility forecast for it. Above the "
         "band risk was under-predicted, below it over-predicted.",
-        _windows,
     ),
     "pit": Spec(
         "Forecast distribution",
         plots.plot_pit,
         "Each return's place in the normal distribution that was forecast for it. Right forecasts fill all bars alike. "
         "A hump in the middle: calmer than forecast on most days; high ends: tails fatter than normal.",
-        lambda result: measures.pit_histogram(result.perf),
         wide=HALF,
         narrow=(4.0, 3.9),
     ),
@@ -229,51 +194,42 @@ SPECS = {
         plots.plot_exceedances,
         "Days on which the loss went beyond the quantile that the forecast, taken as normal, puts to it. Right "
         "forecasts are exceeded on 5% and 1% of days, scattered; crowds of marks are storms that came too fast.",
-        lambda result: measures.exceedances(result.perf),
     ),
     "target": Spec(
         "Realised volatility against the target",
         plots.plot_target,
-        f"Volatility of the {QUARTER} sessions up to each date. Even a perfect forecast leaves the band "
+        f"Volatility of the {QUARTER_SESSIONS} sessions up to each date. Even a perfect forecast leaves the band "
         "one time in twenty, by chance.",
-        _target,
     ),
     "leverage": Spec(
         "Gross leverage",
         plots.plot_leverage,
         "Sum of absolute positions over the portfolio's value, at each close.",
-        partial(_column, "gross_leverage"),
-        wide=(10.0, 3.2),
-        narrow=(4.0, 3.2),
+        *FLAT,
     ),
     "turnover": Spec(
         "Turnover",
         plots.plot_turnover,
         "Value bought and sold in each month over the portfolio's value.",
-        lambda result: measures.turnover(result.perf),
-        wide=(10.0, 3.2),
-        narrow=(4.0, 3.2),
+        *FLAT,
     ),
     "risk_contributions": Spec(
         "Risk contributions over time",
         plots.plot_risk_contributions,
         "Share of each asset in the predicted volatility of the portfolio held, averaged over neighbouring "
         "sessions; the shares add up to all of it.",
-        _contributions,
     ),
     "contribution_dates": Spec(
         "Risk contributions at chosen dates",
         plots.plot_contribution_dates,
         "The stocks with the largest shares at any of the dates, by their share at the last. A short bar: the stock's "
         "part hardly changed.",
-        _contributions,
         rows=lambda result: len(measures.contribution_shares(result)),
     ),
     "correlation": Spec(
         "Forecast correlation",
         plots.plot_correlation,
         "Assets are in the same order at both dates: those that move together at the last are neighbours.",
-        partial(_kept, "correlation matrix", "correlations"),
         wide=(4.85, 4.5),
         narrow=(4.0, 3.8),
     ),
@@ -281,21 +237,18 @@ SPECS = {
         "Stress periods",
         plots.plot_stress,
         "A dot above its bar: the period was wilder than forecasts made day by day within it.",
-        _stress,
     ),
     "stock_errors": Spec(
         "Forecast errors by stock",
         plots.plot_stock_errors,
         "The stock that was hardest to forecast is on top; a line joins the models.",
-        measures.stock_errors,
-        rows=lambda result: min(MOST, len(measures.stock_errors(result))),
+        rows=lambda result: min(MAX_STOCKS, len(measures.stock_errors(result))),
     ),
     "forecast_scores": Spec(
         "Forecast loss by model",
         plots.plot_forecast_scores,
         "Mean QLIKE over all stock-days against squared returns: percent by which it is lower than the "
         "benchmark's. More is better.",
-        _rivals,
         wide=(10.0, 3.4),
     ),
     "book_forecast": Spec(
@@ -303,7 +256,6 @@ SPECS = {
         plots.plot_portfolio_forecast,
         "Forecasts of the unlevered portfolio, and what the sessions they cover then brought, both drawn at "
         "the date of the forecast: a gap between the lines is a forecast error.",
-        partial(_kept, "forecasts of the equal-weight portfolio (run volplugin backtest with --judge)", "portfolios"),
     ),
 }
 
@@ -347,7 +299,7 @@ def sections(result: BacktestResult) -> list[Section]:
 
 
 def _correlations(result: BacktestResult) -> list[Given]:
-    """Then and now, side by side."""
+    """Return the correlations of the first and the last date, side by side."""
     dates = sorted(result.correlations)
     if not dates:
         return [picture(result, "correlation")]
@@ -358,56 +310,45 @@ Given: TypeAlias = Picture | Table | Missing | None
 
 
 def _section(id_: str, title: str, sentences: Sequence[str], given: Iterable[Given | list[Given]]) -> Section:
-    """Section of what there is, with a line on each part that is missing."""
+    """Return a section with the parts that could be made, and a line for each missing one."""
     parts: list[Part] = []
     missing: list[str] = []
     for one in given:
         found = [part for part in (one if isinstance(one, list) else [one]) if part is not None]
-        missing += [f"{part.what}: left out, as {part.why}." for part in found if isinstance(part, Missing)]
-        there = [part for part in found if not isinstance(part, Missing) and _rows(part)]
-        parts += [Pair(there)] if len(there) > 1 else there
+        missing += [f"{part.title}: left out, as {part.reason}." for part in found if isinstance(part, Missing)]
+        made = [part for part in found if isinstance(part, Picture) or (isinstance(part, Table) and part.rows)]
+        parts += [Pair(made)] if len(made) > 1 else made
     return Section(id_, title, sentences, parts, missing)
-
-
-def _rows(part: Picture | Table) -> bool:
-    return isinstance(part, Picture) or bool(part.rows)
 
 
 PAGE = "report.html"
 
 
 def report_folder(folder: str | os.PathLike[str]) -> Path:
-    """Write the page of a folder that `write_result` wrote, from its files alone.
+    """Write the page of a result folder, from the files of `write_result` alone.
 
     Raises
     ------
     ResultFolderError
-        If it holds no results, or damaged ones.
+        If the folder has no results, or damaged ones.
     """
     return write_report(read_result(folder), folder)
 
 
 def write_report(result: BacktestResult, out_dir: str | os.PathLike[str]) -> Path:
-    """Write ``report.html`` and ``plots/*.png`` into a folder, each file whole or not at all.
-
-    Parameters
-    ----------
-    result : BacktestResult
-        The numbers.
-    out_dir : path
-        Made if it is not there.
+    """Write ``report.html`` and ``plots/*.png`` into a folder; the folder is created, each write is atomic.
 
     Returns
     -------
     Path
-        Of the page, which needs no other file and no network.
+        The page. It refers to no other file and no network address.
     """
     chapters = sections(result)
     return write_page(render_page(result, chapters), chapters, Path(out_dir) / PAGE)
 
 
 def render_page(result: BacktestResult, chapters: list[Section] | None = None) -> str:
-    """Return the page as text."""
+    """Return the page as HTML."""
     run = result.details
     rebalanced = f", rebalanced {run.frequency}" if run.frequency else ""
     headline = summary.headline(result)

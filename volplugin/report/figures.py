@@ -1,4 +1,4 @@
-"""Draw a plot as a PNG file, or as an SVG that is part of a page and takes the page's colours and type."""
+"""Draw a plot as a PNG file, or as an SVG element in the colours and the type of its page."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Size = tuple[float, float]
 Plot = Callable[[Axes, Theme], Axes]
 
 PIXELS = 96
-"""Of a page, to an inch."""
-GROWN = 1.07
-"""How much larger type is than it was measured: that of a page is a tenth narrower than matplotlib's."""
+"""Pixels of a page per inch."""
+TYPE_SCALE = 1.07
+"""Factor of type sizes: the type of a page is a tenth narrower than matplotlib's, for which room was measured."""
 HEAD = re.compile(r"^.*?<svg[^>]*>", re.DOTALL)
 METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -38,7 +38,7 @@ COLORS = {color: f"var(--{name})" for name, color in SLOTS.slots()}
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot with its caption, and its sizes on a wide and on a narrow page."""
+    """A plot with its caption, and its sizes on a wide and on a narrow page, inches."""
 
     name: str
     plot: Plot
@@ -49,27 +49,27 @@ class Picture:
 
     @cached_property
     def drawings(self) -> Markup:
-        """The plot for both widths, of which a page shows one."""
+        """The plot in both sizes; the page shows the one that fits."""
         return inline(self, "wide", self.wide) + inline(self, "narrow", self.narrow)
 
 
 def png(picture: Picture, theme: Theme = LIGHT) -> bytes:
     """Draw the wide plot as a PNG file."""
-    return _drawn(picture.plot, theme, picture.wide, "png")
+    return draw(picture.plot, theme, picture.wide, "png")
 
 
 def inline(picture: Picture, width: str, size: Size) -> Markup:
-    """Draw a plot as an ``<svg>`` element of class `width`, its colours those of the page, light or dark."""
-    svg = _drawn(picture.plot, SLOTS, size, "svg").decode()
+    """Draw a plot as an ``<svg>`` element of class `width` whose colours are CSS variables of the page."""
+    svg = draw(picture.plot, SLOTS, size, "svg").decode()
     body = COMMENT.sub("", METADATA.sub("", HEAD.sub("", svg, count=1)))
     body = PATH.sub(lambda path: _short(path[0]), body)
     body = POINT.sub(lambda point: f'{point[1]}="{float(point[2]):.1f}"', body)
-    # The page's own type, as large as there is room for; and no rotation by nothing.
-    body = SIZE.sub(lambda size: f"font-size: {GROWN * float(size[1]):.2f}px", FAMILY.sub("", body))
+    # Type of the page, in the largest size that fits; rotations by zero are removed.
+    body = SIZE.sub(lambda size: f"font-size: {TYPE_SCALE * float(size[1]):.2f}px", FAMILY.sub("", body))
     body = LEVEL.sub("", body)
     for color, variable in COLORS.items():
         body = body.replace(color, variable)
-    # Equal parts of two plots have equal names, which a page may hold once.
+    # Equal parts of two plots have equal ids; ids must be unique in a page.
     body = NAME.sub(rf"\g<1>{picture.name}-{width}-", body)
     across, down = (72 * side for side in size)
     start = (
@@ -79,8 +79,8 @@ def inline(picture: Picture, width: str, size: Size) -> Markup:
     return Markup(start + GAP.sub("\n", body))
 
 
-def _drawn(plot: Plot, theme: Theme, size: Size, kind: str) -> bytes:
-    """Draw one plot as a file of some kind, in the page's own style whatever the caller's is."""
+def draw(plot: Plot, theme: Theme, size: Size, kind: str) -> bytes:
+    """Draw a plot as a file of format `kind`, in the style of the report whatever matplotlib's settings are."""
     with matplotlib.rc_context(style()):
         figure = new_figure(size)
         plot(figure.add_subplot(), theme)
@@ -90,5 +90,5 @@ def _drawn(plot: Plot, theme: Theme, size: Size, kind: str) -> bytes:
 
 
 def _short(path: str) -> str:
-    """Round coordinates to a tenth of a point, which no screen shows, and leave out what separates them anyhow."""
+    """Shorten an SVG path: round coordinates to a tenth of a point, remove redundant spaces."""
     return re.sub(r"\s*([A-Za-z])\s*", r"\1", NUMBER.sub(lambda n: f"{float(n[0]):.1f}", path))

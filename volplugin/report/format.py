@@ -1,4 +1,4 @@
-"""Number formats, and tables of plain text."""
+"""Formats of numbers for pages (typographic minus and dash) and for terminals (ASCII), and tables of plain text."""
 
 from __future__ import annotations
 
@@ -11,60 +11,79 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Table:
-    """Column titles, and rows of which the first cell is the row's name; a row of one cell is a heading."""
+    """Column titles and rows. The first cell of a row is its name; a row with a single cell is a heading."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
     kind: str = "numbers"
-    """Alignment of its cells: "numbers", "words", or "pairs" of a name and its value."""
+    """Alignment of the cells: "numbers", "words", or "pairs" of a name and its value."""
+
+
+IN_SET = 0.10
+"""Smallest p-value of a model inside the 90% model confidence set."""
+SIGNIFICANT_T = 2.0
+"""Absolute Diebold-Mariano t from which a difference is called more than chance."""
+
+
+def number(value: float | None, digits: int, suffix: str = "", sign: str = "") -> str:
+    """Format a number for a page; a dash if it is None or not finite. A `sign` of "+" prints the sign always."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:{sign}.{digits}f}{suffix}".replace("-", "−")
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """Format a fraction as a percentage, or a dash where there is none."""
-    return "–" if value is None or not np.isfinite(value) else f"{100 * value:.{digits}f}%".replace("-", "−")
-
-
-def number(value: float | None, digits: int) -> str:
-    """Format a number, or a dash where there is none."""
-    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}".replace("-", "−")
+    """Format a fraction as a percentage."""
+    return number(None if value is None else 100 * value, digits, "%")
 
 
 def count(expected: float) -> str:
-    """Format an expected count: whole, or with one decimal below 10."""
+    """Format an expected count: as a whole number, or with one decimal if below 10."""
     return number(expected, 0 if expected >= 10 else 1)
 
 
 def signed(value: float) -> str:
-    """Format percent with their sign."""
-    return f"{value:+.1f}%".replace("-", "−") if np.isfinite(value) else "–"
+    """Format percent with a sign."""
+    return number(value, 1, "%", "+")
 
 
 def pvalue(value: float | None) -> str:
-    """Format a p-value in three decimals."""
+    """Format a p-value with three decimals."""
     return "< 0.001" if value is not None and value < 0.001 else number(value, 3)
 
 
 def marked(bias: float, lower: float, upper: float) -> str:
-    """Format a bias statistic, with an arrow where it lies outside its band."""
+    """Format a bias statistic, with an arrow if it is outside its band."""
     mark = "" if lower <= bias <= upper else ("▲ " if bias > 1 else "▼ ")
     return f"{mark}{bias:.2f}"
 
 
-IN_SET = 0.10
-"""P-value from which a model is in the 90% confidence set."""
+def may_be_chance(t: float) -> str:
+    """Return the clause that qualifies an insignificant t statistic; empty for a significant one."""
+    return "" if abs(t) >= SIGNIFICANT_T else ", which may be chance"
+
+
+def sessions(horizon: int) -> str:
+    """Describe a horizon, such as ``5 sessions``."""
+    return f"{horizon} session{'s' if horizon > 1 else ''}"
+
+
+def ahead(horizon: int) -> str:
+    """Describe a horizon, such as ``5 sessions ahead``."""
+    return f"{sessions(horizon)} ahead"
+
 
 Show = Callable[[float], str]
+"""Formats a finite number for a terminal."""
 
 
 def cells(values: pd.Series, show: Show, skip: str | None = None) -> list[str]:
-    """Format each value; the cell of row `skip`, a model compared with itself, stays empty."""
+    """Format each value; the cell of row `skip` (a model compared with itself) is empty."""
     return ["" if name == skip else shown(value, show) for name, value in values.items()]
 
 
 def shown(value: float, show: Show) -> str:
-    """Format a value, or return a dash for NaN."""
+    """Format a value; a dash if it is not finite."""
     return show(value) if np.isfinite(value) else "-"
 
 
@@ -76,6 +95,11 @@ def fixed(digits: int) -> Show:
 def with_sign(digits: int) -> Show:
     """Return a format with a sign and this number of decimals."""
     return lambda value: f"{value:+.{digits}f}"
+
+
+def fraction(digits: int) -> Show:
+    """Return a format of a fraction as a percentage with this number of decimals."""
+    return lambda value: f"{value:.{digits}%}"
 
 
 def starred(pvalue: float) -> str:
@@ -95,27 +119,22 @@ def short_pvalue(value: float) -> str:
     return "1.00" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
 
 
-def ahead(horizon: int) -> str:
-    """Describe a horizon, such as ``5 sessions ahead``."""
-    return f"{horizon} session{'s' if horizon > 1 else ''} ahead"
-
-
 WIDTH = 110
-"""Characters per line."""
+"""Characters per line of a terminal."""
 GAP = "  "
 
 
 @dataclass(frozen=True)
 class Group:
-    """Columns that share a title, which may be empty."""
+    """Columns that share a title; the title may be empty."""
 
     title: str
     columns: Mapping[str, Sequence[str]]
-    """Cells by column title, one per row."""
+    """Cells by column title, one cell per row."""
 
 
 def grid(names: Sequence[str], groups: Sequence[Group], width: int = WIDTH) -> str:
-    """Lay out rows with right-aligned cells; columns that do not fit continue in a block below.
+    """Lay out a table with right-aligned cells; columns that do not fit continue in a block below.
 
     Parameters
     ----------
@@ -130,7 +149,7 @@ def grid(names: Sequence[str], groups: Sequence[Group], width: int = WIDTH) -> s
 
 
 def _pages(groups: Sequence[Group], room: int) -> Iterator[list[Group]]:
-    """Split groups into pages that fit: between groups where possible, within one that is wider than a page."""
+    """Split columns into pages of at most `room` characters, within a group only if it is wider than a page."""
     page: list[Group] = []
     for group in (piece for one in groups if one.columns for piece in _pieces(one, room)):
         if page and sum(map(_width, [*page, group])) > room:
@@ -152,7 +171,7 @@ def _pieces(group: Group, room: int) -> Iterator[Group]:
 
 
 def _widths(group: Group) -> list[int]:
-    """Width of each column, the first widened where the group's title needs it."""
+    """Return the width of each column; the first is widened to fit the group's title."""
     widths = [max(map(len, (title, *cells))) + len(GAP) for title, cells in group.columns.items()]
     widths[0] += max(0, len(group.title) + len(GAP) - sum(widths))
     return widths

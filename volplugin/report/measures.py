@@ -1,4 +1,4 @@
-"""Windows of sessions: predicted and realised volatility, the worst quarter, the rolling bias statistic."""
+"""The numbers behind each plot and table of a backtest's report."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from scipy import stats
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
+from volplugin.correlation.repair import average
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation import fit_dof, rolling_bias, sampling_band, value_at_risk
+from volplugin.evaluation import TAILS, fit_dof, rolling_bias, sampling_band, value_at_risk
 from volplugin.evaluation.stress_periods import stress_within
 from volplugin.report.result import BacktestResult
-from volplugin.units import annualize, deannualize
-
-QUARTER = 63
-"""Sessions of a rolling window of realised volatility."""
+from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The rolling quarter in which realised volatility was furthest from the prediction."""
+    """The quarter with the largest log ratio of realised to predicted volatility, in absolute value."""
 
     first: pd.Timestamp
     last: pd.Timestamp
@@ -31,47 +29,44 @@ class Worst:
     predicted: float
 
 
-def quarters(perf: pd.DataFrame, window: int = QUARTER) -> pd.DataFrame:
-    """Realised and predicted volatility of every window of sessions, labelled with its last session.
+def quarters(perf: pd.DataFrame, window: int = QUARTER_SESSIONS) -> pd.DataFrame:
+    """Return realised and predicted volatility of every window of sessions, labelled with its last session.
 
     Returns
     -------
     DataFrame, columns realized, predicted, lower, upper
-        Annual. ``predicted`` is the root mean square of the ex-ante volatilities of the *same* sessions;
-        between ``lower`` and ``upper`` realised volatility falls with 95% probability, if forecasts are
-        right, with the tails of the standardised returns.
+        Annual. ``predicted`` is the root mean square of the ex-ante volatilities of the same sessions; ``lower`` and
+        ``upper`` bound realised volatility with 95% probability if forecasts are right, with the tails of the
+        standardised returns.
     """
     known = held(perf)
     realized = annualize(known["returns"].rolling(window).std())
     predicted = (known["predicted_vol"] ** 2).rolling(window).mean() ** 0.5
-    lower, upper = sampling_band(window, dof=_tail_dof(perf))
-    columns = {
-        "realized": realized,
-        "predicted": predicted,
-        "lower": predicted * lower,
-        "upper": predicted * upper,
-    }
+    lower, upper = (predicted * bound for bound in sampling_band(window, dof=_tail_dof(perf)))
+    columns = {"realized": realized, "predicted": predicted, "lower": lower, "upper": upper}
     return pd.DataFrame(columns).dropna()
 
 
 def held(perf: pd.DataFrame) -> pd.DataFrame:
-    """Sessions through which a portfolio with a forecast was held."""
+    """Return the sessions with a return and a positive volatility forecast for the portfolio held."""
     return perf[(perf["predicted_vol"] > 0) & perf["returns"].notna()]
 
 
-def middle(frame: pd.DataFrame | pd.Series, sessions: pd.DatetimeIndex, window: int = QUARTER) -> pd.DatetimeIndex:
-    """Middle session of each window that `frame` labels with its last."""
+def middle(
+    frame: pd.DataFrame | pd.Series, sessions: pd.DatetimeIndex, window: int = QUARTER_SESSIONS
+) -> pd.DatetimeIndex:
+    """Return the middle session of each window; `frame` labels windows with their last session."""
     return sessions[sessions.get_indexer(frame.index) - window // 2]
 
 
 def worst_quarter(perf: pd.DataFrame) -> Worst | None:
-    """Return the quarter whose realised volatility was furthest from the prediction, if there is one."""
+    """Return the quarter whose realised volatility was furthest from the prediction; None if the run is shorter."""
     windows = quarters(perf)
     if windows.empty:
         return None
     last = np.log(windows["realized"] / windows["predicted"]).abs().idxmax()
     sessions = held(perf).index
-    first = sessions[sessions.get_loc(last) - QUARTER + 1]
+    first = sessions[sessions.get_loc(last) - QUARTER_SESSIONS + 1]
     return Worst(first, last, float(windows.at[last, "realized"]), float(windows.at[last, "predicted"]))
 
 
@@ -85,7 +80,7 @@ class BandShares:
 
 
 def band_shares(perf: pd.DataFrame) -> BandShares | None:
-    """Where realised volatility of the rolling quarters fell, or None if there is none."""
+    """Return the shares of rolling quarters below, inside and above the band; None if the run is shorter than one."""
     windows = quarters(perf)
     if windows.empty:
         return None
@@ -94,7 +89,7 @@ def band_shares(perf: pd.DataFrame) -> BandShares | None:
 
 
 def standardized(perf: pd.DataFrame) -> pd.Series:
-    """Return of each session over the daily volatility forecast for it; NaN-free, without sessions of no book."""
+    """Return each session's return divided by its daily volatility forecast, without sessions that have none."""
     known = held(perf)
     return (known["returns"] / deannualize(known["predicted_vol"])).rename("z")
 
@@ -106,35 +101,33 @@ def _tail_dof(perf: pd.DataFrame) -> float:
 
 
 def bias_path(perf: pd.DataFrame) -> tuple[pd.Series, int]:
-    """Return the rolling bias statistic and its window: a year, or a quarter where the run is short."""
+    """Return the rolling bias statistic and its window: a year, or a quarter if the run is shorter than two years."""
     known = held(perf)
-    window = 252 if len(known) >= 2 * 252 else QUARTER
+    window = TRADING_DAYS if len(known) >= 2 * TRADING_DAYS else QUARTER_SESSIONS
     return rolling_bias(standardized(perf), window).dropna(), window
 
 
-TAILS = (0.05, 0.01)
-"""Probabilities of the losses that are counted, the commoner first."""
-MOST, FEW = 20, 10
-"""Bins of a long and of a short run."""
-LONG = 1000
-"""Sessions of a long one."""
+MAX_BINS, MIN_BINS = 20, 10
+"""Default bins of a run of at least `LONG_RUN` sessions, and of a shorter one."""
+LONG_RUN = 1000
 MIN_PER_BIN = 5
-"""Least expected number of sessions per bin for a test of its count."""
+"""Smallest expected number of sessions per bin, for Pearson's test."""
 
 
 @dataclass(frozen=True, eq=False)
 class PitHistogram:
-    """How often returns fell into each of equally probable parts of their forecast distribution.
+    """Counts of returns in equally probable parts of their forecast distribution.
 
     Attributes
     ----------
     counts : ndarray of int, shape (n_bins,)
-        Sessions, from the lowest returns to the highest.
+        Sessions per bin, from the lowest returns to the highest.
     expected, lower, upper : float
-        Of a bin where forecasts are right, and the bounds of its 95% band (binomial).
+        Expected count of a bin if forecasts are right, and its 95% band (binomial).
     sessions : int
+        Sum of the counts.
     pvalue : float
-        Of Pearson's test that all parts are equally probable.
+        Pearson's test of equally probable bins.
     """
 
     counts: np.ndarray
@@ -146,18 +139,18 @@ class PitHistogram:
 
 
 def pit_histogram(perf: pd.DataFrame, bins: int | None = None) -> PitHistogram:
-    """Probability integral transforms of the returns under N(0, predicted variance), counted in equal bins.
+    """Count probability integral transforms of the returns under N(0, predicted variance) in equal bins.
 
     Parameters
     ----------
     perf : DataFrame
     bins : int, optional
-        20 for a thousand sessions or more, else 10.
+        Default 20 for a thousand sessions or more, else 10.
 
     Raises
     ------
     InsufficientHistoryError
-        If the run is too short for its bins: fewer than five sessions in each.
+        If fewer than five sessions are expected per bin.
 
     References
     ----------
@@ -165,10 +158,10 @@ def pit_histogram(perf: pd.DataFrame, bins: int | None = None) -> PitHistogram:
     """
     transformed = stats.norm.cdf(standardized(perf))
     sessions = len(transformed)
-    bins = bins or (MOST if sessions >= LONG else FEW)
+    bins = bins or (MAX_BINS if sessions >= LONG_RUN else MIN_BINS)
     if sessions < MIN_PER_BIN * bins:
         raise InsufficientHistoryError(
-            f"{sessions} sessions with a forecast: {bins} parts of a distribution take {MIN_PER_BIN * bins}"
+            f"{sessions} sessions with a forecast, a histogram of {bins} bins requires {MIN_PER_BIN * bins}"
         )
     counts = np.histogram(transformed, bins, (0.0, 1.0))[0]
     lower, upper = stats.binom.interval(0.95, sessions, 1 / bins)
@@ -178,13 +171,12 @@ def pit_histogram(perf: pd.DataFrame, bins: int | None = None) -> PitHistogram:
 
 
 def exceedances(perf: pd.DataFrame) -> pd.DataFrame:
-    """Return and value at risk of each session.
+    """Compare each session's return with the normal value at risk of its forecast.
 
     Returns
     -------
     DataFrame of shape (n_sessions, 5)
-        ``returns`` (daily), and for 5% and 1% the ``limit_5%`` that the forecast's normal quantile puts to it and
-        whether it was ``beyond_5%``.
+        ``returns`` (daily), and for each tail (5% and 1%) the quantile ``limit_5%`` and the flag ``beyond_5%``.
     """
     known = held(perf)
     frame = known[["returns"]].copy()
@@ -196,19 +188,19 @@ def exceedances(perf: pd.DataFrame) -> pd.DataFrame:
 
 
 MIN_STRESS_SESSIONS = 21
-"""Least number of sessions of a stress period."""
+"""Smallest number of sessions of a stress period."""
 
 
 def stress_periods(perf: pd.DataFrame) -> pd.DataFrame:
-    """Compute the risk statistics of each stress period that lies within the run.
+    """Compute the risk statistics of each stress period within the run.
 
     Returns
     -------
     DataFrame, index name of the period
         ``first``, ``last``, ``sessions``; annual ``predicted`` (root mean square), ``realized``, and the 95% band
-        ``lower``, ``upper`` of the latter where forecasts are right; ``bias``; daily losses beyond value at risk
-        ``beyond_5%``, ``beyond_1%``; ``worst_day`` (daily return); ``leverage`` (mean gross, NaN if not known).
-        Empty where no period lies within.
+        ``lower``, ``upper`` of the latter if forecasts are right; ``bias``; counts of losses beyond value at risk
+        ``beyond_5%``, ``beyond_1%``; ``worst_day`` (daily return); ``leverage`` (mean gross, NaN if not recorded).
+        Empty if the run contains no stress period.
     """
     known = held(perf)
     if known.empty:
@@ -239,34 +231,34 @@ def stress_periods(perf: pd.DataFrame) -> pd.DataFrame:
 
 
 def reductions(result: BacktestResult) -> tuple[pd.DataFrame, str]:
-    """Percent by which each model's mean QLIKE lies below the benchmark's, models x horizons."""
+    """Return the percent by which mean QLIKE is below the benchmark's (models x horizons), and the benchmark's name."""
     scores = result.volatility
     if scores is None:
-        raise ParameterError("the result holds no scores of volatility models")
+        raise ParameterError("the result has no scores of volatility models; run volplugin backtest with --judge")
     base = scores.benchmarks[0] if scores.benchmarks else scores.models[0]
     loss = scores.table["qlike"].unstack("horizon").loc[scores.models]
     return 100 * (1 - loss / loss.loc[base]), base
 
 
 def stock_errors(result: BacktestResult, horizon: int | None = None) -> pd.DataFrame:
-    """Forecast errors by stock, the largest of the run's own model first.
+    """Return forecast errors by stock, largest error of the run's own model first.
 
     Parameters
     ----------
     result : BacktestResult
     horizon : int, optional
-        Sessions covered; the longest available if not given.
+        Sessions covered; default the longest one scored.
 
     Returns
     -------
     DataFrame, index asset
-        Mean QLIKE of each model, a column each, and ``bias``: root mean of realised over forecast variance of
-        the run's own model, above 1 where risk was under-predicted.
+        One column per model with its mean QLIKE, and ``bias``: root mean of realised over forecast variance of the
+        run's own model, above 1 if risk was under-predicted.
 
     Raises
     ------
     ParameterError
-        If the result holds no scores by stock.
+        If the result has no scores by stock.
     """
     scores = result.volatility
     if scores is None or scores.by_stock.empty:
@@ -278,12 +270,12 @@ def stock_errors(result: BacktestResult, horizon: int | None = None) -> pd.DataF
 
 
 def turnover(perf: pd.DataFrame) -> pd.Series:
-    """Traded value over the portfolio's value, session by session: bought and sold both count.
+    """Return traded value (purchases plus sales) over portfolio value, per session.
 
     Raises
     ------
     ParameterError
-        If the perf frame holds neither ``turnover`` nor ``transactions``.
+        If the perf frame has neither ``turnover`` nor ``transactions``.
     """
     if "turnover" in perf:
         return perf["turnover"]
@@ -294,18 +286,18 @@ def turnover(perf: pd.DataFrame) -> pd.Series:
 
 
 def monthly_turnover(perf: pd.DataFrame) -> pd.Series:
-    """Turnover of each calendar month, labelled with its first day."""
+    """Return the turnover per calendar month, labelled with its first day."""
     daily = turnover(perf)
     return daily.groupby(daily.index.to_period("M").to_timestamp()).sum()
 
 
 def contributions(result: BacktestResult, top: int = 8) -> pd.DataFrame:
-    """Risk contributions over time: the `top` assets by mean share, and the sum of the others.
+    """Return risk contributions over time: the `top` assets by mean contribution, and the sum of the others.
 
     Returns
     -------
     DataFrame of shape (n_sessions, at most top + 1)
-        Annual; empty where the run recorded none.
+        Annual; empty if the run recorded none.
     """
     frame = result.contributions
     order = frame.mean().sort_values(ascending=False).index
@@ -315,7 +307,7 @@ def contributions(result: BacktestResult, top: int = 8) -> pd.DataFrame:
 
 
 def chosen_dates(result: BacktestResult) -> dict[str, pd.Timestamp]:
-    """Sessions to look at closely: the first with contributions, that of the highest forecast, and the last."""
+    """Return the first session with contributions, the one with the highest forecast, and the last one."""
     total = result.contributions.sum(axis=1)
     if total.empty:
         return {}
@@ -323,12 +315,12 @@ def chosen_dates(result: BacktestResult) -> dict[str, pd.Timestamp]:
 
 
 def contribution_shares(result: BacktestResult, top: int = 15) -> pd.DataFrame:
-    """Percent of the predicted volatility that each asset contributed at the chosen dates.
+    """Return the percent of predicted volatility that each asset contributed at the chosen dates.
 
     Returns
     -------
     DataFrame of shape (at most top, 3)
-        The assets with the largest share at any of the dates, by their share at the last.
+        The assets with the largest share at any of the dates, sorted by their share at the last one.
 
     Raises
     ------
@@ -345,9 +337,8 @@ def contribution_shares(result: BacktestResult, top: int = 15) -> pd.DataFrame:
 
 
 def average_correlation(rho: pd.DataFrame) -> float:
-    """Mean of all pairs of different assets; NaN for fewer than two."""
-    pairs = rho.to_numpy()[np.triu_indices(len(rho), 1)]
-    return float(pairs.mean()) if len(pairs) else float("nan")
+    """Return the mean correlation of different assets; NaN for fewer than two."""
+    return average(rho.to_numpy()) if len(rho) > 1 else float("nan")
 
 
 def clustered(rho: pd.DataFrame) -> pd.DataFrame:
@@ -363,7 +354,7 @@ def clustered(rho: pd.DataFrame) -> pd.DataFrame:
 
 
 def same_order(correlations: Mapping[pd.Timestamp, pd.DataFrame]) -> dict[pd.Timestamp, pd.DataFrame]:
-    """Give matrices one order of assets, that of the last one clustered; NaN where an asset was not there yet."""
+    """Put the assets of all matrices into the clustered order of the last one; NaN for an asset not in a matrix."""
     last = clustered(correlations[max(correlations)])
-    every = list(dict.fromkeys([*last.index, *(asset for rho in correlations.values() for asset in rho.index)]))
-    return {date: correlations[date].reindex(index=every, columns=every) for date in sorted(correlations)}
+    assets = list(dict.fromkeys([*last.index, *(asset for rho in correlations.values() for asset in rho.index)]))
+    return {date: correlations[date].reindex(index=assets, columns=assets) for date in sorted(correlations)}

@@ -1,11 +1,10 @@
-"""The numbers of a run that a report shows, as frozen dataclasses."""
+"""The numbers of a backtest that its report shows, as frozen dataclasses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
@@ -13,29 +12,16 @@ import pandas as pd
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.forecasts import PortfolioForecasts
 from volplugin.evaluation.model_comparison import VolatilityScores
+from volplugin.storage.forecast_cache import package_versions
+from volplugin.units import QUARTER_SESSIONS
 
-PACKAGES = (
-    "volplugin",
-    "zipline-reloaded",
-    "torch",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "arch",
-    "statsmodels",
-)
-NEEDED = ("returns", "predicted_vol")
+PACKAGES = ("volplugin", "zipline-reloaded", "torch", "numpy", "pandas", "scikit-learn", "arch", "statsmodels")
+REQUIRED = ("returns", "predicted_vol")
 
 
-def package_versions(names: Sequence[str] = PACKAGES) -> dict[str, str]:
+def installed_versions() -> Mapping[str, str]:
     """Return the installed versions of the packages that the numbers depend on."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return package_versions(PACKAGES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,17 +33,17 @@ class RunDetails:
     strategy : str
         Name of the strategy.
     bundle : str
-        Bundle that prices came from.
+        Bundle of the prices.
     model : str
-        The risk model's composition in words.
+        Description of the risk model.
     frequency : str, optional
-        How often the portfolio was rebalanced.
+        Rebalancing frequency.
     parameters : mapping
-        The strategy's parameters and whatever else one needs to run it again.
+        The strategy's parameters and the other settings of the run.
     vintages : sequence of mapping
         Model vintages used, each with ``trained_through`` and further manifest fields of the store.
     fingerprint : str, optional
-        Of the price data.
+        Digest of the price data.
     versions : mapping
         Package versions.
     """
@@ -69,12 +55,12 @@ class RunDetails:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     vintages: Sequence[Mapping[str, Any]] = ()
     fingerprint: str | None = None
-    versions: Mapping[str, str] = field(default_factory=package_versions)
+    versions: Mapping[str, str] = field(default_factory=installed_versions)
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The same strategy run with another risk model: its perf frame and portfolio scorecard."""
+    """A run of the same strategy with another risk model: perf frame and portfolio scorecard."""
 
     perf: pd.DataFrame
     scorecard: Mapping[str, Any]
@@ -86,22 +72,21 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
-    """The numbers of one backtest, ready to be drawn.
+    """The numbers of one backtest, the input of tables and plots.
 
     Attributes
     ----------
     details : RunDetails
         Strategy, bundle, model, vintages, versions.
     perf : DataFrame, index sessions
-        ``returns`` (daily, simple) and ``predicted_vol`` (*annual*; row `t` made at the close of `t-1` for
-        the portfolio held through `t`); if there, ``gross_leverage``, ``risk_contributions`` (mapping of
-        asset to annual contribution), ``transactions`` or ``turnover`` (traded over portfolio value) and
-        ``unmodelled_weight`` are shown too. A zipline perf frame will
-        do: its timestamps become timezone-naive sessions.
+        ``returns`` (daily, simple) and ``predicted_vol`` (*annual*; row `t` is the forecast from the close of `t-1` for
+        the portfolio held through `t`). Optional: ``gross_leverage``, ``risk_contributions`` (mapping of asset to
+        annual contribution), ``transactions`` or ``turnover`` (traded over portfolio value), ``unmodelled_weight``. The
+        timestamps of a zipline perf frame become timezone-naive sessions.
     scorecard : mapping
         From `portfolio_scorecard`.
     target : float, optional
-        *Annual* volatility that was aimed at.
+        *Annual* target volatility.
     volatility : VolatilityScores, optional
         Scores of the volatility models, from `volatility_scorecard`.
     comparisons : mapping of name to Comparison
@@ -114,9 +99,9 @@ class BacktestResult:
     Raises
     ------
     ParameterError
-        If `perf` lacks a column that the report is about.
+        If `perf` lacks ``returns`` or ``predicted_vol``.
     InsufficientHistoryError
-        If the run was too short to have a scorecard.
+        If the run is too short for a scorecard.
     """
 
     details: RunDetails
@@ -134,10 +119,9 @@ class BacktestResult:
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
-        """Risk contributions of all assets, annual, on the sessions through which a portfolio with risk was held.
+        """Annual risk contributions, of shape (n_sessions, n_assets), on sessions with a positive sum.
 
-        Of shape (n_sessions, n_assets); empty where the perf frame holds none. An asset absent from a session's
-        mapping was not held and contributed nothing.
+        An asset absent from a session's mapping was not held and has contribution 0. Empty if the perf frame has none.
         """
         column = self.perf.get("risk_contributions", pd.Series(dtype=object))
         cells = {session: cell for session, cell in column.items() if isinstance(cell, Mapping) and len(cell)}
@@ -148,21 +132,21 @@ class BacktestResult:
 
 
 def symbol(asset: Any) -> str:
-    """Return the symbol of a zipline asset, or the asset's own name; lone surrogates, which no file holds, escaped."""
+    """Return the symbol of a zipline asset, or the asset as a string; lone surrogates are escaped."""
     return str(getattr(asset, "symbol", asset)).encode("utf-8", "backslashreplace").decode()
 
 
 def _check_card(scorecard: Mapping[str, Any]) -> None:
     if "bias_statistic" not in scorecard:
         raise InsufficientHistoryError(
-            "the run has no scorecard, as one shorter than 63 sessions with a forecast has none; "
-            "choose a longer span to have a report"
+            f"the run has fewer than {QUARTER_SESSIONS} sessions with a forecast, too few for a report; "
+            "choose a longer span"
         )
 
 
 def on_sessions(perf: pd.DataFrame) -> pd.DataFrame:
-    """Return a copy of a perf frame on timezone-naive sessions, its columns checked."""
-    missing = [name for name in NEEDED if name not in perf]
+    """Check the columns of a perf frame, and return a copy on timezone-naive sessions."""
+    missing = [name for name in REQUIRED if name not in perf]
     if missing:
         raise ParameterError(
             f"the perf frame has no column {missing[0]!r}; run the strategy with the volplugin metrics set"

@@ -1,4 +1,4 @@
-"""Sentences of a backtest's page: headline, answers, sections, and notes on the assumptions."""
+"""Text of a backtest's page: headline, questions with answers, one text per section, notes on the assumptions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from math import log
 import pandas as pd
 
 from volplugin.errors import VolpluginError
-from volplugin.report.format import count, number, percent, pvalue
+from volplugin.report.format import IN_SET, ahead, count, may_be_chance, number, percent, pvalue
 from volplugin.report.measures import (
-    QUARTER,
     Worst,
     average_correlation,
     band_shares,
@@ -22,18 +21,18 @@ from volplugin.report.measures import (
     worst_quarter,
 )
 from volplugin.report.result import BacktestResult
-from volplugin.units import TRADING_DAYS
+from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS
 
 GOOD, FAIR = 0.05, 0.10
-"""How far from 1 realised over predicted may be to be called good, or fair."""
+"""Largest distance from 1 of realised over predicted volatility that is called good, or fair."""
 
 HELD = 0.10
-"""How far from the target, as a fraction of it, realised volatility may be where the target was held."""
+"""Largest distance of realised volatility from the target, as a fraction of it, that counts as held."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One number that stands at the top of the page."""
+    """A leading number at the top of the page."""
 
     label: str
     value: str
@@ -42,17 +41,17 @@ class Tile:
 
 @dataclass(frozen=True)
 class Answer:
-    """A question and what the numbers say to it."""
+    """A question and its answer."""
 
     question: str
     answer: str
 
 
 def headline(result: BacktestResult) -> str:
-    """Say in one line how well risk was predicted.
+    """Summarise in one line how well risk was predicted.
 
-    Judged by the bias statistic or by realised over predicted volatility, whichever is further from 1:
-    the first weighs every day alike, the second is dominated by crises.
+    The criterion is the bias statistic or realised over predicted volatility, whichever is further from 1: the bias
+    statistic weights all days equally, the ratio is dominated by crises.
     """
     card = result.scorecard
     ratios = card["bias_statistic"]["value"], card["realized_vol"] / card["mean_predicted_vol"]
@@ -66,7 +65,7 @@ def headline(result: BacktestResult) -> str:
 
 
 def answers(result: BacktestResult) -> list[Answer]:
-    """Say how well risk was predicted, whether the target was held, and when it was worst."""
+    """State how well risk was predicted, whether the target was held, and the worst quarter."""
     found = [Answer("How well was risk predicted?", f"{_level(result)} {_inside(result)}".strip())]
     if result.target is not None:
         found.append(Answer("Was the target held?", _target(result)))
@@ -98,7 +97,7 @@ def tiles(result: BacktestResult) -> list[Tile]:
 
 
 def notes(result: BacktestResult) -> list[str]:
-    """State the assumptions a reader has to know."""
+    """State the assumptions behind the numbers."""
     sentences = [
         "Timing: a forecast uses completed sessions only. Predicted volatility of a session was made at "
         "the close before it, for the portfolio that was held through it, not for the portfolio that was ordered.",
@@ -139,9 +138,9 @@ def _inside(result: BacktestResult) -> str:
     if shares is None:
         return ""
     return (
-        f"Of all stretches of {QUARTER} sessions, {percent(shares.inside, 0)} had a realised volatility inside the "
-        f"band where right forecasts put 95%; {percent(shares.below, 0)} were calmer and {percent(shares.above, 0)} "
-        "wilder."
+        f"Of all stretches of {QUARTER_SESSIONS} sessions, {percent(shares.inside, 0)} had a realised volatility "
+        f"inside the band where right forecasts put 95%; {percent(shares.below, 0)} were calmer and "
+        f"{percent(shares.above, 0)} wilder."
     )
 
 
@@ -168,14 +167,10 @@ def _worst(worst: Worst) -> str:
 
 SIZE = 0.05
 """P-value below which a test rejects."""
-CLEAR = 2.0
-"""Diebold-Mariano t from which a difference is hardly chance."""
-IN_SET = 0.10
-"""P-value from which a model is in the 90% confidence set."""
 
 
 def years(result: BacktestResult) -> list[str]:
-    """Say in how many years risk was under- and over-predicted, and how the other runs did."""
+    """State in how many years risk was under- and over-predicted, and the results of the other runs."""
     biases = [card["bias_statistic"] for card in result.scorecard["by_year"].values()]
     over, under = (
         sum(not bias["within"] and (bias["value"] > 1) is above for bias in biases) for above in (False, True)
@@ -192,7 +187,7 @@ def years(result: BacktestResult) -> list[str]:
 
 
 def odds(result: BacktestResult) -> list[str]:
-    """Say whether losses beyond value at risk were as many as they should, and whether the distribution was right."""
+    """State the tests of losses beyond value at risk and of the whole distribution."""
     sentences = []
     for level, found in result.scorecard["exceedances"].get("gaussian", {}).items():
         right = found["kupiec_pvalue"] >= SIZE
@@ -212,7 +207,7 @@ def odds(result: BacktestResult) -> list[str]:
 
 
 def portfolio(result: BacktestResult) -> list[str]:
-    """Say how much was held and traded."""
+    """State leverage and turnover."""
     sentences = []
     if "gross_leverage" in result.perf:
         leverage = result.perf["gross_leverage"]
@@ -225,16 +220,16 @@ def portfolio(result: BacktestResult) -> list[str]:
 
 
 def sources(result: BacktestResult) -> list[str]:
-    """Say who contributed most, and how correlation changed."""
+    """State the largest risk contributions and the change of average correlation."""
     sentences = []
     dates = chosen_dates(result)
     if dates:
         share = contribution_shares(result)
-        told = [
+        largest = [
             f"{share[name].idxmax()} with {share[name].max():.0f}% ({name}, {date.date()})"
             for name, date in dates.items()
         ]
-        sentences.append(f"The largest part of the risk came from {', '.join(told)}.")
+        sentences.append(f"The largest part of the risk came from {', '.join(largest)}.")
     if len(result.correlations) > 1:
         (first, then), *_, (last, now) = sorted(result.correlations.items(), key=lambda pair: pair[0])
         sentences.append(
@@ -245,7 +240,7 @@ def sources(result: BacktestResult) -> list[str]:
 
 
 def stocks(result: BacktestResult) -> list[str]:
-    """Say which stocks were forecast worst and best."""
+    """State which stocks had the largest and the smallest forecast error."""
     try:
         table = stock_errors(result)
     except VolpluginError:
@@ -260,7 +255,7 @@ def stocks(result: BacktestResult) -> list[str]:
 
 
 def models(result: BacktestResult) -> list[str]:
-    """Say at each horizon whether the run's own model is better than its rivals, and which may be the best."""
+    """Compare the run's own model with the benchmarks at each horizon, and state the model confidence set."""
     scores = result.volatility
     if scores is None:
         return []
@@ -269,18 +264,16 @@ def models(result: BacktestResult) -> list[str]:
     for horizon in scores.horizons:
         table = scores.table.loc[horizon]
         rivals = [_against(table.loc[own], name) for name in scores.benchmarks if name != own]
-        ahead = f"{horizon} session{'s' if horizon > 1 else ''} ahead"
         parts = [f"the loss (QLIKE) of {own} is {' and '.join(rivals)}"] if rivals else []
         if "mcs_pvalue" in table:
             best = table.index[table["mcs_pvalue"] >= IN_SET]
             alone = " alone" if len(best) == 1 else ""
             parts.append(f"the 90% confidence set of the best holds {' and '.join(map(str, best))}{alone}")
         if parts:
-            sentences.append(f"{ahead[:1].upper()}{ahead[1:]}, {'; '.join(parts)}.")
+            sentences.append(f"{ahead(horizon)}, {'; '.join(parts)}.")
     return sentences
 
 
 def _against(row: pd.Series, name: str) -> str:
     gain, t = row[f"below_{name}"], row[f"dm_{name}"]
-    chance = "" if abs(t) >= CLEAR else ", which may be chance"
-    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} that of {name} (t {number(t, 1)}{chance})"
+    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} that of {name} (t {number(t, 1)}{may_be_chance(t)})"

@@ -1,4 +1,4 @@
-"""Tables of the portfolio: its risk by run, by year, in its tails and under stress."""
+"""Tables of a backtest's report: risk of the portfolio, scores of the models, details of the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from volplugin.evaluation.portfolio import compare_portfolio_forecasts
 from volplugin.evaluation.stress_periods import STRESS
-from volplugin.report.format import Table, count, marked, number, percent, pvalue, signed
+from volplugin.report.format import IN_SET, Table, count, marked, number, percent, pvalue, sessions, signed
 from volplugin.report.measures import stock_errors, stress_periods
 from volplugin.report.result import BacktestResult
 
@@ -30,7 +30,7 @@ ARROWS = "▲ above the 95% band: risk was under-predicted; ▼ below it: over-p
 
 
 def runs(result: BacktestResult) -> Table:
-    """Show all runs side by side, one metric a row."""
+    """Tabulate all runs, one metric per row."""
     cards = {"this run": result.scorecard} | {name: other.scorecard for name, other in result.comparisons.items()}
     metrics: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
         ("predicted volatility", lambda c: percent(c["mean_predicted_vol"])),
@@ -55,7 +55,7 @@ def runs(result: BacktestResult) -> Table:
 
 
 def years(result: BacktestResult) -> Table:
-    """Predicted and realised volatility of each calendar year."""
+    """Tabulate predicted and realised volatility by calendar year."""
     rows = []
     for year, card in result.scorecard["by_year"].items():
         bias = card["bias_statistic"]
@@ -65,7 +65,7 @@ def years(result: BacktestResult) -> Table:
 
 
 def exceedances(result: BacktestResult) -> Table:
-    """Losses beyond the value at risk, counted and tested."""
+    """Tabulate losses beyond value at risk, with tests of their number."""
     rows: list[list[str]] = []
     for method, levels in result.scorecard["exceedances"].items():
         for level, found in levels.items():
@@ -81,34 +81,17 @@ def exceedances(result: BacktestResult) -> Table:
 
 
 def stress(result: BacktestResult) -> Table | None:
-    """Show the portfolio in each stress period."""
+    """Tabulate the portfolio's risk in each stress period."""
     table = stress_periods(result.perf)
     if table.empty:
         return None
-    columns = [
-        "",
-        "from",
-        "to",
-        "sessions",
-        "predicted",
-        "realised",
-        "bias",
-        "beyond 5%",
-        "beyond 1%",
-        "worst day",
-        "leverage",
-    ]
+    span = ["", "from", "to", "sessions"]
+    columns = [*span, "predicted", "realised", "bias", "beyond 5%", "beyond 1%", "worst day", "leverage"]
     rows = []
     for name, row in table.iterrows():
-        cells = [
-            str(name),
-            str(row["first"].date()),
-            str(row["last"].date()),
-            str(row["sessions"]),
-            percent(row["predicted"]),
-            percent(row["realized"]),
-            marked(row["bias"], row["lower"] / row["predicted"], row["upper"] / row["predicted"]),
-        ]
+        cells = [str(name), str(row["first"].date()), str(row["last"].date()), str(row["sessions"])]
+        cells += [percent(row["predicted"]), percent(row["realized"])]
+        cells.append(marked(row["bias"], row["lower"] / row["predicted"], row["upper"] / row["predicted"]))
         for tail in ("5%", "1%"):
             expected = row["sessions"] * float(tail.removesuffix("%")) / 100
             cells.append(f"{row[f'beyond_{tail}']} of {count(expected)}")
@@ -120,12 +103,12 @@ def stress(result: BacktestResult) -> Table | None:
     return Table("The portfolio under stress", columns, rows, note)
 
 
-SAID = frozenset({"target", "frequency", "bundle"})
-"""Parameters that have rows of their own."""
+OWN_ROWS = frozenset({"target", "frequency", "bundle"})
+"""Parameters that `details` lists in a row of their own."""
 
 
 def details(result: BacktestResult) -> Table:
-    """List what is needed to run it again."""
+    """List the settings needed to repeat the run."""
     run = result.details
     given = {
         "strategy": run.strategy,
@@ -134,7 +117,7 @@ def details(result: BacktestResult) -> Table:
         "rebalanced": run.frequency,
         "target": percent(result.target) if result.target else None,
         "model": run.model,
-        **{str(name).replace("_", " "): value for name, value in run.parameters.items() if name not in SAID},
+        **{str(name).replace("_", " "): value for name, value in run.parameters.items() if name not in OWN_ROWS},
         "data fingerprint": run.fingerprint,
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
     }
@@ -143,12 +126,12 @@ def details(result: BacktestResult) -> Table:
 
 
 def _plain(value: Any) -> str:
-    """Write a number as one would by hand."""
+    """Format a float with thousands separators, without trailing zeros."""
     return f"{value:,.10g}" if isinstance(value, float) else str(value)
 
 
 def vintages(result: BacktestResult) -> Table | None:
-    """Model vintages that answered."""
+    """Tabulate the model vintages used; None if there are none."""
     used = result.details.vintages
     if not used:
         return None
@@ -158,12 +141,12 @@ def vintages(result: BacktestResult) -> Table | None:
     return Table("Model vintages", [name.replace("_", " ") for name in columns], rows, note, "words")
 
 
-MOST = 10
+MAX_STOCKS = 10
 """Stocks at either end of a ranking."""
 
 
 def models(result: BacktestResult) -> Table | None:
-    """Scores of the volatility models by horizon."""
+    """Tabulate the scores of the volatility models by horizon; None if they were not scored."""
     scores = result.volatility
     if scores is None:
         return None
@@ -174,13 +157,13 @@ def models(result: BacktestResult) -> Table | None:
     tested = "mcs_pvalue" in scores.table
     rows: list[list[str]] = []
     for horizon in scores.horizons:
-        rows.append([f"{horizon} session{'s' if horizon > 1 else ''}"])
+        rows.append([sessions(horizon)])
         for model, row in scores.table.loc[horizon].iterrows():
             cells = [str(model), number(row["qlike"], 3), number(row["qlike_range"], 3)]
             for name in against:
                 same = model == name
                 cells += ["–" if same else signed(row[f"below_{name}"]), number(row[f"dm_{name}"], 1)]
-            rows.append([*cells, "yes" if row["mcs_pvalue"] >= 0.10 else "no"] if tested else cells)
+            rows.append([*cells, "yes" if row["mcs_pvalue"] >= IN_SET else "no"] if tested else cells)
     days, origins = (int(scores.table[key].iloc[-1]) for key in ("stock_days", "origins"))
     count = int(scores.left_out.sum())
     left = f" ({count:,} left out because one had no forecast)" if count else ""
@@ -198,7 +181,7 @@ def models(result: BacktestResult) -> Table | None:
 
 
 def portfolios(result: BacktestResult) -> Table | None:
-    """Risk models on the unlevered book."""
+    """Tabulate the risk models' forecasts of the unlevered portfolio; None if there are none."""
     if not result.portfolios:
         return None
     scores = compare_portfolio_forecasts(result.portfolios)
@@ -221,7 +204,7 @@ def portfolios(result: BacktestResult) -> Table | None:
 
 
 def model_stress(result: BacktestResult) -> Table | None:
-    """Losses of the volatility models in each stress period, at the longest horizon."""
+    """Tabulate losses of the volatility models by stress period, at the longest horizon."""
     scores = result.volatility
     if scores is None or scores.by_stress.columns.empty:
         return None
@@ -242,14 +225,14 @@ def model_stress(result: BacktestResult) -> Table | None:
 
 
 def stocks(result: BacktestResult) -> Table | None:
-    """Rank the stocks by the forecast error of the run's own model: both ends, where there are many."""
+    """Rank the stocks by the forecast error of the run's own model; of many stocks, both ends of the ranking."""
     scores = result.volatility
     if scores is None or scores.by_stock.empty:
         return None
     table = stock_errors(result)
     own, *others = [str(name) for name in table.columns[:-1]]
     ranks = range(1, len(table) + 1)
-    chosen = [rank for rank in ranks if rank <= MOST or rank > len(table) - MOST]
+    chosen = [rank for rank in ranks if rank <= MAX_STOCKS or rank > len(table) - MAX_STOCKS]
     rows: list[list[str]] = []
     for place, rank in enumerate(chosen):
         if place and rank != chosen[place - 1] + 1:

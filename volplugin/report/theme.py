@@ -1,4 +1,4 @@
-"""Colours and type of the plots: two themes of one palette, safe for colour-blind readers."""
+"""Colours and type of the plots: two themes of one palette, readable by colour-blind readers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 HEAT = "viridis"
-"""Colour map of matrices: even steps, whatever one's colour vision and the ground."""
+"""Colour map of matrices, perceptually uniform."""
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a plot; `series` is after Okabe and Ito (2008), lightened for a dark ground."""
+    """Colours of a plot; `series` is based on Okabe and Ito (2008), lightened for the dark theme."""
 
     name: str
     paper: str
@@ -25,7 +25,7 @@ class Theme:
     rest: str
 
     def slots(self) -> Iterator[tuple[str, str]]:
-        """Name and colour of each slot, the series numbered."""
+        """Yield name and colour of each slot; the series are numbered."""
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "series":
@@ -58,8 +58,7 @@ DARK = Theme(
     rest="#36414e",
 )
 
-
-# Colours of no theme, one a slot: the page puts its own in their places.
+# Placeholders, one colour per slot; `figures.inline` replaces them by CSS variables of the page.
 SLOTS = Theme(
     name="slots",
     paper="#fe0101",
@@ -74,9 +73,9 @@ SLOTS = Theme(
 
 
 def style() -> Any:
-    """Return the rc parameters for the page's own plots; a caller's axes keep the caller's style."""
+    """Return the rc parameters of the report's plots; axes passed by a caller are not affected."""
     return {
-        # matplotlib's own, the same everywhere, and among the widest: what has room in it has room in the reader's.
+        # Comes with matplotlib and is among the widest: text that fits in it fits in the reader's font.
         "font.family": ["DejaVu Sans"],
         "font.size": 8.75,
         "axes.titlesize": 9.75,
@@ -90,7 +89,7 @@ def style() -> Any:
         "savefig.dpi": 150,
         "svg.fonttype": "none",
         "text.parse_math": False,  # a symbol may hold $, _ or ^
-        # Names inside an SVG are hashed with this, so that equal plots are equal files.
+        # A fixed salt of the ids in an SVG makes equal plots equal files.
         "svg.hashsalt": "volplugin",
         "path.simplify_threshold": 0.25,
     }

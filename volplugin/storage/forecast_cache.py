@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +147,15 @@ def forecast_key(metadata: Mapping[str, Any], prices: str) -> str:
 
 
 @cache
-def package_versions() -> Mapping[str, str]:
-    """Versions of the packages that compute forecasts."""
-    return {name: version(name) for name in PACKAGES}
+def package_versions(names: tuple[str, ...] = PACKAGES) -> Mapping[str, str]:
+    """Return the installed versions of packages, by default those that compute forecasts."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
 
 
 @cache

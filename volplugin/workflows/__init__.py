@@ -1,4 +1,4 @@
-"""What is asked every day: the risk of a book now, and whether its forecasts can be trusted."""
+"""Whole jobs. The daily ones: the risk of a portfolio now, and checks of prices, models and forecasts."""
 
 from volplugin._deprecated import former_names
 from volplugin.workflows.monitor import Check, Limits, check_health

@@ -1,4 +1,4 @@
-"""Whether forecasts can be trusted today: checks, each a number against a limit."""
+"""Daily checks of prices, models and forecasts, each a number compared with a limit."""
 
 from __future__ import annotations
 
@@ -15,37 +15,38 @@ from volplugin.errors import LookAheadError, MissingVintageError, ParameterError
 from volplugin.evaluation import sampling_band
 from volplugin.evaluation.losses import qlike
 from volplugin.risk.model import SHORT_HISTORY, RiskModel
+from volplugin.units import QUARTER_SESSIONS
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 RECENT = 21
-"""Last sessions searched for missing bars and unchanged prices."""
+"""Number of last sessions searched for missing bars."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a check fails.
+    """Limits of the checks.
 
     Attributes
     ----------
     window : int
-        Sessions over which calibration is looked at.
+        Sessions over which calibration is evaluated.
     confidence : float
-        Probability that the bias statistic of right forecasts lies within the band.
+        Probability of the band of the bias statistic, if forecasts are right.
     loss : float
-        Times its usual that the loss of the window may be.
+        Largest mean loss of the window, as a multiple of the mean loss before it.
     model_age : int
-        Days since the answering model was trained.
+        Largest number of days between the end of training and the last close.
     price_age : int
-        Sessions since the last close.
+        Largest number of sessions since the last close.
     coverage : float
-        Least share of assets, and of weight, with a forecast.
+        Smallest share of assets, or of weight, with a forecast.
     missing : float
-        Largest share of bars missing in the last sessions.
+        Largest share of missing bars in the last sessions.
     still : int
-        Sessions at an unchanged close at which a price counts as stale.
+        Number of sessions with an unchanged close from which a price is stale.
     """
 
-    window: int = 63
+    window: int = QUARTER_SESSIONS
     confidence: float = 0.99
     loss: float = 2.0
     model_age: int = 400
@@ -57,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Check:
-    """One check: its name, status, finding and limit."""
+    """A check: its name, state ("ok", "warn" or "FAIL"), finding and limit."""
 
     name: str
     state: str
@@ -77,34 +78,34 @@ def check_health(
     limits: Limits | None = None,
     calendar: str = "XNYS",
 ) -> list[Check]:
-    """Look at prices, models and forecasts as of the panel's last session.
+    """Check prices, models and forecasts as of the panel's last session.
 
     Parameters
     ----------
     model : RiskModel
-        Ready to forecast.
+        Fitted, or with vintages.
     panel : PricePanel
         Prices through the last close.
     today : Timestamp
-        Date from which the age of the prices is counted.
+        Date at which the age of the prices is measured.
     weights : Series, optional
-        The portfolio, by asset; equal weights if not given.
+        Portfolio weights by asset; default equal weights.
     limits : Limits, optional
     calendar : str, default "XNYS"
-        Exchange whose sessions there should be prices of.
+        Exchange calendar whose sessions the prices must cover.
 
     Raises
     ------
     InsufficientHistoryError
-        If nothing can be forecast at all.
+        If no asset has a forecast.
     """
     limits = limits or Limits()
     forecast = model.forecast(panel, 1)
     return [
         _price_age(panel, today, calendar, limits),
-        _sessions(panel, calendar),
-        _bars(panel, limits),
-        _still(panel, limits),
+        _missing_sessions(panel, calendar),
+        _missing_bars(panel, limits),
+        _stale_prices(panel, limits),
         _model_age(forecast.diagnostics["model"], panel.last_session, limits),
         _coverage(forecast.assets, panel, weights, limits),
         _history(forecast.diagnostics["short_history"], forecast.assets),
@@ -119,18 +120,18 @@ def _price_age(panel: PricePanel, today: pd.Timestamp, calendar: str, limits: Li
     return Check("prices are recent", _failed(behind > limits.price_age), found, f"at most {limits.price_age}")
 
 
-def _sessions(panel: PricePanel, calendar: str) -> Check:
-    there = panel.sessions[-SHORT_HISTORY:]
-    missing = _calendar_sessions(calendar, there[0], there[-1]).difference(there)
+def _missing_sessions(panel: PricePanel, calendar: str) -> Check:
+    present = panel.sessions[-SHORT_HISTORY:]
+    missing = _calendar_sessions(calendar, present[0], present[-1]).difference(present)
     named = f": {', '.join(str(date.date()) for date in missing[:3])}" if len(missing) else ""
-    found = f"{len(missing)} of the last {len(there)} missing{named}"
+    found = f"{len(missing)} of the last {len(present)} missing{named}"
     return Check("every session is there", _failed(len(missing) > 0), found, "none")
 
 
-def _bars(panel: PricePanel, limits: Limits) -> Check:
+def _missing_bars(panel: PricePanel, limits: Limits) -> Check:
     recent = panel.close.iloc[-RECENT:]
-    alive = panel.close.iloc[-SHORT_HISTORY:].notna().any()
-    gaps = recent.loc[:, alive].isna()
+    listed = panel.close.iloc[-SHORT_HISTORY:].notna().any()
+    gaps = recent.loc[:, listed].isna()
     share = float(gaps.to_numpy().mean()) if gaps.size else 0.0
     worst = gaps.sum().sort_values(ascending=False)
     named = f", most of {worst.index[0]} ({int(worst.iloc[0])})" if share else ""
@@ -138,25 +139,25 @@ def _bars(panel: PricePanel, limits: Limits) -> Check:
     return Check("bars are there", _failed(share > limits.missing), found, f"at most {limits.missing:.0%}")
 
 
-def _still(panel: PricePanel, limits: Limits) -> Check:
+def _stale_prices(panel: PricePanel, limits: Limits) -> Check:
     recent = panel.close.iloc[-limits.still - 1 :]
-    unmoved = recent.notna().all() & (recent.nunique() == 1) & (len(recent) > limits.still)
-    names = list(recent.columns[unmoved])
+    unchanged = recent.notna().all() & (recent.nunique() == 1) & (len(recent) > limits.still)
+    names = list(recent.columns[unchanged])
     found = f"{', '.join(map(str, names[:5]))} at one price for {limits.still} sessions" if names else "all move"
     return Check("prices move", _failed(bool(names)), found, f"fewer than {limits.still} sessions at one price")
 
 
 def _model_age(model: dict[str, str], last: pd.Timestamp, limits: Limits) -> Check:
     if "trained_through" not in model:
-        return Check("model is recent", OK, f"{model['model']} learns nothing", "")
+        return Check("model is recent", OK, f"{model['model']} needs no training", "")
     days = (last - pd.Timestamp(model["trained_through"])).days
     found = f"{model['model']}, trained through {model['trained_through']}: {days} days before the last close"
     return Check("model is recent", _failed(days > limits.model_age), found, f"at most {limits.model_age} days")
 
 
 def _coverage(assets: pd.Index, panel: PricePanel, weights: pd.Series | None, limits: Limits) -> Check:
-    alive = panel.assets[panel.close.iloc[-RECENT:].notna().any()]
-    portfolio = pd.Series(1.0, alive) if weights is None else weights.abs()
+    listed = panel.assets[panel.close.iloc[-RECENT:].notna().any()]
+    portfolio = pd.Series(1.0, listed) if weights is None else weights.abs()
     share = float(portfolio[portfolio.index.isin(assets)].sum() / portfolio.sum()) if portfolio.sum() > 0 else 1.0
     lacking = [str(name) for name in portfolio.index[(portfolio != 0) & ~portfolio.index.isin(assets)]]
     what = "assets" if weights is None else "weight"
@@ -176,7 +177,7 @@ def _fallbacks(fallbacks: dict[str, str]) -> Check:
 
 
 def _calibration(model: RiskModel, panel: PricePanel, weights: pd.Series | None, limits: Limits) -> Iterator[Check]:
-    """Judge the forecasts of the last sessions, made as they would have been made then, on the book."""
+    """Evaluate the portfolio's forecasts of the last sessions, each made with the data of its date."""
     outcomes = _outcomes(model, panel, weights, limits.window)
     z = outcomes["returned"] / outcomes["volatility"]
     if len(z) < limits.window:
@@ -191,16 +192,16 @@ def _calibration(model: RiskModel, panel: PricePanel, weights: pd.Series | None,
     loss = qlike(outcomes["returned"] ** 2, outcomes["volatility"] ** 2)
     now, usual = float(loss.iloc[-limits.window :].mean()), float(loss.iloc[: -limits.window].mean())
     if not np.isfinite(usual):
-        yield Check("loss", WARN, "nothing to hold it against", "")
+        yield Check("loss", WARN, "no earlier forecasts to compare with", "")
         return
     found = f"QLIKE {now:.2f} over {limits.window} sessions, {usual:.2f} over the {len(loss) - limits.window} before"
     yield Check("loss", _failed(now > limits.loss * usual), found, f"at most {limits.loss:g} times")
 
 
 def _outcomes(model: RiskModel, panel: PricePanel, weights: pd.Series | None, window: int) -> pd.DataFrame:
-    """One-session forecasts of the portfolio's volatility, and the return of the session after each."""
+    """Return one-session forecasts of the portfolio's volatility, each with the return of the next session."""
     origins = panel.sessions[-4 * window - 1 : -1]
-    origins = origins[next((row for row, day in enumerate(origins) if _answers(model, day)), len(origins)) :]
+    origins = origins[next((row for row, day in enumerate(origins) if _has_vintage(model, day)), len(origins)) :]
     simple = np.expm1(panel.returns)
     rows = {}
     for forecast in model.forecast_path(panel, origins, horizon=1):
@@ -214,7 +215,7 @@ def _outcomes(model: RiskModel, panel: PricePanel, weights: pd.Series | None, wi
     return pd.DataFrame.from_dict(rows, orient="index", columns=["volatility", "returned"])
 
 
-def _answers(model: RiskModel, session: pd.Timestamp) -> bool:
+def _has_vintage(model: RiskModel, session: pd.Timestamp) -> bool:
     try:
         model.volatility.vintage_at(session)
     except (MissingVintageError, LookAheadError):
@@ -235,3 +236,11 @@ def _calendar_sessions(calendar: str, start: pd.Timestamp, end: pd.Timestamp) ->
 
 def _failed(fails: bool) -> str:
     return FAIL if fails else OK
+
+
+def health_text(checks: list[Check]) -> str:
+    """Lay out one line per check, its state first, its limit in brackets."""
+    wide = max(len(check.name) for check in checks)
+    lines = [f"{check.state:<5}{check.name:<{wide + 2}}{check.found}" for check in checks]
+    limits = [f" ({check.limit})" if check.limit else "" for check in checks]
+    return "\n".join(line + limit for line, limit in zip(lines, limits, strict=True))

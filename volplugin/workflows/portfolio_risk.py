@@ -1,4 +1,4 @@
-"""The risk of a portfolio at the last close, and its change since the close before."""
+"""The risk of a portfolio at the last close, and its change since the previous close."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, MissingForecastError
+from volplugin.report.format import fraction, percent, with_sign
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.model import RiskModel
-from volplugin.units import TRADING_DAYS, annualize
-from volplugin.workflows.monitor import Check
+from volplugin.units import TRADING_DAYS, annualize, deannualize
 
 UNITS = {
     "volatility": "annual standard deviation, decimals",
-    "contribution": "annual, adds up to the volatility of the book",
+    "contribution": "annual, the sum is the volatility of the portfolio",
     "daily": "daily standard deviation, decimals",
 }
 
@@ -31,13 +31,13 @@ class PortfolioToday:
     ----------
     forecast : CovarianceForecast
     weights : Series of shape (n_held,)
-        Of the assets with a nonzero weight.
+        The nonzero weights.
     volatility, before : float
-        Volatility of the portfolio by the forecast of the last session, and of the session before (NaN without one).
+        Volatility of the portfolio by the forecast of the last session, and of the previous one (NaN if there is none).
     positions : DataFrame, index asset
-        ``weight``, ``volatility`` (of the asset alone), ``marginal`` (volatility of the portfolio for one more unit of
-        weight), ``contribution``, ``share`` (of the book's), and ``change`` and ``volatility_change``, the differences
-        of contribution and volatility from the session before. Largest contribution first.
+        ``weight``, ``volatility`` (of the asset), ``marginal`` (derivative of the portfolio's volatility by weight),
+        ``contribution``, ``share`` (of the portfolio's volatility), and ``change`` and ``volatility_change``, the
+        differences of contribution and volatility from the previous session. Largest contribution first.
     pairs : DataFrame
         ``one``, ``other``, ``correlation``, ``change`` of the most correlated pairs held.
     diversification_ratio : float
@@ -59,7 +59,7 @@ class PortfolioToday:
             "horizon": self.forecast.horizon,
             "units": UNITS,
             "portfolio_volatility": self.volatility,
-            "portfolio_volatility_daily": self.volatility / np.sqrt(TRADING_DAYS),
+            "portfolio_volatility_daily": deannualize(self.volatility),
             "portfolio_volatility_before": _number(self.before),
             "diversification_ratio": _number(self.diversification_ratio),
             "model": dict(known["model"]),
@@ -83,20 +83,20 @@ class PortfolioToday:
 def portfolio_today(
     model: RiskModel, panel: PricePanel, weights: pd.Series | None = None, horizon: int = 21, pairs: int = 5
 ) -> PortfolioToday:
-    """Forecast the risk of a portfolio from the panel's last session, and from the one before it.
+    """Forecast the risk of a portfolio from the panel's last session, and from the previous one.
 
     Parameters
     ----------
     model : RiskModel
-        Ready to forecast.
+        Fitted, or with vintages.
     panel : PricePanel
         Prices through the last close.
     weights : Series, optional
-        By asset, fractions of the portfolio's value; equal ones of all with a forecast if not given.
+        Fractions of the portfolio's value by asset; default equal weights of all assets with a forecast.
     horizon : int, default 21
         Sessions covered.
     pairs : int, default 5
-        Most correlated pairs to name.
+        Number of most correlated pairs to list.
 
     Raises
     ------
@@ -127,10 +127,10 @@ def portfolio_today(
 def _forecasts(
     model: RiskModel, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int
 ) -> list[CovarianceForecast]:
-    ahead, found = model.backtest_forecaster(), []
+    forecaster, found = model.backtest_forecaster(), []
     for session in sessions:
         try:
-            found.append(ahead.forecast(panel.asof(session), horizon))
+            found.append(forecaster.forecast(panel.asof(session), horizon))
         except (InsufficientHistoryError, LookupError):
             if session == panel.last_session:
                 raise
@@ -158,7 +158,7 @@ def _positions_before(forecast: CovarianceForecast | None, weights: pd.Series) -
         return unknown
     try:
         return _positions(forecast, weights)
-    except MissingForecastError:  # listed today
+    except MissingForecastError:  # an asset listed at the last session
         return unknown
 
 
@@ -180,27 +180,30 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-LARGE = 5
-"""Changes that are named."""
+MAX_CHANGES = 5
+"""Number of largest changes to list."""
 
 
 def portfolio_text(portfolio: PortfolioToday) -> str:
-    """Describe a portfolio's volatility, its largest contributors and pairs, and its change since yesterday."""
+    """Describe a portfolio's volatility, its change, its positions, and its most correlated pairs."""
     known = portfolio.forecast.diagnostics
     lines = [
         f"Annual volatility over the {portfolio.forecast.horizon} sessions after {portfolio.forecast.asof.date()}: "
-        f"{portfolio.volatility:.2%} ({portfolio.volatility / np.sqrt(252):.3%} a day)",
+        f"{percent(portfolio.volatility, 2)} ({percent(deannualize(portfolio.volatility), 3)} per day)",
         f"({', '.join(f'{key} {value}' for key, value in known['model'].items())})",
         *_changed(portfolio),
         f"diversification ratio {portfolio.diversification_ratio:.2f}",
         "",
-        _percent(portfolio.positions.drop(columns=["change", "volatility_change"])),
+        portfolio.positions.drop(columns=["change", "volatility_change"])
+        .map(fraction(2))
+        .rename_axis(None)
+        .to_string(),
     ]
     if len(portfolio.pairs):
         pairs = portfolio.pairs.assign(
             pair=portfolio.pairs["one"].astype(str) + " and " + portfolio.pairs["other"].astype(str)
         )
-        shown = pairs.set_index("pair")[["correlation", "change"]].map("{:+.2f}".format)
+        shown = pairs.set_index("pair")[["correlation", "change"]].map(with_sign(2))
         lines += ["", "Most correlated", shown.rename_axis(None).to_string(header=["correlation", "since before"])]
     if portfolio.forecast.events:
         shares = known["event_variance"]
@@ -217,11 +220,11 @@ def _changed(portfolio: PortfolioToday) -> list[str]:
     if not np.isfinite(portfolio.before):
         return []
     moved = portfolio.positions["change"]
-    most = moved.reindex(moved.abs().sort_values(ascending=False).index)[:LARGE]
+    most = moved.reindex(moved.abs().sort_values(ascending=False).index)[:MAX_CHANGES]
     vols = portfolio.positions["volatility_change"]
-    most_vols = vols.reindex(vols.abs().sort_values(ascending=False).index)[:LARGE]
+    most_vols = vols.reindex(vols.abs().sort_values(ascending=False).index)[:MAX_CHANGES]
     return [
-        f"the session before: {portfolio.before:.2%}, "
+        f"the session before: {percent(portfolio.before, 2)}, "
         f"a change of {100 * (portfolio.volatility - portfolio.before):+.2f} points",
         f"  contributions: {_named(most)}",
         f"  volatilities: {_named(most_vols)}",
@@ -230,15 +233,3 @@ def _changed(portfolio: PortfolioToday) -> list[str]:
 
 def _named(changes: pd.Series) -> str:
     return ", ".join(f"{asset} {100 * change:+.2f}" for asset, change in changes.items())
-
-
-def health_text(checks: list[Check]) -> str:
-    """One line a check, the state first."""
-    wide = max(len(check.name) for check in checks)
-    lines = [f"{check.state:<5}{check.name:<{wide + 2}}{check.found}" for check in checks]
-    limits = [f" ({check.limit})" if check.limit else "" for check in checks]
-    return "\n".join(line + limit for line, limit in zip(lines, limits, strict=True))
-
-
-def _percent(table: pd.DataFrame) -> str:
-    return table.map("{:.2%}".format).rename_axis(None).to_string()

@@ -1,4 +1,4 @@
-"""Pretraining a backbone on any wide panel: one vintage a calendar year end, and one at the panel's end."""
+"""Pretrain a backbone on a wide panel: one vintage per calendar year end, and one at the panel's end."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ def pretrain(
     n_jobs: int | None = None,
     progress: bool = True,
 ) -> WalkForward:
-    """Train the vintages of a backbone that a store lacks, each on what was known at a year's end.
+    """Train the vintages of a backbone missing in a store, each on the data known at a year's end.
 
-    Cold, each from its own regression: vintages and seeds are trained in parallel, and stored as they finish.
+    No vintage starts from an earlier one. Vintages and seeds are trained in parallel, and stored when finished.
 
     Parameters
     ----------
     panel : PricePanel
-        Prices of many assets, of unequal histories; its market is the reference universe that the vintages name.
+        Prices of many assets; histories may be unequal. Its market is the vintages' reference universe.
     store : str or Path
         Folder of vintages.
     first : int
-        Calendar year whose end is the first vintage.
+        Calendar year of the first vintage, which is trained through the year's end.
     forecaster : VolatilityForecaster, optional
-        What is trained; `backbone` if not given.
+        Default `backbone`.
     n_jobs : int, optional
-        Processes, as joblib counts them.
+        Processes, as in joblib.
     progress : bool, default True
-        Show a bar, on a terminal.
+        Show a progress bar if standard error is a terminal.
 
     Raises
     ------
     InsufficientHistoryError
-        If the panel ends before that year does.
+        If the panel ends before year `first`.
     """
     walk_forward = WalkForward(forecaster or backbone(), RefitSchedule("yearly"), ModelStore(store))
     return walk_forward.train_through(panel, vintage_dates(panel.sessions, first), n_jobs=n_jobs, progress=progress)
 
 
 def step_choices(steps: int) -> list[int]:
-    """Numbers of steps around a given one, for a validation tail to choose from: a quarter, half, it, and twice it."""
+    """Return candidate numbers of steps for early stopping: a quarter, half, one and two times `steps`."""
     return sorted({max(steps // 4, 1), max(steps // 2, 1), steps, 2 * steps})
 
 
 def vintage_dates(sessions: pd.DatetimeIndex, first: int) -> Sequence[pd.Timestamp]:
-    """Last sessions of the calendar years from `first` on, and the last session of all."""
+    """Return the last sessions of the calendar years from `first` on; of the last year, the last session there is."""
     years = sessions[sessions.year >= first]
     if len(years) == 0:
         raise InsufficientHistoryError(
-            f"prices end on {sessions[-1].date()}, before {first}; begin with an earlier year"
+            f"prices end on {sessions[-1].date()}, before {first}; choose an earlier first year"
         )
     return [pd.Timestamp(date) for date in years.to_series().groupby(years.year).max()]

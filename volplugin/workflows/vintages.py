@@ -1,4 +1,4 @@
-"""What a store holds."""
+"""List the vintages of a model store, optionally with their out-of-sample losses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.adapters.zipline.bundles import read_bundle
-from volplugin.evaluation.losses import qlike, realized_variance
+from volplugin.evaluation import qlike, realized_variance
 from volplugin.storage import ModelStore
 from volplugin.volatility.walk_forward import WalkForward
 
@@ -16,19 +16,19 @@ HORIZON = 21
 
 
 @dataclass(frozen=True)
-class Stored:
-    """One vintage in a store.
+class StoredVintage:
+    """A vintage in a store.
 
     Attributes
     ----------
     date : Timestamp
-        Last session trained on.
+        Last training session.
     assets, universe : int
-        Trained on, and in the reference universe.
+        Number of assets trained on, and in the reference universe.
     fingerprint : str
-        Of the prices.
+        Digest of the training prices.
     bytes : int
-        On disk.
+        Size on disk.
     """
 
     date: pd.Timestamp
@@ -38,34 +38,33 @@ class Stored:
     bytes: int
 
 
-def stored(store: ModelStore) -> list[Stored]:
+def stored_vintages(store: ModelStore) -> list[StoredVintage]:
     """List the vintages of a store, oldest first."""
-    found = []
-    for date in store.vintages():
-        metadata = store.manifest(date)
-        size = store.size(date)
-        found.append(Stored(date, len(metadata.assets), len(metadata.universe), metadata.fingerprint, size))
-    return found
+    manifests = {date: store.manifest(date) for date in store.vintages()}
+    return [
+        StoredVintage(date, len(manifest.assets), len(manifest.universe), manifest.fingerprint, store.size(date))
+        for date, manifest in manifests.items()
+    ]
 
 
-def losses_of(walk_forward: WalkForward, bundle: str) -> dict[pd.Timestamp, float]:
-    """Mean QLIKE over 21 sessions of each vintage, on the sessions of a bundle at which it answered."""
+def vintage_losses(walk_forward: WalkForward, bundle: str) -> dict[pd.Timestamp, float]:
+    """Return the mean QLIKE of each vintage over 21 sessions, on the sessions of a bundle for which it is in use."""
     panel = read_bundle(bundle)
     outcomes = realized_variance(panel.returns, HORIZON)
     dates = [] if walk_forward.store is None else walk_forward.store.vintages()
     first = next((date for date in dates if date <= panel.last_session), panel.last_session)
-    found = {}
+    losses = {}
     for vintage, sessions in walk_forward.iter_vintages(panel, max(first, panel.sessions[0]), panel.last_session):
         forecast = vintage.predict_path(panel, sessions[0], sessions[-1], HORIZON)
         loss = qlike(outcomes.reindex(sessions), forecast**2).to_numpy()
         if np.isfinite(loss).any():
-            found[pd.Timestamp(vintage.trained_through_)] = float(np.nanmean(loss))
-    return found
+            losses[pd.Timestamp(vintage.trained_through_)] = float(np.nanmean(loss))
+    return losses
 
 
-def vintage_table(found: list[Stored], losses: dict[pd.Timestamp, float] | None = None) -> str:
-    """Lay vintages out, one a line, with a line that adds them up."""
-    if not found:
+def vintage_table(vintages: list[StoredVintage], losses: dict[pd.Timestamp, float] | None = None) -> str:
+    """Lay out one line per vintage and a line with their number and total size."""
+    if not vintages:
         return "no vintages"
     rows = {
         str(vintage.date.date()): {
@@ -74,10 +73,10 @@ def vintage_table(found: list[Stored], losses: dict[pd.Timestamp, float] | None 
             "data": vintage.fingerprint[:12],
             "size": f"{vintage.bytes / 1e6:.2f} MB",
         }
-        for vintage in found
+        for vintage in vintages
     }
     table = pd.DataFrame.from_dict(rows, orient="index")
     if losses is not None:
-        table["QLIKE"] = [f"{losses[vintage.date]:.4f}" if vintage.date in losses else "" for vintage in found]
-    total = sum(vintage.bytes for vintage in found) / 1e6
-    return f"{table.rename_axis('trained through', axis=1).to_string()}\n{len(found)} vintages, {total:.1f} MB"
+        table["QLIKE"] = [f"{losses[vintage.date]:.4f}" if vintage.date in losses else "" for vintage in vintages]
+    total = sum(vintage.bytes for vintage in vintages) / 1e6
+    return f"{table.rename_axis('trained through', axis=1).to_string()}\n{len(vintages)} vintages, {total:.1f} MB"

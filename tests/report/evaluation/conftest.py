@@ -1,4 +1,4 @@
-"""Judgements: of five models with components, a book and a stress period; and the least there can be."""
+"""Two evaluations: one of five models with components, portfolio and stress period, and a minimal one."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def panel():
 
 
 @pytest.fixture(scope="session")
-def evaluated(panel):
+def evaluation(panel):
     forecasts = paths(panel, MODELS)
     rho = panel.returns.corr()
     return evaluate_volatility_forecasts(
@@ -46,7 +46,7 @@ def evaluated(panel):
 
 @pytest.fixture(scope="session")
 def bare_evaluation(panel):
-    """One model, no benchmark, no book, no components, 55 origins."""
+    """Return an evaluation of one model, without benchmark, portfolio and components, on 55 origins."""
     return evaluate_volatility_forecasts(
         paths(panel, {"mine": 20}, (5,)).iloc[:55], panel, calibrated_through="2010-12-31"
     )

@@ -3,10 +3,10 @@ import json
 from volplugin.report.evaluation_files import write_evaluation
 
 
-def test_numbers_text_and_plots_are_written(evaluated, portfolios, tmp_path):
-    file = write_evaluation(evaluated, portfolios, "the text", tmp_path / "out")
+def test_numbers_text_and_plots_are_written(evaluation, portfolios, tmp_path):
+    file = write_evaluation(evaluation, portfolios, "the text", tmp_path / "out")
     numbers = json.loads(file.read_text())
-    assert numbers["volatility"] == json.loads(json.dumps(evaluated.as_dict()))
+    assert numbers["volatility"] == json.loads(json.dumps(evaluation.as_dict()))
     assert set(numbers["book"]) == {"EWMA94"}
     assert (file.parent / "evaluation.txt").read_text() == "the text\n"
     drawn = {plot.stem for plot in (file.parent / "plots").iterdir()}
@@ -16,6 +16,6 @@ def test_numbers_text_and_plots_are_written(evaluated, portfolios, tmp_path):
     assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in (file.parent / "plots").iterdir())
 
 
-def test_only_what_can_be_drawn_is_drawn(bare_evaluation, portfolios, tmp_path):
+def test_plots_without_numbers_are_skipped(bare_evaluation, portfolios, tmp_path):
     write_evaluation(bare_evaluation, portfolios, "", tmp_path)
     assert [plot.name for plot in (tmp_path / "plots").iterdir()] == ["calibration_5.png"]

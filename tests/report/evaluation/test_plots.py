@@ -16,37 +16,37 @@ def lines(ax):
 
 
 @pytest.mark.parametrize("plot", PLOTS)
-def test_each_plot_draws_on_given_axes_in_either_theme_and_says_its_units(evaluated, plot):
+def test_each_plot_draws_on_given_axes_in_both_themes_with_units(evaluation, plot):
     for theme in (LIGHT, DARK):
         ax = Figure().add_subplot()
-        assert plot(evaluated, ax, theme) is ax
+        assert plot(evaluation, ax, theme) is ax
         assert ax.get_title(loc="left")
         assert "%" in ax.get_xlabel() + ax.get_ylabel()
         ax.figure.canvas.draw()
-    assert plot(evaluated).figure.axes
+    assert plot(evaluation).figure.axes
     assert "matplotlib.pyplot" not in sys.modules or sys.modules["matplotlib.pyplot"].get_fignums() == []
 
 
-def test_reductions_are_those_of_the_table(evaluated):
-    ax = plots.plot_reductions(evaluated)
-    table = evaluated.scores.table["below_EWMA94"]
+def test_reductions_equal_the_table(evaluation):
+    ax = plots.plot_reductions(evaluation)
+    table = evaluation.scores.table["below_EWMA94"]
     names = [tick.get_text() for tick in ax.get_yticklabels()]
     assert names == ["LSTM", "HAR", "GJR", "rolling60"]
     for horizon, label in ((1, "1 session"), (5, "5 sessions")):
         np.testing.assert_allclose(lines(ax)[label].get_xdata(), table.loc[horizon][names])
 
 
-def test_years_are_reductions_of_that_years_loss(evaluated):
-    ax = plots.plot_years(evaluated, horizon=1)
-    own = evaluated.scores.by_year.loc[1]
+def test_years_are_reductions_of_that_years_loss(evaluation):
+    ax = plots.plot_years(evaluation, horizon=1)
+    own = evaluation.scores.by_year.loc[1]
     np.testing.assert_allclose(lines(ax)["GJR"].get_ydata(), 100 * (1 - own.loc["GJR"] / own.loc["EWMA94"]))
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2010", "2011", "2012"]
     assert "EWMA94" not in lines(ax)
 
 
-def test_a_model_keeps_its_colour_and_marker_from_plot_to_plot(evaluated):
+def test_a_model_has_the_same_colour_and_marker_in_all_plots(evaluation):
     looks = [
-        {name: (line.get_color(), line.get_marker()) for name, line in lines(plot(evaluated)).items()}
+        {name: (line.get_color(), line.get_marker()) for name, line in lines(plot(evaluation)).items()}
         for plot in (plots.plot_years, plots.plot_stress, plots.plot_deciles)
     ]
     for name in ("LSTM", "HAR", "GJR", "rolling60"):
@@ -54,37 +54,37 @@ def test_a_model_keeps_its_colour_and_marker_from_plot_to_plot(evaluated):
     assert len(set(looks[2].values())) == len(looks[2])
 
 
-def test_models_beyond_those_told_apart_are_grey(evaluated, monkeypatch):
-    monkeypatch.setattr(plots, "MOST", 3)
-    drawn = lines(plots.plot_years(evaluated))
+def test_further_models_are_grey(evaluation, monkeypatch):
+    monkeypatch.setattr(plots, "MAX_MODELS", 3)
+    drawn = lines(plots.plot_years(evaluation))
     assert set(drawn) == {"LSTM", "HAR", "other models"}
     assert drawn["other models"].get_color() == LIGHT.rest
 
 
-def test_deciles_show_realised_over_forecast(evaluated):
-    ax = plots.plot_deciles(evaluated, horizon=5)
-    table = evaluated.deciles.loc[(5, "LSTM")]
+def test_deciles_show_realised_over_forecast(evaluation):
+    ax = plots.plot_deciles(evaluation, horizon=5)
+    table = evaluation.deciles.loc[(5, "LSTM")]
     np.testing.assert_allclose(lines(ax)["LSTM"].get_ydata(), table["ratio"])
     np.testing.assert_allclose(lines(ax)["LSTM"].get_xdata(), 100 * table["predicted"])
     low, high = ax.get_ylim()
-    assert low < evaluated.deciles.loc[5]["ratio"].min()
-    assert high > evaluated.deciles.loc[5]["ratio"].max()
+    assert low < evaluation.deciles.loc[5]["ratio"].min()
+    assert high > evaluation.deciles.loc[5]["ratio"].max()
 
 
-def test_components_lie_as_far_from_the_whole_as_the_table_says(evaluated):
-    ax = plots.plot_seeds(evaluated)
+def test_component_gains_equal_the_table(evaluation):
+    ax = plots.plot_seeds(evaluation)
     found = {(round(float(line.get_ydata()[0])), float(line.get_xdata()[0])) for line in ax.get_lines()[:6]}
     expected = {
-        (place, value) for place, h in enumerate((1, 5)) for value in evaluated.components.loc[h]["below_model"]
+        (place, value) for place, h in enumerate((1, 5)) for value in evaluation.components.loc[h]["below_model"]
     }
     assert found == expected
     assert set(lines(ax)) == {"one seed alone", "ensemble", "the whole"}
 
 
-def test_what_is_not_there_is_a_named_error(evaluated, bare_evaluation):
+def test_missing_numbers_raise(evaluation, bare_evaluation):
     with pytest.raises(ParameterError, match="no stress period"):
         plots.plot_stress(bare_evaluation)
     with pytest.raises(ParameterError, match="components"):
         plots.plot_seeds(bare_evaluation)
     with pytest.raises(ParameterError, match="horizon 21 was not evaluated; pass one of 1, 5"):
-        plots.plot_years(evaluated, horizon=21)
+        plots.plot_years(evaluation, horizon=21)

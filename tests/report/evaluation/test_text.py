@@ -8,8 +8,8 @@ from volplugin.report.format import WIDTH, short_pvalue, starred
 
 
 @pytest.fixture(scope="module")
-def text(evaluated):
-    return evaluation_text(evaluated)
+def text(evaluation):
+    return evaluation_text(evaluation)
 
 
 def row(table, name):
@@ -29,8 +29,8 @@ def test_the_answer_comes_first_then_scores_tests_years_stress_components(text):
     assert text.index("has the lowest QLIKE") < text.index("SCORES")
 
 
-def test_summary_names_the_best_and_those_that_cannot_be_told_from_it(evaluated, text):
-    table = evaluated.scores.table.loc[5]
+def test_summary_names_the_best_and_those_that_cannot_be_told_from_it(evaluation, text):
+    table = evaluation.scores.table.loc[5]
     best = table["qlike"].idxmin()
     line = next(line for line in text.splitlines() if line.startswith("5 sessions ahead:"))
     assert f"{best} has the lowest QLIKE, {table['qlike'].min():.4f}" in line
@@ -38,9 +38,9 @@ def test_summary_names_the_best_and_those_that_cannot_be_told_from_it(evaluated,
     assert f"in the 90% model confidence set: {inside}" in text
 
 
-def test_scores_are_those_of_the_judgement_with_components_below_their_model(evaluated):
-    shown = tables.scores_table(evaluated, 5)
-    scores = evaluated.scores.table.loc[(5, "HAR")]
+def test_scores_are_those_of_the_judgement_with_components_below_their_model(evaluation):
+    shown = tables.scores_table(evaluation, 5)
+    scores = evaluation.scores.table.loc[(5, "HAR")]
     assert row(shown, "HAR")[:4] == [
         round(scores["qlike"], 4),
         round(scores["qlike_range"], 4),
@@ -52,46 +52,46 @@ def test_scores_are_those_of_the_judgement_with_components_below_their_model(eva
     assert row(shown, "HAR")[-1] == round(scores["mcs_pvalue"], 3)
     names = [line.split("  ")[0] for line in shown.splitlines()[3:]]
     assert names == ["LSTM", "LSTM seed 0", "LSTM seed 1", "LSTM ensemble", "HAR", "GJR", "EWMA94", "rolling60"]
-    assert row(shown, "LSTM seed 0")[0] == round(evaluated.components.loc[(5, "LSTM seed 0"), "qlike"], 4)
+    assert row(shown, "LSTM seed 0")[0] == round(evaluation.components.loc[(5, "LSTM seed 0"), "qlike"], 4)
     assert next(line for line in shown.splitlines() if "seed 0" in line).endswith(" -")
 
 
-def test_tests_show_t_values_and_the_regression_in_units_of_the_mean_forecast(evaluated):
-    scores = evaluated.scores.table.loc[(1, "GJR")]
-    found = row(tables.tests_table(evaluated, 1), "GJR")
+def test_tests_show_t_values_and_the_regression_in_units_of_the_mean_forecast(evaluation):
+    scores = evaluation.scores.table.loc[(1, "GJR")]
+    found = row(tables.tests_table(evaluation, 1), "GJR")
     assert found[:2] == [round(scores["dm_EWMA94"], 1), round(scores["dm_HAR"], 1)]
     assert found[2] == pytest.approx(scores["mz_intercept"] / scores["mean_forecast"], abs=0.006)
     assert found[-2:] == [round(scores["level_ratio"], 3), round(scores["level_t"], 1)]
 
 
-def test_calibration_shows_medians_shares_and_p_values(evaluated):
-    stocks, portfolio = evaluated.stocks.loc[(5, "HAR")], evaluated.portfolio.loc[(5, "HAR")]
-    found = row(tables.stocks_table(evaluated, 5), "HAR")
+def test_calibration_shows_medians_shares_and_p_values(evaluation):
+    stocks, portfolio = evaluation.stocks.loc[(5, "HAR")], evaluation.portfolio.loc[(5, "HAR")]
+    found = row(tables.stocks_table(evaluation, 5), "HAR")
     assert found[:3] == [round(stocks["bias"], 3), round(stocks["mrad"], 3), round(stocks["q"], 2)]
     assert found[3:5] == [round(100 * stocks["level"]), round(100 * stocks["mz"])]
     assert len(found) == 13
-    found = row(tables.portfolio_table(evaluated, 5), "HAR")
+    found = row(tables.portfolio_table(evaluation, 5), "HAR")
     assert found[:2] == [round(portfolio["qlike"], 4), round(portfolio["bias"], 3)]
-    assert f"{portfolio['bias_lower']:.3f} to {portfolio['bias_upper']:.3f}" in tables.portfolio_table(evaluated, 5)
+    assert f"{portfolio['bias_lower']:.3f} to {portfolio['bias_upper']:.3f}" in tables.portfolio_table(evaluation, 5)
 
 
-def test_years_and_stress_are_relative_to_the_first_benchmark(evaluated):
+def test_years_and_stress_are_relative_to_the_first_benchmark(evaluation):
     for table, losses in (
-        (tables.years_table, evaluated.scores.by_year),
-        (tables.stress_table, evaluated.scores.by_stress),
+        (tables.years_table, evaluation.scores.by_year),
+        (tables.stress_table, evaluation.scores.by_stress),
     ):
-        shown, own = table(evaluated, 1), losses.loc[1]
+        shown, own = table(evaluation, 1), losses.loc[1]
         assert row(shown, "EWMA94") == pytest.approx(own.loc["EWMA94"].round(3).tolist())
         expected = 100 * (1 - own.loc["HAR"] / own.loc["EWMA94"])
         assert row(shown, "HAR") == pytest.approx(expected.round(1).tolist())
-    assert "2011, 2011-07-25 to 2011-12-30" in evaluation_text(evaluated)
+    assert "2011, 2011-07-25 to 2011-12-30" in evaluation_text(evaluation)
 
 
-def test_components_show_the_spread_of_the_seeds(evaluated):
-    spread = evaluated.seeds.loc[(1, "LSTM")]
-    shown = tables.components_table(evaluated, 1)
+def test_components_show_the_spread_of_the_seeds(evaluation):
+    spread = evaluation.seeds.loc[(1, "LSTM")]
+    shown = tables.components_table(evaluation, 1)
     assert f"a range of {spread['range']:.4f} and a standard deviation of {spread['std']:.4f}" in shown
-    assert row(shown, "LSTM ensemble")[2] == round(evaluated.components.loc[(1, "LSTM ensemble"), "below_model"], 2)
+    assert row(shown, "LSTM ensemble")[2] == round(evaluation.components.loc[(1, "LSTM ensemble"), "below_model"], 2)
 
 
 def test_what_is_not_there_is_not_shown(bare_evaluation):

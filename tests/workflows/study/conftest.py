@@ -27,13 +27,13 @@ def sample(closes) -> Sample:
 
 @pytest.fixture(scope="session")
 def causal() -> RiskModel:
-    """Return a risk model that learns nothing."""
+    """Return a risk model without training."""
     return RiskModel(EWMAVolatility(), EWMACorrelation(60))
 
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """Where the study keeps its networks."""
+    """Return the folder of the study's networks."""
     return tmp_path_factory.mktemp("stocks")
 
 

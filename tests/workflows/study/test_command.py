@@ -11,10 +11,10 @@ from volplugin.cli import main
 
 @pytest.fixture(scope="module")
 def home(closes, tmp_path_factory):
-    """Return a folder with closes, weights, and a store that a tiny network has claimed."""
+    """Return a folder with closes, weights, and a store configured with a tiny network."""
     folder = tmp_path_factory.mktemp("home")
     (folder / "closes").mkdir()
-    # Little more than the shortest sample there is, and DELT the youngest.
+    # A little more than the required sample; DELT has the shortest history.
     for name, count in {"ALFA": 800, "BRAV": 800, "DELT": 395}.items():
         closes.close[name].tail(count).rename("close").to_csv(folder / "closes" / f"{name}.csv")
     (folder / "weights.csv").write_text("symbol,weight\nALFA,0.7\nDELT,0.3\n")
@@ -31,16 +31,16 @@ def study(home, *options):
     return CliRunner().invoke(main, ["study", *settings, *options])
 
 
-def test_study_runs_and_a_second_one_has_nothing_to_train(home):
+def test_study_runs_and_a_second_one_trains_nothing(home):
     first = study(home, "--weights", str(home / "weights.csv"))
     assert first.exit_code == 0, first.output
-    assert "0 of 3; to be trained: 3" in first.stderr
-    for sentences in ("the common sample is used", "equal weights, 20 sessions ahead", "weights of weights.csv, 20"):
-        assert sentences in first.stdout
+    assert "0 of 3; to train: 3" in first.stderr
+    for text in ("the common sample is used", "equal weights, 20 sessions ahead", "weights of weights.csv, 20"):
+        assert text in first.stdout
     numbers = json.loads((home / "out" / "study.json").read_text())
     assert numbers["causal_model"].startswith("LSTMVolatility + TwoSpeedCorrelation")
     second = study(home)
-    assert "3 of 3; to be trained: 0" in second.stderr
+    assert "3 of 3; to train: 0" in second.stderr
     again = json.loads((home / "out" / "study.json").read_text())
     assert again["books"]["equal weights"] == numbers["books"]["equal weights"]
 
@@ -52,18 +52,18 @@ def test_study_runs_and_a_second_one_has_nothing_to_train(home):
         ("absent.csv", "absent.csv: No such file or directory"),
     ],
 )
-def test_unusable_weights_are_named_before_anything_is_trained(home, option, message):
+def test_unusable_weights_raise_before_training(home, option, message):
     failed = study(home, "--weights", str(home / option), "--store", str(home / "never"))
     assert failed.exit_code == 1
     assert message in failed.stderr
     assert not (home / "never").exists()
 
 
-def test_one_stock_is_named(home):
+def test_a_single_stock_is_an_error(home):
     failed = CliRunner().invoke(main, ["study", "--closes", str(home / "closes" / "ALFA.csv")])
     assert "PanelError" in failed.stderr
     alone = home / "alone"
     alone.mkdir()
     (alone / "ALFA.csv").write_text((home / "closes" / "ALFA.csv").read_text())
     failed = CliRunner().invoke(main, ["study", "--closes", str(alone)])
-    assert "PanelError: a study takes two stocks or more" in failed.stderr
+    assert "PanelError: a study requires two stocks or more" in failed.stderr

@@ -1,4 +1,4 @@
-"""Keeping networks: resuming, fingerprints, damage."""
+"""Storing networks: resuming, digests, damage."""
 
 import shutil
 
@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from volplugin.workflows.study import networks
-from volplugin.workflows.study.networks import find, fingerprint, keep, train_networks
+from volplugin.workflows.study.networks import fingerprint, load_network, save_network, train_networks
 
 
 @pytest.fixture(scope="module")
 def trained(sample, result, folder):
-    """Return what the study's folder holds, by stock."""
+    """Return the networks in the study's folder, by stock."""
     return train_networks(sample, folder, n_jobs=1, progress=False)
 
 
@@ -22,23 +22,23 @@ def equal(one, other):
             np.testing.assert_array_equal(other[name][key], values)
 
 
-def test_resumed_equals_undisturbed(sample, folder, trained, tmp_path, monkeypatch):
+def test_resumed_training_equals_uninterrupted_training(sample, folder, trained, tmp_path, monkeypatch):
     shutil.copy(folder / "BRAV.safetensors", tmp_path)
     fitted = []
     real = networks._fit
     monkeypatch.setattr(networks, "_fit", lambda name, *rest: fitted.append(name) or real(name, *rest))
-    sentences = []
-    resumed = train_networks(sample, tmp_path, n_jobs=1, progress=False, log=sentences.append)
+    logged = []
+    resumed = train_networks(sample, tmp_path, n_jobs=1, progress=False, log=logged.append)
     assert fitted == ["ALFA", "DELT"]
-    assert sentences == [f"networks stored in {tmp_path}: 1 of 3; to train: 2"]
+    assert logged == [f"networks stored in {tmp_path}: 1 of 3; to train: 2"]
     equal(trained, resumed)
 
 
-def test_parallel_equals_one_process(sample, trained, tmp_path):
+def test_parallel_training_equals_one_process(sample, trained, tmp_path):
     equal(trained, train_networks(sample, tmp_path, n_jobs=2, progress=False))
 
 
-def test_killed_between_stocks_loses_only_the_unfinished(sample, tmp_path, monkeypatch):
+def test_interrupted_training_stores_the_finished_networks(sample, tmp_path, monkeypatch):
     real = networks._fit
 
     def killed(name, *rest):
@@ -52,7 +52,7 @@ def test_killed_between_stocks_loses_only_the_unfinished(sample, tmp_path, monke
     assert sorted(file.name for file in tmp_path.iterdir()) == ["ALFA.safetensors", "BRAV.safetensors"]
 
 
-def test_other_settings_returns_or_name_are_another_fingerprint(sample):
+def test_fingerprint_depends_on_settings_returns_and_name(sample):
     returns = sample.returns["ALFA"].to_numpy()
     own = fingerprint(returns, sample.settings, "ALFA")
     assert own == fingerprint(returns.copy(), sample.settings, "ALFA")
@@ -65,13 +65,13 @@ def test_other_settings_returns_or_name_are_another_fingerprint(sample):
     assert len(others | {own}) == 4
 
 
-def test_damaged_or_foreign_files_are_not_used(tmp_path):
+def test_damaged_files_and_files_with_another_digest_are_ignored(tmp_path):
     state = {"forecast": np.arange(3.0)}
-    keep(tmp_path, "BRK/B", "mark", state)
+    save_network(tmp_path, "BRK/B", "mark", state)
     assert [file.name for file in tmp_path.iterdir()] == ["BRK%2FB.safetensors"]
-    np.testing.assert_array_equal(find(tmp_path, "BRK/B", "mark")["forecast"], state["forecast"])
-    assert find(tmp_path, "BRK/B", "other") is None
+    np.testing.assert_array_equal(load_network(tmp_path, "BRK/B", "mark")["forecast"], state["forecast"])
+    assert load_network(tmp_path, "BRK/B", "other") is None
     file = tmp_path / "BRK%2FB.safetensors"
     file.write_bytes(file.read_bytes()[:-5])
-    assert find(tmp_path, "BRK/B", "mark") is None
-    assert find(tmp_path, "absent", "mark") is None
+    assert load_network(tmp_path, "BRK/B", "mark") is None
+    assert load_network(tmp_path, "absent", "mark") is None

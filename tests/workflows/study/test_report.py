@@ -1,4 +1,4 @@
-"""What a study writes and says."""
+"""Files, plots and text of a study."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from webpage import check
 from volplugin.report.plots.axes import NARROW, WIDE, new_figure
 from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
 from volplugin.report.theme import DARK, LIGHT
-from volplugin.workflows.study import page as words
+from volplugin.workflows.study import page
 from volplugin.workflows.study.page import study_text, write_study
 from volplugin.workflows.study.result import CAUSAL, KNOWN, SEED
 
@@ -37,12 +37,12 @@ def test_files_are_written(written):
     assert files == plots | {"plots/average_correlation.png", "study.html", "study.json", "predictions.csv"}
 
 
-def test_page_needs_nothing_else(written):
-    page = (written / "study.html").read_text()
-    check(page)
-    assert page.count("<figure ") == 5
+def test_page_is_self_contained(written):
+    text = (written / "study.html").read_text()
+    check(text)
+    assert text.count("<figure ") == 5
     for word in ("Equal weights", "Mine", "the common sample is used", SEED, CAUSAL):
-        assert word in page
+        assert word in text
 
 
 def test_numbers_are_plain_json(written, result):
@@ -54,7 +54,7 @@ def test_numbers_are_plain_json(written, result):
     assert numbers["stocks"].keys() == {"ALFA", "BRAV", "DELT"}
 
 
-def test_predictions_hold_every_line(written, result):
+def test_predictions_contain_every_plotted_line(written, result):
     table = pd.read_csv(written / "predictions.csv")
     mine = table[table["book"] == "mine"]
     np.testing.assert_allclose(mine[SEED], result.portfolios["mine"].predicted[SEED])
@@ -63,39 +63,41 @@ def test_predictions_hold_every_line(written, result):
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 @pytest.mark.parametrize("model", [SEED, CAUSAL])
-def test_true_and_predicted_are_drawn_annual_and_on_one_scale(result, model, theme):
+def test_true_and_predicted_are_annual_and_share_the_scale(result, model, theme):
     portfolio = result.portfolios["equal weights"]
+    drawn = portfolio.predicted[[SEED, CAUSAL]]
     ax = Figure().add_subplot()
-    assert plot_true_predicted(portfolio, model, ax, theme) is ax
+    assert plot_true_predicted(portfolio.true, drawn, model, ax, theme) is ax
     lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
     np.testing.assert_allclose(lines["true"], 100 * np.sqrt(252) * portfolio.true)
     np.testing.assert_allclose(lines["predicted"], 100 * np.sqrt(252) * portfolio.predicted[model])
-    other = plot_true_predicted(portfolio, SEED if model == CAUSAL else CAUSAL)
+    other = plot_true_predicted(portfolio.true, drawn, SEED if model == CAUSAL else CAUSAL)
     assert ax.get_ylim() == other.get_ylim()
     ax.figure.canvas.draw()
 
 
-def test_long_titles_are_broken_where_the_figure_is_narrow(result):
+def test_long_titles_wrap_in_a_narrow_figure(result):
     title = "The seed, as described: true and predicted volatility, weights of a_file_with_a_long_name.csv"
+    portfolio = result.portfolios["mine"]
     for size, lines in ((WIDE, 1), (NARROW, 3)):
         ax = new_figure(size).add_subplot()
-        plot_true_predicted(result.portfolios["mine"], SEED, ax, title=title)
+        plot_true_predicted(portfolio.true, portfolio.predicted, SEED, ax, title=title)
         assert len(ax.get_title(loc="left").splitlines()) == lines
 
 
-def test_average_correlation_has_a_line_an_estimator(result):
-    ax = plot_average_correlation(result)
+def test_average_correlation_has_a_line_per_estimator(result):
+    ax = plot_average_correlation(result.correlation, page.CORRELATION_LABELS)
     assert len(ax.get_lines()) == 3
     assert len(set(ax.get_lines()[0].get_ydata())) == 1
 
 
-def test_text_has_a_table_a_portfolio_and_the_caveats(result):
-    sentences = study_text(result)
-    assert sentences.count("below seed") == 2
-    assert "looks ahead twice" in sentences
-    assert "histories are unequal" in sentences
-    assert "shares 19 of 20 returns" in " ".join(sentences.split())
-    assert max(map(len, sentences.splitlines())) <= 110
+def test_text_has_a_table_per_portfolio_and_the_caveats(result):
+    text = study_text(result)
+    assert text.count("below seed") == 2
+    assert "looks ahead twice" in text
+    assert "histories are unequal" in text
+    assert "shares 19 of 20 returns" in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 110
 
 
 @pytest.mark.parametrize(
@@ -106,18 +108,18 @@ def test_text_has_a_table_a_portfolio_and_the_caveats(result):
         (-5.0, 1.0, "(t 1.0, which may be chance)"),
     ],
 )
-def test_what_the_correlation_was_worth_has_its_direction(result, below, t, expected):
+def test_effect_of_the_future_correlation_has_the_right_sign(result, below, t, expected):
     portfolio = with_table(result.portfolios["mine"], SEED, qlike=0.4)
     portfolio = with_table(portfolio, KNOWN, qlike=0.5, below_seed=below, dm_seed=t)
-    assert expected in " ".join(words.sentences(portfolio, 20))
+    assert expected in " ".join(page.findings(portfolio, 20))
 
 
 @pytest.mark.parametrize(("below", "expected"), [(12.34, "12.3% lower"), (-3.0, "3.0% higher")])
-def test_causal_model_is_better_or_worse(result, below, expected):
+def test_causal_model_is_called_better_or_worse(result, below, expected):
     portfolio = with_table(result.portfolios["mine"], CAUSAL, below_seed=below)
-    assert expected in " ".join(words.sentences(portfolio, 20))
+    assert expected in " ".join(page.findings(portfolio, 20))
 
 
-def test_raised_forecasts_are_admitted(result):
-    assert any("1,234 forecasts" in sentences for sentences in words.caveats(dataclasses.replace(result, raised=1234)))
-    assert not any("raised" in sentences for sentences in words.caveats(dataclasses.replace(result, raised=0)))
+def test_raised_forecasts_are_mentioned(result):
+    assert any("1,234 forecasts" in line for line in page.caveats(dataclasses.replace(result, raised=1234)))
+    assert not any("raised" in line for line in page.caveats(dataclasses.replace(result, raised=0)))

@@ -39,7 +39,7 @@ def by_hand(state, window):
     return float(np.asarray(state["network/output.weight"])[0] @ sequence[-1] + state["network/output.bias"][0])
 
 
-def test_network_is_the_gates_written_out(returns, fitted):
+def test_network_equals_the_gate_equations(returns, fitted):
     low, high = fitted["range"]
     scaled = (returns - low) / (high - low)
     for row in (0, 150, len(fitted["forecast"]) - 1):
@@ -54,14 +54,14 @@ def test_layers_are_as_described():
     assert shapes["output.weight"] == (1, 32)
 
 
-def test_range_is_that_of_the_training_part(returns, fitted):
+def test_range_comes_from_the_training_part(returns, fitted):
     training, test = SeedSettings().split(len(returns))
     assert (training.start, test.stop) == (59, 380)
     known = returns[: training.stop]
     assert fitted["range"].tolist() == [known.min(), known.max()]
 
 
-def test_what_follows_the_training_targets_changes_no_weight(returns, fitted):
+def test_weights_do_not_depend_on_data_after_the_training_targets(returns, fitted):
     later = returns.copy()
     first_test = SeedSettings().split(len(returns))[1].start
     later[first_test + 20 :] *= 5
@@ -78,12 +78,12 @@ def test_target_is_the_sample_deviation_of_the_next_returns(returns):
     assert np.isfinite(target[:-20]).all()
 
 
-def test_losses_are_of_each_pass_and_fall(fitted):
+def test_losses_are_per_pass_and_decrease(fitted):
     assert fitted["losses"].shape == (2,)
     assert fitted["losses"][1] < fitted["losses"][0]
 
 
-def test_one_gradient_step_is_adams(returns):
+def test_one_gradient_step_equals_adam(returns):
     """With one batch a pass, the first step of Adam moves every weight by the learning rate against its gradient."""
     settings = SeedSettings(epochs=1, batch=10_000)
     after = fit_seed(returns, settings, "ALFA")
@@ -107,6 +107,6 @@ def test_training_is_deterministic_and_leaves_the_global_state_alone(returns, fi
 
 
 @pytest.mark.parametrize(("seed", "name"), [(1, "ALFA"), (0, "BRAV")])
-def test_seed_and_name_decide_the_start(returns, fitted, seed, name):
+def test_initial_weights_depend_on_seed_and_name(returns, fitted, seed, name):
     other = fit_seed(returns, SeedSettings(epochs=2, seed=seed), name)
     assert not np.allclose(other["forecast"], fitted["forecast"])

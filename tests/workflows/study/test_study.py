@@ -1,4 +1,4 @@
-"""The study: Sigma by hand, each row of the table, and what is and is not causal."""
+"""The study: Sigma by hand, each row of the table, look-ahead of each correlation."""
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def test_table_scores_squared_returns_of_the_next_sessions(sample, result):
     assert portfolio.table["origins"].eq(len(sample.test)).all()
 
 
-def test_r_squared_flatters_the_trailing_line_a_day_ahead(result):
+def test_trailing_volatility_has_the_highest_r_squared_one_day_ahead(result):
     last = result.portfolios["equal weights"].table.loc[LAST]
     assert last["r2_next"] > 0.9
     assert last["r2"] < 0.5
@@ -99,7 +99,7 @@ def test_forecasts_below_every_target_are_raised_and_counted(sample, result, fol
     assert raised == result.raised + unsunk
 
 
-def test_only_the_seeds_correlation_knows_the_future(closes, causal, sample):
+def test_only_the_seeds_correlation_depends_on_the_future(closes, causal, sample):
     """Everything after an origin is corrupted: the correlation of the whole sample moves, the others do not."""
     origin = sample.test[20]
     wild = closes.close.copy()
@@ -112,7 +112,7 @@ def test_only_the_seeds_correlation_knows_the_future(closes, causal, sample):
     assert not np.allclose(clean[SEED](origin), corrupted[SEED](origin), atol=0.01)
 
 
-def test_causal_model_is_asked_as_of_each_origin(sample, causal, result):
+def test_causal_forecasts_are_made_as_of_each_origin(sample, causal, result):
     origin = sample.test[30]
     forecast = causal.forecast(sample.panel.asof(origin), 20)
     expected = forecast.portfolio_volatility(sample.portfolios["mine"])
@@ -126,7 +126,7 @@ def test_average_correlations_end_where_the_sample_does(sample, result):
     assert result.correlation[KNOWN].iloc[-1] == pytest.approx(average, abs=0.02)
 
 
-def test_stocks_are_judged_on_both_parts(sample, result):
+def test_networks_are_scored_on_both_parts(sample, result):
     assert list(result.stocks.index) == list(sample.panel.assets)
     assert (result.stocks[["training_mse", "test_mse"]] > 0).all(axis=None)
 
@@ -135,4 +135,4 @@ def test_delisted_stock_ends_the_sample():
     panel = PricePanel(close=market.market().close[["ALFA", "FOXT"]])
     sample = common_sample(panel)
     assert sample.closes.index[-1] == market.DELISTED
-    assert f"FOXT ends first, on {market.DELISTED.date()}" in " ".join(sample.metadata())
+    assert f"FOXT ends first, on {market.DELISTED.date()}" in " ".join(sample.summary())

@@ -1,7 +1,6 @@
 """Plots of a backtest: each is ``plot_x(result, ax=None, theme=LIGHT)`` and returns its axes.
 
-None of them touches pyplot's global state: without `ax` a new figure is made, reachable as
-``ax.figure`` (``plot_target(result).figure.savefig("target.png")``).
+Without `ax` a new figure is made, outside pyplot: ``plot_target(result).figure.savefig("target.png")``.
 """
 
 from volplugin.report.plots.models import (

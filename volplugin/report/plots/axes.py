@@ -1,9 +1,9 @@
-"""What all plots share: new axes without pyplot, quiet frames, date and percent axes, legends."""
+"""Parts that all plots share: figures without pyplot, frames, date axes, reference lines, legends."""
 
 from __future__ import annotations
 
 import textwrap
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -17,27 +17,29 @@ from volplugin.report.theme import Theme
 
 WIDE = (10.0, 4.0)
 NARROW = (4.0, 3.7)
-"""Inches; a narrow figure is read on a phone at its own size, not shrunk."""
+"""Figure sizes in inches; a phone shows the narrow figure unscaled."""
 
 TITLE_LETTERS = 10.0
-"""Letters of a title to an inch of its figure."""
-LETTERS_AN_INCH = 13.8
+"""Letters of a title per inch of its figure."""
+LEGEND_LETTERS = 13.8
 KEY = 6
-"""Letters of a legend's type to an inch, and the room of its key and gap in letters."""
+"""Letters of a legend per inch of its figure, and the width of a legend's key and gap in letters."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+"""Markers of models or dates, in order."""
 
 STEPS = ("D", "7D", "14D", "MS", "2MS", "3MS", "6MS", "YS", "2YS", "5YS", "10YS", "25YS")
-"""Distances between dates on an axis, from fine to coarse."""
+"""Candidate distances between dates on an axis, from fine to coarse."""
 
 
 def new_figure(size: tuple[float, float] = WIDE) -> Figure:
-    """Return a figure that belongs to no window and no global list."""
+    """Return a figure that pyplot does not manage."""
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.05))
     FigureCanvasAgg(figure)
     return figure
 
 
 def prepare(ax: Axes | None, theme: Theme) -> Axes:
-    """Return `ax`, or axes of a new figure, with the theme's frame."""
+    """Return `ax`, or axes of a new figure if None, with the theme's frame."""
     if ax is None:
         ax = new_figure().add_subplot()
     figure = cast(Figure, ax.figure)
@@ -54,12 +56,12 @@ def prepare(ax: Axes | None, theme: Theme) -> Axes:
 
 
 def is_narrow(ax: Axes) -> bool:
-    """Whether the figure is one for a phone."""
+    """Return whether the figure has the narrow size, for a phone."""
     return cast(Figure, ax.figure).get_size_inches()[0] < 6
 
 
 def label(ax: Axes, theme: Theme, title: str, x: str | None = None, y: str | None = None) -> None:
-    """Title on the left, broken where the figure is narrow; axis labels in the theme's quiet colour."""
+    """Set the title (left-aligned, wrapped to the figure's width) and the axis labels."""
     room = int(TITLE_LETTERS * cast(Figure, ax.figure).get_size_inches()[0])
     ax.set_title(textwrap.fill(title, room), loc="left", color=theme.ink, pad=10)
     if x is not None:
@@ -69,10 +71,10 @@ def label(ax: Axes, theme: Theme, title: str, x: str | None = None, y: str | Non
 
 
 def date_axis(ax: Axes, index: pd.DatetimeIndex) -> None:
-    """Years, or months or days in a short run, as many as there is room for, from first to last session."""
+    """Set ticks at years, or at months or days in a short run, at the finest distance that fits."""
     first, last = index[0], index[-1] + pd.Timedelta(days=1)
     most = 5 if is_narrow(ax) else 12
-    # matplotlib's automatic locator warns, and crowds, where none of its intervals leaves so few.
+    # matplotlib's automatic locator warns, and crowds labels, if none of its intervals gives so few ticks.
     for step in STEPS:
         ticks = pd.date_range(_anchor(first, step), last, freq=step)
         ticks = ticks[ticks >= first]
@@ -83,7 +85,7 @@ def date_axis(ax: Axes, index: pd.DatetimeIndex) -> None:
 
 
 def _anchor(first: pd.Timestamp, step: str) -> pd.Timestamp:
-    """Where to count steps from, so that they fall on round years, on January, or on the first of a month."""
+    """Return the origin of the steps, so that ticks fall on round years, Januaries, or firsts of a month."""
     if step.endswith("D"):
         return first.normalize().replace(day=1)
     years = int(step[:-2] or 1) if step.endswith("YS") else 1
@@ -91,7 +93,7 @@ def _anchor(first: pd.Timestamp, step: str) -> pd.Timestamp:
 
 
 def _dated(ticks: pd.DatetimeIndex, yearly: bool) -> list[str]:
-    """Name years; among months and days the first, and those that begin a year, carry it."""
+    """Format ticks; a month or day shows its year if it is the first tick or the first of a year."""
     if yearly:
         return [f"{tick:%Y}" for tick in ticks]
     fine = any(tick.day != 1 for tick in ticks)
@@ -104,15 +106,15 @@ def _dated(ticks: pd.DatetimeIndex, yearly: bool) -> list[str]:
 
 
 def legend(ax: Axes, theme: Theme, *, reverse: bool = False) -> None:
-    """Frameless legend under the axes and their labels, where it covers no data, in as many columns as fit."""
+    """Draw a frameless legend below the axes and their labels, in as many columns as fit."""
     figure = cast(Figure, ax.figure)
-    room = int(LETTERS_AN_INCH * (figure.get_size_inches()[0] - 0.6))
+    room = int(LEGEND_LETTERS * (figure.get_size_inches()[0] - 0.6))
     handles, names = ax.get_legend_handles_labels()
     if reverse:
         handles, names = handles[::-1], names[::-1]
     names = [textwrap.fill(name, room - KEY) for name in names]
     lengths = [KEY + max(map(len, name.splitlines())) for name in names]
-    # In points below the axes, not in fractions of them, so that tall and flat plots look alike.
+    # The distance is in points, not a fraction of the axes, so that tall and flat plots look alike.
     lines = max((tick.get_text().count("\n") for tick in ax.get_xticklabels()), default=0)
     drop = (46 if ax.get_xlabel() else 28) + 12 * lines
     ax.legend(
@@ -132,7 +134,7 @@ def legend(ax: Axes, theme: Theme, *, reverse: bool = False) -> None:
 
 
 def _columns(lengths: list[int], room: int) -> int:
-    """Most columns that fit, as matplotlib fills them: one after the other, the first ones the fuller."""
+    """Return the largest number of columns that fits; matplotlib fills columns in order, the first ones longer."""
     for count in range(len(lengths), 1, -1):
         rows, longer = divmod(len(lengths), count)
         ends = np.cumsum([rows + (column < longer) for column in range(count)])[:-1]
@@ -141,6 +143,34 @@ def _columns(lengths: list[int], room: int) -> int:
     return 1
 
 
+def finish(
+    ax: Axes,
+    theme: Theme,
+    title: str,
+    *,
+    x: str | None = None,
+    y: str | None = None,
+    dates: pd.DatetimeIndex | None = None,
+    reverse: bool = False,
+) -> Axes:
+    """Add title, labels, the date axis if `dates` is given, and the legend; return the axes."""
+    label(ax, theme, title, x, y)
+    if dates is not None:
+        date_axis(ax, dates)
+    legend(ax, theme, reverse=reverse)
+    return ax
+
+
+def reference(ax: Axes, theme: Theme, value: float, name: str | None = None) -> None:
+    """Draw a dashed horizontal line at a target, cap or other reference value."""
+    ax.axhline(value, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)), label=name)
+
+
+def line(ax: Axes, values: pd.Series, color: str, width: float, name: str, **style: Any) -> None:
+    """Draw a series over its index; `width` is in points, as in `stroke`."""
+    ax.plot(values.index, values, color=color, linewidth=stroke(ax, width), label=name, **style)
+
+
 def stroke(ax: Axes, width: float) -> float:
-    """Line width in points: finer where the figure is small."""
+    """Return a line width in points, smaller for a narrow figure."""
     return 0.72 * width if is_narrow(ax) else width

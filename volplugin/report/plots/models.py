@@ -1,4 +1,4 @@
-"""Plots that compare models, one unlevered portfolio's forecasts, and correlations."""
+"""Plots of models, stocks and correlations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from volplugin.errors import ParameterError
 from volplugin.evaluation.losses import realized_variance
+from volplugin.report.format import ahead, sessions
 from volplugin.report.measures import (
     average_correlation,
     chosen_dates,
@@ -20,19 +21,23 @@ from volplugin.report.measures import (
     same_order,
     stock_errors,
 )
-from volplugin.report.plots.axes import date_axis, is_narrow, label, legend, prepare, stroke
+from volplugin.report.plots.axes import MARKERS, finish, is_narrow, label, line, prepare, stroke
 from volplugin.report.result import BacktestResult, symbol
 from volplugin.report.theme import HEAT, LIGHT, Theme
 from volplugin.units import annualize
 
-MOST_CELLS = 160
-"""Cells on a side of a matrix; of more assets, neighbours share one."""
+MAX_CELLS = 160
+"""Rows and columns of a heat map; with more assets, neighbours share a cell."""
+MAX_STOCKS = 30
+"""Stocks in one plot; of more, those with the largest and the smallest errors are drawn."""
 
 
 def plot_forecast_scores(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Percent by which each volatility model's QLIKE lies below the benchmark's, by horizon."""
+    """Plot the percent by which each volatility model's QLIKE is below the benchmark's, by horizon."""
     table, base = reductions(result)
     table = table.drop(index=base)
+    if table.empty:
+        raise ParameterError(f"the result has scores of one model alone, {base}")
     ax = prepare(ax, theme)
     height = 0.8 / len(table)
     for place, (name, row) in enumerate(table.iterrows()):
@@ -45,64 +50,51 @@ def plot_forecast_scores(result: BacktestResult, ax: Axes | None = None, theme: 
                 va="center", ha="left" if value >= 0 else "right", color=theme.ink, fontsize="small",
             )  # fmt: skip
     ax.axvline(0, color=theme.ink, linewidth=1.1)
-    ax.set_yticks(range(len(table.columns)), [f"{h} session{'s' if h > 1 else ''}" for h in table.columns])
+    ax.set_yticks(range(len(table.columns)), [sessions(horizon) for horizon in table.columns])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.grid(axis="x", color=theme.grid, linewidth=0.8)
     low, high = min(0.0, table.to_numpy().min()), max(0.0, table.to_numpy().max())
     room = 0.14 * max(high - low, 1e-9)
     ax.set_xlim(low - (room if low < 0 else 0), high + room)
-    label(ax, theme, f"Forecast loss against {base}", x="QLIKE lower by (%)")
-    legend(ax, theme)
-    return ax
+    return finish(ax, theme, f"Forecast loss against {base}", x="QLIKE lower by (%)")
 
 
 def plot_portfolio_forecast(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Forecast volatility of the unlevered portfolio against what followed, both at the origin.
+    """Plot forecast and realised volatility of the unlevered portfolio, both at the origin of the forecast.
 
-    A point of the forecast line was made at the close of that session; the realised line at the same
-    place is the root mean square of the returns of the sessions after it that the forecast covers.
+    Realised volatility is the root mean square of the returns of the sessions that the forecast covers.
     """
     if not result.portfolios:
-        raise ParameterError("the result has no forecasts of the unlevered portfolio")
+        raise ParameterError(
+            "the result has no forecasts of the equal-weight portfolio (run volplugin backtest with --judge)"
+        )
     own = next(iter(result.portfolios.values()))
     ax = prepare(ax, theme)
     sessions = own.returns.index.union(own.predicted.index)
     outcome = realized_variance(own.returns.reindex(sessions), own.horizon).reindex(own.predicted.index)
     realized = 100 * annualize(outcome**0.5)
-    ax.plot(
-        realized.index,
-        realized,
-        color=theme.realized,
-        linewidth=stroke(ax, 1.3),
-        label=f"realised, next {own.horizon} sessions",
-    )
+    line(ax, realized, theme.realized, 1.3, f"realised, next {own.horizon} sessions")
     colors = (theme.predicted, theme.series[2], theme.muted, *theme.series[3:])
     for place, (name, portfolio) in reversed(list(enumerate(result.portfolios.items()))):
-        line = 100 * annualize(portfolio.predicted)
-        ax.plot(
-            line.index, line, color=colors[place % len(colors)], linewidth=stroke(ax, 1.5 if place == 0 else 0.9),
-            label=f"forecast, {name}",
-        )  # fmt: skip
+        color, width = colors[place % len(colors)], 1.5 if place == 0 else 0.9
+        line(ax, 100 * annualize(portfolio.predicted), color, width, f"forecast, {name}")
     ax.set_yscale("log")
     _percent_ticks(ax, realized)
-    label(ax, theme, "The equal-weight portfolio without leverage", y="annual volatility (%), log scale")
-    date_axis(ax, own.predicted.index)
-    legend(ax, theme)
-    return ax
+    title = "The equal-weight portfolio without leverage"
+    return finish(ax, theme, title, y="annual volatility (%), log scale", dates=own.predicted.index)
 
 
 def plot_correlation(
     result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT, date: pd.Timestamp | None = None
 ) -> Axes:
-    """Forecast correlation at a date, the last one of the result if not given.
+    """Draw the forecast correlation at a date (default the last of the result) as a heat map.
 
-    Assets are ordered so that those that move together at the last date are neighbours, in the same order and
-    colours at every date; blank on the diagonal, and where one was not listed yet. Of more than
-    160 assets neighbours share a cell, which is their mean.
+    The order of the assets (clusters of the last date) and the colour scale are the same at all dates. The diagonal
+    and assets not yet listed are blank. With more than 160 assets a cell is the mean of neighbours.
     """
     if not result.correlations:
-        raise ParameterError("the result holds no correlation matrix")
+        raise ParameterError("the result has no correlation matrix")
     matrices = same_order(result.correlations)
     date = max(matrices) if date is None else pd.Timestamp(date)
     if date not in matrices:
@@ -115,7 +107,7 @@ def plot_correlation(
     # The diagonal is one everywhere: blank, so that the colour scale covers the pairs.
     pairs = rho.mask(np.eye(len(rho), dtype=bool))
     names = [symbol(asset) for asset in rho.index]
-    block = -(-len(names) // MOST_CELLS)
+    block = -(-len(names) // MAX_CELLS)
     if block > 1:
         pairs, names = _coarser(pairs, block), names[::block]
     image = ax.imshow(pairs, cmap=HEAT, vmin=low, vmax=high, interpolation="none", aspect="equal")
@@ -133,13 +125,13 @@ def plot_correlation(
 
 
 def _coarser(pairs: pd.DataFrame, block: int) -> pd.DataFrame:
-    """Means over blocks of neighbours; pairs that are missing do not count."""
+    """Average blocks of neighbours, without missing pairs."""
     groups = np.arange(len(pairs)) // block
     return pairs.groupby(groups).mean().T.groupby(groups).mean().T
 
 
 def _range(matrices: Iterable[pd.DataFrame]) -> tuple[float, float]:
-    """Lowest and highest correlation of different assets, in tenths, and zero within."""
+    """Return the range of the colour scale: the correlations of different assets, rounded to tenths, and zero."""
     pairs = np.concatenate([matrix.to_numpy()[np.triu_indices(len(matrix), 1)] for matrix in matrices])
     known = pairs[np.isfinite(pairs)]
     if not len(known):
@@ -148,7 +140,7 @@ def _range(matrices: Iterable[pd.DataFrame]) -> tuple[float, float]:
 
 
 def _names(ax: Axes, names: list[str]) -> None:
-    """Name the assets on both axes: every one where there is room, else a few."""
+    """Label both axes with the assets: all of them if they fit, else every n-th."""
     room = 40 if is_narrow(ax) else 60
     every = 1 if len(names) <= room else -(-2 * len(names) // room)
     size = min(8.0, (198 if is_narrow(ax) else 290) / (len(names) / every))
@@ -157,28 +149,24 @@ def _names(ax: Axes, names: list[str]) -> None:
 
 
 def _percent_ticks(ax: Axes, realized: pd.Series) -> None:
-    """Round percentages on a log axis, as many as the data span."""
+    """Set ticks at round percentages on a logarithmic axis."""
     low, high = float(realized.min()), float(realized.max())
     ticks = [tick for tick in (1, 2, 5, 10, 20, 40, 80, 160) if 0.7 * low <= tick <= 1.4 * high]
     ax.set_yticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
 
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
-MOST = 30
-"""Stocks in one plot; of more, those with the largest and the smallest errors are drawn."""
-
-
 def plot_stock_errors(
     result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
 ) -> Axes:
-    """Mean QLIKE of each stock, by model, the stock with the largest error on top."""
+    """Plot the mean QLIKE of each stock by model, the stock with the largest error on top."""
     table = stock_errors(result, horizon)
-    horizon = result.volatility.horizons[-1] if horizon is None and result.volatility else horizon
-    title = f"Forecast loss by stock, {horizon} session{'s' if horizon != 1 else ''} ahead"
-    if len(table) > MOST:
-        title += f": the {MOST // 2} largest and smallest of {len(table)}"
-        table = pd.concat([table.iloc[: MOST // 2], table.iloc[-MOST // 2 :]])
+    assert result.volatility is not None
+    horizon = result.volatility.horizons[-1] if horizon is None else horizon
+    title = f"Forecast loss by stock, {ahead(horizon)}"
+    if len(table) > MAX_STOCKS:
+        title += f": the {MAX_STOCKS // 2} largest and smallest of {len(table)}"
+        table = pd.concat([table.iloc[: MAX_STOCKS // 2], table.iloc[-MAX_STOCKS // 2 :]])
     models = table.drop(columns="bias")
     ax = prepare(ax, theme)
     places = np.arange(len(table))
@@ -186,15 +174,13 @@ def plot_stock_errors(
     for place, name in reversed(list(enumerate(models))):
         ax.plot(models[name], places, label=str(name), **_marked(ax, theme, place))
     _rows(ax, theme, [str(asset) for asset in table.index])
-    label(ax, theme, title, x="mean QLIKE, lower is better")
-    legend(ax, theme, reverse=True)
-    return ax
+    return finish(ax, theme, title, x="mean QLIKE, lower is better", reverse=True)
 
 
 def plot_contribution_dates(
     result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT, top: int = 15
 ) -> Axes:
-    """Share of the predicted volatility by stock at the first, at the riskiest and at the last session."""
+    """Plot the share of predicted volatility by stock at the first, the riskiest and the last session."""
     share, dates = contribution_shares(result, top), chosen_dates(result)
     ax = prepare(ax, theme)
     places = np.arange(len(share))
@@ -203,13 +189,11 @@ def plot_contribution_dates(
         ax.plot(share[name], places, label=f"{name}, {date.date()}", **_marked(ax, theme, place))
     ax.axvline(0, color=theme.ink, linewidth=1.1)
     _rows(ax, theme, [str(asset) for asset in share.index])
-    label(ax, theme, "Share of predicted volatility at three dates", x="share (%)")
-    legend(ax, theme)
-    return ax
+    return finish(ax, theme, "Share of predicted volatility at three dates", x="share (%)")
 
 
 def _marked(ax: Axes, theme: Theme, place: int) -> dict[str, Any]:
-    """Marker of a model or a date; its shape identifies it without colour."""
+    """Return the marker of a model or a date; the shape identifies it without colour."""
     colors = (theme.predicted, theme.realized, theme.series[2], *theme.series[3:])
     return {
         "linestyle": "none",
@@ -223,7 +207,7 @@ def _marked(ax: Axes, theme: Theme, place: int) -> dict[str, Any]:
 
 
 def _rows(ax: Axes, theme: Theme, names: list[str]) -> None:
-    """One row a stock, from the top."""
+    """Label one row per stock, from the top."""
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.grid(visible=False, axis="y")

@@ -9,31 +9,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation import sampling_band
+from volplugin.evaluation import TAILS, sampling_band
 from volplugin.report.format import count
-from volplugin.report.measures import (
-    QUARTER,
-    TAILS,
-    bias_path,
-    exceedances,
-    held,
-    middle,
-    pit_histogram,
-    quarters,
-    stress_periods,
-)
-from volplugin.report.plots.axes import date_axis, label, legend, prepare, stroke
+from volplugin.report.measures import bias_path, exceedances, held, middle, pit_histogram, quarters, stress_periods
+from volplugin.report.plots.axes import finish, line, prepare, reference, stroke
 from volplugin.report.result import BacktestResult
 from volplugin.report.theme import LIGHT, Theme
+from volplugin.units import QUARTER_SESSIONS
 
 
 def plot_predicted_realized(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Predicted against realised volatility of the portfolio held, over the same sessions.
+    """Plot predicted and realised volatility of the portfolio held, over the same 63 sessions.
 
-    Both lines are of 63 sessions and drawn at the middle of them: realised is the standard deviation
-    of the returns, predicted the root mean square of the volatilities that were forecast before each
-    of these sessions. The thin line is the single forecasts; the band is where realised volatility falls
-    with 95% probability if they are right.
+    Both lines are drawn at the middle of their window: the standard deviation of the returns, and the root mean square
+    of the volatilities forecast for them. The thin line shows single forecasts; the band has 95% probability if they
+    are right.
     """
     windows = _windows(result.perf)
     ax = prepare(ax, theme)
@@ -46,97 +36,69 @@ def plot_predicted_realized(result: BacktestResult, ax: Axes | None = None, them
         color=theme.predicted, alpha=0.16, linewidth=0, label="95% band if forecasts are right",
     )  # fmt: skip
     ax.plot(single.index, single, color=theme.muted, alpha=0.55, linewidth=0.6, label="each day's forecast")
-    ax.plot(
-        sessions,
-        100 * windows["predicted"],
-        color=theme.predicted,
-        linewidth=stroke(ax, 1.9),
-        label="predicted, 63 sessions",
-    )
-    ax.plot(
-        sessions,
-        100 * windows["realized"],
-        color=theme.realized,
-        linewidth=stroke(ax, 1.9),
-        label="realised, 63 sessions",
-    )
+    for column, name, color in (("predicted", "predicted", theme.predicted), ("realized", "realised", theme.realized)):
+        line(ax, 100 * windows[column].set_axis(sessions), color, 1.9, f"{name}, {QUARTER_SESSIONS} sessions")
     ax.set_ylim(bottom=0)
-    label(ax, theme, "Predicted and realised volatility", y="annual volatility (%)")
-    date_axis(ax, known.index)
-    legend(ax, theme)
-    return ax
+    return finish(ax, theme, "Predicted and realised volatility", y="annual volatility (%)", dates=known.index)
 
 
 def plot_target(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Realised volatility of the last 63 sessions against the target, with the runs compared.
+    """Plot realised volatility of the last 63 sessions and the target, for all runs.
 
-    The band is where 63 sessions of a portfolio that has exactly the target's volatility fall with 95%
-    probability.
+    The band has 95% probability for 63 sessions of a portfolio at exactly the target volatility.
     """
     if result.target is None:
-        raise ParameterError("the run had no volatility target to draw against")
+        raise ParameterError("the run had no volatility target")
     windows, target = _windows(result.perf), 100 * result.target
     ax = prepare(ax, theme)
-    lower, upper = (target * bound for bound in sampling_band(QUARTER))
+    lower, upper = (target * bound for bound in sampling_band(QUARTER_SESSIONS))
     ax.axhspan(lower, upper, color=theme.muted, alpha=0.14, linewidth=0, label="95% band of a perfect forecast")
-    ax.axhline(target, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)), label=f"target {target:g}%")
+    reference(ax, theme, target, f"target {target:g}%")
     for color, (name, other) in zip(cycle(theme.series[2:]), result.comparisons.items(), strict=False):
-        line = 100 * _windows(other.perf)["realized"]
-        ax.plot(line.index, line, color=color, linewidth=stroke(ax, 1.2), alpha=0.9, label=f"realised, {name}")
-    ax.plot(
-        windows.index,
-        100 * windows["realized"],
-        color=theme.realized,
-        linewidth=stroke(ax, 2.0),
-        label="realised",
-    )
+        line(ax, 100 * _windows(other.perf)["realized"], color, 1.2, f"realised, {name}", alpha=0.9)
+    line(ax, 100 * windows["realized"], theme.realized, 2.0, "realised")
     ax.set_ylim(bottom=0)
-    label(ax, theme, "Realised volatility, last 63 sessions", y="annual volatility (%)")
-    date_axis(ax, held(result.perf).index)
-    legend(ax, theme)
-    return ax
+    title, dates = "Realised volatility, last 63 sessions", held(result.perf).index
+    return finish(ax, theme, title, y="annual volatility (%)", dates=dates)
 
 
 def plot_calibration(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Draw the rolling bias statistic: the standard deviation of returns over their forecast volatility."""
+    """Plot the rolling bias statistic: the standard deviation of returns over their forecast volatility."""
     path, window = bias_path(result.perf)
     if path.empty:
-        raise InsufficientHistoryError(f"fewer than {window} sessions with a forecast: no rolling calibration")
+        raise InsufficientHistoryError(f"fewer than {window} sessions with a forecast")
     ax = prepare(ax, theme)
     lower, upper = sampling_band(window)
     ax.axhspan(lower, upper, color=theme.muted, alpha=0.14, linewidth=0, label="95% band if forecasts are right")
-    ax.axhline(1, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)))
+    reference(ax, theme, 1)
     for color, (name, other) in zip(cycle(theme.series[2:]), result.comparisons.items(), strict=False):
-        line = bias_path(other.perf)[0]
-        ax.plot(line.index, line, color=color, linewidth=stroke(ax, 1.2), alpha=0.9, label=name)
-    ax.plot(path.index, path, color=theme.predicted, linewidth=stroke(ax, 2.0), label="this run")
+        line(ax, bias_path(other.perf)[0], color, 1.2, name, alpha=0.9)
+    line(ax, path, theme.predicted, 2.0, "this run")
     ax.set_ylim(min(0.6, 0.95 * path.min()), max(1.4, 1.05 * path.max()))
     ax.annotate("risk was under-predicted", (0.01, 0.97), xycoords="axes fraction", va="top", color=theme.muted)
     ax.annotate("risk was over-predicted", (0.01, 0.03), xycoords="axes fraction", color=theme.muted)
-    label(ax, theme, f"Bias statistic of the last {window} sessions", y="realised / predicted (1 is right)")
-    date_axis(ax, held(result.perf).index)
-    legend(ax, theme)
-    return ax
+    title, dates = f"Bias statistic of the last {window} sessions", held(result.perf).index
+    return finish(ax, theme, title, y="realised / predicted (1 is right)", dates=dates)
 
 
 def _windows(perf: pd.DataFrame) -> pd.DataFrame:
     windows = quarters(perf)
     if windows.empty:
-        raise InsufficientHistoryError(f"fewer than {QUARTER} sessions with a forecast: nothing to draw")
+        raise InsufficientHistoryError(f"fewer than {QUARTER_SESSIONS} sessions with a forecast")
     return windows
 
 
 def plot_stress(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Predicted and realised volatility of the portfolio in each stress period, with the band of right forecasts.
+    """Plot predicted and realised volatility in each stress period, with the 95% band of right forecasts.
 
     Raises
     ------
     ParameterError
-        If no stress period lies within the run.
+        If the run contains no stress period.
     """
     table = stress_periods(result.perf)
     if table.empty:
-        raise ParameterError("no stress period lies within the run")
+        raise ParameterError("none of the stress periods lies within the run")
     ax = prepare(ax, theme)
     places = np.arange(len(table))
     ax.vlines(
@@ -151,20 +113,18 @@ def plot_stress(result: BacktestResult, ax: Axes | None = None, theme: Theme = L
         )  # fmt: skip
     if result.target is not None:
         target = 100 * result.target
-        ax.axhline(target, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)), label=f"target {target:g}%")
+        reference(ax, theme, target, f"target {target:g}%")
     ax.set_xticks(places, [f"{name}\n{row['sessions']} sessions" for name, row in table.iterrows()])
     spare = max(0, 4 - len(table)) / 2
     ax.set_xlim(-0.5 - spare, len(table) - 0.5 + spare)
     ax.set_ylim(bottom=0)
-    label(ax, theme, "Volatility under stress", y="annual volatility (%)")
-    legend(ax, theme)
-    return ax
+    return finish(ax, theme, "Volatility under stress", y="annual volatility (%)")
 
 
 def plot_pit(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Histogram of the returns' places in their forecast distribution: flat where forecasts are right.
+    """Plot the histogram of returns in their forecast distribution; it is flat if forecasts are right.
 
-    A hump in the middle: risk was over-predicted on most days. High ends: tails are fatter than normal.
+    A hump in the middle: risk was over-predicted on most days. High ends: the tails are fatter than normal.
     """
     found = pit_histogram(result.perf)
     ax = prepare(ax, theme)
@@ -181,19 +141,12 @@ def plot_pit(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGH
     )
     ax.set_xlim(0, 100)
     ax.set_ylim(0, 1.12 * max(float(percent.max()), upper))
-    label(
-        ax,
-        theme,
-        "Returns in their forecast distribution",
-        x="percentile of the forecast (0 is the worst loss)",
-        y="sessions (%)",
-    )
-    legend(ax, theme)
-    return ax
+    title, x = "Returns in their forecast distribution", "percentile of the forecast (0 is the worst loss)"
+    return finish(ax, theme, title, x=x, y="sessions (%)")
 
 
 def plot_exceedances(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Daily returns, the losses that forecasts put on 5% and 1% of days, and the days that were worse."""
+    """Plot daily returns, value at risk at 5% and 1%, and the exceedances."""
     frame = exceedances(result.perf)
     ax = prepare(ax, theme)
     percent = 100 * frame["returns"]
@@ -206,16 +159,13 @@ def plot_exceedances(result: BacktestResult, ax: Axes | None = None, theme: Them
         label="daily return",
     )
     looks = (("o", theme.predicted, 5.0), ("D", theme.realized, 6.0))
-    for tail, (marker, color, size) in zip(TAILS, looks, strict=True):
+    for tail, (marker, color, size) in zip(reversed(TAILS), looks, strict=True):
         limit, beyond = 100 * frame[f"limit_{tail:.0%}"], frame[f"beyond_{tail:.0%}"]
-        ax.plot(limit.index, limit, color=color, linewidth=stroke(ax, 0.9), label=f"{tail:.0%} limit")
+        line(ax, limit, color, 0.9, f"{tail:.0%} limit")
         ax.plot(
             percent.index[beyond], percent[beyond], linestyle="none", marker=marker, color=color,
             markersize=stroke(ax, size), markeredgecolor=theme.paper, markeredgewidth=0.5, zorder=3,
             label=f"{int(beyond.sum())} days beyond, {count(tail * len(frame))} expected",
         )  # fmt: skip
     ax.axhline(0, color=theme.ink, linewidth=0.8)
-    label(ax, theme, "Losses beyond value at risk", y="daily return (%)")
-    date_axis(ax, frame.index)
-    legend(ax, theme)
-    return ax
+    return finish(ax, theme, "Losses beyond value at risk", y="daily return (%)", dates=frame.index)

@@ -1,4 +1,4 @@
-"""Plots of a study: true against predicted volatility, and what the correlation was taken for."""
+"""Plots of a study: true and predicted volatility, and average correlation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from volplugin.report.plots.axes import date_axis, label, legend, prepare, stroke
+from volplugin.report.plots.axes import finish, line, prepare
 from volplugin.report.theme import LIGHT, Theme
 from volplugin.units import annualize
 
@@ -20,49 +20,40 @@ def plot_true_predicted(
     theme: Theme = LIGHT,
     title: str | None = None,
 ) -> Axes:
-    """Draw true against predicted volatility of a portfolio, both at the forecast's origin.
+    """Plot true and predicted volatility of a portfolio, both at the forecast's origin.
 
     Parameters
     ----------
     true : Series of shape (n_origins,)
         Realised daily volatility of the sessions after each origin.
     predicted : DataFrame of shape (n_origins, n_models)
-        Forecast daily volatility. All models set the scale, so that their pictures compare.
+        Forecast daily volatility. All columns set the scale of the axis.
     model : str
-        The column drawn.
+        The column to plot.
     """
     ax = prepare(ax, theme)
-    for line, color, name in (
-        (true, theme.realized, "true"),
-        (predicted[model], theme.predicted, "predicted"),
-    ):
-        ax.plot(line.index, 100 * annualize(line), color=color, linewidth=stroke(ax, 1.7), label=name)
+    line(ax, 100 * annualize(true), theme.realized, 1.7, "true")
+    line(ax, 100 * annualize(predicted[model]), theme.predicted, 1.7, "predicted")
     highest = max(float(true.max()), float(predicted.max().max()))
     ax.set_ylim(0, 105 * annualize(highest))
-    label(ax, theme, title or f"True and predicted volatility: {model}", y="annual volatility (%)")
-    date_axis(ax, true.index)
-    legend(ax, theme)
-    return ax
+    title = title or f"True and predicted volatility: {model}"
+    return finish(ax, theme, title, y="annual volatility (%)", dates=true.index)
 
 
 def plot_average_correlation(
     correlation: pd.DataFrame, labels: Mapping[str, str], ax: Axes | None = None, theme: Theme = LIGHT
 ) -> Axes:
-    """Draw the average correlation of up to three estimators at each origin.
+    """Plot the average correlation of up to three estimators at each origin.
 
     Parameters
     ----------
     correlation : DataFrame of shape (n_origins, n_estimators)
     labels : mapping of column to str
-        The columns drawn, and their names in the legend.
+        The columns to plot, and their names in the legend.
     """
     ax = prepare(ax, theme)
     colors = (theme.realized, theme.series[2], theme.predicted)
     for (column, name), color in zip(labels.items(), colors, strict=False):
-        line = correlation[column]
-        ax.plot(line.index, line, color=color, linewidth=stroke(ax, 1.7), label=name)
+        line(ax, correlation[column], color, 1.7, name)
     ax.set_ylim(min(0.0, float(correlation.min().min())), None)
-    label(ax, theme, "Average correlation between stocks", y="correlation")
-    date_axis(ax, correlation.index)
-    legend(ax, theme)
-    return ax
+    return finish(ax, theme, "Average correlation between stocks", y="correlation", dates=correlation.index)

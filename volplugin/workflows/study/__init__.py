@@ -1,4 +1,4 @@
-"""The seed design as it was described, evaluated with the causal model."""
+"""The seed design as originally described, compared with the causal model."""
 
 from volplugin.volatility.lstm.seed import SeedSettings
 from volplugin.workflows.study.run import causal_model, run_study

@@ -1,4 +1,4 @@
-"""Risk models made of the seed's volatilities: each Sigma = diag(sigma) rho diag(sigma), with one rho or another."""
+"""Covariance forecasts from the seed's volatilities, Sigma = diag(sigma) rho diag(sigma), for several rho."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ CorrelationAt = Callable[[pd.Timestamp], pd.DataFrame]
 
 
 def seed_volatility(sample: Sample, networks: Mapping[str, State]) -> tuple[pd.DataFrame, int]:
-    """Forecasts of all networks at all origins, and how many of them were raised.
+    """Return the forecasts of all networks at all origins, and the number of raised ones.
 
-    A linear output may be negative: a value below the smallest target of a stock's training part is raised to it.
+    A linear output can be negative: values below the smallest target of a stock's training part are raised to it.
 
     Returns
     -------
@@ -37,9 +37,9 @@ def seed_volatility(sample: Sample, networks: Mapping[str, State]) -> tuple[pd.D
 
 
 def level(sample: Sample, volatility: pd.DataFrame) -> pd.Series:
-    """Factor by stock that sets the mean of realised over forecast variance to one on the training part.
+    """Return the factor per stock that sets the mean of realised over forecast variance to 1 on the training part.
 
-    Only origins whose outcome was complete at the first test origin count.
+    Only origins whose outcome is complete at the first test origin are used.
     """
     known = sample.training[: 1 - sample.settings.horizon]
     outcome = realized_variance(sample.returns, sample.settings.horizon).loc[known]
@@ -49,19 +49,19 @@ def level(sample: Sample, volatility: pd.DataFrame) -> pd.Series:
 def seed_forecasts(
     volatility: pd.DataFrame, correlation: CorrelationAt, origins: pd.DatetimeIndex, horizon: int
 ) -> Iterator[CovarianceForecast]:
-    """Sigma from each origin: the volatilities of its row, with the correlation that `correlation` gives for it."""
+    """Yield Sigma for each origin, from its row of `volatility` and from ``correlation(origin)``."""
     for origin in origins:
         yield CovarianceForecast(origin, horizon, volatility.loc[origin], correlation(origin))
 
 
 def correlations(sample: Sample, estimator: CorrelationEstimator) -> dict[str, CorrelationAt]:
-    """Correlation by session, from the whole sample and, twice, from what was known then.
+    """Return three correlations as functions of the origin: of the whole sample, and two of the sessions so far.
 
     Parameters
     ----------
     sample : Sample
     estimator : CorrelationEstimator
-        The causal model's, applied here to plain returns.
+        The causal model's estimator, applied to plain returns.
     """
     returns = sample.returns
     whole = returns.corr()

@@ -1,4 +1,4 @@
-"""One network per stock, trained in parallel, each stored as it finishes."""
+"""Train one network per stock in parallel; each is stored when it is finished."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ def train_networks(
     progress: bool = True,
     log: Callable[[str], None] | None = None,
 ) -> dict[str, State]:
-    """Train the networks that the folder lacks, one torch thread a process.
+    """Train the networks missing in the folder, with one torch thread per process.
 
     Parameters
     ----------
     sample : Sample
     folder : Path
-        Folder that stores each stock's result as ``SYMBOL.safetensors``, with the fingerprint of the returns and
-        settings that it came from. One of another fingerprint, or damaged, is trained anew.
+        Folder with one ``SYMBOL.safetensors`` per stock, which contains the digest of its returns and settings. A
+        damaged file, or one with another digest, is trained again.
     n_jobs : int, optional
-        Processes, as joblib counts them.
+        Processes, as in joblib.
     progress : bool, default True
-        Show a bar, on a terminal.
-    say : callable, optional
-        Logs the number of stored networks and of networks to train.
+        Show a progress bar if standard error is a terminal.
+    log : callable, optional
+        Called with the number of stored networks and of networks to train.
 
     Returns
     -------
     dict of str to dict of ndarray
-        What `fit_seed` returns, by stock.
+        The result of `fit_seed` per stock.
     """
     returns = {name: sample.returns[name].to_numpy() for name in sample.returns}
-    prints = {name: fingerprint(values, sample.settings, str(name)) for name, values in returns.items()}
-    found = {name: find(folder, str(name), mark) for name, mark in prints.items()}
+    digests = {name: fingerprint(values, sample.settings, str(name)) for name, values in returns.items()}
+    found = {name: load_network(folder, str(name), digest) for name, digest in digests.items()}
     missing = [name for name, state in found.items() if state is None]
     if log is not None:
         log(f"networks stored in {folder}: {len(found) - len(missing)} of {len(found)}; to train: {len(missing)}")
@@ -63,32 +63,32 @@ def train_networks(
     with tqdm(total=len(found), desc="training", unit="stock", disable=None if progress else True) as bar:
         bar.update(len(found) - len(missing))
         for name, state in fits:
-            keep(folder, str(name), prints[name], state)
+            save_network(folder, str(name), digests[name], state)
             found[name] = state
             bar.update()
     return {name: state for name, state in found.items() if state is not None}
 
 
 def fingerprint(returns: np.ndarray, settings: SeedSettings, name: str) -> str:
-    """SHA-256 over everything that a stock's result depends on."""
+    """Return the SHA-256 of returns, settings and name, on which a stock's result depends."""
     metadata = json.dumps({"format": FORMAT, "name": name, **asdict(settings)}, sort_keys=True)
     return hashlib.sha256(metadata.encode() + np.ascontiguousarray(returns, dtype=np.float64).tobytes()).hexdigest()
 
 
-def keep(folder: Path, name: str, mark: str, state: State) -> None:
-    """Write one stock's result, whole or not at all."""
+def save_network(folder: Path, name: str, digest: str, state: State) -> None:
+    """Write one stock's result atomically."""
     tensors = {key: np.ascontiguousarray(values) for key, values in state.items()}
-    write_atomically(_file(folder, name), save(tensors, {"fingerprint": mark}))
+    write_atomically(_file(folder, name), save(tensors, {"fingerprint": digest}))
 
 
-def find(folder: Path, name: str, mark: str) -> State | None:
-    """Return one stock's result, or None if there is none of that fingerprint that can be read."""
+def load_network(folder: Path, name: str, digest: str) -> State | None:
+    """Return one stock's result; None if the file is missing, damaged, or has another digest."""
     file = _file(folder, name)
     if not file.exists():
         return None
     try:
         with safe_open(file, framework="numpy") as tensors:
-            if (tensors.metadata() or {}).get("fingerprint") != mark:
+            if (tensors.metadata() or {}).get("fingerprint") != digest:
                 return None
             return {key: tensors.get_tensor(key) for key in tensors.keys()}
     except SafetensorError:
@@ -96,7 +96,7 @@ def find(folder: Path, name: str, mark: str) -> State | None:
 
 
 def _file(folder: Path, name: str) -> Path:
-    # A name such as BRK/B is no file name.
+    # BRK/B is not a valid file name.
     return folder / f"{quote(name, safe='')}.safetensors"
 
 

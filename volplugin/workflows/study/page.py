@@ -1,11 +1,11 @@
-"""Write a study as one self-contained page, with its numbers and plots beside it."""
+"""The page of a study, one self-contained HTML file, and its numbers and plots in the same folder."""
 
 from __future__ import annotations
 
 import json
 import os
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ import pandas as pd
 
 from volplugin.report.backtest_page import Points, Section, render, write_page
 from volplugin.report.figures import Picture
-from volplugin.report.format import percent
+from volplugin.report.format import WIDTH, Table, may_be_chance, number, percent, signed
 from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
-from volplugin.report.tables import Table
 from volplugin.storage.atomic import write_atomically
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
 
@@ -29,12 +28,12 @@ HEADLINE = "The seed design, as described and evaluated"
 
 
 def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
-    """Write ``study.html``, ``study.json``, ``predictions.csv`` and ``plots/*.png``, each whole or not at all.
+    """Write ``study.html``, ``study.json``, ``predictions.csv`` and ``plots/*.png``; each write is atomic.
 
     Returns
     -------
     Path
-        Of the page, which needs no other file and no network.
+        The page. It refers to no other file and no network address.
     """
     folder = Path(out_dir)
     chapters = sections(result)
@@ -44,7 +43,7 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
         title=HEADLINE,
         eyebrow="",
         headline=HEADLINE,
-        lede=[*(f"{fact[0].upper()}{fact[1:]}." for fact in result.metadata), stocks_sentence(result)],
+        lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
         answers=(),
         tiles=(),
         sections=chapters,
@@ -53,7 +52,7 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
 
 
 def as_dict(result: StudyResult) -> dict[str, Any]:
-    """Return every number of a study but the daily ones as plain JSON values."""
+    """Return all numbers of a study except the daily series as plain JSON values."""
 
     def plain(frame: pd.DataFrame) -> dict[str, Any]:
         return json.loads(frame.to_json(orient="index"))
@@ -62,14 +61,14 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
         name: {
             "weights": {str(asset): float(weight) for asset, weight in portfolio.weights.items()},
             "scores": plain(portfolio.table),
-            "says": sentences(portfolio, result.horizon),
+            "says": findings(portfolio, result.horizon),
         }
         for name, portfolio in result.portfolios.items()
     }
     return {
         "settings": dict(result.settings),
         "causal_model": result.model,
-        "sample": list(result.metadata),
+        "sample": list(result.sample),
         "forecasts_raised": result.raised,
         "books": portfolios,
         "stocks": plain(result.stocks),
@@ -79,12 +78,9 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
 
 
 def predictions(result: StudyResult) -> pd.DataFrame:
-    """Daily volatilities in long form: portfolio, origin, realised, and one column per model."""
+    """Return daily volatilities in long form: portfolio (``book``), origin, true, and one column per model."""
     parts = [
-        pd.concat([portfolio.true, portfolio.predicted], axis=1)
-        .rename_axis("origin")
-        .reset_index()
-        .assign(portfolio=name)
+        pd.concat([portfolio.true, portfolio.predicted], axis=1).rename_axis("origin").reset_index().assign(book=name)
         for name, portfolio in result.portfolios.items()
     ]
     table = pd.concat(parts)
@@ -92,7 +88,7 @@ def predictions(result: StudyResult) -> pd.DataFrame:
 
 
 def sections(result: StudyResult) -> list[Section]:
-    """Return the sections of a study's page: one per portfolio, then correlation and caveats."""
+    """Return the sections of a study's page: one per portfolio, the correlation, the caveats."""
     settings = ", ".join(f"{name} {value}" for name, value in result.settings.items())
     correlation = Picture(
         "average_correlation",
@@ -102,13 +98,13 @@ def sections(result: StudyResult) -> list[Section]:
     )
     warnings = [*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."]
     return [
-        *(_chapter(result, number, name) for number, name in enumerate(result.portfolios, 1)),
+        *(_portfolio_section(result, place, name) for place, name in enumerate(result.portfolios, 1)),
         Section("correlation", "What the correlation was taken for", parts=[correlation]),
         Section("believing", "What to know before believing it", parts=[Points(warnings)]),
     ]
 
 
-def _chapter(result: StudyResult, number: int, name: str) -> Section:
+def _portfolio_section(result: StudyResult, place: int, name: str) -> Section:
     portfolio = result.portfolios[name]
     pictures = []
     for kind, model, which in (("seed", SEED, "The seed, as described"), ("causal", CAUSAL, "The causal model")):
@@ -118,35 +114,21 @@ def _chapter(result: StudyResult, number: int, name: str) -> Section:
             "they brought."
         )
         plot = partial(plot_true_predicted, portfolio.true, portfolio.predicted[[SEED, CAUSAL]], model, title=title)
-        pictures.append(Picture(f"book{number}_{kind}", plot, caption, f"Plot. {title}. {caption}"))
+        pictures.append(Picture(f"book{place}_{kind}", plot, caption, f"Plot. {title}. {caption}"))
     table = scores(portfolio, f"{result.horizon} sessions ahead", result.horizon)
-    lines = sentences(portfolio, result.horizon)
-    return Section(f"book{number}", name[:1].upper() + name[1:], lines, [*pictures, table])
-
-
-Show = Callable[[Any], str]
-
-LINE = 110
-"""Letters of a terminal's line."""
-
-CLEAR = 2.0
-"""Diebold-Mariano t beyond which a difference is called more than chance."""
+    text = findings(portfolio, result.horizon)
+    return Section(f"book{place}", name[:1].upper() + name[1:], text, [*pictures, table])
 
 
 def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
-    """Tabulate the book's forecasts, one model a row."""
-    cells: list[tuple[str, str, Show]] = [
-        ("QLIKE", "qlike", lambda value: _number(value, 3)),
-        ("below seed", "below_seed", lambda value: f"{value:+.1f}%".replace("-", "−")),
-        ("t", "dm_seed", lambda value: _number(value, 1)),
-        ("bias", "bias", lambda value: _number(value, 2)),
-        ("predicted", "mean_predicted_vol", percent),
-        ("realised", "realized_vol", percent),
-        ("corr.", "correlation", lambda value: _number(value, 2)),
-        ("R²", "r2", lambda value: _number(value, 2)),
-        ("R² next day", "r2_next", lambda value: _number(value, 2)),
-    ]
-    rows = [[str(model), *(show(row[key]) for _, key, show in cells)] for model, row in portfolio.table.iterrows()]
+    """Tabulate the scores of a portfolio's forecasts, one model per row."""
+    columns = ["QLIKE", "below seed", "t", "bias", "predicted", "realised", "corr.", "R²", "R² next day"]
+    rows = []
+    for model, row in portfolio.table.iterrows():
+        against = [number(row["qlike"], 3), signed(row["below_seed"]), number(row["dm_seed"], 1)]
+        level = [number(row["bias"], 2), percent(row["mean_predicted_vol"]), percent(row["realized_vol"])]
+        fit = [number(row[name], 2) for name in ("correlation", "r2", "r2_next")]
+        rows.append([str(model), *against, *level, *fit])
     own = rows[[row[0] for row in rows].index(SEED)]
     own[2:4] = ["–", "–"]
     note = (
@@ -157,16 +139,16 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
         f"and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next day is "
         f"against the {horizon}-session volatility that ends one session after the origin."
     )
-    return Table(title, ["", *(column for column, _, _ in cells)], rows, note)
+    return Table(title, ["", *columns], rows, note)
 
 
-def sentences(portfolio: PortfolioStudy, horizon: int) -> list[str]:
-    """Say what the full-sample correlation, the smooth target and causality were worth."""
+def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
+    """State the effects of the full-sample correlation, of the smooth target, and of causality."""
     return [_level(portfolio), _correlation(portfolio), _smooth(portfolio, horizon), _causal(portfolio)]
 
 
 def caveats(result: StudyResult) -> list[str]:
-    """Say what looks ahead, what was changed, and what the numbers cannot carry."""
+    """State what looks ahead in the seed, and the limits of the comparison."""
     horizon = result.horizon
     lines = [
         "As described, the seed looks ahead twice: its correlation is that of the whole sample, the test part "
@@ -187,34 +169,34 @@ def caveats(result: StudyResult) -> list[str]:
 
 
 def stocks_sentence(result: StudyResult) -> str:
-    """Say how well the networks fit single stocks."""
+    """State how well the networks fit single stocks."""
     middle = result.stocks.median()
     return (
-        f"R² of the median stock's network: {_number(middle['training_r2'], 2)} on the training part, "
-        f"{_number(middle['test_r2'], 2)} on the test part; passes over the training part: {result.settings['epochs']}."
+        f"R² of the median stock's network: {number(middle['training_r2'], 2)} on the training part, "
+        f"{number(middle['test_r2'], 2)} on the test part; passes over the training part: {result.settings['epochs']}."
     )
 
 
 def study_text(result: StudyResult) -> str:
-    """Return the study for a terminal: the data used, one table per portfolio, and its conclusions."""
-    parts = [_wrapped([*result.metadata, stocks_sentence(result)])]
+    """Return the study as text: the sample, per portfolio a table and the findings, and the caveats."""
+    parts = [_wrapped([*result.sample, stocks_sentence(result)])]
     for name, portfolio in result.portfolios.items():
         table = scores(portfolio, name, result.horizon)
         frame = pd.DataFrame(table.rows, columns=list(table.columns)).set_index("").rename_axis(None)
         parts.append(f"{name}, {result.horizon} sessions ahead\n{frame.to_string()}")
-        parts.append(_wrapped(sentences(portfolio, result.horizon)))
+        parts.append(_wrapped(findings(portfolio, result.horizon)))
     return "\n\n".join([*parts, _wrapped(caveats(result))])
 
 
 def _wrapped(lines: Sequence[str]) -> str:
-    return "\n".join(textwrap.fill(sentence, LINE) for sentence in lines)
+    return "\n".join(textwrap.fill(line, WIDTH) for line in lines)
 
 
 def _level(portfolio: PortfolioStudy) -> str:
     seed = portfolio.table.loc[SEED]
     return (
         f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
-        f"{percent(seed['realized_vol'])} came true, with a bias statistic of {_number(seed['bias'], 2)}."
+        f"{percent(seed['realized_vol'])} came true, with a bias statistic of {number(seed['bias'], 2)}."
     )
 
 
@@ -224,7 +206,7 @@ def _correlation(portfolio: PortfolioStudy) -> str:
     verb = "lowered" if change > 0 else "raised"
     return (
         f"Knowing the correlation of the whole sample, the future included, {verb} the loss to "
-        f"{_number(portfolio.table.at[SEED, 'qlike'], 3)} from the {_number(known['qlike'], 3)} of the correlation "
+        f"{number(portfolio.table.at[SEED, 'qlike'], 3)} from the {number(known['qlike'], 3)} of the correlation "
         f"known at each date{_chance(known['dm_seed'])}."
     )
 
@@ -233,8 +215,8 @@ def _smooth(portfolio: PortfolioStudy, horizon: int) -> str:
     last = portfolio.table.loc[LAST]
     return (
         f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
-        f"{_number(last['r2_next'], 2)} against the rolling volatility of the next day, with which it shares "
-        f"{horizon - 1} of {horizon} returns, and {_number(last['r2'], 2)} against that of the next {horizon} "
+        f"{number(last['r2_next'], 2)} against the rolling volatility of the next day, with which it shares "
+        f"{horizon - 1} of {horizon} returns, and {number(last['r2'], 2)} against that of the next {horizon} "
         "sessions, with which it shares none."
     )
 
@@ -244,13 +226,9 @@ def _causal(portfolio: PortfolioStudy) -> str:
     better = "lower" if own["below_seed"] > 0 else "higher"
     return (
         f"The causal model's loss is {abs(own['below_seed']):.1f}% {better} than the seed's{_chance(own['dm_seed'])}, "
-        f"its bias statistic {_number(own['bias'], 2)}."
+        f"its bias statistic {number(own['bias'], 2)}."
     )
 
 
 def _chance(t: float) -> str:
-    return f" (t {_number(t, 1)}{'' if abs(t) >= CLEAR else ', which may be chance'})"
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")
+    return f" (t {number(t, 1)}{may_be_chance(t)})"

@@ -1,4 +1,4 @@
-"""The study from end to end: train, combine, evaluate."""
+"""Run a study: train the networks, compose Sigma, evaluate the portfolios."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from volplugin.correlation.base import average
+from volplugin.correlation.repair import average
 from volplugin.evaluation import PortfolioForecasts, compare_portfolio_forecasts
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.defaults import default_correlation, default_walk_forward, load_walk_forward
@@ -23,10 +23,10 @@ from volplugin.workflows.study.sample import Sample
 
 
 def causal_model(sample: Sample, store: str, *, n_jobs: int | None = None, progress: bool = True) -> RiskModel:
-    """Return the risk model used over the test part; train the vintages that the store lacks.
+    """Return the risk model used over the test part; train the vintages missing in the store.
 
-    A store's own forecaster is used if it differs from the default. Vintages are trained on the whole panel, each
-    through its own date.
+    The store's forecaster is used if the store is configured, else the default. Each vintage is trained on all
+    prices of the panel through its date.
 
     Parameters
     ----------
@@ -34,16 +34,16 @@ def causal_model(sample: Sample, store: str, *, n_jobs: int | None = None, progr
     store : str
         Folder of trained models.
     n_jobs : int, optional
-        Processes, as joblib counts them.
+        Processes, as in joblib.
     progress : bool, default True
-        Show a bar, on a terminal.
+        Show a progress bar if standard error is a terminal.
 
     Raises
     ------
     StoreConfigurationError
         If the store's vintages were trained on other prices.
     InsufficientHistoryError
-        If too little lies before the test part to learn from.
+        If the history before the test part is too short for training.
     """
     walk_forward = default_walk_forward(store) if ModelStore(store).configuration is None else load_walk_forward(store)
     walk_forward.train(sample.panel, sample.test[0], sample.test[-1], n_jobs=n_jobs, progress=progress)
@@ -53,21 +53,18 @@ def causal_model(sample: Sample, store: str, *, n_jobs: int | None = None, progr
 def evaluate_portfolio(
     sample: Sample, portfolio: str, forecasts: Mapping[str, Sequence[CovarianceForecast]]
 ) -> PortfolioStudy:
-    """Score the forecasts of a portfolio, and its own last sessions as a forecast, over the test part.
+    """Score the forecasts of a portfolio over the test part, and its trailing volatility as a benchmark.
 
     Parameters
     ----------
     sample : Sample
     portfolio : str
-        Name of one of its books.
+        Key of `sample.portfolios`.
     forecasts : mapping of model to sequence of CovarianceForecast
-        One a test origin.
+        One forecast per test origin.
     """
-    returns, weights, horizon = (
-        sample.portfolio_returns(portfolio),
-        sample.portfolios[portfolio],
-        sample.settings.horizon,
-    )
+    returns, weights = sample.portfolio_returns(portfolio), sample.portfolios[portfolio]
+    horizon = sample.settings.horizon
     rolling = returns.rolling(horizon).std()
     predicted = pd.DataFrame(
         {
@@ -87,7 +84,7 @@ def evaluate_portfolio(
 
 
 def r_squared(predicted: pd.Series, true: pd.Series) -> float:
-    """One minus the squared errors over those of the full-sample mean; negative if the forecast is worse."""
+    """Return R2 relative to the full-sample mean; negative if the forecast is worse than the mean."""
     return float(1 - ((true - predicted) ** 2).sum() / ((true - true.mean()) ** 2).sum())
 
 
@@ -107,15 +104,15 @@ def run_study(
     sample : Sample
         From `common_sample`.
     causal : RiskModel
-        Ready to forecast at the first test origin.
+        Risk model that can forecast at the first test origin.
     folder : path
-        Folder that stores each network as it finishes; stored networks are not trained again.
+        Folder of the networks; stored networks are not trained again.
     n_jobs : int, optional
-        Processes that train, as joblib counts them.
+        Processes, as in joblib.
     progress : bool, default True
-        Show a bar, on a terminal.
-    say : callable, optional
-        Told of each step.
+        Show a progress bar if standard error is a terminal.
+    log : callable, optional
+        Called with a line per step.
     """
     networks = train_networks(sample, Path(folder), n_jobs=n_jobs, progress=progress, log=log)
     if log is not None:
@@ -129,21 +126,17 @@ def run_study(
     forecasts[CAUSAL] = list(causal.forecast_path(sample.panel, test, horizon))
     return StudyResult(
         settings=asdict(sample.settings),
-        metadata=sample.metadata(),
+        sample=sample.summary(),
         portfolios={portfolio: evaluate_portfolio(sample, portfolio, forecasts) for portfolio in sample.portfolios},
         stocks=_stock_errors(sample, networks),
         correlation=_averages(rho, test),
         raised=raised,
-        model=_in_words(causal),
+        model=causal.description,
     )
 
 
-def _in_words(model: RiskModel) -> str:
-    return f"{model.volatility.model_name} + {model.correlation!r}"
-
-
 def _stock_errors(sample: Sample, networks: Mapping[str, State]) -> pd.DataFrame:
-    """Mean squared error and R2 of each network on both parts, from its own forecasts."""
+    """Return mean squared error and R2 of each network on the training and the test part."""
     values = forward_volatility(sample.returns.to_numpy(), sample.settings.horizon)
     true = pd.DataFrame(values, index=sample.returns.index, columns=sample.returns.columns)
     rows: dict[str, dict[str, float]] = {}

@@ -1,4 +1,4 @@
-"""The data of a study: closes that all stocks have, cut into a training and a test part, and the books."""
+"""The data of a study: the sessions on which all stocks have a close, the training and test parts, the portfolios."""
 
 from __future__ import annotations
 
@@ -14,25 +14,23 @@ import pandas as pd
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError
 from volplugin.evaluation import portfolio_returns
+from volplugin.units import QUARTER_SESSIONS
 from volplugin.volatility.lstm.seed import SeedSettings
-
-LEAST_TEST = 63
-"""Least number of test origins: a quarter."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What a study is made of.
+    """The input of a study.
 
     Attributes
     ----------
     panel : PricePanel
-        Everything that was given, unequal histories included: what the causal model may learn from.
+        All prices, with unequal histories; the causal model is trained on them.
     closes : DataFrame of shape (n_sessions, n_assets)
-        The sessions on which every stock has a close.
+        Closes of the sessions on which every stock has one.
     settings : SeedSettings
     portfolios : mapping of name to Series of shape (n_assets,)
-        Weights, restored each session.
+        Weights, restored at every close.
     """
 
     panel: PricePanel
@@ -47,38 +45,38 @@ class Sample:
 
     @property
     def training(self) -> pd.DatetimeIndex:
-        """Origins that the networks are trained on."""
+        """Origins of the training part."""
         return self._sessions[self.settings.split(len(self._sessions))[0]]
 
     @property
     def test(self) -> pd.DatetimeIndex:
-        """Evaluated origins, each with a complete horizon after it."""
+        """Origins of the test part, each with a complete horizon after it."""
         return self._sessions[self.settings.split(len(self._sessions))[1]]
 
     @property
     def origins(self) -> pd.DatetimeIndex:
-        """All of them, the training part first."""
+        """All origins, training part first."""
         return self.training.append(self.test)
 
     def portfolio_returns(self, portfolio: str) -> pd.Series:
-        """Daily simple returns of a portfolio whose weights are restored at every close."""
+        """Return daily simple returns of a portfolio; its weights are restored at every close."""
         weights = self.portfolios[portfolio].to_frame(self.closes.index[0]).T
-        # The first close, at which the portfolio is made, is a session too.
+        # Weights apply from the first close on, so it needs a row although it has no return.
         return portfolio_returns(self.returns.reindex(self.closes.index), weights)
 
-    def metadata(self) -> list[str]:
-        """Say which sessions are used, and why not more."""
+    def summary(self) -> list[str]:
+        """Describe the sessions used, and the reason for those left out."""
         first, last = _span(self.closes)
-        sentences = [f"{len(self.closes.columns)} stocks, {len(self.closes)} closes of each, {first} to {last}"]
+        lines = [f"{len(self.closes.columns)} stocks, {len(self.closes)} closes of each, {first} to {last}"]
         unused = len(self.panel.sessions) - len(self.closes)
         if unused:
-            sentences.append(
+            lines.append(
                 f"histories are unequal: the common sample is used, and {unused} of {len(self.panel.sessions)} "
                 f"sessions, on which a stock has no close, are left out ({_limits(self.panel)})"
             )
         parts = [f"{len(part)} origins {part[0].date()} to {part[-1].date()}" for part in (self.training, self.test)]
-        sentences.append(f"trained on {parts[0]}; tested on {parts[1]}")
-        return sentences
+        lines.append(f"trained on {parts[0]}; tested on {parts[1]}")
+        return lines
 
     @property
     def _sessions(self) -> pd.DatetimeIndex:
@@ -88,33 +86,33 @@ class Sample:
 def common_sample(
     panel: PricePanel, settings: SeedSettings | None = None, weights: Mapping[str, pd.Series] | None = None
 ) -> Sample:
-    """Cut a panel to the sessions that all of its stocks have, and check that a study can be made of them.
+    """Select the sessions on which all stocks have a close, and check that they suffice for a study.
 
     Parameters
     ----------
     panel : PricePanel
-        Closes of two stocks or more.
+        Closes of at least two stocks.
     settings : SeedSettings, optional
-        Those of the seed if not given.
+        Default the original settings of the seed.
     weights : mapping of name to Series, optional
-        Portfolios to evaluate besides equal weights; stocks that are not named have weight zero.
+        Portfolios to evaluate besides equal weights; stocks without a weight have weight zero.
 
     Raises
     ------
     PanelError
-        For fewer than two stocks, and for a stock without closes, with a hole in them, or whose price never moves.
+        For fewer than two stocks, and for a stock without closes, with a long gap in them, or with a constant price.
     InsufficientHistoryError
-        If the common sample is too short, naming the stocks that limit it.
+        If the common sample is too short. The message names the stocks that limit it.
     AssetMismatchError
-        If weights name a stock without closes, name one twice, or are not finite numbers.
+        If weights contain an unknown stock, a stock twice, or a number that is not finite.
     """
     settings = settings or SeedSettings()
     names = list(panel.assets)
     if len(names) < 2:
-        raise PanelError(f"a study takes two stocks or more, for their correlation; these closes hold {names[0]} alone")
+        raise PanelError(f"a study requires two stocks or more, for their correlation; the only one is {names[0]}")
     empty = panel.close.columns[panel.close.isna().all()]
     if len(empty):
-        raise PanelError(f"{empty[0]} has no close at all; leave it out")
+        raise PanelError(f"{empty[0]} has no close at all; remove it")
     closes = panel.close.dropna()
     _check_length(panel, closes, settings)
     _check_holes(panel, closes)
@@ -129,18 +127,18 @@ def _check_length(panel: PricePanel, closes: pd.DataFrame, settings: SeedSetting
     least = next(count for count in itertools.count(1) if _is_enough(count, settings))
     if len(closes) < least:
         raise InsufficientHistoryError(
-            f"the stocks have {len(closes)} sessions in common, and a study takes {least} or more ({_limits(panel)}); "
-            "leave the shortest histories out"
+            f"the stocks have {len(closes)} sessions in common, a study requires {least} or more ({_limits(panel)}); "
+            "remove the stocks with the shortest histories"
         )
 
 
 def _is_enough(closes: int, settings: SeedSettings) -> bool:
     training, test = settings.split(closes - 1)
-    return training.stop > training.start and test.stop - test.start >= LEAST_TEST
+    return training.stop > training.start and test.stop - test.start >= QUARTER_SESSIONS
 
 
 def _check_holes(panel: PricePanel, closes: pd.DataFrame) -> None:
-    """Refuse a hole longer than a halt, over which a return would pass for one of a day."""
+    """Raise for a gap longer than a halt: its return would be taken for the return of one day."""
     places = panel.sessions.get_indexer(closes.index)
     steps = np.diff(places)
     if steps.max() > MAX_GAP_SESSIONS + 1:
@@ -149,7 +147,7 @@ def _check_holes(panel: PricePanel, closes: pd.DataFrame) -> None:
         asset = panel.close.loc[first].isna().idxmax()
         raise PanelError(
             f"{asset} has no close on {first.date()}, and the stocks none in common until "
-            f"{closes.index[before + 1].date()}; leave it out, or cut the closes to one side of the hole"
+            f"{closes.index[before + 1].date()}; remove it, or cut the closes to one side of the gap"
         )
 
 
@@ -157,7 +155,7 @@ def _check_moves(sample: Sample) -> None:
     known = sample.returns.loc[: sample.training[-1]]
     still = known.columns[(known.max() == known.min()).to_numpy()]
     if len(still):
-        raise PanelError(f"{still[0]} never moves up to {known.index[-1].date()}; leave it out, its range is nothing")
+        raise PanelError(f"{still[0]} has a constant price up to {known.index[-1].date()}; remove it")
 
 
 def _on_assets(weights: pd.Series, names: list[str], portfolio: str) -> pd.Series:
@@ -170,23 +168,23 @@ def _on_assets(weights: pd.Series, names: list[str], portfolio: str) -> pd.Serie
             f"{portfolio}: {given.index[given.index.duplicated()][0]} has two weights; give it one"
         )
     if not np.isfinite(given.to_numpy()).all() or not given.any():
-        raise AssetMismatchError(f"{portfolio}: weights are finite numbers, and not all of them zero")
+        raise AssetMismatchError(f"{portfolio}: weights must be finite numbers, not all of them zero")
     return given.reindex(names, fill_value=0.0)
 
 
 def _limits(panel: PricePanel) -> str:
-    """Name the stocks whose histories begin last and end first, and how many sessions lack a close in between."""
+    """Describe what limits the common sample: the latest first close, the earliest last close, and gaps."""
     begins = panel.close.apply(pd.Series.first_valid_index)
     ends = panel.close.apply(pd.Series.last_valid_index)
-    sentences = []
+    limits = []
     if begins.max() > panel.sessions[0]:
-        sentences.append(f"{begins.idxmax()} begins last, on {begins.max().date()}")
+        limits.append(f"{begins.idxmax()} begins last, on {begins.max().date()}")
     if ends.min() < panel.last_session:
-        sentences.append(f"{ends.idxmin()} ends first, on {ends.min().date()}")
+        limits.append(f"{ends.idxmin()} ends first, on {ends.min().date()}")
     holes = int(panel.close.loc[begins.max() : ends.min()].isna().any(axis=1).sum())
     if holes:
-        sentences.append(f"{holes} have a hole in between")
-    return "; ".join(sentences) or f"all of them begin on {begins.max().date()}"
+        limits.append(f"{holes} sessions in between have gaps")
+    return "; ".join(limits) or f"all of them begin on {begins.max().date()}"
 
 
 def _span(frame: pd.DataFrame) -> tuple[str, str]:

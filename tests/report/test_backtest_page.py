@@ -5,8 +5,7 @@ import pytest
 from markupsafe import Markup
 from webpage import check
 
-from volplugin.report import figures as drawing
-from volplugin.report import tables, write_report
+from volplugin.report import figures, tables, write_report
 from volplugin.report.backtest_page import Section, picture, render_page, sections, write_page
 
 WITH_ALL = ["risk", "odds", "target", "sources", "stress", "stocks", "models", "believing", "again"]
@@ -28,7 +27,7 @@ def test_sections_have_ids_and_the_page_links_to_them(page):
     assert links[: len(WITH_ALL)] == [f"#{name}" for name in WITH_ALL]
 
 
-def test_every_picture_comes_for_both_widths_with_alternative_text(page, storm):
+def test_every_picture_has_both_widths_and_alternative_text(page, storm):
     pictures = [picture for section in sections(storm) for picture in section.pictures]
     assert len(pictures) == 15
     drawings = page.all("svg")
@@ -39,12 +38,12 @@ def test_every_picture_comes_for_both_widths_with_alternative_text(page, storm):
 
 def test_a_picture_is_drawn_once_for_each_width(bare, monkeypatch):
     drawn = []
-    monkeypatch.setattr(drawing, "inline", lambda picture, width, size: drawn.append(width) or Markup("<svg/>"))
+    monkeypatch.setattr(figures, "inline", lambda picture, width, size: drawn.append(width) or Markup("<svg/>"))
     render_page(bare, [Section("odds", "Odds", parts=[picture(bare, "pit")])])
     assert drawn == ["wide", "narrow"]
 
 
-def test_pictures_take_the_colours_of_the_page(report):
+def test_pictures_use_the_colours_of_the_page(report):
     text = report.read_text(encoding="utf-8")
     body = text[text.index("<body>") :]
     assert re.findall(r"(?:fill|stroke|color): #[0-9a-f]{6}", body) == []
@@ -52,40 +51,40 @@ def test_pictures_take_the_colours_of_the_page(report):
     assert set(re.findall(r"var\((--[a-z0-9-]+)\)", text)) <= defined
 
 
-def test_dark_is_for_screens_alone(report):
+def test_dark_theme_is_for_screens_only(report):
     styles = re.search(r"<style>(.*?)</style>", report.read_text(encoding="utf-8"), re.DOTALL)[1]
     queries = re.findall(r"@media ([^{]+)", styles)
     assert any("prefers-color-scheme: dark" in query for query in queries)
     assert all("screen" in query for query in queries if "dark" in query)
 
 
-def test_tables_scroll_in_boxes_that_a_keyboard_reaches(page):
+def test_tables_scroll_in_focusable_boxes(page):
     boxes = [element for element in page.all("div") if element.attrs.get("class") == "scroll"]
     assert len(boxes) == len(page.all("table"))
     assert all(box.attrs["tabindex"] == "0" and box.attrs["aria-label"] for box in boxes)
 
 
-def test_each_picture_is_a_png_beside_the_page(report, storm):
+def test_each_picture_is_also_a_png(report, storm):
     files = sorted((report.parent / "plots").iterdir())
     assert [file.stem for file in files] == sorted(p.name for section in sections(storm) for p in section.pictures)
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
 
 
-def test_page_states_what_was_found_and_where_it_comes_from(page, storm):
+def test_page_states_results_and_provenance(page, storm):
     text = page.words
-    for output in ("Risk was", "The target of 10.0%", "late 2024", "studies that include", "0123abcd", "2009-12-31"):
-        assert output in text
+    for part in ("Risk was", "The target of 10.0%", "late 2024", "studies that include", "0123abcd", "2009-12-31"):
+        assert part in text
     assert f"{storm.scorecard['bias_statistic']['value']:.2f}" in text
     assert re.search(r"\b2020\s+2020-02-20\s+2020-06-30", text)
 
 
-def test_a_bare_result_makes_a_page_that_says_what_it_lacks(bare, tmp_path):
+def test_page_of_a_minimal_result_lists_missing_parts(bare, tmp_path):
     text = write_report(bare, tmp_path).read_text(encoding="utf-8")
     page = check(text)
     assert "<b>mine" not in text
     assert "&lt;b&gt;mine" in text
     missing = " ".join(element.text for element in page.all("p") if "missing" in element.attrs.get("class", ""))
-    for output in (
+    for part in (
         "Turnover: left out, as the perf frame holds no transactions.",
         "Gross leverage: left out, as the run recorded no gross_leverage.",
         "Realised volatility against the target: left out, as the run had no volatility target.",
@@ -93,12 +92,12 @@ def test_a_bare_result_makes_a_page_that_says_what_it_lacks(bare, tmp_path):
         "Stress periods: left out, as none of the stress periods lies within the run.",
         "Forecast errors by stock: left out, as the result has no scores by stock",
     ):
-        assert output in missing
+        assert part in missing
     drawn = {"calibration", "predicted_realized", "exceedances", "pit"}
     assert {path.stem for path in (tmp_path / "plots").iterdir()} == drawn
 
 
-def test_a_failure_leaves_the_old_page_and_no_scraps(bare, tmp_path, monkeypatch):
+def test_a_failure_leaves_the_old_page_and_no_temporary_files(bare, tmp_path, monkeypatch):
     (tmp_path / "report.html").write_text("old")
     section = Section("odds", "Odds", parts=[picture(bare, "pit")])
 
@@ -113,7 +112,7 @@ def test_a_failure_leaves_the_old_page_and_no_scraps(bare, tmp_path, monkeypatch
     assert list((tmp_path / "plots").iterdir()) == []
 
 
-def test_markup_in_names_does_not_reach_the_page(bare):
+def test_markup_in_names_is_escaped(bare):
     details = dataclasses.replace(bare.details, model='<i title="x">', parameters={"a<b": '"><svg>'})
     text = render_page(
         dataclasses.replace(bare, details=details),

@@ -6,7 +6,7 @@ from synthetic import ASOF
 from volplugin import PricePanel, RiskModel, RollingCorrelation, RollingVolatility
 from volplugin.errors import ParameterError
 from volplugin.workflows import Limits, check_health
-from volplugin.workflows.portfolio_risk import health_text
+from volplugin.workflows.monitor import health_text
 
 MODEL = RiskModel(RollingVolatility(40), RollingCorrelation(60))
 
@@ -29,13 +29,13 @@ def states(panel, today=None, model=MODEL, **settings):
     return {check.name: check for check in check_health(model, panel, today, **settings)}
 
 
-def test_all_is_well(panel):
+def test_all_checks_pass_on_good_data(panel):
     found = states(panel)
     assert {check.state for check in found.values()} == {"ok"}, health_text(list(found.values()))
     assert len(found) == 10
 
 
-def test_old_prices(panel):
+def test_old_prices_fail(panel):
     assert states(panel, "2019-01-04")["prices are recent"].state == "ok"
     late = states(panel, "2019-02-01")["prices are recent"]
     assert late.state == "FAIL"
@@ -43,14 +43,14 @@ def test_old_prices(panel):
     assert states(panel, "2018-12-25")["prices are recent"].state == "ok"
 
 
-def test_a_missing_session_is_named(panel):
+def test_a_missing_session_fails_and_is_named(panel):
     close = panel.close.drop(panel.sessions[-30])
     missing = states(PricePanel(close=close))["every session is there"]
     assert missing.state == "FAIL"
     assert str(panel.sessions[-30].date()) in missing.found
 
 
-def test_missing_bars_and_prices_that_stand_still(panel):
+def test_missing_bars_and_unchanged_prices_fail(panel):
     close = panel.close.copy()
     close.iloc[-8:-4, 1] = np.nan
     assert "most of B (4)" in states(PricePanel(close=close))["bars are there"].found
@@ -60,7 +60,7 @@ def test_missing_bars_and_prices_that_stand_still(panel):
     assert (still.state, still.found) == ("FAIL", "C at one price for 5 sessions")
 
 
-def test_weight_without_a_forecast(panel):
+def test_weight_without_a_forecast_fails(panel):
     close = panel.close.copy()
     close.iloc[:-10, 3] = np.nan
     portfolio = pd.Series({"A": 0.5, "D": 0.5})
@@ -68,8 +68,8 @@ def test_weight_without_a_forecast(panel):
     assert (covered.state, covered.found) == ("FAIL", "50% of weight with a forecast, without: D")
 
 
-def test_forecasts_that_drifted(panel):
-    """The last quarter is three times as volatile as rolling volatility of two hundred sessions can know."""
+def test_miscalibrated_forecasts_fail(panel):
+    """Volatility triples in the last quarter; the rolling window of 500 sessions adapts slowly."""
     returns = panel.returns.fillna(0.0)
     returns.iloc[-63:] *= 3
     wild = PricePanel(close=50 * np.exp(returns.cumsum()))
@@ -80,7 +80,7 @@ def test_forecasts_that_drifted(panel):
     assert states(wild, model=slow, limits=Limits(loss=1.05))["loss"].state == "FAIL"
 
 
-def test_an_old_model(panel, synthetic):
+def test_an_old_model_fails(panel, synthetic):
     from registry import learn
 
     from volplugin import HARVolatility
@@ -90,6 +90,6 @@ def test_an_old_model(panel, synthetic):
     assert found["model is recent"].state == "FAIL"
 
 
-def test_an_unknown_exchange_is_named(panel):
+def test_an_unknown_exchange_raises(panel):
     with pytest.raises(ParameterError, match="calendar is 'XXXX'"):
         states(panel, calendar="XXXX")

@@ -14,7 +14,7 @@ MODEL = RiskModel(RollingVolatility(40), RollingCorrelation(60))
 WEIGHTS = pd.Series({"ALFA": 0.5, "BRAV": 0.7, "CHAR": -0.2, "GOLF": 0.0})
 
 
-def test_the_numbers_are_those_of_the_forecasts_of_two_sessions(synthetic):
+def test_numbers_come_from_the_forecasts_of_the_last_two_sessions(synthetic):
     portfolio = portfolio_today(MODEL, synthetic.asof(ASOF), WEIGHTS, horizon=5)
     sessions = synthetic.asof(ASOF).sessions[-2:]
     before, now = (MODEL.forecast(synthetic.asof(session), 5) for session in sessions)
@@ -36,34 +36,34 @@ def test_the_numbers_are_those_of_the_forecasts_of_two_sessions(synthetic):
     assert portfolio.positions.loc["ALFA", "marginal"] == pytest.approx(moved, rel=1e-4)
 
 
-def test_pairs_are_the_most_correlated_first(synthetic):
+def test_pairs_are_sorted_by_correlation(synthetic):
     portfolio = portfolio_today(MODEL, synthetic.asof(ASOF), WEIGHTS, pairs=2)
     rho = portfolio.forecast.correlation.loc[["ALFA", "BRAV", "CHAR"], ["ALFA", "BRAV", "CHAR"]].to_numpy()
     top = np.sort(rho[np.triu_indices(3, 1)])[::-1][:2]
     np.testing.assert_allclose(portfolio.pairs["correlation"], top)
 
 
-def test_equal_weights_unless_told(synthetic):
+def test_default_weights_are_equal(synthetic):
     portfolio = portfolio_today(MODEL, synthetic.asof(ASOF))
     assert portfolio.weights.to_dict() == dict.fromkeys(portfolio.forecast.assets, 1 / len(portfolio.forecast.assets))
 
 
-def test_without_a_forecast_the_session_before_nothing_changed(synthetic):
+def test_json_is_valid_without_a_previous_forecast(synthetic):
     first = SESSIONS[40]
     portfolio = portfolio_today(MODEL, synthetic.asof(first), pd.Series({"ALFA": 1.0}))
     assert np.isnan(portfolio.before) or portfolio.before > 0
     panel = synthetic.asof(first).tail(1 + len(synthetic.asof(first).sessions) - 1)
-    metadata = portfolio_today(MODEL, panel, pd.Series({"ALFA": 1.0})).as_dict()
-    assert json.loads(json.dumps(metadata, allow_nan=False))["units"]["contribution"].startswith("annual")
+    numbers = portfolio_today(MODEL, panel, pd.Series({"ALFA": 1.0})).as_dict()
+    assert json.loads(json.dumps(numbers, allow_nan=False))["units"]["contribution"].startswith("annual")
 
 
-def test_weight_on_what_has_no_forecast_is_named(synthetic):
+def test_weight_on_an_asset_without_forecast_raises(synthetic):
     unlisted = synthetic.asof(SESSIONS[SESSIONS.get_loc(LISTED) - 5] if LISTED in SESSIONS else SESSIONS[300])
     with pytest.raises(MissingForecastError, match="no forecast"):
         portfolio_today(MODEL, unlisted, pd.Series({"DELT": 1.0}))
 
 
-def test_in_words(synthetic):
+def test_text_has_volatility_change_and_pairs(synthetic):
     output = portfolio_text(portfolio_today(MODEL, synthetic.asof(ASOF), WEIGHTS))
     for part in ("Annual volatility over the 21 sessions", "the session before", "Most correlated", "ALFA", "ratio"):
         assert part in output
