@@ -13,6 +13,7 @@ from volplugin.evaluation.calibration import (
     rolling_bias,
 )
 from volplugin.evaluation.components import component_scores, seed_spread
+from volplugin.evaluation.constants import TAILS
 from volplugin.evaluation.covariance.evaluate import evaluate_covariance_forecasts
 from volplugin.evaluation.covariance.path import CovariancePath
 from volplugin.evaluation.covariance.scores import CovarianceScores
@@ -57,6 +58,7 @@ from volplugin.evaluation.tail_tests import (
 from volplugin.evaluation.volatility import VolatilityEvaluation, evaluate_volatility_forecasts
 
 __all__ = [
+    "TAILS",
     "BiasStatistic",
     "CovariancePath",
     "CovarianceScores",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.bands import GAUSSIAN, fit_dof, sampling_band
-from volplugin.evaluation.constants import MONTH_SESSIONS, QUARTER_SESSIONS, SIZE, TAILS
+from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS
 from volplugin.evaluation.forecasts import ForecastsInForce, align_to_returns
 from volplugin.evaluation.hypothesis_tests import mincer_zarnowitz
 from volplugin.evaluation.long_run import combine_pvalues
@@ -20,7 +20,7 @@ from volplugin.evaluation.sample import EvaluationSample
 from volplugin.evaluation.tail_limits import value_at_risk
 from volplugin.evaluation.tail_tests import coverage
 from volplugin.risk.tail_risk import TailMethod
-from volplugin.units import annualize
+from volplugin.units import QUARTER_SESSIONS, annualize
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 

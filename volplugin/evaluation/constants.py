@@ -3,9 +3,6 @@
 MONTH_SESSIONS = 21
 """Sessions in a window of MRAD."""
 
-QUARTER_SESSIONS = 63
-"""Sessions in a rolling window of realised volatility, and the fewest with which a series is evaluated."""
-
 TAILS = (0.01, 0.05)
 """Tail probabilities of value at risk and expected shortfall."""
 

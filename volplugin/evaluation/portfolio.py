@@ -16,7 +16,7 @@ import pandas as pd
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.constants import MONTH_SESSIONS, QUARTER_SESSIONS, TAILS
+from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
 from volplugin.evaluation.inputs import aligned
@@ -25,7 +25,7 @@ from volplugin.evaluation.panel_tests import level_test
 from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
 from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
 from volplugin.risk.tail_risk import TailMethod
-from volplugin.units import annualize, deannualize
+from volplugin.units import QUARTER_SESSIONS, annualize, deannualize
 
 TAIL_METHODS: tuple[TailMethod, ...] = ("gaussian", "student", "historical")
 """Laws of the standardised return for value at risk and expected shortfall."""
