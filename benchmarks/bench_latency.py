@@ -146,13 +146,19 @@ def print_with_listings(stocks: int) -> None:
 
 @click.command()
 @click.option("--stocks", default="30,500", show_default=True, help="Numbers of stocks.")
-@click.option("--listed", default=300, show_default=True, help="Stocks of the market with listings and delistings.")
+@click.option(
+    "--listed",
+    default=300,
+    show_default=True,
+    help="Stocks of the market with listings and delistings; 0 to leave it out.",
+)
 def main(stocks: str, listed: int) -> None:
     """Print the figures."""
     print(describe_machine())
     for number in filter(None, stocks.split(",")):
         print_table(int(number))
-    print_with_listings(listed)
+    if listed:
+        print_with_listings(listed)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.linalg.blas import dgemm
@@ -158,16 +158,39 @@ class SlidingMoments:
             self._step()
 
     def _restart(self, row: int) -> None:
-        """Sum the window that ends at a row; `_with_gaps` are all assets that miss a row before the next restart."""
+        """Sum the window that ends at a row."""
         begin, stop = max(0, row + 1 - self._window), row + 1
-        end = min(len(self._z), row + RESTART)
-        missed = self._present[end] - self._present[begin] < self._used[end] - self._used[begin]
-        self._with_gaps = gaps = np.flatnonzero(missed)
-        weights = self._weights[-(stop - begin) :]
-        known = self._z[begin:stop] * np.sqrt(weights)[:, None]
+        known = self._z[begin:stop] * np.sqrt(self._weights[-(stop - begin) :])[:, None]
         self._products = known.T @ known
-        z, here = self._z, self._here.astype(float)
-        squares, nonzero, decay = z**2, (z != 0).astype(float), self._decay
+        missed = self._present[stop] - self._present[begin] < self._used[stop] - self._used[begin]
+        self._with_gaps, self._row = np.flatnonzero(missed), row
+        self._pairs = self._running_products(self._with_gaps)
+
+    def _step(self) -> None:
+        """Add the next row and subtract the one that leaves the window, in one product of rank two."""
+        self._row += 1
+        _update(self._products, self._z, self._z, self._row, self._window, self._decay)
+        for pair in self._pairs:
+            _update(pair.values, pair.left, pair.right, self._row, self._window, pair.decay)
+        if self._is_used[self._row]:
+            # Found row by row: a list of gaps that looked ahead would change the last bit of earlier rows.
+            new = np.setdiff1d(np.flatnonzero(~self._here[self._row]), self._with_gaps)
+            if len(new):
+                self._add_gaps(new)
+
+    def _add_gaps(self, assets: np.ndarray) -> None:
+        """Begin the sums of assets that miss a row for the first time."""
+        order = np.argsort(np.concatenate([self._with_gaps, assets]))
+        self._with_gaps = np.union1d(self._with_gaps, assets)
+        added = self._running_products(assets)
+        pairs = zip(self._pairs, added, strict=True) if self._pairs else ()
+        self._pairs = [old.joined(new, order) for old, new in pairs] or added
+
+    def _running_products(self, gaps: np.ndarray) -> list[_RunningProduct]:
+        """Sum over the rows on which an asset with gaps and another one are both there, up to the current row."""
+        if not len(gaps):
+            return []
+        squares, here, nonzero, decay = self._z**2, self._here.astype(float), (self._z != 0).astype(float), self._decay
         pairs = [
             (squares[:, gaps], here, decay),
             (here[:, gaps], squares, decay),
@@ -176,24 +199,30 @@ class SlidingMoments:
             (nonzero[:, gaps], here, 1.0),
             (here[:, gaps], nonzero, 1.0),
         ]
-        self._pairs = [_RunningProduct(*pair, begin, stop) for pair in pairs] if len(gaps) else []
-        self._row = row
-
-    def _step(self) -> None:
-        """Add the next row and subtract the one that leaves the window, in one product of rank two."""
-        self._row += 1
-        _update(self._products, self._z, self._z, self._row, self._window, self._decay)
-        for pair in self._pairs:
-            _update(pair.values, pair.left, pair.right, self._row, self._window, pair.decay)
+        begin, stop = max(0, self._row + 1 - self._window), self._row + 1
+        return [_RunningProduct.over(*pair, begin, stop) for pair in pairs]
 
 
-class _RunningProduct:
+class _RunningProduct(NamedTuple):
     """Weighted sum over a window of the outer products of the rows of two arrays."""
 
-    def __init__(self, left: np.ndarray, right: np.ndarray, decay: float, begin: int, stop: int) -> None:
-        self.left, self.right, self.decay = left, right, decay
+    left: np.ndarray
+    right: np.ndarray
+    decay: float
+    values: np.ndarray
+
+    @classmethod
+    def over(cls, left: np.ndarray, right: np.ndarray, decay: float, begin: int, stop: int) -> _RunningProduct:
+        """Sum the rows from `begin` to `stop`."""
         weights = decay ** np.arange(stop - begin)[::-1]
-        self.values = np.ascontiguousarray((weights[:, None] * left[begin:stop]).T @ right[begin:stop])
+        values = np.ascontiguousarray((weights[:, None] * left[begin:stop]).T @ right[begin:stop])
+        return cls(left, right, decay, values)
+
+    def joined(self, other: _RunningProduct, order: np.ndarray) -> _RunningProduct:
+        """Return the sums of the left columns of both, in an order."""
+        left = np.concatenate([self.left, other.left], axis=1)[:, order]
+        values = np.ascontiguousarray(np.concatenate([self.values, other.values])[order])
+        return self._replace(left=left, values=values)
 
 
 def _update(values: np.ndarray, left: np.ndarray, right: np.ndarray, row: int, window: int, decay: float) -> None:
