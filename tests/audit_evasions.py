@@ -115,7 +115,8 @@ except FileNotFoundError:
     pass
 """
 PROGRAM = """
-context.text = os.popen("echo 1").read()
+with os.popen("echo 1") as output:
+    context.text = output.read()
 """
 FORK = """
 child = os.fork()

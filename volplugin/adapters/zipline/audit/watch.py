@@ -126,9 +126,22 @@ class AccessMonitor:
 
     def _is_library(self, frame: FrameType) -> bool:
         file = frame.f_code.co_filename
-        if file.startswith("<"):  # generated code: that of `exec` may be the strategy's
-            return file.startswith("<frozen ")
+        if file.startswith("<") and not file.startswith("<frozen "):  # generated: `exec` may run the strategy's code
+            module = sys.modules.get(frame.f_globals.get("__name__", ""))
+            file = getattr(module, "__file__", None) or ""
+            if not file:
+                return self._is_imported_by_library(frame.f_back)
         return is_library(file) and not (self._strategy and real_path(file) == self._strategy)
+
+    def _is_imported_by_library(self, frame: FrameType | None) -> bool:
+        """Whether generated code runs while a library is imported."""
+        while frame is not None:
+            if frame.f_globals.get("__name__") == "importlib._bootstrap":
+                return True
+            if not frame.f_code.co_filename.startswith("<") and not self._is_library(frame):
+                return False
+            frame = frame.f_back
+        return False
 
     # -- events -----------------------------------------------------------------------------
 
