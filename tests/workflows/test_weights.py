@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from volplugin.errors import WeightsError
@@ -18,7 +19,7 @@ def test_columns_in_any_case_and_cash(tmp_path):
 
 def test_labels_are_those_of_the_panel(tmp_path):
     (tmp_path / "w.csv").write_text("symbol,weight\n10107,1\n")
-    assert read_weights(tmp_path / "w.csv", [10107]).index.tolist() == [10107]
+    assert read_weights(tmp_path / "w.csv", pd.Index([10107])).index.tolist() == [10107]
 
 
 @pytest.mark.parametrize(

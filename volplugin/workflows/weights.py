@@ -45,7 +45,7 @@ def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.S
     weights = weights.drop(cash)
     if weights.empty:
         raise WeightsError(f"{path} names no asset; write a line such as AAPL,0.05 for each")
-    labels = {str(name): name for name in known or ()}
+    labels = {str(name): name for name in (() if known is None else known)}
     strange = [name for name in weights.index if known is not None and name not in labels]
     if strange:
         raise WeightsError(f"{path}: there are no prices of {', '.join(strange[:5])}; correct the symbol, or drop it")

@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 from zipline.api import order_target_percent
 from zipline.data import bundles
+from zipline.data.bundles.csvdir import csvdir_equities
+from zipline.utils.calendar_utils import get_calendar
 
 import zipline_market
 from adapters.zipline import strategies
 from volplugin import read_bundle
-from volplugin._bundles import ingest_bundle, register_csv_folder
-from volplugin.adapters.zipline import bundle_sessions, check_range
+from volplugin._bundles import bundle_from_frames, ingest_bundle, register_csv_folder
+from volplugin.adapters.zipline import bundle_calendar, bundle_sessions, check_range
 from volplugin.errors import AssetMismatchError, BundleError, BundleNotFoundError, BundleRangeError, PanelError
 
 
@@ -161,6 +163,32 @@ def test_an_ingested_bundle_is_readable_where_nothing_registers_it(tmp_path, tab
     assert len(read_bundle("orphan", environ=root).sessions) == len(tables["AAA"])
     with pytest.raises(BundleError, match="registered for reading only"):
         ingest_bundle("orphan", environ=root)
+
+
+def test_an_orphan_is_registered_with_the_calendar_that_it_was_written_with(tmp_path):
+    root = {"ZIPLINE_ROOT": str(tmp_path)}
+    days = get_calendar("XLON").sessions_in_range("2016-01-04", "2016-06-30")
+    close = pd.DataFrame({"VOD": 200.0 + np.arange(len(days)) % 7}, days)
+    bundle_from_frames("london", {"close": close}, environ=root, calendar="XLON")
+    bundles.unregister("london")  # as in another process
+    assert bundle_calendar("london", root) == "XLON"
+    assert bundles.bundles["london"].calendar_name == "XLON"
+    assert bundle_sessions("london", root).equals(pd.DatetimeIndex(days, freq=None))
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of zipline's own csvdir and asset writer
+def test_a_csvdir_bundle_without_an_end_ends_with_its_last_bar(tmp_path, tables):
+    root = {"ZIPLINE_ROOT": str(tmp_path)}
+    zipline_market.write_csv(tmp_path / "prices" / "daily", {symbol: tables[symbol] for symbol in ("AAA", "EEE")})
+    bundles.register("plain-csvdir", csvdir_equities(["daily"], str(tmp_path / "prices")), calendar_name="XNYS")
+    bundles.ingest("plain-csvdir", root)
+    assert bundle_sessions("plain-csvdir", root)[[0, -1]].tolist() == [
+        pd.Timestamp(zipline_market.FIRST),
+        pd.Timestamp(zipline_market.LAST),
+    ]
+    assert read_bundle("plain-csvdir", environ=root).last_session == pd.Timestamp(zipline_market.LAST)
+    with pytest.raises(BundleRangeError, match="end there, or ingest newer data"):
+        check_range("plain-csvdir", "2016-01-04", "2018-01-04", root)
 
 
 def test_two_stocks_of_one_symbol_are_refused(small, tmp_path):
