@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.evaluation import fit_dof, sampling_band
 from volplugin.report.measures import (
     average_correlation,
     chosen_dates,
@@ -123,7 +124,7 @@ def test_stress_statistics_use_the_sessions_of_the_period(storm):
     assert row["realized"] == pytest.approx(part["returns"].std() * np.sqrt(252))
     assert row["predicted"] == pytest.approx(np.sqrt((part["predicted_vol"] ** 2).mean()))
     assert row["bias"] == pytest.approx(standardized(part).std())
-    lower, upper = np.sqrt(stats.chi2.ppf([0.025, 0.975], len(part) - 1) / (len(part) - 1))
+    lower, upper = sampling_band(len(part), dof=fit_dof(standardized(storm.perf)))
     assert row["lower"] == pytest.approx(lower * row["predicted"])
     assert row["upper"] == pytest.approx(upper * row["predicted"])
     assert row["leverage"] == pytest.approx(part["gross_leverage"].mean())

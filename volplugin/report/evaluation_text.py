@@ -178,6 +178,8 @@ def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     below = rows["qlike"] < rows.loc[first, "qlike"]
     rivals = [f"{name} (t {shown(t, fixed(1))})" for name, t in rows.loc[below, f"dm_{first}"].items()]
     sentences = f"\nQLIKE below that of {first}: {', '.join(rivals) or 'none'}" if len(rows) > 1 else ""
+    outside = rows.index[(rows["bias"] < rows["bias_lower"]) | (rows["bias"] > rows["bias_upper"])]
+    sentences += f"\nbias outside the model's own band: {', '.join(map(str, outside)) or 'none'}"
     return f"{title}; p-values\n{grid(_names(rows), groups)}{sentences}"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, Self
@@ -177,6 +179,11 @@ class RiskModel(BaseEstimator):
             logger.warning(text)
         return text
 
+    def session_forecaster(self, cache: ForecastCache | None = None) -> BacktestForecaster:
+        """Return `backtest_forecaster` (former name, deprecated)."""
+        warnings.warn("session_forecaster() is deprecated; use backtest_forecaster()", DeprecationWarning, stacklevel=2)
+        return self.backtest_forecaster(cache)
+
     def backtest_forecaster(self, cache: ForecastCache | None = None) -> BacktestForecaster:
         """Return a forecaster for a run over increasing sessions, as a backtest makes.
 
@@ -207,6 +214,16 @@ class BacktestForecaster:
         self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()
         self._path: CovariancePath | None = None
+        # The histories are updated in place, so one thread computes at a time.
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return everything but the lock, which cannot be copied."""
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore, with a lock of its own."""
+        vars(self).update(state, _lock=threading.RLock())
 
     def precompute(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, *horizons: int) -> None:
         """Compute the volatilities of all sessions between two dates at once, those of one vintage at most.
@@ -226,7 +243,8 @@ class BacktestForecaster:
         count = len(known.sessions) - int(known.sessions.searchsorted(start)) + self.model.past_rows
         universe = known.tail(count + self.model.volatility.lookback).with_market_assets()
         vintage = self.model.volatility.vintage_at(start)
-        self._path = self._path_of(vintage, universe, count, horizons, start)
+        with self._lock:
+            self._path = self._path_of(vintage, universe, count, horizons, start)
 
     def precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, *horizons: int) -> None:
         """Precompute the sessions of the vintage that serves a session, through the panel's last; once per vintage."""
@@ -245,11 +263,12 @@ class BacktestForecaster:
 
     def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
-        row = self._row(session, horizon)
-        if row is None or self._path is None or self.model.calibration:
-            return None
-        found = self._path.arrays(row, horizon, view)
-        return found if len(found.assets) else None
+        with self._lock:
+            row = self._row(session, horizon)
+            if row is None or self._path is None or self.model.calibration:
+                return None
+            found = self._path.arrays(row, horizon, view)
+            return found if len(found.assets) else None
 
     def forecast(
         self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None
@@ -258,13 +277,14 @@ class BacktestForecaster:
         if assets is not None:
             panel = panel.select(assets)
         session = panel.last_session
-        path, row = self._path, self._row(session, horizon)
-        if path is None or row is None or not path.assets.equals(_universe(panel)):
-            universe = panel.tail(self.model.lookback).with_market_assets()
-            vintage = self.model.volatility.vintage_at(session)
-            path = self._path_of(vintage, universe, self.model.past_rows, (horizon,), session)
-            row = len(path.sessions) - 1
-        return self._assemble(path, row, panel, horizon, view, demanded=assets is not None)
+        with self._lock:
+            path, row = self._path, self._row(session, horizon)
+            if path is None or row is None or not path.assets.equals(_universe(panel)):
+                universe = panel.tail(self.model.lookback).with_market_assets()
+                vintage = self.model.volatility.vintage_at(session)
+                path = self._path_of(vintage, universe, self.model.past_rows, (horizon,), session)
+                row = len(path.sessions) - 1
+            return self._assemble(path, row, panel, horizon, view, demanded=assets is not None)
 
     def _row(self, session: pd.Timestamp, horizon: int) -> int | None:
         path = self._path

@@ -72,7 +72,10 @@ def test_calibration_shows_medians_shares_and_p_values(evaluation):
     assert len(found) == 13
     found = row(tables.portfolio_table(evaluation, 5), "HAR")
     assert found[:2] == [round(portfolio["qlike"], 4), round(portfolio["bias"], 3)]
-    assert f"{portfolio['bias_lower']:.3f} to {portfolio['bias_upper']:.3f}" in tables.portfolio_table(evaluation, 5)
+    first = evaluation.portfolio.loc[5].iloc[0]
+    text = tables.portfolio_table(evaluation, 5)
+    assert f"{first['bias_lower']:.3f} to {first['bias_upper']:.3f} (95%, {first.name})" in text
+    assert "bias outside the model's own band: " in text
 
 
 def test_years_and_stress_are_relative_to_the_first_benchmark(evaluation):
