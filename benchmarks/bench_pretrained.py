@@ -8,8 +8,8 @@ comparison is fitted on both. STORE holds vintages trained without the Dow 30, b
 `volplugin pretrain --panel WIDE.parquet --market dow30 --first 2009 --no-closes --store STORE`. Either may be left
 out. LATER holds the Dow 30 to 2024, which the bundle does not: with it the bundle is not needed, the windows are 2010
 to 2021-03 and 2021-04 to 2024-11, and printed are the tables of both, the reversion of long horizons, and what vintages
-cost that are years old. Vintages that were trained in another way stand beside the shipped ones by `--beside NAME
-STORE`. Prints Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year and by
+cost that are years old. `--beside NAME STORE` adds other vintages to the
+tables. Prints Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year and by
 stress period; the seeds and their spread; and the seconds to a first forecast after installation.
 """
 
@@ -151,8 +151,10 @@ def reversion(models: dict[str, object], panel: PricePanel, start: str, end: str
 
 
 def ages(shipped: PretrainedVolatility, panel: PricePanel, start: str, end: str) -> str:
-    """QLIKE of vintages that are so many years older than those of the date."""
-    models = {"of the date": shipped} | {f"{years} years older": Older(shipped, years) for years in AGES}
+    """QLIKE of vintages so many years older than the vintage in force."""
+    models = {"of the date": shipped} | {
+        f"{years} year{'s' * (years > 1)} older": Older(shipped, years) for years in AGES
+    }
     scores = volatility_scorecard(
         forecast_table(models, panel, start, end, HORIZONS), panel, HORIZONS, benchmarks=("of the date",)
     )

@@ -418,7 +418,7 @@ def test_models_without_an_event_free_forecast_have_no_events(model, known):
 
 
 def test_events_in_a_path_and_session_by_session(known):
-    """The same from a path foreseen in one go, from single forecasts, and with a network's carried state."""
+    """The same from a path computed in one go, from single forecasts, and with a network's carried state."""
     lstm = tiny_lstm().set_params(seeds=(0,), steps=30).fit(known.asof(TRAINED))
     model = RiskModel(lstm, EWMACorrelation(halflife=12))
     wanted, session_by_session = SESSIONS[1040:1061], model.backtest_forecaster()

@@ -8,6 +8,7 @@ from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED,
 
 from volplugin import HARVolatility, LSTMVolatility, PricePanel
 from volplugin.volatility.features import FEATURE_LOOKBACK, MAX_FEATURE, build_features
+from volplugin.volatility.lstm.ensemble import Readout
 from volplugin.volatility.season import SEASON, SEASON_WINDOW, rolling_max, season_inputs
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -200,3 +201,26 @@ def test_a_restored_model_forecasts_the_same(model, synthetic):
     for horizon, path in model.predict_in_sample(synthetic, SESSIONS[1050], ASOF, HORIZONS).items():
         found = kept.predict_in_sample(synthetic, SESSIONS[1050], ASOF, HORIZONS)[horizon]
         pd.testing.assert_frame_equal(found, path, check_exact=True)
+
+
+def test_event_free_forecasts_of_tuned_assets_are_tuned_too(synthetic):
+    """By the difference of each asset's own readout, so that tuning alone makes no event."""
+    tuned = tiny_lstm().set_params(mode="fine-tuned", seeds=(0,)).fit(synthetic.asof(TRAINED))
+    step = np.zeros_like(tuned.readout_.table)
+    step[-1] = np.log(4.0)  # the intercept: four times the variance, always
+    own = {"ALFA": tuned.readout_.table + step}
+    tuned.readout_ = Readout(tuned.readout_.table, own)
+    shared = (
+        tiny_lstm()
+        .set_params(seeds=(0,))
+        .restore(
+            {name: array for name, array in tuned.get_state().items() if not name.startswith("own/")},
+            TRAINED,
+            tuned.assets_,
+            tuned.universe_,
+        )
+    )
+    found, expected = (model.predict_in_sample(synthetic, ASOF, ASOF, HORIZONS) for model in (tuned, shared))
+    for horizon in HORIZONS:
+        ratio = (found[horizon] / expected[horizon]).loc[ASOF]
+        np.testing.assert_allclose(ratio, np.where(ratio.index == "ALFA", 2.0, 1.0), rtol=1e-9)

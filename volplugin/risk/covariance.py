@@ -138,8 +138,8 @@ class CovarianceForecast:
     def events(self) -> list[Any]:
         """Assets with a move of their own expected within the horizon, such as on earnings.
 
-        Those of whose variance at least `EVENT_SHARE` is event variance, which ``diagnostics["event_variance"]`` has
-        by asset.
+        At least `EVENT_SHARE` of their variance is event variance; ``diagnostics["event_variance"]`` has the share by
+        asset.
         """
         shares = self.diagnostics.get("event_variance", {})
         return [asset for asset in self.assets if shares.get(asset, 0.0) >= EVENT_SHARE]

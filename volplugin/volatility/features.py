@@ -60,8 +60,7 @@ INPUT_SETS = {
     "own": ALONE,
     "closes": CLOSES,
 }
-"""Sets of inputs by name: all, those that closes alone give; all and closes without the earnings season, and those
-without anything market-wide."""
+"""Sets of inputs by name: all, and from closes alone; both without the earnings season; nothing market-wide."""
 
 CLOSES_ONLY = ("season-closes", "closes")
 """Sets that read closes alone, whatever else a panel holds."""
@@ -139,7 +138,7 @@ def without_market(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def without_season(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of inputs that know nothing of the earnings season."""
+    """Return the names of inputs without the earnings season."""
     return tuple(name for name in names if name not in SEASON)
 
 
@@ -174,7 +173,7 @@ def build_features(
     first : int, default 0
         First row wanted.
     names : tuple of str, optional
-        Inputs wanted; all that there are if not given. Those of the season are missing, so zero, without a market.
+        Inputs wanted; all that there are if not given. Without a market season inputs are missing, so zero.
     dtype : data type, default float
         Of the table; single precision is enough to train on, and half the memory.
     """
@@ -246,7 +245,7 @@ def _relative_volume(volume: np.ndarray, first: int) -> np.ndarray:
 def _idiosyncratic_moves(panel: PricePanel, market: PricePanel, first: int) -> tuple[np.ndarray, np.ndarray]:
     """Squared moves that are not the market's, overnight and daily, in the rows that season inputs from `first` see.
 
-    Without opens the daily moves stand for the overnight ones.
+    Without opens daily moves replace overnight moves.
     """
     count = len(panel.sessions) - max(0, first + 1 - SEASON_WINDOW)
     own = market is panel

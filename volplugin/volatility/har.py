@@ -24,8 +24,8 @@ from volplugin.volatility.features import (
     without_market,
     without_season,
 )
+from volplugin.volatility.long_horizons import TermStructure, all_horizons
 from volplugin.volatility.regression import forecast_ratio, regress_logs
-from volplugin.volatility.reversion import TermStructure, all_horizons
 from volplugin.volatility.season import SEASON
 from volplugin.volatility.term_structure import FITTED_HORIZONS
 
@@ -100,7 +100,7 @@ class HARVolatility(VolatilityForecaster):
 
     @property
     def all_horizons(self) -> tuple[int, ...]:
-        """Horizons in sessions that forecasts are interpolated between: 1, 5, 21, and longer ones."""
+        """Horizons in sessions between which forecasts are interpolated: 1, 5, 21, and longer ones."""
         return all_horizons(FITTED_HORIZONS, getattr(self, "term_", None))
 
     def _fit(self, panel: PricePanel) -> None:

@@ -87,7 +87,7 @@ def rolling_max(values: np.ndarray, window: int) -> np.ndarray:
     largest = np.where(np.isfinite(values), values, -np.inf)
     width = 1
     while width < window:
-        # The maximum of two overlapping windows is that of both together.
+        # The maximum of two overlapping windows is the maximum of their union.
         step = min(width, window - width)
         wider = largest.copy()
         np.maximum(largest[step:], largest[:-step], out=wider[step:])

@@ -24,6 +24,7 @@ from volplugin.volatility.features import (
     without_market,
     without_season,
 )
+from volplugin.volatility.long_horizons import TermStructure, all_horizons
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
 from volplugin.volatility.lstm.fitting import STEPS, Trainer, fine_tune
 from volplugin.volatility.lstm.inference import FittedLSTM, panel_features, recurrent_names
@@ -33,7 +34,6 @@ from volplugin.volatility.lstm.streaming import LSTMOnlinePredictor
 from volplugin.volatility.lstm.training import AUTO, LOSSES, device_named, one_thread
 from volplugin.volatility.lstm.variants import NETWORKS
 from volplugin.volatility.regression import regress_logs
-from volplugin.volatility.reversion import TermStructure, all_horizons
 from volplugin.volatility.season import SEASON
 from volplugin.volatility.term_structure import FITTED_HORIZONS
 
@@ -380,6 +380,7 @@ class LSTMVolatility(VolatilityForecaster):
             window=self.window,
             fitted_horizons=self.fitted_horizons,
             universe=self.universe_,
+            tuned_readout=self.mode == "fine-tuned" and self.tuned != "network",
         )
 
     @property

@@ -21,8 +21,8 @@ from volplugin.volatility.features import (
     without_market,
     without_season,
 )
+from volplugin.volatility.long_horizons import TermStructure, all_horizons
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
-from volplugin.volatility.reversion import TermStructure, all_horizons
 from volplugin.volatility.season import SEASON
 
 
@@ -82,6 +82,8 @@ class FittedLSTM:
         In sessions.
     universe : list of str
         Assets of the reference universe.
+    tuned_readout : bool
+        Whether single assets have a readout of their own, with the shared networks.
     """
 
     ensemble: Ensemble
@@ -95,6 +97,7 @@ class FittedLSTM:
     window: int
     fitted_horizons: tuple[int, ...]
     universe: list[str]
+    tuned_readout: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -151,6 +154,7 @@ class FittedLSTM:
         assets : Index of length n_assets
         """
         names, readout, factor = self.names, self.readout, self.factor
+        own: np.ndarray | float = 0.0
         if not set(self.names) <= set(features.names):
             # The panel lacks the reference universe: coefficients fitted without market-wide inputs.
             names, readout, factor = (
@@ -164,10 +168,19 @@ class FittedLSTM:
                 self.ensemble.alone(self.no_season_coef),
                 self.no_season_coef[-1],
             )
+            own = self._own_difference(hidden, features, assets)
         # The readout gives log variance relative to the slow level `base`; the factor is the rescale.
-        ratio = np.exp(readout(hidden, features.take(names, self.bounds), assets)) * factor
-        variance = ratio * features.base[..., None]
+        log_ratio = readout(hidden, features.take(names, self.bounds), assets) + own
+        variance = np.exp(log_ratio) * factor * features.base[..., None]
         if self.reversion is None:
             return variance
         level = features.take(("level",))[..., 0]
         return self.reversion.extend(variance, features.base, level, self.fitted_horizons[-1])
+
+    def _own_difference(self, hidden: np.ndarray, features: Features, assets: pd.Index) -> np.ndarray | float:
+        """Log ratio of each asset's own readout to the shared one, with the season's inputs at zero."""
+        if not self.tuned_readout or self.readout.own.keys().isdisjoint(assets):
+            return 0.0
+        x = features.take(self.names, self.bounds)
+        x = np.where([name in SEASON for name in self.names], 0.0, x)
+        return self.readout(hidden, x, assets) - Readout(self.readout.table)(hidden, x, assets)

@@ -5,7 +5,7 @@ from registry import tiny_lstm
 from synthetic import SESSIONS, poisoned
 
 from volplugin import HARVolatility
-from volplugin.volatility.reversion import LONG_HORIZONS, MINIMUM_SESSIONS, TermStructure, all_horizons
+from volplugin.volatility.long_horizons import LONG_HORIZONS, MINIMUM_SESSIONS, TermStructure, all_horizons
 
 TRAINED = SESSIONS[1150]
 """Late enough that there is a term structure to learn."""
