@@ -34,7 +34,8 @@ def on_sessions(
     bars = bars.loc[prices.notna().any(axis=1).to_numpy() | (bars["split"] != 1) | (bars["dividend"] != 0)]
     bars = _within(symbol, bars, calendar, remarks)
     bars = _without_fillers(symbol, bars, calendar, remarks)
-    traded = bars.index[bars["close"].notna()]
+    # Any price counts: a bar without a close is broken, and `check_bars` names it.
+    traded = bars.index[bars[list(PRICES)].notna().any(axis=1)]
     if traded.empty:
         raise BundleError(f"{symbol}: no bars on sessions of {calendar.name}; leave the symbol out")
     sessions = calendar.sessions_in_range(traded[0], traded[-1])
