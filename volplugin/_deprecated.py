@@ -101,5 +101,16 @@ def former_names(module: str) -> Callable[[str], Any]:
     return __getattr__
 
 
+def former_method(name: str, current: str) -> Callable[..., Any]:
+    """Return a method that calls the current one, with a warning that names it."""
+
+    def method(self: Any, *arguments: Any, **settings: Any) -> Any:
+        _warn(f"{name}()", f"{current}()")
+        return getattr(self, current)(*arguments, **settings)
+
+    method.__name__, method.__doc__ = name, f"Call `{current}` (former name)."
+    return method
+
+
 def _warn(former: str, current: str) -> None:
     warnings.warn(f"{former} was renamed; use {current}", DeprecationWarning, stacklevel=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from volplugin._deprecated import former_method
 from volplugin.data.blocks import BlockTables
 from volplugin.data.calendars import calendar_periods, check_calendar, counted_periods, has_closed, infer_calendar
 from volplugin.data.checks import FIELDS, PRICES, as_moment, check_bars, check_index, clean_field, listed
@@ -141,6 +143,12 @@ class PricePanel:
         from volplugin.data.readers import read_frames, wide_frames
 
         return cls(**wide_frames(read_frames(frames), "frames"), calendar=calendar)
+
+    @classmethod
+    def beside(cls, panels: Iterable[PricePanel]) -> PricePanel:
+        """Call `concat` (former name)."""
+        warnings.warn("PricePanel.beside() is deprecated; use PricePanel.concat()", DeprecationWarning, stacklevel=2)
+        return cls.concat(panels)
 
     @classmethod
     def concat(cls, panels: Iterable[PricePanel]) -> PricePanel:
@@ -386,6 +394,8 @@ class PricePanel:
     def with_market(self, market: PricePanel) -> PricePanel:
         """Return the same panel with another reference universe for market-wide inputs."""
         return self._like(market.asof(self.last_session))
+
+    closes = former_method("PricePanel.closes", "close_only")
 
     def close_only(self) -> PricePanel:
         """Return the closes alone, of the assets and of their market."""

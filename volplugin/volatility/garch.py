@@ -128,7 +128,8 @@ class GARCHVolatility(VolatilityForecaster):
     def _fit(self, panel: PricePanel) -> None:
         histories = [column[np.isfinite(column)] for column in panel.returns.to_numpy().T]
         fits = Parallel()(delayed(fit_garch)(history, self.asymmetric, self.distribution) for history in histories)
-        named = dict(zip(panel.assets, fits, strict=True))
+        # Text labels, as a store keeps them: integer labels are found again after a restore.
+        named = dict(zip(map(str, panel.assets), fits, strict=True))
         self.own_ = {asset: fit for asset, fit in named.items() if isinstance(fit, np.ndarray)}
         self.failed_ = {asset: fit for asset, fit in named.items() if isinstance(fit, str)}
         self.pooled_ = _pooled(list(self.own_.values()))
@@ -137,10 +138,10 @@ class GARCHVolatility(VolatilityForecaster):
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
         returns = panel.returns.to_numpy()
-        omega, alpha, gamma, beta = np.stack([self.own_.get(asset, self.pooled_)[:4] for asset in panel.assets]).T
+        omega, alpha, gamma, beta = np.stack([self.own_.get(str(asset), self.pooled_)[:4] for asset in panel.assets]).T
         persistence = alpha + gamma / 2 + beta
         level = rolling_mean(returns**2, WINDOW, MINIMUM)
-        own = np.array([asset in self.own_ for asset in panel.assets])
+        own = np.array([str(asset) in self.own_ for asset in panel.assets])
         # Variance targeting for pooled parameters: the unconditional variance equals the asset's own level.
         omega = np.where(own, omega, (1 - persistence) * level)
         # h_1 as a sum: shocks in the window, decayed by beta per bar, then omega and the backcast.
@@ -154,9 +155,9 @@ class GARCHVolatility(VolatilityForecaster):
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Return the assets forecast with pooled parameters, each with the reason."""
         return {
-            asset: f"pooled parameters: {self.failed_.get(asset, UNKNOWN)}"
+            asset: f"pooled parameters: {self.failed_.get(str(asset), UNKNOWN)}"
             for asset in panel.assets
-            if asset not in self.own_
+            if str(asset) not in self.own_
         }
 
     # -- state ------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from volplugin._deprecated import former_method
 from volplugin.data.panel import PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, ParameterError
 
@@ -105,6 +106,8 @@ class VintageSource(BaseEstimator, Generic[Model]):
     def check_no_lookahead(self, asof: pd.Timestamp) -> None:
         """Raise an error if no fitted model may be used at `asof`."""
         raise NotImplementedError
+
+    at = former_method("at", "vintage_at")
 
     def vintage_at(self, asof: pd.Timestamp) -> Model:
         """Return the fitted model to use at `asof`: the newest trained through `asof` or earlier.

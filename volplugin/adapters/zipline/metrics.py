@@ -93,6 +93,8 @@ class RiskMetrics:
     def _reset(self) -> None:
         self._row: dict[str, Any] = NO_FORECAST | NO_PORTFOLIO
         self._predicted: dict[pd.Timestamp, float] = {}
+        self._ahead: dict[pd.Timestamp, float] = {}
+        self._horizon: int | None = None
         self._traded = NOTHING_HELD
         self._calculators: list[PortfolioRiskCalculator] = []
 
@@ -110,6 +112,9 @@ class RiskMetrics:
         row.update(self._row)
         row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1])
         self._predicted[today] = self._row["predicted_vol"]
+        self._ahead[today] = self._row["predicted_vol_horizon"]
+        if np.isfinite(self._row["forecast_horizon"]):
+            self._horizon = int(self._row["forecast_horizon"])
         held = Holdings.of_ledger(ledger)
         if ledger.transactions(row["period_close"]):
             self._traded = held
@@ -169,7 +174,10 @@ class RiskMetrics:
         predicted = deannualize(pd.Series(self._predicted, dtype=float).rename("predicted_vol"))
         returns = pd.Series(ledger.daily_returns_array, index=predicted.index, name="returns")
         with suppress(InsufficientHistoryError):  # too few predictions for a scorecard
-            packet.update(portfolio_scorecard(predicted, returns, target=_target(get_algo_instance())))
+            target, several = _target(get_algo_instance()), self._horizon not in (None, 1)
+            ahead = deannualize(pd.Series(self._ahead, dtype=float)) if several else None
+            horizon = self._horizon if several else None
+            packet.update(portfolio_scorecard(predicted, returns, target, predicted_horizon=ahead, horizon=horizon))
 
 
 def _realized(returns: np.ndarray) -> float:

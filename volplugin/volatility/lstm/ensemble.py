@@ -29,7 +29,11 @@ class Readout:
     """
 
     table: np.ndarray
-    own: Mapping[Any, np.ndarray] = field(default_factory=dict)
+    own: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Text labels, as a store keeps them: integer labels are found again after a restore.
+        object.__setattr__(self, "own", {str(asset): table for asset, table in self.own.items()})
 
     @classmethod
     def of(
@@ -55,9 +59,10 @@ class Readout:
         assets : sequence of length n_assets
         """
         features = with_one(hidden, x)
-        if self.own.keys().isdisjoint(assets):
+        names = [str(asset) for asset in assets]
+        if self.own.keys().isdisjoint(names):
             return features @ self.table
-        tables = np.stack([self.own.get(asset, self.table) for asset in assets])
+        tables = np.stack([self.own.get(name, self.table) for name in names])
         return np.einsum("...ap,apk->...ak", features, tables)
 
 
@@ -84,6 +89,10 @@ class Ensemble:
 
     networks: list[VolatilityNetwork]
     copies: list[Copies]
+
+    def __post_init__(self) -> None:
+        named = [{str(asset): network for asset, network in copies.items()} for copies in self.copies]
+        object.__setattr__(self, "copies", named)
 
     @classmethod
     def of(cls, ensembles: Iterable[Ensemble]) -> Ensemble:
@@ -133,8 +142,8 @@ class Ensemble:
             units = slice(begin, begin + network.width)
             begin += network.width
             for column, asset in enumerate(assets):
-                if asset in copies:
-                    hidden[:, [column], units] = _encode([copies[asset]], x[:, [column]], sessions, window, first)
+                if str(asset) in copies:
+                    hidden[:, [column], units] = _encode([copies[str(asset)]], x[:, [column]], sessions, window, first)
         return hidden
 
     def readout(self, linear: np.ndarray, linear_share: float | Sequence[float]) -> Readout:
@@ -176,9 +185,9 @@ class Ensemble:
         arrays: State = {}
         for number, (network, copies) in enumerate(zip(self.networks, self.copies, strict=True)):
             arrays |= {f"{number}/{name}": tensor.numpy() for name, tensor in network.state_dict().items()}
-            kept = [place for place, asset in enumerate(assets) if asset in copies]
+            kept = [place for place, asset in enumerate(assets) if str(asset) in copies]
             if kept:
-                states = [copies[assets[place]].state_dict() for place in kept]
+                states = [copies[str(assets[place])].state_dict() for place in kept]
                 stacked = {name: np.stack([state[name].numpy() for state in states]) for name in states[0]}
                 arrays |= {f"{number}/copies/{name}": array for name, array in stacked.items()}
                 arrays[f"{number}/copies/places"] = np.array(kept)

@@ -179,7 +179,7 @@ class FittedLSTM:
 
     def _own_difference(self, hidden: np.ndarray, features: Features, assets: pd.Index) -> np.ndarray | float:
         """Log ratio of each asset's own readout to the shared one, with the season's inputs at zero."""
-        if not self.tuned_readout or self.readout.own.keys().isdisjoint(assets):
+        if not self.tuned_readout or self.readout.own.keys().isdisjoint(map(str, assets)):
             return 0.0
         x = features.take(self.names, self.bounds)
         x = np.where([name in SEASON for name in self.names], 0.0, x)
