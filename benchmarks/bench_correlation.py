@@ -35,7 +35,7 @@ from volplugin.correlation import (
     NonlinearShrinkageCorrelation,
     TwoSpeedCorrelation,
 )
-from volplugin.risk.model import MAX_STANDARDIZED_RETURN
+from volplugin.risk.covariance_path import MAX_STANDARDIZED_RETURN
 
 HORIZONS = (1, 5, 21)
 AHEAD, YEAR, TARGET, QUARTER = 21, 252, 0.10, 63

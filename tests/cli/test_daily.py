@@ -70,7 +70,7 @@ def test_flags_override_options_from_a_file(trained, tmp_path):
     [
         ("[forecast]\nhorizn = 5\n", "horizn is no option of forecast; is it horizon?"),
         ("[forecast]\nhorizon = [5]\n", "horizon is [5]; write one value"),
-        ("horizon =\n", "is no TOML"),
+        ("horizon =\n", "is not TOML"),
     ],
 )
 def test_errors_in_the_file_are_one_line(home, tmp_path, text, output):

@@ -53,6 +53,7 @@ class PricePanel:
     Examples
     --------
     >>> import pandas as pd
+    >>> from volplugin import PricePanel
     >>> days = pd.to_datetime(["2020-01-02", "2020-01-03", "2020-01-06", "2020-01-07"])
     >>> panel = PricePanel(close=pd.DataFrame({"AAPL": [75.1, 74.4, 75.0, 74.6]}, index=days))
     >>> panel

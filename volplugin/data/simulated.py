@@ -112,6 +112,7 @@ def simulated_panel(
 
     Examples
     --------
+    >>> from volplugin import simulated_panel
     >>> panel = simulated_panel(3, "2015-01-02", "2018-12-31", seed=1)
     >>> panel
     PricePanel(3 assets, 1006 sessions, 2015-01-02 to 2018-12-31)
