@@ -60,7 +60,7 @@ def test_vintages_end_with_the_years_and_with_the_panel(store, synthetic):
 
 
 def test_a_first_year_after_the_prices(synthetic, tmp_path):
-    with pytest.raises(InsufficientHistoryError, match="before 2030; begin with an earlier year"):
+    with pytest.raises(InsufficientHistoryError, match="before 2030; choose an earlier first year"):
         pretrain(synthetic, tmp_path, 2030, forecaster=tiny_backbone(), progress=False)
 
 

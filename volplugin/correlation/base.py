@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from volplugin.correlation.estimate import CorrelationEstimate
 from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
-from volplugin.correlation.repair import SMALLEST_EIGENVALUE, average, nearest_correlation, shrink_by_observations
+from volplugin.correlation.repair import nearest_correlation, shrink_by_observations
 from volplugin.correlation.sliding import SlidingCorrelation, SlidingMoments, SlidingMomentsCorrelation
 from volplugin.errors import ParameterError
 
@@ -19,30 +20,6 @@ VIEWS = ("risk", "structure", "targeting")
 
 Adjustment = Callable[[np.ndarray], tuple[np.ndarray, dict[str, Any]]]
 """Maps a matrix to the adjusted one and the parameters estimated for it."""
-
-
-class CorrelationEstimate(NamedTuple):
-    """A correlation matrix and the numbers behind its diagnostics."""
-
-    correlation: np.ndarray
-    """Shape (n_assets, n_assets); positive semi-definite, with a diagonal of ones."""
-    repair: float
-    """Largest change of an entry that made the matrix positive semi-definite; 0.0 if none was needed."""
-    moments: PairMoments
-    estimated_params: dict[str, Any]
-
-    def diagnostics(self, assets: pd.Index) -> dict[str, Any]:
-        """Return the diagnostics that `CorrelationEstimator.diagnose` documents."""
-        eigenvalues = np.linalg.eigvalsh(self.correlation)
-        return {
-            "condition_number": float(eigenvalues[-1] / max(eigenvalues[0], SMALLEST_EIGENVALUE)),
-            "psd_repair": self.repair,
-            "average_correlation": average(self.correlation),
-            "observations": float(self.moments.observations.min()),
-            "scarce": _low_observations(self.moments.observations, assets),
-            "chosen": dict(self.estimated_params),
-            "fallbacks": dict(self.moments.fallbacks),
-        }
 
 
 class CorrelationEstimator(BaseEstimator, ABC):
@@ -152,11 +129,6 @@ def check_view(view: str) -> None:
     """Raise ParameterError for an unknown view."""
     if view not in VIEWS:
         raise ParameterError(f"view is {view!r}; pass one of {', '.join(VIEWS)}")
-
-
-def _low_observations(observations: np.ndarray, assets: pd.Index) -> dict[Any, float]:
-    own = np.diagonal(observations)
-    return {assets[place]: float(own[place]) for place in np.flatnonzero(own < own.max() / 2)}
 
 
 class MomentsCorrelation(CorrelationEstimator):

@@ -52,6 +52,8 @@ class EstimatorCorrelation(WindowedCorrelation):
         try:
             covariance = np.asarray(clone(self.estimator).fit(to_unit_variance(sample)).covariance_, dtype=float)
         except Exception as error:  # estimators of other packages refuse a sample by errors of any kind
+            if type(error).__name__ == "InvalidParameterError":  # scikit-learn's: the parameters, not the sample
+                raise
             return moments._replace(fallbacks={self._name: f"{error or type(error).__name__}: pairwise correlations"})
         if (
             covariance.shape != (full.sum(),) * 2

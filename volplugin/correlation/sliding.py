@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg.blas import dgemm
 
+from volplugin.correlation.estimate import CorrelationEstimate, WindowEstimator
 from volplugin.correlation.moments import PairMoments
-
-if TYPE_CHECKING:
-    from volplugin.correlation.base import CorrelationEstimate, CorrelationEstimator
 
 RESTART = 63
 """Sessions after which the running sums are computed anew, so that rounding errors do not accumulate."""
@@ -30,7 +28,7 @@ class SlidingCorrelation:
         Assets that the estimate of each row is about; the others are left out of it.
     """
 
-    def __init__(self, estimator: CorrelationEstimator, z: np.ndarray, live: np.ndarray) -> None:
+    def __init__(self, estimator: WindowEstimator, z: np.ndarray, live: np.ndarray) -> None:
         self.estimator, self.z, self.live = estimator, z, live
 
     def at(self, row: int, view: str) -> CorrelationEstimate:
@@ -54,9 +52,7 @@ class SlidingMomentsCorrelation(SlidingCorrelation):
         Of z, under the estimator's weights.
     """
 
-    def __init__(
-        self, estimator: CorrelationEstimator, z: np.ndarray, live: np.ndarray, moments: SlidingMoments
-    ) -> None:
+    def __init__(self, estimator: WindowEstimator, z: np.ndarray, live: np.ndarray, moments: SlidingMoments) -> None:
         super().__init__(estimator, z, live)
         self.moments = moments
 

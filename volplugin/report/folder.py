@@ -180,7 +180,9 @@ def _scorecard(file: Path) -> dict[str, Any]:
     if card.get("checksum") != card_checksum(card):
         raise ResultFolderError(f"{file}: damaged or altered, its checksum differs; {AGAIN}")
     for part in (card["portfolio"], *card.get("comparisons", {}).values()):
-        part.update({name: np.nan for name, value in part.items() if value is None and name != "target"})
+        part.update(
+            {name: np.nan for name, value in part.items() if value is None and name not in ("target", "over_horizon")}
+        )
     return card
 
 

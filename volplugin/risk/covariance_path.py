@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from volplugin.correlation.base import CorrelationEstimate, CorrelationEstimator
+from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.estimate import CorrelationEstimate
 from volplugin.correlation.sliding import SlidingCorrelation
 from volplugin.risk.volatility_history import Paths
 from volplugin.volatility.base import VolatilityForecaster

@@ -101,4 +101,5 @@ def all_horizons(heads: Sequence[int], structure: TermStructure | None) -> tuple
 
 
 def _regressors(variance: np.ndarray, base: np.ndarray, level: np.ndarray) -> np.ndarray:
-    return np.stack([np.log(variance / base), np.log(base), level], axis=-1)
+    with np.errstate(divide="ignore"):  # a variance of zero is clipped to the training bounds
+        return np.stack([np.log(variance / base), np.log(base), level], axis=-1)

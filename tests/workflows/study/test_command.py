@@ -15,7 +15,7 @@ def home(closes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     (folder / "closes").mkdir()
     # A little more than the required sample; DELT has the shortest history.
-    for name, count in {"ALFA": 800, "BRAV": 800, "DELT": 395}.items():
+    for name, count in {"ALFA": 800, "BRAV": 800, "DELT": 480}.items():
         closes.close[name].tail(count).rename("close").to_csv(folder / "closes" / f"{name}.csv")
     (folder / "weights.csv").write_text("symbol,weight\nALFA,0.7\nDELT,0.3\n")
     (folder / "unknown.csv").write_text("symbol,weight\nALFA,0.7\nZULU,0.3\n")
@@ -49,7 +49,7 @@ def test_study_runs_and_a_second_one_trains_nothing(home):
     ("option", "message"),
     [
         ("unknown.csv", "AssetMismatchError: weights of unknown.csv: there are no closes of ZULU"),
-        ("absent.csv", "absent.csv: No such file or directory"),
+        ("absent.csv", "absent.csv: no such file"),
     ],
 )
 def test_unusable_weights_raise_before_training(home, option, message):

@@ -59,15 +59,15 @@ def test_one_stock_is_refused(closes):
 def test_error_of_a_short_sample_names_the_limiting_stock(closes):
     short = closes.asof(closes.sessions[700])
     with pytest.raises(
-        InsufficientHistoryError, match="301 sessions in common, .* requires 391 or more .DELT begins last"
+        InsufficientHistoryError, match="301 sessions in common, .* requires 476 or more .DELT begins last"
     ):
         common_sample(short)
 
 
 def test_the_required_length_in_the_error_suffices(closes):
     pair = closes.select(["ALFA", "BRAV"])
-    assert len(common_sample(pair.tail(391)).test) == 63
-    with pytest.raises(InsufficientHistoryError, match="requires 391 or more"):
+    assert len(common_sample(pair.tail(476)).test) == 80
+    with pytest.raises(InsufficientHistoryError, match="requires 476 or more"):
         common_sample(pair.tail(390))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import pandas as pd
 from zipline.api import cancel_order, get_open_orders, order_target_percent
@@ -15,8 +15,15 @@ from volplugin.portfolio import TrackRecord, VolatilityTarget
 from volplugin.portfolio.defaults import TARGETING_HORIZON, TARGETING_VIEW
 from volplugin.risk.covariance import CovarianceForecast, Weights
 
-if TYPE_CHECKING:
-    from volplugin.adapters.zipline.provider import RiskProvider
+
+class Forecasts(Protocol):
+    """The part of a `RiskProvider` that targeting uses."""
+
+    def forecast(
+        self, context: Any, data: Any, assets: Iterable[Any], *, horizon: int | None = None, view: str = "risk"
+    ) -> CovarianceForecast:
+        """Forecast the covariance of some assets."""
+
 
 LOG = logging.getLogger(__name__)
 
@@ -61,7 +68,7 @@ class TargetingState:
 
 
 def hold_target(
-    provider: RiskProvider,
+    provider: Forecasts,
     state: TargetingState,
     context: Any,
     data: Any,
@@ -112,7 +119,7 @@ def _checked(context: Any, rule: VolatilityTarget | None, frequency: str, missin
 
 
 def _forecast(
-    provider: RiskProvider, context: Any, data: Any, assets: Iterable[Any], missing: str = "drop"
+    provider: Forecasts, context: Any, data: Any, assets: Iterable[Any], missing: str = "drop"
 ) -> CovarianceForecast | None:
     """Forecast for targeting; None without assets, or if none of them can be forecast and `missing` is "drop"."""
     wanted = list(assets)

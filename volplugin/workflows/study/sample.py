@@ -134,7 +134,9 @@ def _check_length(panel: PricePanel, closes: pd.DataFrame, settings: SeedSetting
 
 def _is_enough(closes: int, settings: SeedSettings) -> bool:
     training, test = settings.split(closes - 1)
-    return training.stop > training.start and test.stop - test.start >= QUARTER_SESSIONS
+    # The tests of a difference require four horizons.
+    least = max(QUARTER_SESSIONS, 4 * settings.horizon)
+    return training.stop > training.start and test.stop - test.start >= least
 
 
 def _check_holes(panel: PricePanel, closes: pd.DataFrame) -> None:
