@@ -79,7 +79,7 @@ def test_tail_tests_cover_number_and_clusters(result):
     one, five, whole = summary.odds(dataclasses.replace(result, scorecard=card))
     assert one.startswith("47 losses beyond the 1% value at risk, 28 expected: their number is hardly chance")
     assert five.endswith("their number may be chance (Kupiec p 0.540), but they cluster.")
-    assert "may be that of right forecasts" in whole
+    assert "agrees with right forecasts" in whole
 
 
 def test_turnover_is_annual(result):

@@ -69,7 +69,7 @@ class Section:
 
     @property
     def pictures(self) -> Iterator[Picture]:
-        """The pictures of the section, those of pairs included."""
+        """The pictures of the section, including both pictures of each pair."""
         for part in self.parts:
             yield from (one for one in (part.parts if isinstance(part, Pair) else [part]) if isinstance(one, Picture))
 

@@ -55,7 +55,7 @@ class RiskProvider:
     horizon : int, default 21
         Sessions that a forecast covers.
     environ : mapping, optional
-        Variables with the ``ZIPLINE_ROOT`` of the bundle; those of the process by default.
+        Variables with the ``ZIPLINE_ROOT`` of the bundle; by default the variables of the process.
 
     Raises
     ------
