@@ -56,7 +56,7 @@ def test_other_runs_and_benchmarks_are_named(result):
     row = result.volatility.table.loc[(21, "LSTM")]
     assert len(verdicts) == 2
     assert f"{abs(row['below_EWMA94']):.1f}%" in verdicts[1]
-    assert "that of EWMA94 (t " in verdicts[1]
+    assert " EWMA94's (t " in verdicts[1]
     assert "the 90% confidence set of the best holds" in verdicts[1]
 
 

@@ -117,7 +117,7 @@ def notes(result: BacktestResult) -> list[str]:
     if result.details.bundle == "dow30":
         sentences += [
             "The universe is the Dow Jones Industrial Average as of late 2024, chosen with hindsight: "
-            "the run is good for judging risk forecasts, not for claiming returns.",
+            "the run can evaluate risk forecasts, but not returns.",
             "The model's defaults were chosen on studies that include 2006 to 2021. Each forecast is "
             "out of sample for its own parameters, but not for that choice.",
         ]

@@ -335,7 +335,7 @@ class _BundlePrices:
         if strangers:
             raise BundleError(
                 f"the run has {strangers[0]}, which bundle {bundle!r} lacks: the risk model would read "
-                "another bundle than the run; name one in both (`-x volplugin.bundle=NAME` beside `-b NAME`)"
+                "another bundle than the run; name one in both (`-x volplugin.bundle=NAME` and `-b NAME`)"
             )
         panel = panel if market is None else panel.with_market(panel.select(market))
         self._panel = panel.asof(algorithm.sim_params.end_session)

@@ -133,10 +133,10 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
     own[2:4] = ["–", "–"]
     note = (
         f"Forecasts of {horizon} sessions from each of {int(portfolio.table['origins'].iloc[0]):,} test origins. QLIKE "
-        "against the mean squared return of these sessions, lower is better; t is Diebold and Mariano's statistic against "
-        "the seed, negative is better. Bias: standard deviation of daily returns over the forecast that covers them, "
-        "above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. Correlation "
-        f"and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next day is "
+        "against the mean squared return of these sessions, lower is better; t is Diebold and Mariano's statistic "
+        "against the seed, negative is better. Bias: standard deviation of daily returns over the forecast for their "
+        "session, above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. "
+        f"Correlation and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next day is "
         f"against the {horizon}-session volatility that ends one session after the origin."
     )
     return Table(title, ["", *columns], rows, note)

@@ -86,7 +86,7 @@ class ModelLog:
 
     def _asking(self, method: Callable[..., Any], model: Any, *arguments: Any, **settings: Any) -> Any:
         if model.requires_fit and hasattr(model, "trained_through_"):
-            self._check(type(model).__name__, model.trained_through_, "asked")
+            self._check(type(model).__name__, model.trained_through_, "used")
         return method(model, *arguments, **settings)
 
     def _check(self, what: str, trained_through: pd.Timestamp, done: str) -> None:
@@ -95,8 +95,8 @@ class ModelLog:
             return
         self._told.add((what, done))
         self.future.append(
-            f"{what}: a model trained through {trained_through.date()} was {done} when the last session that was "
-            f"over was {completed.date()}"
+            f"{what}: a model trained through {trained_through.date()} was {done} when the last completed "
+            f"session was {completed.date()}"
         )
 
 
@@ -168,7 +168,7 @@ def unproved(loads: Iterable[ModelLoad], panels: Sequence[PricePanel], start: pd
 
 
 def shipped(loads: Iterable[ModelLoad], panels: Sequence[PricePanel]) -> list[str]:
-    """Say which models that come with the package are taken at their manifests' word."""
+    """Say which models that come with the package are trusted by their manifests."""
     taken = [load for load in loads if _is_shipped(load) and not any(_is_trained_on(load, panel) for panel in panels)]
     if not taken:
         return []

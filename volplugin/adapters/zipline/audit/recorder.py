@@ -1,4 +1,4 @@
-"""Inside a run: writing down what the strategy decides, and stopping where the copy has told enough."""
+"""Inside a run: recording the strategy's decisions, and stopping at the last session compared."""
 
 from __future__ import annotations
 

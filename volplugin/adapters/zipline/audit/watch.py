@@ -1,6 +1,6 @@
 """Recording what a run reads, writes, connects to and starts besides its bundle.
 
-New prices in the bundle change none of that, so an audit cannot judge it. Python's audit events (PEP 578) report
+New prices in the bundle change none of that, so an audit cannot check it. Python's audit events (PEP 578) report
 it for every thread and whichever library does it. An access is harmless only if `trusted` lists it, if a library
 makes it while it is imported, or if a model store reads a vintage, which is audited by its manifest.
 """
