@@ -136,8 +136,8 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
         "against the mean squared return of these sessions, lower is better; t is Diebold and Mariano's statistic "
         "against the seed, negative is better. Bias: standard deviation of daily returns over the forecast for their "
         "session, above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. "
-        f"Correlation and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next day is "
-        f"against the {horizon}-session volatility that ends one session after the origin."
+        f"Correlation and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next "
+        f"day is against the {horizon}-session volatility that ends one session after the origin."
     )
     return Table(title, ["", *columns], rows, note)
 
