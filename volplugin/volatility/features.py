@@ -251,6 +251,7 @@ def _idiosyncratic_moves(panel: PricePanel, market: PricePanel, first: int) -> t
     own = market is panel
 
     def squared(name: str, centre: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the squared moves of one series about their centre, per asset or market-wide."""
         moves = panel.tail_values(name, count)
         middle = (
             centre(moves)

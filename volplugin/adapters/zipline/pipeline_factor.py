@@ -94,6 +94,7 @@ class _Following:
         self._online_predictor: OnlinePredictor | None = None
 
     def forecast(self, model: VolatilityForecaster, panel: PricePanel, horizon: int) -> pd.Series:
+        """Forecast with the vintage of the panel's last session; one volatility per asset."""
         asof = panel.last_session
         vintage = model.vintage_at(asof)
         if self._online_predictor is None or self._online_predictor.model is not vintage:

@@ -225,6 +225,7 @@ def _end_with(parent: int) -> None:
     """End this process soon after another one has ended."""
 
     def watch() -> None:
+        """End this process once its parent has ended."""
         while os.getppid() == parent:
             time.sleep(WATCH_SECONDS)
         os._exit(1)

@@ -262,6 +262,7 @@ def _install() -> None:
     """Install the hook, once per process: Python cannot remove one."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        """Pass an audit event to the active monitor."""
         monitor = _ACTIVE
         if monitor is not None and event in EVENTS and not _local_busy():
             with _unobserved():
