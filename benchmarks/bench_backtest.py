@@ -7,7 +7,7 @@ which costs nothing in use) that forecasts at each rebalance, and the metrics se
 portfolio held at every close. Without: the weights of that run, written down beforehand, and zipline's default metrics.
 Training is not counted; reading prices and loading models is. Of the rounds, all but the first find the volatilities of
 past sessions in the cache of the run before, as a strategy that is run again and again does; the first is printed
-separately. Times are those of the processor, one thread, so that other load on the machine counts little.
+separately. Times are processor times of one thread, so that other load on the machine counts little.
 
 Thirty stocks monthly over eleven years and over three, thirty stocks daily, and 500 simulated stocks, listed and
 delisted, monthly over three years.

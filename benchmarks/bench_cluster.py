@@ -4,7 +4,7 @@
 
 The same vintages, on simulated prices, by one process, by joblib's processes (loky), and by dask workers on
 this machine, in turn; each has been warmed up, so that loading libraries is not in the seconds. Processor seconds
-are those of all processes together. A cluster on one machine has no advantage: the table shows the cost of dask.
+are summed over all processes. A cluster on one machine has no advantage: the table shows the cost of dask.
 """
 
 import os

@@ -2,12 +2,12 @@
 
     python benchmarks/bench_correlation.py --start 2004-01-02 --end 2009-12-31
 
-Volatilities are those of a pooled HAR with market terms on yearly vintages. Each estimator is applied at every session
+Volatilities come from a pooled HAR with market terms on yearly vintages. Each estimator is applied at every session
 to the data known then. Columns: Gaussian log-likelihood of the next session's returns per asset-day; realised annual
 volatility of the minimum-variance portfolio, rebalanced daily; QLIKE of the equal-weight variance over 1, 5 and 21
 sessions, and its bias over 21, the root of the mean of realised over predicted; mean absolute distance of the
 63-session volatility from 10% when that portfolio is scaled to 10% at each close; milliseconds per estimate, and
-the same for 300 assets. Volatilities are in percent a year. The universe is that of the bundle, chosen with hindsight.
+the same for 300 assets. Volatilities are in percent a year. The bundle's universe was chosen with hindsight.
 """
 
 import sys

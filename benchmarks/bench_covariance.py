@@ -1,4 +1,4 @@
-"""Forecast covariances of the Dow 30 against those of other libraries, all evaluated on the same days and portfolios.
+"""Compare our forecast covariances of the Dow 30 with other libraries', on the same days and portfolios.
 
     make bench-covariance
     python benchmarks/bench_covariance.py --start 2010-01-04 --end 2021-03-15 --cache build/covariance
@@ -11,15 +11,15 @@ rebalance are in every mean. Our models use the vintages that come with the pack
 vintages trained on the Dow 30 alone are evaluated too, and missing ones trained. The covariances of a peer are stored
 in the cache, one file each, so that an interrupted run continues with the next.
 
-With `--prices`, a Parquet file that holds the Dow 30 to 2024, the bundle is not needed; `--beside` judges other
-vintages beside those of the package, in the risk view, in place of our other models.
+With `--prices`, a Parquet file that holds the Dow 30 to 2024, the bundle is not needed; `--beside` evaluates
+other vintages next to the shipped ones, in the risk view, in place of our other models.
 
 Prints a Markdown table, a row a model: Gaussian log-likelihood of the returns of a day, in nats (in brackets the
 difference from our risk view and its 95% bootstrap interval); QLIKE (in brackets the same, in percent) and bias
-statistic of the equal-weight book; their means over 60 random long-only and 60 random dollar-neutral books; MRAD over
-21 sessions; realised volatility of minimum-variance books, percent a year (in brackets the difference from our
-structure view, in percent); r' inv(Sigma) r / N; and processor milliseconds a forecast, updating and estimating
-included, our training not.
+statistic of the equal-weight portfolio; their means over 60 random long-only and 60 random dollar-neutral portfolios;
+MRAD over 21 sessions; realised volatility of minimum-variance portfolios, percent a year (in brackets the difference
+from our structure view, in percent); r' inv(Sigma) r / N; and processor milliseconds per forecast, including updates
+and estimation, without our training.
 """
 
 import hashlib
@@ -169,7 +169,9 @@ def by_period(scores: CovarianceScores) -> str:
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2021-03-15", show_default=True)
 @click.option("--horizon", default=21, show_default=True, help="Sessions that each forecast covers.")
-@click.option("--store", type=click.Path(path_type=Path), help="Vintages trained on the Dow 30; judged too if given.")
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="Vintages trained on the Dow 30; evaluated too if given."
+)
 @click.option("--prices", type=click.Path(exists=True), help="Parquet file that holds the Dow 30 to 2024.")
 @click.option("--beside", nargs=2, multiple=True, metavar="NAME STORE", help="Other vintages, and what to call them.")
 @click.option("--cache", default="build/covariance", show_default=True, type=click.Path(path_type=Path))
@@ -190,7 +192,7 @@ def main(
     periods: bool,
     out: Path | None,
 ) -> None:
-    """Forecast, judge and print."""
+    """Forecast, evaluate and print."""
     panel = read_bundle("dow30") if prices is None else later_prices(prices)
     forecast_cache = ForecastCache(cache)
     origins = panel.sessions[panel.sessions.slice_indexer(start, end)]

@@ -1,4 +1,4 @@
-"""What a forecast covariance costs per session of a backtest: ours beside other libraries.
+"""Cost of a forecast covariance per session of a backtest: this package and other libraries.
 
     python benchmarks/bench_latency.py
 

@@ -3,7 +3,7 @@
     python benchmarks/bench_pretrained.py --panel WIDE.parquet --zero-shot STORE
     python benchmarks/bench_pretrained.py --prices LATER.parquet --zero-shot STORE --beside NAME STORE
 
-Needs the bundle dow30. WIDE is the panel that the vintages were trained on beside the Dow 30: the pooled log-HAR for
+Needs the bundle dow30. WIDE is the vintages' training panel, without the Dow 30: the pooled log-HAR for
 comparison is fitted on both. STORE holds vintages trained without the Dow 30, by
 `volplugin pretrain --panel WIDE.parquet --market dow30 --first 2009 --no-closes --store STORE`. Either may be left
 out. LATER holds the Dow 30 to 2024, which the bundle does not: with it the bundle is not needed, the windows are 2010

@@ -1,10 +1,10 @@
-"""What the inputs of the earnings season do where there is no season: next to no harm, as far as seeds tell.
+"""What the inputs of the earnings season do where there is no season: next to no harm with these seeds.
 
     python benchmarks/bench_season.py
 
 Simulated stocks, which do not report; and the same with a large overnight move of each stock every 126 sessions, as
 of companies that report twice a year. Models are fitted on the first half of the sessions, with the inputs and
-without, and judged on the second half: mean QLIKE against squared returns, and the Diebold-Mariano t of the
+without, and evaluated on the second half: mean QLIKE against squared returns, and the Diebold-Mariano t of the
 difference (negative: better with them).
 """
 
@@ -66,7 +66,7 @@ def judge(name: str, panel: PricePanel) -> None:
 
 
 def main() -> None:
-    """Simulate, judge and print."""
+    """Simulate, evaluate and print."""
     print(describe_machine(), "\n")
     heads = [f"{each}, h={h}" for each in ("with", "without", "t") for h in HORIZONS]
     print(f"| panel | model | {' | '.join(heads)} |\n{'|---' * (len(heads) + 2)}|")

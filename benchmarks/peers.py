@@ -75,7 +75,7 @@ def iewma(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Forecasts:
 
 
 def cm_iewma_slow(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Forecasts:
-    """CM-IEWMA of cvxcovariance with two slower experts beside those of its example."""
+    """CM-IEWMA of cvxcovariance with the experts of its example and two slower ones."""
     yield from cm_iewma(returns, origins, [*EXPERTS, *SLOW_EXPERTS])
 
 

@@ -31,7 +31,7 @@ def spending(interval: float = 2.0) -> Iterator[Spent]:
 
     Memory is the sum over the tree of processes of their shares (PSS), sampled: asking more often would cost what it
     measures. Pages that several processes use count once, as in what the machine must have; worker processes are
-    ended with the block, because the system tells what a process took only when it has ended.
+    ended with the block, because the system reports the time of a process only after it has ended.
     """
     spent, done = Spent(), threading.Event()
 

@@ -5,7 +5,7 @@ timestamp: a kill on the way leaves a partial bundle that every later run would 
 function here is registered with ``create_writers=False`` instead and
 
 1. removes the empty folder that zipline made,
-2. writes everything into a hidden folder beside it, which zipline ignores,
+2. writes everything into a hidden folder next to it, which zipline ignores,
 3. renames that folder into place, in one step of the file system.
 """
 

@@ -88,7 +88,7 @@ def test_joblib_alone_is_enough(cluster, synthetic):
 def test_a_cluster_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr("volplugin.parallel.ANSWER_WITHIN", 0.5)
     with (
-        pytest.raises(ClusterError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:9"),
+        pytest.raises(ClusterError, match=r"no dask scheduler responds at tcp://127\.0\.0\.1:9"),
         on_cluster("tcp://127.0.0.1:9"),
     ):
         pass

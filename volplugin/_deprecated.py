@@ -58,9 +58,11 @@ class _FormerModules(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        """Return a spec for a former module name, else None."""
         return ModuleSpec(fullname, self) if fullname in MODULES else None
 
     def exec_module(self, module: ModuleType) -> None:
+        """Fill a module of a former name with the attributes of the current one, and warn."""
         current = MODULES[module.__name__]
         _warn(module.__name__, current)
         contents = importlib.import_module(current)

@@ -16,7 +16,7 @@ class PanelError(VolpluginError, ValueError):
 
 
 class AssetMismatchError(VolpluginError, KeyError):
-    """Assets were asked for that the data, weights or forecast do not have."""
+    """The data, weights or forecast do not have the requested assets."""
 
     def __str__(self) -> str:
         # KeyError shows the repr of its argument; these messages are sentences.
@@ -24,11 +24,11 @@ class AssetMismatchError(VolpluginError, KeyError):
 
 
 class MissingForecastError(AssetMismatchError):
-    """A nonzero weight stands on an asset without a forecast."""
+    """An asset with a nonzero weight has no forecast."""
 
 
 class AllocationError(VolpluginError, ArithmeticError):
-    """No book of the kind asked for could be found for a forecast covariance."""
+    """No portfolio of the requested kind could be found for a forecast covariance."""
 
 
 class MissingLibraryError(VolpluginError, ImportError):
@@ -44,11 +44,11 @@ class InsufficientHistoryError(VolpluginError, ValueError):
 
 
 class NotFittedError(VolpluginError, ValueError):
-    """A forecaster with learned numbers was asked before it was fitted."""
+    """A forecaster that requires fitting was used before it was fitted."""
 
 
 class LookAheadError(VolpluginError, ValueError):
-    """A model trained past the forecast's date was asked: a model from the future."""
+    """A model trained past the forecast's date was used: a model from the future."""
 
 
 class MissingVintageError(VolpluginError, LookupError):
@@ -80,7 +80,7 @@ class BundleRangeError(BundleError):
 
 
 class DataFrequencyError(VolpluginError, ValueError):
-    """A run in minute mode was asked for forecasts, which are made of daily bars."""
+    """Forecasts were requested in minute mode; they are made of daily bars."""
 
 
 class ResultFolderError(VolpluginError, OSError):

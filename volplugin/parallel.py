@@ -40,7 +40,7 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
     MissingLibraryError
         Without dask.
     ClusterError
-        If no scheduler answers at the address, it has no workers, or theirs is another version of this package.
+        If no scheduler responds at the address, it has no workers, or theirs is another version of this package.
 
     Notes
     -----
@@ -56,7 +56,7 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
         client = Client(address, timeout=ANSWER_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"no dask scheduler answers at {address} ({error}); start one with `dask scheduler`, and workers with "
+            f"no dask scheduler responds at {address} ({error}); start one with `dask scheduler`, and workers with "
             "`dask worker ADDRESS --nthreads 1`"
         ) from error
     with client:

@@ -93,8 +93,8 @@ def test_a_model_from_the_future_is_caught_though_no_price_tells(audited):
     assert report.leak is None
     assert report.exit_code == 1
     (output,) = report.models_from_the_future
-    assert output.startswith("HARVolatility: a model trained through 2017-06-30 was asked when the last session that")
-    assert output.endswith("was over was 2017-06-05")
+    assert output.startswith("HARVolatility: a model trained through 2017-06-30 was used when the last completed")
+    assert output.endswith("session was 2017-06-05")
 
 
 def test_a_model_loaded_before_its_time_is_no_proof_of_anything(audited):

@@ -191,7 +191,7 @@ def test_select_what_is_not_there(synthetic):
 
 @pytest.mark.parametrize(("names", "complaint"), [([], "no asset"), (["ALFA", "BRAV", "ALFA"], "ALFA, BRAV, ALFA")])
 def test_select_nothing_or_twice(names, complaint, synthetic):
-    with pytest.raises(AssetMismatchError, match=f"asked for {complaint}; name one or more assets, each once"):
+    with pytest.raises(AssetMismatchError, match=f"requested {complaint}; name one or more assets, each once"):
         synthetic.select(names)
 
 

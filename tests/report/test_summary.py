@@ -56,7 +56,7 @@ def test_other_runs_and_benchmarks_are_named(result):
     row = result.volatility.table.loc[(21, "LSTM")]
     assert len(verdicts) == 2
     assert f"{abs(row['below_EWMA94']):.1f}%" in verdicts[1]
-    assert "that of EWMA94 (t " in verdicts[1]
+    assert " EWMA94's (t " in verdicts[1]
     assert "the 90% confidence set of the best holds" in verdicts[1]
 
 
@@ -79,7 +79,7 @@ def test_tail_tests_cover_number_and_clusters(result):
     one, five, whole = summary.odds(dataclasses.replace(result, scorecard=card))
     assert one.startswith("47 losses beyond the 1% value at risk, 28 expected: their number is hardly chance")
     assert five.endswith("their number may be chance (Kupiec p 0.540), but they cluster.")
-    assert "may be that of right forecasts" in whole
+    assert "agrees with right forecasts" in whole
 
 
 def test_turnover_is_annual(result):

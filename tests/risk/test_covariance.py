@@ -93,7 +93,7 @@ def test_betas_by_hand():
     np.testing.assert_allclose(f.betas(portfolio), covariance / f.portfolio_volatility(portfolio) ** 2, rtol=1e-12)
     assert f.betas(portfolio) @ portfolio == pytest.approx(1)
     assert f.betas({"AAPL": 1.0})["CVX"] == pytest.approx(0.5 * 0.03 / 0.01)
-    with pytest.raises(VolpluginError, match="the book has no risk at 2010-01-29"):
+    with pytest.raises(VolpluginError, match="the portfolio has no risk at 2010-01-29"):
         f.betas({})
 
 

@@ -119,12 +119,12 @@ def test_dates_without_sessions(model, synthetic):
 
 
 def test_portfolios_that_cannot_be_judged(model, synthetic):
-    with pytest.raises(AssetMismatchError, match="the book holds XYZ"):
+    with pytest.raises(AssetMismatchError, match="the portfolio holds XYZ"):
         risk_history(model, synthetic, {"XYZ": 1.0}, START, END)
     with pytest.raises(MissingForecastError, match="FOXT has weight 1 but no forecast"):
         risk_history(model, synthetic, {"FOXT": 1.0}, END, END)
     late = pd.DataFrame({"ALFA": [1.0]}, index=[END])
-    with pytest.raises(InsufficientHistoryError, match=f"no book by {START.date()}: the first is of {END.date()}"):
+    with pytest.raises(InsufficientHistoryError, match=f"no portfolio by {START.date()}: the first is of {END.date()}"):
         risk_history(model, synthetic, late, START, END)
 
 

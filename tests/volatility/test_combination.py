@@ -179,7 +179,7 @@ def test_the_first_member_with_a_forecast_is_used(chain, synthetic):
 def test_fallbacks_name_the_member_used_per_asset(chain, synthetic):
     panel = synthetic.asof(YOUNG)
     expected = {
-        "DELT": "GARCHVolatility answers in place of HARVolatility; "
+        "DELT": "GARCHVolatility forecasts in place of HARVolatility; "
         "GARCHVolatility: pooled parameters: fewer than 500 returns to fit on"
     }
     assert chain.fallbacks(panel) == expected
@@ -223,7 +223,7 @@ def test_a_member_that_cannot_be_fitted_is_skipped(short):
     pd.testing.assert_series_equal(chain.predict(panel), expected, check_exact=True)
     there = expected.index[expected.notna()]
     assert len(there) == 7
-    assert chain.fallbacks(panel) == dict.fromkeys(there, "EWMAVolatility answers in place of HARVolatility")
+    assert chain.fallbacks(panel) == dict.fromkeys(there, "EWMAVolatility forecasts in place of HARVolatility")
 
 
 def test_a_stored_chain_records_which_members_are_fitted(short):

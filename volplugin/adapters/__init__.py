@@ -1,1 +1,1 @@
-"""Connections to other libraries; each knows the core, which knows none of them."""
+"""Connections to other libraries; each imports the core, which imports none of them."""

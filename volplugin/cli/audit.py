@@ -69,7 +69,7 @@ def audit(
     The strategy runs on the bundle, and again on copies whose prices, splits, dividends and delistings are
     others from some session on. All that it decides before that session's close must be the same: orders,
     recorded values, and what before_trading_start keeps. Trained models must have been trained on the bundle's
-    own prices, or on those of --trained-on, and be asked after the end of their training; those that come with the
+    own prices, or on the prices of --trained-on, and be used after the end of their training; models that come with the
     package are trusted. A file, network or process access of any run that is not known to be harmless makes the
     strategy not auditable, and so does an imported module that may read files unseen (--trust names exceptions).
 

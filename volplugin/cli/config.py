@@ -130,7 +130,7 @@ HIDDEN = {"config", "help"}
 
 
 def add_config_option(command: click.Command) -> None:
-    """Give a command ``--config FILE``, whose values stand where no option is given."""
+    """Give a command ``--config FILE``, whose values apply where no option is given."""
     command.params.append(
         click.Option(
             ["--config"],
@@ -177,7 +177,7 @@ def settings(ctx: click.Context | None = None) -> dict[str, Any]:
 
 
 def record(folder: str | Path) -> None:
-    """Write the options in force of the running command beside its results."""
+    """Write the options in force of the running command next to its results."""
     context = click.get_current_context()
     arguments = {
         param.name: context.params[str(param.name)]
@@ -194,6 +194,6 @@ def _options(command: click.Command) -> set[str]:
 
 
 def _flag(option: click.Option) -> str:
-    """Name of an option in a file: that of its flag, which `name` may shadow."""
+    """Name of an option in a file: the name of its flag, which `name` may shadow."""
     longest = max(option.opts, key=len)
     return longest.lstrip("-").replace("-", "_")

@@ -1,4 +1,4 @@
-"""What commands tell on standard error: the log of the package, as much of it as is wanted."""
+"""Logging of the commands to standard error, at the selected level."""
 
 from __future__ import annotations
 

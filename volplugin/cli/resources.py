@@ -22,8 +22,8 @@ class Cost:
 
         Notes
         -----
-        The system knows the peak of this process and that of the largest other. They need not peak at the same
-        moment, and what they share is counted in each: their sum is the most that it can have been.
+        The system reports the peak of this process and the peak of the largest other. They need not peak at the same
+        moment, and shared memory is counted in each: their sum is an upper bound.
         """
         wall = time.perf_counter() - self._began
         if jobs > 1:

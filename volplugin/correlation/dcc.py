@@ -25,7 +25,7 @@ class DCCCorrelation(CorrelationEstimator):
     """DCC(1,1) with correlation targeting.
 
     ``Q_t = (1 - a - b) S + a z_{t-1} z_{t-1}' + b Q_{t-1}``, started at the target S; the correlation is Q scaled to
-    a diagonal of ones. A pair without a return on a session hears nothing new then: the target stands in.
+    a diagonal of ones. For a pair without a return on a session, the target replaces the product.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class DCCCorrelation(CorrelationEstimator):
     Notes
     -----
     The recursion is linear, so that it is one weighted product of the window: a function of its rows alone.
-    ``chosen`` tells a and b.
+    The diagnostics hold a and b as ``chosen``.
 
     References
     ----------

@@ -64,8 +64,10 @@ class EstimatorCorrelation(WindowedCorrelation):
         correlation = moments.correlation.copy()
         correlation[np.ix_(full, full)] = to_unit_diagonal(covariance)
         short = int((~full).sum())
-        told = {self._name: f"{short} of {len(full)} assets of shorter history: pairwise correlations"} if short else {}
-        return moments._replace(correlation=correlation, fallbacks=told)
+        fallbacks = (
+            {self._name: f"{short} of {len(full)} assets of shorter history: pairwise correlations"} if short else {}
+        )
+        return moments._replace(correlation=correlation, fallbacks=fallbacks)
 
     @property
     def _name(self) -> str:

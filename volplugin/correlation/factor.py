@@ -28,7 +28,8 @@ class FactorCorrelation(WindowedCorrelation):
     -----
     The residual correlations are multiplied by one minus the share of least expected squared error for
     Gaussian returns; see Schafer and Strimmer, target D. Components and residual add up to the sample's diagonal, so
-    that the result is PSD by construction, and definite where anything is shrunk. ``chosen`` tells both numbers.
+    that the result is PSD by construction, and definite where anything is shrunk. The diagnostics hold both numbers
+    as ``chosen``.
 
     References
     ----------

@@ -23,7 +23,7 @@ class LedoitWolfCorrelation(WindowedCorrelation):
     -----
     Each asset is scaled to mean square one, so that the variances that Ledoit and Wolf leave alone are ones. The
     sampling error of a pair is taken over the sessions it was seen; pairs seen less than half as often as
-    the most seen, which are shrunk besides, have no say in the intensity. ``chosen`` tells it.
+    the most seen, which are shrunk further, do not enter the intensity. The diagnostics hold it as ``chosen``.
 
     References
     ----------

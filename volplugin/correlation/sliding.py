@@ -89,7 +89,7 @@ class SlidingMoments:
         self._decay = 1.0 if halflife is None else 0.5 ** (1 / halflife)
         self._weights = self._decay ** np.arange(window)[::-1]
         self._full_window = effective_size(self._weights)
-        # Counts up to each row: differences of integers are exact, so that "never seen" is told apart from rounding.
+        # Counts up to each row: differences of integers are exact, so that rounding cannot hide "never seen".
         self._present = running_sum(self._here)
         self._nonzero = running_sum(self._z != 0)
         self._is_used = self._here.any(axis=1)

@@ -25,7 +25,7 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     """Slow, shrunk structure whose average is moved to a fast estimate of the average correlation.
 
     What two assets have in common changes slowly, how much everything moves together changes fast, and
-    the risk of a long-only book hangs on the second. With R the slow matrix of average c_s, and c_f the fast
+    the risk of a long-only portfolio depends on the second. With R the slow matrix of average c_s, and c_f the fast
     average, ``R' = (1 - a) R + a 11'`` with ``a = (c_f - c_s) / (1 - c_s)`` where c_f is above c_s, and
     ``R' = (1 - a) R + a I`` with ``a = 1 - c_f / c_s`` where it is below. Both are convex combinations of
     correlation matrices, so that R' is one.

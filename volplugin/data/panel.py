@@ -21,7 +21,7 @@ from volplugin.errors import AssetMismatchError, InsufficientHistoryError, Panel
 
 DERIVED = ("returns", "variance", "overnight", "_previous_close")
 MAX_GAP_SESSIONS = 10
-"""Sessions without a bar after which an asset counts as gone; its last forecast stands until then."""
+"""Sessions without a bar after which an asset counts as gone; its last forecast is used until then."""
 
 
 class PricePanel:
@@ -385,7 +385,7 @@ class PricePanel:
                 f"the panel has no {listed(missing)}; it holds {listed(list(self.assets))}{_hint(missing, self.assets)}"
             )
         if not names or len(set(names)) < len(names):
-            raise AssetMismatchError(f"asked for {listed(names) or 'no asset'}; name one or more assets, each once")
+            raise AssetMismatchError(f"requested {listed(names) or 'no asset'}; name one or more assets, each once")
         places = self.assets.get_indexer(names)
         panel = self._view(self._sourced(), self._sessions, self.market)
         panel._columns = places if self._columns is None else self._columns[places]

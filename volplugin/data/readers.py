@@ -107,6 +107,7 @@ def _read_folder(folder: Path, time_zone: str | None) -> PriceTables:
     ignored: dict[str, list[str]] = {}
 
     def read(symbol: str) -> None:
+        """Read the file of one symbol and collect its unknown columns."""
         bars, unknown = _read_one(read_table(files[symbol]), str(files[symbol]), time_zone)
         tables.bars[symbol] = bars
         for column in unknown:
@@ -126,6 +127,7 @@ def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
     files: dict[str, Path] = {}
 
     def add(name: str) -> None:
+        """Add one file under its symbol."""
         file = place / name
         symbol = symbol_of(file)
         if symbol == "":
@@ -250,6 +252,7 @@ def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | Non
     ignored: dict[str, list[str]] = {}
 
     def read(symbol: str) -> None:
+        """Read the frame of one symbol."""
         frame = frames[symbol]
         if "date" not in {str(column).strip().lower() for column in frame.columns}:
             frame = frame.rename_axis("date").reset_index()

@@ -35,7 +35,7 @@ ALIASES = {
     "dividend": ("dividend", "dividends", "dividendamount", "divcash", "exdividend"),
     "split": ("split", "splits", "stocksplits", "splitcoefficient", "splitfactor", "splitratio"),
 }
-"""Meanings of columns and the names that stand for them, in lower case without punctuation."""
+"""Meanings of columns and their accepted names, in lower case without punctuation."""
 MEANINGS = {name: meaning for meaning, names in ALIASES.items() for name in names}
 NUMBERS = ("open", "high", "low", "close", "volume", "adjusted_close", "dividend", "split")
 MISSING = ["", "null", "NULL", "NaN", "nan", "NA", "N/A", "n/a", "None", "-"]

@@ -62,6 +62,7 @@ def fit_dof(standardized: np.ndarray | pd.Series) -> float:
     z = z / np.sqrt((z**2).mean())
 
     def loss(inverse: float) -> float:
+        """Negative log-likelihood of Student's t with variance one, by the inverse degrees of freedom."""
         dof = 1 / inverse
         scale = np.sqrt((dof - 2) / dof)
         return float(np.log(scale) * len(z) - stats.t.logpdf(z / scale, dof).sum())

@@ -131,8 +131,8 @@ def calibration_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: 
     DataFrame, index series
         ``sessions``; ``bias`` (standard deviation of the daily returns over the forecast in force, all phases
         pooled) with its band ``bias_lower``, ``bias_upper`` (of one session: simulated with the fitted tails; of
-        several: that of `level_test`); ``level_t``, ``level_pvalue`` (that realised over forecast variance averages
-        one); ``mrad`` over 21 sessions and ``q`` (means over the phases); ``qlike`` of the forecasts;
+        several: from `level_test`); ``level_t``, ``level_pvalue`` (hypothesis: realised over forecast variance
+        averages one); ``mrad`` over 21 sessions and ``q`` (means over the phases); ``qlike`` of the forecasts;
         ``mz_intercept``, ``mz_slope``, ``mz_pvalue``; and for the quantiles of both methods at 1% and 5%
         ``exceeded_METHOD_TAIL`` (frequency), ``kupiec_METHOD_TAIL`` and ``christoffersen_METHOD_TAIL`` (p-values, of
         several phases combined by `combine_pvalues`). NaN where a series has fewer than 63 sessions, or a test too

@@ -207,7 +207,7 @@ class ForecastsInForce:
 
 
 def align_to_returns(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: int) -> ForecastsInForce:
-    """Put each forecast beside the returns of the `horizon` sessions after its origin.
+    """Align each forecast with the returns of the `horizon` sessions after its origin.
 
     Parameters
     ----------

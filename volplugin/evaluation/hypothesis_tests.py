@@ -36,7 +36,7 @@ class MincerZarnowitz:
     """Weighted regression ``y/f = intercept/f + slope``; a right forecast has (0, 1).
 
     `intercept` is a daily variance. `pvalue` is for the joint hypothesis. `rank` is 2; it is 1 for a constant
-    forecast, for which intercept and slope cannot be told apart: both are NaN and the test is of the level alone.
+    forecast, for which intercept and slope are not identified: both are NaN and the test is of the level alone.
     """
 
     intercept: float
@@ -60,7 +60,7 @@ def diebold_mariano(loss: pd.Series, benchmark: pd.Series, horizon: int) -> Dieb
     Returns
     -------
     DieboldMariano
-        The variance of the mean difference is that of `long_run`, the p-value is Student's; the statistic is 0 and
+        The variance of the mean difference comes from `long_run`, the p-value is Student's; the statistic is 0 and
         the p-value 1 where the losses differ by no more than rounding.
 
     Raises
@@ -216,7 +216,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
     # Between the first and the last session; those without a series contribute moments of zero.
     span = slice(rows[0], rows[-1] + 1)
     ratio, forecast, here = ratio[span], forecast[span], here[span]
-    unit = float(forecast[here].mean())  # 1/f is of the order of 1e4 beside a constant of 1
+    unit = float(forecast[here].mean())  # 1/f is of the order of 1e4, next to a constant of 1
     inverse = np.where(here, unit / np.where(here, forecast, 1.0), 0.0)
     rank = 2 if np.ptp(inverse[here]) > 1e-9 * inverse[here].mean() else 1
     statistics, pvalues = _score_tests(np.where(here, ratio - 1, 0.0), inverse, horizon, rank)
@@ -231,7 +231,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
 def _score_tests(residual: np.ndarray, inverse: np.ndarray, horizon: int, rank: int) -> tuple[list[float], list[float]]:
     """Score statistic and p-value of each phase: moments of right forecasts are uncorrelated within it.
 
-    The variance is that of the moments under the hypothesis, without centring, so that a large outcome raises both
+    The variance of the moments is taken under the hypothesis, without centring, so that a large outcome raises both
     the mean and its error.
     """
     moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[:, :rank]

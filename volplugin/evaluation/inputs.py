@@ -25,7 +25,7 @@ def aligned(**series: pd.Series | pd.DataFrame) -> pd.DataFrame:
     ------
     ParameterError
         Naming the series and the session of a repeated date, an infinite value or text; for dates with a time zone
-        beside dates without one.
+        mixed with dates without one.
     """
     checked = {name: checked_series(one, name) for name, one in series.items()}
     zones = {name: getattr(one.index, "tz", None) for name, one in checked.items()}

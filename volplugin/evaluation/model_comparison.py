@@ -100,7 +100,7 @@ class VolatilityScores:
 
 
 def as_numbers(row: pd.Series) -> dict[str, Any]:
-    """Return a row as Python numbers by name, with None for NaN, which JSON does not know."""
+    """Return a row as Python numbers by name, with None for NaN, which JSON does not have."""
     return {str(name): _number(value) for name, value in row.items()}
 
 

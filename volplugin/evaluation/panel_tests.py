@@ -1,7 +1,7 @@
 """Tests over all stocks at once that do not take the stocks of one session for independent.
 
 Shocks to volatility are common: thirty stocks of a day are worth a few observations, not thirty. Moments are
-therefore added up over the stocks of a session first, and the variance is that of the sums.
+therefore added up over the stocks of a session first, and the variance is computed from the sums.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How well the risk of a portfolio was predicted, as plain numbers.
 
-Daily statistics judge one-session forecasts by the return of the next session. Forecasts of a longer horizon are
-judged by the returns of all sessions that they cover (`horizon_scores`).
+Daily statistics compare one-session forecasts with the return of the next session. Forecasts of a longer horizon are
+compared with the returns of all sessions that they cover (`horizon_scores`).
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: 
     Returns
     -------
     dict
-        JSON-serialisable: ``horizon``, ``origins``, ``bias_statistic`` (its band is that of `level_test`, which
+        JSON-serialisable: ``horizon``, ``origins``, ``bias_statistic`` (its band comes from `level_test`, which
         accounts for overlap and fat tails), ``level_pvalue``, ``mincer_zarnowitz``, ``qlike``,
         ``mean_predicted_vol`` and ``realized_vol`` (annual, both root mean squares).
 

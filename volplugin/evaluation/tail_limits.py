@@ -67,7 +67,7 @@ def expected_shortfall(
 ) -> pd.Series:
     """Mean return on the sessions that undercut `value_at_risk`, if the forecasts are right.
 
-    Parameters and errors are those of `value_at_risk`, for one series.
+    Parameters and errors as in `value_at_risk`, for one series.
     """
     check_tail(level)
     if method != "historical":

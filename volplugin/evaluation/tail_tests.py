@@ -72,7 +72,7 @@ class ShortfallTest:
 def coverage(exceeded: pd.Series | np.ndarray, level: float) -> Coverage:
     """Kupiec's test of the number of exceedances and Christoffersen's of their clustering.
 
-    Kupiec's p-value is that of the binomial law; the two others are simulated with independent exceedances. Numbers
+    Kupiec's p-value is exact, from the binomial law; the two others are simulated with independent exceedances. Numbers
     of exceedances whose statistic equals the observed one count half (mid-p), because the statistics are discrete.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Predicted volatility beside realised returns of the portfolio held."""
+"""Predicted volatility and realised returns of the portfolio held."""
 
 from __future__ import annotations
 

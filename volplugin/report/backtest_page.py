@@ -69,7 +69,7 @@ class Section:
 
     @property
     def pictures(self) -> Iterator[Picture]:
-        """The pictures of the section, those of pairs included."""
+        """The pictures of the section, including both pictures of each pair."""
         for part in self.parts:
             yield from (one for one in (part.parts if isinstance(part, Pair) else [part]) if isinstance(one, Picture))
 
@@ -252,7 +252,7 @@ SPECS = {
         wide=(10.0, 3.4),
     ),
     "book_forecast": Spec(
-        "Forecasts of the unlevered book",
+        "Forecasts of the unlevered portfolio",
         plots.plot_portfolio_forecast,
         "Forecasts of the unlevered portfolio, and what the sessions they cover then brought, both drawn at "
         "the date of the forecast: a gap between the lines is a forecast error.",

@@ -177,7 +177,7 @@ def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     title = f"{ahead(horizon)}: bias is right within {band.iloc[0]:.3f} to {band.iloc[1]:.3f} (95%, {first})"
     below = rows["qlike"] < rows.loc[first, "qlike"]
     rivals = [f"{name} (t {shown(t, fixed(1))})" for name, t in rows.loc[below, f"dm_{first}"].items()]
-    sentences = f"\nQLIKE below that of {first}: {', '.join(rivals) or 'none'}" if len(rows) > 1 else ""
+    sentences = f"\nQLIKE below {first}'s: {', '.join(rivals) or 'none'}" if len(rows) > 1 else ""
     outside = rows.index[(rows["bias"] < rows["bias_lower"]) | (rows["bias"] > rows["bias_upper"])]
     sentences += f"\nbias outside the model's own band: {', '.join(map(str, outside)) or 'none'}"
     return f"{title}; p-values\n{grid(_names(rows), groups)}{sentences}"
@@ -205,7 +205,7 @@ def _parts(evaluated: VolatilityEvaluation, horizon: int, losses: pd.DataFrame) 
         gains = 100 * (1 - rows.drop(index=base) / rows.loc[base])
         first = {str(part): cells(rows.loc[[base], part], fixed(3)) for part in rows}
         columns = {str(part): first[str(part)] + cells(gains[part], with_sign(1)) for part in rows}
-        title += f" of {base}, and by how many % that of each other model is lower"
+        title += f" of {base}, and by how many % each other model's is lower"
         names = [base, *_names(gains)]
     return f"{title}\n{grid(names, [Group('', columns)])}"
 
@@ -233,7 +233,7 @@ def components_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
 
 
 def _with_components(evaluated: VolatilityEvaluation, horizon: int) -> pd.DataFrame:
-    """Rows of the models, each followed by those of its components."""
+    """Rows of the models, each followed by the rows of its components."""
     table = evaluated.scores.table.loc[horizon]
     if evaluated.components.empty:
         return table
@@ -264,7 +264,7 @@ def _names(rows: pd.DataFrame) -> list[str]:
 
 
 def risk_model_table(portfolios: Mapping[str, PortfolioForecasts]) -> str:
-    """Risk models side by side on the equal-weight book."""
+    """Risk models side by side on the equal-weight portfolio."""
     table, horizon = compare_portfolio_forecasts(portfolios), next(iter(portfolios.values())).horizon
     shown = pd.DataFrame({"QLIKE": table["qlike"].map("{:.4f}".format)})
     for column in [name for name in table if name.startswith("below_")]:

@@ -50,7 +50,7 @@ def write_result(result: BacktestResult, folder: str | os.PathLike[str]) -> None
 
 
 def card_checksum(card: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a scorecard without its checksum; the scorecard holds that of the history."""
+    """Return the SHA-256 of a scorecard without its checksum; the scorecard holds the history's checksum."""
     rest = {name: value for name, value in card.items() if name != "checksum"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
@@ -98,7 +98,7 @@ def _perf_arrays(result: BacktestResult) -> NamedArrays:
     except ParameterError:
         pass  # nothing was recorded that it could be counted from
     if not parts.empty:
-        # NaN on the sessions without a book.
+        # NaN on the sessions without a portfolio.
         yield "contributions/assets", texts(parts.columns)
         yield "contributions/values", parts.reindex(perf.index).to_numpy(dtype=np.float32)
 
@@ -125,7 +125,7 @@ def texts(names: Any) -> np.ndarray:
 
 
 def forget_result(folder: str | Path) -> None:
-    """Remove the numbers of an earlier run, which must not be taken for those of a new one."""
+    """Remove the numbers of an earlier run, which must not be mistaken for results of a new run."""
     for name in (SCORECARD, HISTORY):
         (Path(folder) / name).unlink(missing_ok=True)
 
@@ -189,7 +189,7 @@ def _scorecard(file: Path) -> dict[str, Any]:
 def _arrays(path: Path, card: Mapping[str, Any]) -> StoredArrays:
     file, metadata = path / HISTORY, card["history"]
     if not file.exists():
-        raise ResultFolderError(f"{path}: {HISTORY} is missing beside {SCORECARD}; {AGAIN}")
+        raise ResultFolderError(f"{path}: {HISTORY} is missing next to {SCORECARD}; {AGAIN}")
     try:
         content = read_regular_file(file, HISTORY_LIMIT)
     except OSError as error:

@@ -103,7 +103,7 @@ def notes(result: BacktestResult) -> list[str]:
         "the close before it, for the portfolio that was held through it, not for the portfolio that was ordered.",
         "Units: volatilities on this page are annual, daily ones times the square root of 252. QLIKE and its "
         "comparisons are of daily variances.",
-        "Bands are those of Gaussian returns; returns have fatter tails, so that right forecasts leave "
+        "Bands assume Gaussian returns; returns have fatter tails, so that right forecasts leave "
         "them a little more often than one time in twenty.",
     ]
     if "gross_leverage" in result.perf and float(result.perf["gross_leverage"].max()) > 1.0:
@@ -117,7 +117,7 @@ def notes(result: BacktestResult) -> list[str]:
     if result.details.bundle == "dow30":
         sentences += [
             "The universe is the Dow Jones Industrial Average as of late 2024, chosen with hindsight: "
-            "the run is good for judging risk forecasts, not for claiming returns.",
+            "the run can evaluate risk forecasts, but not returns.",
             "The model's defaults were chosen on studies that include 2006 to 2021. Each forecast is "
             "out of sample for its own parameters, but not for that choice.",
         ]
@@ -150,7 +150,7 @@ def _target(result: BacktestResult) -> str:
     gap = abs(card["realized_vol"] - result.target)
     verdict = "was held within" if gap <= HELD * result.target else "was missed by"
     yearly = card["calendar_year_mae"]
-    years = f", and that of a calendar year {yearly:.1f}" if yearly is not None else ""
+    years = f", and in a calendar year {yearly:.1f}" if yearly is not None else ""
     return (
         f"The target of {percent(result.target)} {verdict} {100 * gap:.1f} points over the "
         f"whole run; volatility of 63 sessions was {card['mean_abs_63d_error']:.1f} points from it on "
@@ -202,7 +202,7 @@ def odds(result: BacktestResult) -> list[str]:
         found = pit_histogram(result.perf)
     except VolpluginError:
         return sentences
-    flat = "may be that of right forecasts" if found.pvalue >= SIZE else "is not that of a normal law"
+    flat = "agrees with right forecasts" if found.pvalue >= SIZE else "is not normal"
     return [*sentences, f"The whole distribution {flat} (Pearson's test, p {pvalue(found.pvalue)})."]
 
 
@@ -276,4 +276,4 @@ def models(result: BacktestResult) -> list[str]:
 
 def _against(row: pd.Series, name: str) -> str:
     gain, t = row[f"below_{name}"], row[f"dm_{name}"]
-    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} that of {name} (t {number(t, 1)}{may_be_chance(t)})"
+    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t {number(t, 1)}{may_be_chance(t)})"

@@ -200,7 +200,7 @@ def portfolios(result: BacktestResult) -> Table | None:
         f"Equal weight, no leverage; forecasts of {horizon} sessions from each of "
         f"{int(scores['origins'].iloc[0]):,} sessions. Bias: daily returns over the standing forecast."
     )
-    return Table("The book's forecast, model by model", columns, rows, note)
+    return Table("The portfolio's forecast, model by model", columns, rows, note)
 
 
 def model_stress(result: BacktestResult) -> Table | None:

@@ -231,7 +231,7 @@ class CovarianceForecast:
     ) -> float:
         """Mean loss beyond `value_at_risk` at the same level: a positive decimal over `horizon` sessions, not annual.
 
-        Parameters and errors are those of `value_at_risk`.
+        Parameters and errors as in `value_at_risk`.
         """
         known = None if history is None else standardized_history(history, self.asof)
         law = method if method is not None else tail_method(known)
@@ -271,7 +271,7 @@ class CovarianceForecast:
         variance = self._variance(w)
         if variance <= 0:
             raise VolpluginError(
-                f"the book has no risk at {self.asof.date()}, and nothing a beta to it; give it weights"
+                f"the portfolio has no risk at {self.asof.date()}, and nothing a beta to it; give it weights"
             )
         return pd.Series(self._exposure(w) / variance, index=self.assets, name="beta")
 
@@ -297,7 +297,7 @@ class CovarianceForecast:
         bets : {"torsion", "principal"}, default "torsion"
             Minimum-torsion bets, the uncorrelated portfolios nearest to the assets (Meucci, Santangelo and Deguest
             2015): n for n equal positions with equal correlations. Or principal components (Meucci 2009), of
-            which a long-only book of stocks holds little more than one, the market.
+            which a long-only portfolio of stocks holds little more than one, the market.
 
         Raises
         ------
@@ -333,7 +333,7 @@ class CovarianceForecast:
             elif weight != 0:
                 raise MissingForecastError(
                     f"{name} has weight {weight:g} but no forecast at {self.asof.date()}"
-                    f"{self._why(name)}; drop it from the book or forecast it too"
+                    f"{self._why(name)}; drop it from the portfolio or forecast it too"
                 )
         return aligned
 

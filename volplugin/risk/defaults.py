@@ -62,9 +62,9 @@ VOLATILITIES: dict[str, Callable[[], VolatilityForecaster]] = {
 def default_correlation() -> CorrelationEstimator:
     """Return our best correlation estimator.
 
-    A slow structure under an average correlation that goes half of the way from the usual one to that of the last
-    sessions. Half-life and trust were chosen on 2004 to 2009 (``benchmarks/bench_correlation.py``): by the loss of the
-    equal-weight book they are the best of those tried at 21 sessions, and close to it at 1 and 5.
+    A slow structure under an average correlation that goes half of the way from the usual average to the average of
+    the last sessions. Half-life and trust were chosen on 2004 to 2009 (``benchmarks/bench_correlation.py``): by the
+    loss of the equal-weight portfolio they are the best values tried at 21 sessions, and close to it at 1 and 5.
     """
     return TwoSpeedCorrelation(fast_halflife=7, trust=0.5)
 
@@ -72,8 +72,8 @@ def default_correlation() -> CorrelationEstimator:
 def default_risk_model(store: str | Path | None = None) -> RiskModel:
     """Our best composition, ready to forecast.
 
-    Without a store it answers with the vintages that come with the package, and to `fit` it tunes them to the
-    assets of a panel, from the panel's last session on.
+    Without a store it forecasts with the vintages that come with the package, and `fit` tunes them to the assets of a
+    panel, from the panel's last session on.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How diversified a book is: its diversification ratio and its uncorrelated bets."""
+"""Diversification of a portfolio: its diversification ratio and its uncorrelated bets."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from volplugin.errors import ParameterError, VolpluginError
 BETS = ("torsion", "principal")
 
 SINGULAR = 1e-10
-"""Smallest eigenvalue of a correlation matrix that still tells all assets apart."""
+"""Smallest eigenvalue of a correlation matrix for which it still counts as nonsingular."""
 
 MOST_STEPS = 200
 
 
 def diversification_ratio(weights: np.ndarray, sigma: np.ndarray, rho: np.ndarray) -> float:
-    """Risks of the positions, each held alone, added up, over the risk of the book; NaN for a book without risk.
+    """Sum of the stand-alone risks of the positions over the portfolio's risk; NaN for a portfolio without risk.
 
     References
     ----------
@@ -33,7 +33,7 @@ def effective_number(shares: np.ndarray) -> float:
 
 
 def bet_shares(weights: np.ndarray, sigma: np.ndarray, rho: np.ndarray, bets: str = "torsion") -> np.ndarray:
-    """Share of each of n uncorrelated bets in a book's variance: not negative, with a sum of one.
+    """Share of each of n uncorrelated bets in a portfolio's variance: not negative, with a sum of one.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def bet_shares(weights: np.ndarray, sigma: np.ndarray, rho: np.ndarray, bets: st
     Returns
     -------
     ndarray of shape (n_assets,)
-        Zeros for a book without risk.
+        Zeros for a portfolio without risk.
 
     Raises
     ------
     ParameterError
         For other bets.
     VolpluginError
-        For torsions of a singular correlation, which knows fewer bets than assets.
+        For torsions of a singular correlation, which has fewer bets than assets.
 
     References
     ----------

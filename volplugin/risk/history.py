@@ -1,4 +1,4 @@
-"""Forecasts over any range of dates, without a backtest: volatilities, Sigma, the risk of a book, and their export.
+"""Forecasts over any range of dates, without a backtest: volatilities, Sigma, portfolio risk, and their export.
 
 Prices come as a `PricePanel`, from a bundle (`read_bundle`) or from DataFrames. Units: daily, as everywhere, but for
 what `risk_history` says is annual. Timing: the row of a session was made with what was known at its close, and covers
@@ -136,30 +136,30 @@ def risk_history(
     every: int = 1,
     periods: float = TRADING_DAYS,
 ) -> pd.DataFrame:
-    """Forecast risk of a book, and how it splits over the assets; other arguments as of `forecast_history`.
+    """Forecast portfolio risk and its split over the assets; other arguments as in `forecast_history`.
 
     Parameters
     ----------
     weights : Series, mapping or DataFrame, optional
-        The book: one for all dates, or a row for each date on which it changes, which stands until the next. Equal
-        weights of the assets that can be forecast if not given.
+        One portfolio for all dates, or a row for each date on which it changes, which holds until the next row.
+        If None, equal weights of the assets that can be forecast.
     periods : float, default 252
         Sessions a year.
 
     Returns
     -------
     DataFrame, columns (what, asset)
-        ``("book", "predicted_vol")`` is the *annual* volatility forecast for the book; ``history["contribution"]``
-        splits it over the assets, and sums to it; ``history["weight"]`` is the book.
+        ``("book", "predicted_vol")`` is the *annual* volatility forecast of the portfolio;
+        ``history["contribution"]`` splits it over the assets, and sums to it; ``history["weight"]`` has the weights.
 
     Raises
     ------
     MissingForecastError
-        If a nonzero weight stands on an asset without a forecast.
+        If an asset with a nonzero weight has no forecast.
     AssetMismatchError
-        If a weight stands on an asset that the panel does not have.
+        If the panel does not have an asset with a weight.
     InsufficientHistoryError
-        If no session lies between the dates, or the first origin lies before the first book.
+        If no session lies between the dates, or the first origin lies before the first portfolio.
     """
     portfolios, contributions = {}, {}
     for forecast in forecast_history(model, panel, start, end, horizon, every=every):
@@ -198,15 +198,17 @@ def _portfolio(weights: Weights | pd.DataFrame | None, forecast: CovarianceForec
     portfolio = pd.Series(weights, dtype=float)
     strange = portfolio.index.difference(panel.assets)
     if len(strange):
-        raise AssetMismatchError(f"the book holds {strange[0]}, which {panel!r} does not have")
+        raise AssetMismatchError(f"the portfolio holds {strange[0]}, which {panel!r} does not have")
     return portfolio
 
 
 def _standing(portfolios: pd.DataFrame, asof: pd.Timestamp) -> pd.Series:
-    """Return the newest book decided by a date; an asset without a weight in it is not held."""
+    """Return the newest portfolio decided by a date; an asset without a weight in it is not held."""
     decided = portfolios.index[portfolios.index <= asof]
     if decided.empty:
-        raise InsufficientHistoryError(f"no book by {asof.date()}: the first is of {portfolios.index.min().date()}")
+        raise InsufficientHistoryError(
+            f"no portfolio by {asof.date()}: the first is of {portfolios.index.min().date()}"
+        )
     return portfolios.loc[decided.max()].fillna(0.0)
 
 

@@ -226,7 +226,7 @@ class BacktestForecaster:
         vars(self).update(state, _lock=threading.RLock())
 
     def precompute(self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, *horizons: int) -> None:
-        """Compute the volatilities of all sessions between two dates at once, those of one vintage at most.
+        """Compute the volatilities of all sessions between two dates at once, for at most one vintage.
 
         Each row uses only data up to its own date; only the computation is done in advance.
 

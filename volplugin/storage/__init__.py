@@ -1,11 +1,11 @@
-"""A folder of model vintages: tensors in safetensors, facts in JSON, everything written atomically.
+"""A folder of model vintages: tensors in safetensors, metadata in JSON, everything written atomically.
 
 Layout::
 
     store.json                       what every vintage in here is: forecaster, parameters, format
     vintages/2009-12-31/             one finished vintage; its folder appears in one rename
         model.safetensors
-        manifest.json                trained_through, data fingerprint, checksum of tensors and facts
+        manifest.json                trained_through, data fingerprint, checksum of tensors and metadata
     parts/2009-12-31/0.safetensors   finished pieces of unfinished vintages, for resuming
 
 A folder ``carried/``, which earlier versions wrote, is ignored.

@@ -89,7 +89,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def temporary_name(name: str) -> str:
-    """Return a unique hidden name beside `name` that holds this process as its owner."""
+    """Return a unique hidden name in the folder of `name` that identifies this process as its owner."""
     return f".{name}.tmp-{owner()}-{secrets.token_hex(4)}"
 
 

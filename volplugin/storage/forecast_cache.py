@@ -33,7 +33,7 @@ FILE_LIMIT = 2**31
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "arch", "torch")
 """Packages that compute forecasts; another version may give other last digits."""
 LIBRARIES = (*PACKAGES, "sklearn")
-"""Top-level modules whose version stands for their source."""
+"""Top-level modules that the key identifies by their version, not by their source."""
 APART = ("_bundles", "_gallery", "adapters", "cli", "evaluation", "portfolio", "report", "workflows")
 """The parts of this package that no forecast depends on, but through the prices."""
 
@@ -68,7 +68,7 @@ class ForecastCache:
         return arrays if whole else None
 
     def save(self, name: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Store arrays of numbers, dates or text, replacing those of this name.
+        """Store arrays of numbers, dates or text, replacing earlier arrays of this name.
 
         Raises
         ------
@@ -127,11 +127,11 @@ def frame_of(arrays: Arrays, sessions: pd.DatetimeIndex, assets: pd.Index) -> pd
 
 
 def forecast_key(metadata: Mapping[str, Any], prices: str) -> str:
-    """Digest of what a forecast depends on: facts of model and dates, prices, this code and its libraries.
+    """Digest of what a forecast depends on: metadata of model and dates, prices, this code and its libraries.
 
     Parameters
     ----------
-    facts : mapping
+    metadata : mapping
         Plain values: the model's description, its stored vintages, dates, horizon.
     prices : str
         From `price_digest`.

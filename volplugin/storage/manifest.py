@@ -81,7 +81,7 @@ class Manifest:
 
     def metadata(self) -> dict[str, Any]:
         """Return the fields that the file has."""
-        return {name: fact for name, fact in asdict(self).items() if fact is not None}
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def read_manifest(file: Path, root: Path) -> Manifest:

@@ -139,7 +139,7 @@ class ModelStore:
         self.drop_parts(date)
 
     def load(self, date: pd.Timestamp) -> tuple[dict[str, np.ndarray], Manifest]:
-        """Read the learned numbers and facts of one vintage, checked against its manifest.
+        """Read the parameters and metadata of one vintage, checked against its manifest.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class ModelStore:
         return from_bytes(tensors, folder / TENSORS), manifest
 
     def manifest(self, date: pd.Timestamp) -> Manifest:
-        """Return the facts of one vintage, without reading its tensors.
+        """Return the metadata of one vintage, without reading its tensors.
 
         Raises
         ------

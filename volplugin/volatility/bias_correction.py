@@ -107,7 +107,7 @@ def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, names: tuple[str, ...], ho
 def _refits(x: np.ndarray, y: np.ndarray, cuts: Sequence[int], horizon: int) -> Iterator[np.ndarray | None]:
     """Regress on the rows before each cut whose targets were known there, of one horizon; None for too few.
 
-    The rows of one refit are among those of the next: their moments are summed once.
+    Each refit uses all rows of the refit before it: their moments are summed once.
     """
     moments, done = np.zeros((x.shape[-1] + 2,) * 2), 0
     for cut in cuts:

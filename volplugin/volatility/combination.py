@@ -226,7 +226,7 @@ class FallbackChain(CombinedVolatility):
     >>> panel = simulated_panel(2, "2012-01-03", "2014-06-30").tail(100)
     >>> model = FallbackChain([HARVolatility(), EWMAVolatility()]).fit(panel)  # too short a panel for HAR
     >>> sorted(set(model.fallbacks(panel).values()))
-    ['EWMAVolatility answers in place of HARVolatility']
+    ['EWMAVolatility forecasts in place of HARVolatility']
     """
 
     def __init__(self, forecasters: Sequence[VolatilityForecaster]) -> None:
@@ -258,7 +258,7 @@ class FallbackChain(CombinedVolatility):
         """Return the assets not forecast by the first member, and the fallbacks of the members used."""
         assets, answering = set(panel.assets), self._answering(panel)
         report = {
-            asset: f"{_name(member)} answers in place of {', '.join(map(_name, self._members[:place]))}"
+            asset: f"{_name(member)} forecasts in place of {', '.join(map(_name, self._members[:place]))}"
             for place, (member, served) in enumerate(answering)
             if place > 0
             for asset in served

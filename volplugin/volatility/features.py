@@ -38,8 +38,8 @@ FEATURE_LOOKBACK = BASE_WINDOW + CONTEXT_SESSIONS
 OWN = ("variance_1", "variance_5", "variance_22", "return", "absolute_return", "overnight", "volume", "level")
 MARKET = ("market_1", "market_5", "market_22", "market_return", "market_level")
 RECURRENT = (*(name for name in OWN if name != "level"), *SEASON)
-"""What the recurrent layers see. Levels and market-wide inputs, which tell one year from another and so invite
-learning the years by heart, reach the output through the linear skip alone."""
+"""Inputs of the recurrent layers. Levels and market-wide inputs identify the year, which a network could memorise;
+they reach the output through the linear skip alone."""
 
 ALONE = OWN
 INPUTS = (*OWN, *MARKET)
@@ -251,6 +251,7 @@ def _idiosyncratic_moves(panel: PricePanel, market: PricePanel, first: int) -> t
     own = market is panel
 
     def squared(name: str, centre: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Return the squared moves of one series about their centre, per asset or market-wide."""
         moves = panel.tail_values(name, count)
         middle = (
             centre(moves)

@@ -43,8 +43,8 @@ class HARVolatility(VolatilityForecaster):
     """Least squares of log forward variance on the log variance of a day, a week and a month.
 
     One regression per horizon, on range-based variance relative to each asset's slow level, in logs; then one
-    multiplicative rescale (Jensen), times the out-of-sample ratio of realised to forecast variance in a walk through
-    the training span.
+    multiplicative rescale (Jensen), times the out-of-sample ratio of realised to forecast variance in a walk-forward
+    through the training span.
 
     Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
     Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
@@ -136,8 +136,8 @@ class HARVolatility(VolatilityForecaster):
         )
         if without_events(horizons):
             quiet = without_season(names), np.stack(tables if free is None else [free] * len(tables))
-            asked = [-days for days in without_events(horizons)]
-            found = self._from_fitted_horizons(self._variance(inputs, *quiet), panel, asked)
+            event_free = [-days for days in without_events(horizons)]
+            found = self._from_fitted_horizons(self._variance(inputs, *quiet), panel, event_free)
             paths |= {-days: path for days, path in found.items()}
         return paths
 

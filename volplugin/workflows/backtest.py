@@ -58,7 +58,7 @@ class Backtest:
     parameters : mapping
         Parameters given, for `read_parameters`: the strategy must read each of them.
     compare : tuple of str
-        Correlations of further runs, shown beside the first in the report.
+        Correlations of further runs, shown next to the first in the report.
     capital : float
         Starting capital.
     jobs : int
@@ -170,7 +170,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
         return None
     scores, portfolios = None, {}
     if judging:
-        log("judging forecasts over the same dates")
+        log("evaluating forecasts over the same dates")
         walk_forward = load_walk_forward(job.store if first.store is None else first.store)
         scores = evaluate_volatility(panel, walk_forward, job.start, job.end, jobs=job.jobs)
         portfolios = evaluate_portfolios(panel, walk_forward, job.start, job.end, jobs=job.jobs)

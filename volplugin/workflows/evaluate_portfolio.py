@@ -128,6 +128,7 @@ class _Forwarding:
     def forecast_path(
         self, panel: PricePanel, sessions: pd.DatetimeIndex, horizon: int = 21
     ) -> Iterator[CovarianceForecast]:
+        """Yield the model's forecasts; add each correlation to the portfolios."""
         for forecast in self.model.forecast_path(panel, sessions, horizon):
             self.portfolios.take(forecast.asof, forecast.correlation)
             yield forecast

@@ -44,7 +44,7 @@ def test_a_portfolio_above_it_ends_the_run_and_says_why(small, model):
     assert isinstance(raised.value, VolpluginError)
     assert isinstance(raised.value, AccountControlViolation)
     output = str(raised.value)
-    assert output.startswith("at the close of 2017-03-02 the book's predicted volatility is ")
+    assert output.startswith("at the close of 2017-03-02 the portfolio's predicted volatility is ")
     assert "above the limit of 5.00% (most of it from " in output
     assert "hold less" in output
 
@@ -58,7 +58,8 @@ def test_the_number_is_that_of_the_perf_frame(small, model, caplog):
     assert len(over) > 15
     for session, volatility in over.items():
         assert any(
-            f"{session.date()} the book's predicted volatility is {volatility:.2%} a year" in line for line in output
+            f"{session.date()} the portfolio's predicted volatility is {volatility:.2%} a year" in line
+            for line in output
         )
 
 

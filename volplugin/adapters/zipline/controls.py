@@ -1,4 +1,4 @@
-"""A limit on the predicted volatility of the book, as zipline's other account controls are limits."""
+"""A limit on the predicted volatility of the portfolio, as one of zipline's account controls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACTIONS = ("raise", "log")
 
 
 class PredictedVolatilityError(VolpluginError, AccountControlViolation):
-    """The book held is expected to vary more than the strategy set as its limit."""
+    """The predicted volatility of the portfolio held is above the strategy's limit."""
 
     def __init__(self, message: str) -> None:
         AccountControlViolation.__init__(self, constraint=message)
@@ -34,7 +34,7 @@ class PredictedVolatilityError(VolpluginError, AccountControlViolation):
 
 
 class MaxPredictedVolatility(AccountControl):
-    """Checks, at every close, the predicted volatility of the book that is held into the next session.
+    """Checks, at every close, the predicted volatility of the portfolio held into the next session.
 
     zipline's own ``set_max_leverage`` limits how much is held; this limits what it is expected to do. Like that
     one it trades nothing: it says so.
@@ -61,7 +61,7 @@ class MaxPredictedVolatility(AccountControl):
         self.action = action
 
     def validate(self, portfolio: Any, account: Any, algo_datetime: pd.Timestamp, algo_current_data: Any) -> None:
-        """Look at the book at a close, with the arguments that zipline hands to every account control."""
+        """Check the portfolio at a close, with the arguments that zipline passes to every account control."""
         algorithm = running_algorithm()
         provider = provider_of(algorithm)
         if provider is None:
@@ -84,21 +84,21 @@ class MaxPredictedVolatility(AccountControl):
         shares = ", ".join(f"{symbol} {risk.contributions[symbol] / risk.predicted_vol:.0%}" for symbol in largest)
         unknown = f"; without a forecast: {', '.join(risk.unmodelled)}" if risk.unmodelled else ""
         return (
-            f"at the close of {session.date()} the book's predicted volatility is {risk.predicted_vol:.2%} a year, "
-            f"above the limit of {self.limit:.2%} (most of it from {shares}{unknown}); hold less, or target it "
+            f"at the close of {session.date()} the portfolio's predicted volatility is {risk.predicted_vol:.2%} a "
+            f"year, above the limit of {self.limit:.2%} (most of it from {shares}{unknown}); hold less, or target it "
             "with VolatilityTarget"
         )
 
 
 def set_max_predicted_volatility(limit: float, action: str = "raise") -> None:
-    """Limit the predicted volatility of the book held; call it in ``initialize``.
+    """Limit the predicted volatility of the portfolio held; call it in ``initialize``.
 
     Parameters
     ----------
     limit : float
         *Annual* volatility in decimals.
     action : {"raise", "log"}, default "raise"
-        What to do at a close where the book's predicted volatility is higher.
+        What to do at a close where the portfolio's predicted volatility is higher.
 
     Raises
     ------

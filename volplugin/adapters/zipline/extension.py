@@ -1,6 +1,6 @@
 """For ``zipline -e volplugin.adapters.zipline.extension``: bundle ``dow30`` and metrics set ``volplugin``.
 
-In ``$ZIPLINE_ROOT/extension.py`` one line does the same, beside your own bundles and metrics:
+In ``$ZIPLINE_ROOT/extension.py`` one line does the same, next to your own bundles and metrics:
 ``import volplugin.adapters.zipline.extension``.
 """
 

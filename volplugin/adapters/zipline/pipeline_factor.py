@@ -28,7 +28,7 @@ def predicted_volatility(model: VolatilityForecaster, horizon: int = 21) -> Pred
         volatility = predicted_volatility(load_walk_forward("models"))
         attach_pipeline(Pipeline({"volatility": volatility}, screen=volatility.bottom(10)), "calm")
 
-    Works wherever Pipeline does, ``zipline run`` included. Of a walk-forward, the vintage of each date answers.
+    Works wherever Pipeline does, ``zipline run`` included. A walk-forward uses the vintage of each date.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class PredictedVolatility(CustomFactor):
     be forecast yet.
 
     Market-wide inputs of a model are made of the stocks that the factor computes: all that trade on the day. Screen
-    or rank the result instead of masking the factor, or a forecast would depend on who else is asked for.
+    or rank the result instead of masking the factor, or a forecast would depend on the other stocks computed.
     """
 
     inputs = [getattr(USEquityPricing, field) for field in FIELDS]
@@ -79,7 +79,7 @@ class PredictedVolatility(CustomFactor):
         model: VolatilityForecaster,
         horizon: int,
     ) -> None:
-        """Forecast from one window of bars, as Pipeline asks for each session."""
+        """Forecast from one window of bars; Pipeline calls it for each session."""
         if len(assets):
             algorithm = running_algorithm()
             known = _FOLLOWING.setdefault(algorithm, {})
@@ -94,6 +94,7 @@ class _Following:
         self._online_predictor: OnlinePredictor | None = None
 
     def forecast(self, model: VolatilityForecaster, panel: PricePanel, horizon: int) -> pd.Series:
+        """Forecast with the vintage of the panel's last session; one volatility per asset."""
         asof = panel.last_session
         vintage = model.vintage_at(asof)
         if self._online_predictor is None or self._online_predictor.model is not vintage:

@@ -55,7 +55,7 @@ class RiskProvider:
     horizon : int, default 21
         Sessions that a forecast covers.
     environ : mapping, optional
-        Variables with the ``ZIPLINE_ROOT`` of the bundle; those of the process by default.
+        Variables with the ``ZIPLINE_ROOT`` of the bundle; by default the variables of the process.
 
     Raises
     ------
@@ -292,6 +292,7 @@ class _Run:
     def forecast(
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
     ) -> CovarianceForecast:
+        """Forecast the covariance at a session's close."""
         # Of the whole universe, at no more cost: correlations are estimated on all of it.
         panel = self._prices.panel(algorithm, session, symbols, self._lookback)
         self._precompute(session, horizon)
@@ -307,6 +308,7 @@ class _Run:
     def arrays(
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
     ) -> CovarianceArrays:
+        """Return the forecast at a session's close as arrays."""
         self._precompute(session, horizon)
         found = self._forecaster.arrays(session, horizon, view)
         if found is None:
@@ -335,7 +337,7 @@ class _BundlePrices:
         if strangers:
             raise BundleError(
                 f"the run has {strangers[0]}, which bundle {bundle!r} lacks: the risk model would read "
-                "another bundle than the run; name one in both (`-x volplugin.bundle=NAME` beside `-b NAME`)"
+                "another bundle than the run; name one in both (`-x volplugin.bundle=NAME` and `-b NAME`)"
             )
         panel = panel if market is None else panel.with_market(panel.select(market))
         self._panel = panel.asof(algorithm.sim_params.end_session)
@@ -354,6 +356,7 @@ class _BundlePrices:
             getattr(self._panel, derived)
 
     def whole_run(self, session: pd.Timestamp, count: int) -> PricePanel:
+        """Return the bars of the whole run, read from the bundle on the first call."""
         if not self._is_cut:
             self._cut(session, count)
         return self._panel
@@ -371,6 +374,7 @@ class _PortalPrices:
         self._last: tuple[pd.Timestamp, list[str], PricePanel] | None = None
 
     def panel(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int) -> PricePanel:
+        """Return the bars through a session, read once per close."""
         _check_assets(self._assets, symbols)
         names = list(self._assets) if self._market is None else list(dict.fromkeys([*self._market, *symbols]))
         # Read once per close: the strategy and the metrics set need the same bars, and data.history takes longest.

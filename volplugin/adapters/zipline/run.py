@@ -137,6 +137,7 @@ def run_strategy(
     own = hooks.get("analyze")
 
     def analyze(context: Any, perf: pd.DataFrame) -> None:
+        """Read the recorded risk from the context, then run the strategy's own ``analyze``."""
         run.read(context)  # zipline shows the context to `analyze` and drops it
         if own is not None:
             own(context, perf)

@@ -205,7 +205,7 @@ def _density(sigma: np.ndarray, returns: np.ndarray, here: np.ndarray, origins: 
 
 
 def _whole(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Covariances with a one on the diagonal, and zeros beside it, of assets that take no part."""
+    """Covariances in which absent assets have a one on the diagonal and zeros elsewhere."""
     filled = np.where(here[:, :, None] & here[:, None, :], covariance, 0.0)
     diagonal = np.arange(here.shape[1])
     filled[:, diagonal, diagonal] = np.where(here, filled[:, diagonal, diagonal], 1.0)

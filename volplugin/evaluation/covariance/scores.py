@@ -21,7 +21,7 @@ RELATIVE = ("qlike", "mrad", "predicted", "volatility")
 class CovarianceScores:
     """Scores of covariance forecasts; every origin counts, all phases of the rebalancing averaged.
 
-    Columns (measure, book) are those of `CovarianceOutcomes.measures`: log-likelihood and Mahalanobis calibration of
+    Columns (measure, book) as in `CovarianceOutcomes.measures`: log-likelihood and Mahalanobis calibration of
     the whole covariance (book ``""``), and QLIKE, bias statistic, MRAD over 21 sessions, predicted and realised
     volatility (*annual*) of each family of portfolios. Optimised portfolios are made of each model's own forecast.
 

@@ -121,7 +121,7 @@ def plot_seeds(evaluation: VolatilityEvaluation, ax: Axes | None = None, theme: 
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.grid(axis="x", color=theme.grid, linewidth=0.8)
     whole = ", ".join(parts["model"].unique())
-    return finish(ax, theme, f"Components of {whole}", x=f"QLIKE lower than that of {whole} by (%); negative is worse")
+    return finish(ax, theme, f"Components of {whole}", x=f"QLIKE lower than {whole}'s by (%); negative is worse")
 
 
 def _parts(

@@ -18,7 +18,7 @@ class AssetBias(CovarianceAdjustment):
     """Corrects each asset's volatility by its own slow bias, relative to that of the cross-section.
 
     The squared bias ``b_i^2`` of an asset is the exponentially weighted mean of its squared daily returns over the
-    forecasts that stood over them, and ``b^2`` its mean over the reference universe. Volatilities are multiplied
+    forecasts that covered them, and ``b^2`` its mean over the reference universe. Volatilities are multiplied
     by the root of ``1 + trust * (b_i^2 / b^2 - 1)``. The common level
     is unchanged; `VolatilityRegimeAdjustment` adjusts it.
 

@@ -146,8 +146,9 @@ def apply_adjustments(
     -------
     volatility : Series of shape (n_assets,)
     correlation : DataFrame of shape (n_assets, n_assets)
-    facts : dict
-        ``calibration``, what each did by its name; ``average_correlation`` and ``condition_number`` where they changed.
+    metadata : dict
+        ``calibration``, the effect of each adjustment by its name; ``average_correlation`` and ``condition_number``
+        where they changed.
     """
     draft = AdjustedForecast(volatility, correlation, view, {})
     for item in adjustment_list(given):

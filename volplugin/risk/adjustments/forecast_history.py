@@ -48,10 +48,10 @@ class PastForecasts:
     portfolios: PastPortfolios
 
     def standing(self, rows: int) -> pd.DataFrame:
-        """Squared daily returns of the last `rows` sessions over the forecasts that stood over them.
+        """Squared daily returns of the last `rows` sessions over the forecasts that covered them.
 
-        A forecast made at `t` stands over the sessions after it, for its horizon or until it is `STANDS` sessions
-        old; each return is divided by all that stood over it, and the ratios averaged.
+        A forecast made at `t` covers the sessions after it, for its horizon or until it is `STANDS` sessions old;
+        each return is divided by every forecast that covered it, and the ratios are averaged.
         """
         rows = min(rows, len(self.returns))
         squares = self.returns.tail(rows).to_numpy() ** 2
@@ -59,7 +59,7 @@ class PastForecasts:
         return pd.DataFrame(values, index=self.returns.index[-rows:], columns=self.returns.columns)
 
     def standing_portfolio(self, rows: int) -> pd.Series:
-        """`standing` of the reference book: equal weight in every asset of the reference universe."""
+        """`standing` of the reference portfolio: equal weight in every asset of the reference universe."""
         rows = min(rows, len(self.returns))
         simple = np.expm1(self.returns.loc[:, self.market].tail(rows))
         forecasts = self.portfolios.of(self, rows + self.holding_sessions)
@@ -68,7 +68,7 @@ class PastForecasts:
 
     @property
     def holding_sessions(self) -> int:
-        """Sessions over which each forecast stands."""
+        """Sessions that each forecast covers."""
         return min(self.horizon, STANDS)
 
 
@@ -89,7 +89,7 @@ class PastPortfolios:
             self._made_by, self._known = (model, assets), {}
 
     def of(self, past: PastForecasts, rows: int) -> pd.Series:
-        """Volatility of the book, daily, forecast at each of the last `rows` sessions; NaN where none could be."""
+        """Daily volatility of the portfolio, forecast at each of the last `rows` sessions; NaN where impossible."""
         sessions = past.volatility.index[-rows:]
         for session in sessions:
             if (past.horizon, session) not in self._known:
@@ -98,7 +98,7 @@ class PastPortfolios:
 
 
 def _portfolio_volatility(past: PastForecasts, session: pd.Timestamp) -> float:
-    """Forecast of the reference book at the close of one session."""
+    """Forecast of the reference portfolio at the close of one session."""
     sigma = past.volatility.loc[session, past.market].dropna()
     stop = past.z.index.searchsorted(session, side="right")
     z = past.z.iloc[max(0, stop - past.correlation.lookback) : stop][sigma.index]
@@ -109,7 +109,7 @@ def _portfolio_volatility(past: PastForecasts, session: pd.Timestamp) -> float:
 
 
 def _inverse_variance(volatility: np.ndarray, rows: int, holding_sessions: int) -> np.ndarray:
-    """Mean of one over the forecast variance, over the forecasts that stood over each of the last `rows` sessions."""
+    """Mean of one over the forecast variance, over the forecasts that covered each of the last `rows` sessions."""
     inverse = np.full((rows + holding_sessions, volatility.shape[1]), np.nan)
     recent = volatility[-len(inverse) :]
     inverse[len(inverse) - len(recent) :] = recent**-2.0

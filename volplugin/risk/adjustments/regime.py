@@ -20,7 +20,7 @@ OVER = ("book", "assets")
 class VolatilityRegimeAdjustment(CovarianceAdjustment):
     """Scales all volatilities by how far the recent past went beyond its forecasts.
 
-    With ``B^2`` the exponentially weighted mean of squared daily returns over the forecasts that stood over them,
+    With ``B^2`` the exponentially weighted mean of squared daily returns over the forecasts that covered them,
     the factor is ``B ** strength``. At a horizon of one session, over the assets and at full strength it is the
     volatility regime adjustment of USE4.
 
@@ -31,8 +31,8 @@ class VolatilityRegimeAdjustment(CovarianceAdjustment):
     strength : float, default 0.5
         Share of the deviation that is corrected, in logs: the rest is taken for chance.
     over : {"book", "assets"}, default "book"
-        Whose returns: those of the equal-weight book of the reference universe, which says whether correlations
-        were right too; or those of its assets, averaged across them, which is faster.
+        Whose returns: of the equal-weight portfolio of the reference universe, which also measures the
+        correlations; or of its assets, averaged across them, which is faster.
 
     Notes
     -----

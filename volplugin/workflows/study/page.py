@@ -94,7 +94,7 @@ def sections(result: StudyResult) -> list[Section]:
         "average_correlation",
         partial(plot_average_correlation, result.correlation, CORRELATION_LABELS),
         "The line of the whole sample is made with the returns after each date too, which nobody had then.",
-        "Plot of the average correlation of the whole sample, and of what was known of it at each date",
+        "Plot of the average correlation of the whole sample, and of its estimate from the data up to each date",
     )
     warnings = [*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."]
     return [
@@ -133,11 +133,11 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
     own[2:4] = ["–", "–"]
     note = (
         f"Forecasts of {horizon} sessions from each of {int(portfolio.table['origins'].iloc[0]):,} test origins. QLIKE "
-        "against the mean squared return of these sessions, lower is better; t is that of Diebold and Mariano against "
-        "the seed, negative is better. Bias: standard deviation of daily returns over the forecast standing for them, "
-        "above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. Correlation "
-        f"and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next day is "
-        f"against the {horizon}-session volatility that ends one session after the origin."
+        "against the mean squared return of these sessions, lower is better; t is Diebold and Mariano's statistic "
+        "against the seed, negative is better. Bias: standard deviation of daily returns over the forecast for their "
+        "session, above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. "
+        f"Correlation and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next "
+        f"day is against the {horizon}-session volatility that ends one session after the origin."
     )
     return Table(title, ["", *columns], rows, note)
 
@@ -151,7 +151,7 @@ def caveats(result: StudyResult) -> list[str]:
     """State what looks ahead in the seed, and the limits of the comparison."""
     horizon = result.horizon
     lines = [
-        "As described, the seed looks ahead twice: its correlation is that of the whole sample, the test part "
+        "As described, the seed looks ahead twice: its correlation is estimated on the whole sample, the test part "
         f"included, and its last training targets reach {horizon - 1} sessions into the test part. Its scaling does "
         "not.",
         f"Neighbouring targets share {horizon - 1} of {horizon} returns: the test part holds about "
@@ -216,7 +216,7 @@ def _smooth(portfolio: PortfolioStudy, horizon: int) -> str:
     return (
         f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
         f"{number(last['r2_next'], 2)} against the rolling volatility of the next day, with which it shares "
-        f"{horizon - 1} of {horizon} returns, and {number(last['r2'], 2)} against that of the next {horizon} "
+        f"{horizon - 1} of {horizon} returns, and {number(last['r2'], 2)} against the volatility of the next {horizon} "
         "sessions, with which it shares none."
     )
 

@@ -1,4 +1,4 @@
-"""Trained models that a strategy loads: what they were trained on, and when they were asked."""
+"""Trained models that a strategy loads: the data that they were trained on, and when they were used."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ModelLoad:
     assets, universe : tuple of str
         Of its training panel, and of the reference universe behind that.
     early : bool
-        Whether it was read in ``initialize``, and not by a `WalkForward`, which answers by date.
+        Whether it was read in ``initialize``, and not by a `WalkForward`, which selects the vintage by date.
     """
 
     path: str
@@ -45,7 +45,7 @@ class ModelLoad:
 
 
 class ModelLog:
-    """The models that a run loaded, and those of the future that it loaded or asked.
+    """The models that a run loaded, and the models from the future that it loaded or used.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class ModelLog:
 
     def _asking(self, method: Callable[..., Any], model: Any, *arguments: Any, **settings: Any) -> Any:
         if model.requires_fit and hasattr(model, "trained_through_"):
-            self._check(type(model).__name__, model.trained_through_, "asked")
+            self._check(type(model).__name__, model.trained_through_, "used")
         return method(model, *arguments, **settings)
 
     def _check(self, what: str, trained_through: pd.Timestamp, done: str) -> None:
@@ -95,8 +95,8 @@ class ModelLog:
             return
         self._told.add((what, done))
         self.future.append(
-            f"{what}: a model trained through {trained_through.date()} was {done} when the last session that was "
-            f"over was {completed.date()}"
+            f"{what}: a model trained through {trained_through.date()} was {done} when the last completed "
+            f"session was {completed.date()}"
         )
 
 
@@ -156,19 +156,19 @@ def unproved(loads: Iterable[ModelLoad], panels: Sequence[PricePanel], start: pd
         name = f"{load.path}, vintage {load.trained_through}"
         if load.early and pd.Timestamp(load.trained_through) >= start:
             found.append(
-                f"{name}: loaded in initialize, before the session it was trained through; whether it is asked only "
-                "later cannot be seen. Load it through WalkForward, which answers by date"
+                f"{name}: loaded in initialize, before the session it was trained through; the audit "
+                "cannot see when it is used. Load it through WalkForward, which selects the vintage by date"
             )
         if not _is_shipped(load) and not any(_is_trained_on(load, panel) for panel in panels):
             found.append(
-                f"{name}: trained on other prices than the bundle's up to {load.trained_through}, so that what they "
-                "hold of the future cannot be told; train it on this bundle, or name its prices (--trained-on)"
+                f"{name}: trained on other prices than the bundle's up to {load.trained_through}, so that the audit "
+                "cannot rule out data from the future; train it on this bundle, or name its prices (--trained-on)"
             )
     return found
 
 
 def shipped(loads: Iterable[ModelLoad], panels: Sequence[PricePanel]) -> list[str]:
-    """Say which models that come with the package are taken at their manifests' word."""
+    """Say which models that come with the package are trusted by their manifests."""
     taken = [load for load in loads if _is_shipped(load) and not any(_is_trained_on(load, panel) for panel in panels)]
     if not taken:
         return []

@@ -85,12 +85,14 @@ def _patch_sqlite() -> None:
         return
 
     def attaching(action: int, path: str | None, *_: Any) -> int:
+        """Report an attached database file as a read; permit everything."""
         if action == ATTACH and path != ":memory:":
             sys.audit(READ, path or ATTACHED)
         return sqlite3.SQLITE_OK
 
     @functools.wraps(original)
     def connect(*arguments: Any, **settings: Any) -> Any:
+        """Connect with an authorizer that reports attached files."""
         connection = original(*arguments, **settings)
         connection.set_authorizer(attaching)
         return connection

@@ -1,4 +1,4 @@
-"""Inside a run: writing down what the strategy decides, and stopping where the copy has told enough."""
+"""Inside a run: recording the strategy's decisions, and stopping at the last session compared."""
 
 from __future__ import annotations
 
@@ -66,11 +66,13 @@ class Recorder:
         self._module = getattr(own_initialize, "__globals__", {})
 
         def initialize(context: Any) -> None:
+            """Run the strategy's ``initialize`` and start recording."""
             self._builtin = frozenset(vars(context))
             self._listen(context.blotter)
             own_initialize(context)
 
         def before_trading_start(context: Any, data: Any) -> None:
+            """Record the strategy's ``before_trading_start``; stop at the last session compared."""
             self.session, self._hook = _naive(data.current_session), MORNING
             if own_morning is not None:
                 self._morning(own_morning, context, data)
@@ -102,6 +104,7 @@ class Recorder:
         order, cancel = blotter.order, blotter.cancel
 
         def ordering(asset: Any, amount: float, style: Any, order_id: str | None = None) -> Any:
+            """Record an order and place it."""
             buying = amount > 0
             limits = {"limit": style.get_limit_price(buying), "stop": style.get_stop_price(buying)}
             given = {name: plain(limit) for name, limit in limits.items() if limit is not None}
@@ -110,6 +113,7 @@ class Recorder:
             return order(asset, amount, style, order_id)
 
         def cancelling(order_id: str, relay_status: bool = True) -> Any:
+            """Record a cancelled order and cancel it."""
             if order_id in blotter.orders:
                 cancelled = blotter.orders[order_id]
                 self.note("cancelled order", cancelled.asset.symbol, {"shares": plain(cancelled.amount)})

@@ -99,7 +99,7 @@ def is_library_file(path: str) -> bool:
 
 
 def is_system_file(path: str) -> bool:
-    """Whether a file tells about the machine only."""
+    """Whether a file describes the machine only."""
     own = (f"/proc/{os.getpid()}/", "/proc/self/")
     return path in SYSTEM_FILES or path.startswith(own) or path.startswith(SYSTEM_FOLDERS[:-2])
 

@@ -1,4 +1,4 @@
-"""What an audit found, and how it is told."""
+"""Result of an audit, and its text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AuditReport:
     leak : Difference or None
         The first decision that used the future.
     models_from_the_future : tuple of str
-        Models asked before the end of their training.
+        Models used before the end of their training.
     unseen : tuple of str
         What the audit cannot look into: files, network, programs, models trained on other data, chance.
     notes : tuple of str

@@ -1,6 +1,6 @@
 """Recording what a run reads, writes, connects to and starts besides its bundle.
 
-New prices in the bundle change none of that, so an audit cannot judge it. Python's audit events (PEP 578) report
+New prices in the bundle change none of that, so an audit cannot check it. Python's audit events (PEP 578) report
 it for every thread and whichever library does it. An access is harmless only if `trusted` lists it, if a library
 makes it while it is imported, or if a model store reads a vintage, which is audited by its manifest.
 """
@@ -262,6 +262,7 @@ def _install() -> None:
     """Install the hook, once per process: Python cannot remove one."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        """Pass an audit event to the active monitor."""
         monitor = _ACTIVE
         if monitor is not None and event in EVENTS and not _local_busy():
             with _unobserved():
