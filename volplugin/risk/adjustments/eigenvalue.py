@@ -18,10 +18,10 @@ class EigenvalueAdjustment(CovarianceAdjustment):
     """Raises the risk of the portfolios that look safest, which an optimiser would seek out.
 
     The estimate is taken as the true matrix, and Gaussian returns are drawn from it, as many sessions as the
-    estimator uses, with the gaps of the real returns. Estimated from these, the variance of each eigenportfolio is compared with its
-    true one, on average over the simulations; the estimate's own eigenvalues are then changed by that ratio. An
-    estimator that shrinks its eigenvalues enough by itself is left nearly as it is. Rescaled to a diagonal of
-    ones the correlation stays one, and the change of the diagonal goes to the volatilities.
+    estimator uses, with the gaps of the real returns. Estimated from these, the variance of each eigenportfolio is
+    compared with its true one, on average over the simulations; the estimate's own eigenvalues are then changed by
+    that ratio. An estimator that shrinks its eigenvalues enough by itself is left nearly as it is. Rescaled to a
+    diagonal of ones the correlation stays one, and the change of the diagonal goes to the volatilities.
 
     Parameters
     ----------
