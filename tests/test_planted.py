@@ -115,7 +115,7 @@ def test_a_manifest_that_lies_with_its_folder(moved, synthetic):
     forecaster, store, folder = moved
     metadata = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(metadata | {"trained_through": str(ASOF.date())}))
-    with pytest.raises(StoreCorruptError, match="not what was written together"):
+    with pytest.raises(StoreCorruptError, match="do not match"):
         walk_forward_of(forecaster, store).predict(synthetic.asof(ASOF))
 
 

@@ -49,7 +49,7 @@ NAMES = {
     "standing_bias": "horizon_scores",
     "verdict_table": "calibration_table",
 }
-"""Former class and function names and what they are called now."""
+"""Former class and function names and the current ones."""
 
 
 class _FormerModules(MetaPathFinder, Loader):

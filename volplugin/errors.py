@@ -1,4 +1,4 @@
-"""Named errors: each says which asset, which date, what is wrong and what to do."""
+"""Named errors: each message names the asset, the date, the problem and the remedy."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class StoreConfigurationError(StoreError):
 
 
 class StoreCorruptError(StoreError):
-    """A stored file is truncated, altered or not what its manifest says."""
+    """A stored file is truncated, altered or does not match its manifest."""
 
 
 class BundleError(VolpluginError, ValueError):

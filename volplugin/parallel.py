@@ -27,8 +27,8 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
     address : str
         Of the scheduler, such as ``"tcp://10.0.0.1:8786"``.
     *shared : object
-        What every task takes, the panel above all: sent to the scheduler once, and from there to each worker once. It
-        outlives any worker, and so does the work: others take over what a lost one had begun.
+        Arguments of every task, mainly the panel: sent to the scheduler once, and from there to each worker once. They
+        outlive any worker; if a worker is lost, another one repeats its tasks.
 
     Yields
     ------
@@ -44,7 +44,7 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
 
     Notes
     -----
-    Results are those of a local run to the last bit where workers have the same libraries and the same kind of
+    Results equal a local run's to the last bit where workers have the same libraries and the same kind of
     processor. Start workers with one thread each (``dask worker ADDRESS --nthreads 1``), and two or more of them:
     joblib works in this process where there is nothing to divide.
     """
@@ -73,7 +73,7 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
 
 
 def _itself(thing: Any) -> Any:
-    """Return what it is given: a task whose result is the thing."""
+    """Return the argument: a task whose result is the object."""
     return thing
 
 

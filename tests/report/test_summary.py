@@ -77,8 +77,8 @@ def test_tail_tests_cover_number_and_clusters(result):
     }
     card = dict(result.scorecard) | {"exceedances": {"gaussian": gaussian}}
     one, five, whole = summary.odds(dataclasses.replace(result, scorecard=card))
-    assert one.startswith("47 losses beyond the 1% value at risk, 28 expected: their number is hardly chance")
-    assert five.endswith("their number may be chance (Kupiec p 0.540), but they cluster.")
+    assert one.startswith("47 losses beyond the 1% value at risk, 28 expected: the number is unlikely to be chance")
+    assert five.endswith("the number may be chance (Kupiec p 0.540), but they cluster.")
     assert "agrees with right forecasts" in whole
 
 

@@ -33,7 +33,7 @@ from volplugin.cli.options import (
 )
 @click.option("--out", default="results", show_default=True, type=click.Path(file_okay=False), help="Folder to write.")
 @vintages_option
-@click.option("--train/--no-train", "training", default=True, show_default=True, help="Train what the store lacks.")
+@click.option("--train/--no-train", "training", default=True, show_default=True, help="Train missing vintages.")
 @click.option("--judge/--no-judge", "judging", default=True, show_default=True, help="Score the models in the report.")
 @click.option("--max-leverage", type=float, help="Largest sum of absolute weights.  [default: 1.5]")
 @click.option("--band", type=float, help="No-trade band, a fraction of the leverage; 0 for none.  [default: 0.10]")

@@ -59,7 +59,7 @@ def read_configuration(path: str | Path) -> dict[str, Any]:
 def options_of(
     configuration: Options, command: str, options: Collection[str], commands: Mapping[str, Collection[str]]
 ) -> dict[str, Any]:
-    """Take from a configuration what is meant for one command.
+    """Select the options of one command from a configuration.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def options_of(
 
 
 def to_toml(options: Options) -> str:
-    """Write options as a file that `read_configuration` reads; those that are None are left out."""
+    """Write options as a file that `read_configuration` reads; options that are None are left out."""
     lines = [f"{name} = {_value(value)}" for name, value in options.items() if value is not None]
     return "\n".join(lines) + "\n"
 
@@ -138,7 +138,7 @@ def add_config_option(command: click.Command) -> None:
             is_eager=True,
             expose_value=False,
             callback=_take,
-            help="TOML file of options; those given here win.",
+            help="TOML file of options; options given here override it.",
         )
     )
 
@@ -184,8 +184,8 @@ def record(folder: str | Path) -> None:
         for param in context.command.params
         if isinstance(param, click.Argument)
     }
-    said = " ".join(["volplugin", str(context.info_name), *map(str, arguments.values())])
-    text = f"# {said}, with these options\n[{context.info_name}]\n{to_toml(settings(context))}"
+    command = " ".join(["volplugin", str(context.info_name), *map(str, arguments.values())])
+    text = f"# {command}, with these options\n[{context.info_name}]\n{to_toml(settings(context))}"
     write_atomically(Path(folder) / RECORD, text.encode())
 
 

@@ -36,7 +36,7 @@ from volplugin.cli.options import (
 )
 @click.option("--horizons", default="1,5,21", show_default=True, help="Sessions that forecasts cover.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for numbers, plots and finished forecasts.")
-@click.option("--train/--no-train", "training", default=True, show_default=True, help="Train what the store lacks.")
+@click.option("--train/--no-train", "training", default=True, show_default=True, help="Train missing vintages.")
 @jobs_option
 @backend_option
 @address_option

@@ -23,7 +23,7 @@ class OnStandardError(logging.Handler):
 
 
 def configure_logging(level: int) -> None:
-    """Write what the package logs from a level on; progress bars, which terminals alone get, from `NORMAL` on."""
+    """Write the package's log from a level on; progress bars, which terminals alone get, from `NORMAL` on."""
     if level > NORMAL:
         os.environ["TQDM_DISABLE"] = "1"
     for handler in [each for each in logger.handlers if isinstance(each, OnStandardError)]:

@@ -85,7 +85,7 @@ def working(backend: str, address: str | None, *shared: Any) -> AbstractContextM
 def strategy_parameters(given: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a strategy that the command line gives: options by name, and ``-x NAME=VALUE``.
 
-    Options at their default are left out: only what was given must be read by the strategy.
+    Options at their default are left out: the strategy must read only the options that were given.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def strategy_parameters(given: tuple[str, ...], options: Mapping[str, Any]) -> d
 
 
 def _is_given(name: str, value: Any) -> bool:
-    """Whether an option was given; a configuration file also has those at their default."""
+    """Whether an option was given; a configuration file also has options at their default."""
     context = click.get_current_context()
     source, kinds = context.get_parameter_source(name), click.core.ParameterSource
     defaults = {param.name: param.default for param in context.command.params}

@@ -89,7 +89,7 @@ def pretrain(
         f"{len(dates)} vintages of {panel!r} in {store}, trained through {dates[0].date()} to {dates[-1].date()}, "
         f"{size:.1f} MB"
     )
-    click.echo(cost.said(jobs if backend == "loky" else 1))
+    click.echo(cost.description(jobs if backend == "loky" else 1))
 
 
 def _reference(name: str, panel: PricePanel) -> PricePanel:

@@ -1,4 +1,4 @@
-"""What a command took: time on the clock, time of the processors, memory."""
+"""Resources used by a command: wall time, processor time, memory."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 
 
 class Cost:
-    """What is spent from here on."""
+    """Resources used since the object was made."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
 
-    def said(self, jobs: int) -> str:
-        """Stop the processes that joblib keeps for later, and say what all took.
+    def description(self, jobs: int) -> str:
+        """Stop joblib's idle processes, and describe the resources that all processes used.
 
         Parameters
         ----------
@@ -27,7 +27,7 @@ class Cost:
         """
         wall = time.perf_counter() - self._began
         if jobs > 1:
-            # What a process took is known when it has ended.
+            # The system reports the resources of a process only after it has ended.
             from joblib.externals.loky import get_reusable_executor
 
             get_reusable_executor().shutdown(wait=True)

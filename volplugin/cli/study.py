@@ -17,7 +17,7 @@ from volplugin.cli.options import address_option, backend_option, bundle_option,
 @click.option(
     "--weights",
     type=click.Path(dir_okay=False),
-    help="CSV file with columns symbol, weight: a portfolio to evaluate besides equal weights.",
+    help="CSV file with columns symbol, weight: a portfolio to evaluate in addition to equal weights.",
 )
 @click.option(
     "--epochs", default=100, show_default=True, type=click.IntRange(min=1), help="Passes over the training part."

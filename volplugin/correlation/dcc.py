@@ -140,6 +140,6 @@ def _best_share(left: np.ndarray, right: np.ndarray, target: np.ndarray, b: floa
 
 
 def _news(product: np.ndarray, expected: np.ndarray | float, b: float) -> np.ndarray:
-    """Exponential sum, through the session before, of products in excess of what the target expects."""
+    """Exponential sum, through the session before, of products in excess of the target."""
     excess = np.where(np.isfinite(product), product - expected, 0.0)
     return lfilter([0.0, 1.0], [1.0, -b], excess, axis=0)

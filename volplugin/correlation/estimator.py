@@ -16,7 +16,7 @@ FULL = 0.9
 
 
 class EstimatorCorrelation(WindowedCorrelation):
-    """Correlation by an estimator with ``fit(X)`` and ``covariance_``, as those of scikit-learn and skfolio are.
+    """Correlation by an estimator with ``fit(X)`` and ``covariance_``, such as scikit-learn's and skfolio's.
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ class EstimatorCorrelation(WindowedCorrelation):
 
     Notes
     -----
-    The estimator sees the assets that are there on nine sessions in ten of the window, on the sessions that they have
+    The estimator gets the assets with returns on nine in ten sessions of the window, on the sessions that they have
     in common, each scaled to mean square one. Pairs with an asset of shorter history get their pairwise
-    correlation, shrunk to the average like everywhere; ``fallbacks`` says how many assets these are, and
+    correlation, shrunk to the average like everywhere; ``fallbacks`` has the number of these assets, and
     whether the estimator raised an error or returned no finite covariance, so that all pairs are pairwise.
 
     Examples

@@ -10,7 +10,7 @@ from volplugin.correlation.repair import shrink_to_constant
 from volplugin.errors import ParameterError
 
 HALF_LIVES = 6
-"""Half-lives remembered: the weight of a session falls to a sixty-fourth, then to nothing."""
+"""Half-lives in the look-back: weights fall to a sixty-fourth at its end, and are zero beyond."""
 
 
 class EWMACorrelation(MomentsCorrelation):

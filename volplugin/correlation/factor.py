@@ -11,7 +11,7 @@ from volplugin.errors import ParameterError
 
 
 class FactorCorrelation(WindowedCorrelation):
-    """Principal components kept as they are, and what they leave shrunk towards a diagonal.
+    """Principal components plus a residual that is shrunk towards a diagonal.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class FactorCorrelation(WindowedCorrelation):
     halflife : float, optional
         Sessions after which a session counts half; by default all of the window count the same.
     factors : int, optional
-        Number of components. By default those whose eigenvalue is above the largest that noise alone
+        Number of components. By default all whose eigenvalue is above the largest that noise alone
         gives, ``s (1 + sqrt(n_assets / n_sessions))^2`` (Marchenko and Pastur) with ``s`` the variance that the
         first component leaves, and at least one.
 

@@ -1,4 +1,4 @@
-"""What the data say of each pair of assets, with their gaps left as gaps."""
+"""Weighted second moments of each pair of assets, over the sessions that both have."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class PairMoments(NamedTuple):
     observations: np.ndarray
     """Effective number of joint observations (Kish), of the same shape."""
     estimated_params: Mapping[str, Any] = NOTHING
-    """What the estimator chose from the data, by name."""
+    """Parameters that the estimator chose from the data, by name."""
     fallbacks: Mapping[str, str] = NOTHING
-    """What could not be done as intended, and what was done in its place."""
+    """Fallbacks: by estimator, the replacement used and for how many assets."""
 
 
 def session_weights(n_sessions: int, halflife: float | None = None) -> np.ndarray:
@@ -48,7 +48,7 @@ def weighted_moments(z: np.ndarray, weights: np.ndarray) -> PairMoments:
         z, here, weights = z[used], here[used], weights[used]
     known = (z if complete else np.where(here, z, 0.0)) * np.sqrt(weights)[:, None]
     products = known.T @ known
-    # Each asset's squares over the sessions that it shares with the other: all of them, but for those with gaps.
+    # Each asset's squares over the sessions that it shares with the other: all sessions without a gap.
     squares = np.repeat(np.diagonal(products)[:, None], len(products), axis=1)
     if not complete:
         gaps = ~here.all(axis=0)

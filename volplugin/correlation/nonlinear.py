@@ -30,8 +30,8 @@ class NonlinearShrinkageCorrelation(WindowedCorrelation):
 
     Notes
     -----
-    With unequal histories the eigenvalues are those of the pairwise matrix, pairs never seen being average ones,
-    and the sample size is the median pair's; pairs seen less are then shrunk to the average like everywhere.
+    With unequal histories the eigenvalues come from the pairwise matrix, with the average for pairs never seen
+    together, and the sample size is the median pair's; pairs seen less are then shrunk to the average.
 
     References
     ----------

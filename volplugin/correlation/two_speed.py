@@ -30,8 +30,8 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     ``R' = (1 - a) R + a I`` with ``a = 1 - c_f / c_s`` where it is below. Both are convex combinations of
     correlation matrices, so that R' is one.
 
-    A fast average is soon over: a storm ends, and so does a calm. With a `trust` below one, c_f is that share of the
-    fast average and the rest that of all sessions remembered, towards which it will return.
+    A fast average reverts: calm and turbulent periods end. With a `trust` below one, c_f is the weighted mean of the
+    fast average, with that weight, and the average over the whole look-back, to which it reverts.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ MOST_SHOWN = 40
 
 @dataclass
 class PriceTables:
-    """Bars by symbol as a source has them, and remarks on what was not used.
+    """Bars by symbol as a source has them, and notes on unused data.
 
     Attributes
     ----------
@@ -256,7 +256,7 @@ def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | Non
         frame = frames[symbol]
         if "date" not in {str(column).strip().lower() for column in frame.columns}:
             frame = frame.rename_axis("date").reset_index()
-        # Wide frames hold the dates of all symbols: rows without any value say nothing of this one.
+        # Wide frames hold the dates of all symbols: rows without any value belong to other symbols.
         values = [column for column in frame.columns if str(column).strip().lower() != "date"]
         bars, unknown = _read_one(frame[frame[values].notna().any(axis=1)], f"{where}: {symbol}", time_zone)
         tables.bars[symbol] = bars

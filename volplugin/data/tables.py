@@ -292,7 +292,7 @@ def read_long(path: Path, required: Iterable[str] = ("date", "symbol")) -> pd.Da
     Raises
     ------
     PanelError
-        Naming the file and what is wrong: a column missing or twice, no rows, a value of the wrong kind.
+        Naming the file and the problem: a column missing or twice, no rows, a value of the wrong kind.
     """
     table, where, keys = read_table(path), str(path), list(required)
     names = [meaning if (meaning := meaning_of(name)) in keys else str(name).strip() for name in table.columns]

@@ -13,7 +13,7 @@ from volplugin.evaluation.model_comparison import VolatilityScores, compare, mea
 from volplugin.evaluation.sample import EvaluationSample
 
 SEED = "seed"
-"""How the names of those components begin that differ by their random numbers alone."""
+"""Prefix of the names of components that differ by their random seed alone."""
 
 
 def component_scores(
@@ -62,7 +62,7 @@ def component_scores(
 
 
 def seed_spread(table: pd.DataFrame) -> pd.DataFrame:
-    """How far the seeds of a model lie apart, each alone.
+    """Spread of the scores of a model's seeds, each alone.
 
     Returns
     -------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ReturnKind = Literal["simple", "log"]
 Step = Callable[[str], None]
-"""Called with a label of what was just finished, for a progress bar."""
+"""Called with the label of the step just finished, for a progress bar."""
 
 
 class PredictsVolatilityPath(Protocol):
@@ -116,7 +116,7 @@ def portfolio_forecasts(
     model : RiskModel
         Anything with its `forecast_path`.
     panel : PricePanel
-        Prices; those after an origin serve the portfolio's returns only.
+        Prices; prices after an origin enter the portfolio's returns only.
     weights : Series, optional
         Weight by asset, restored each session. Equal weight in every asset with a forecast if not given.
     start, end : date, optional

@@ -213,7 +213,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
     here = np.isfinite(ratio)
     rows = np.flatnonzero(here.any(axis=1))
     smoothing_degrees(len(rows), horizon)  # raises where there are too few sessions
-    # Between the first and the last session; those without a series contribute moments of zero.
+    # Between the first and the last session; sessions without a series contribute moments of zero.
     span = slice(rows[0], rows[-1] + 1)
     ratio, forecast, here = ratio[span], forecast[span], here[span]
     unit = float(forecast[here].mean())  # 1/f is of the order of 1e4, next to a constant of 1

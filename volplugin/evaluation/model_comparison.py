@@ -146,7 +146,7 @@ def volatility_scorecard(
     horizons : iterable of int, optional
         Some of the table's horizons; all if not given.
     benchmarks : sequence of str, default ("EWMA94", "HAR", "GJR", "HAR-own")
-        Models to compare with; those not in the table are skipped.
+        Models to compare with; models not in the table are skipped.
     calibrated_through : date, default 2009-12-31
         Last session that sets the scale of the range proxy.
 

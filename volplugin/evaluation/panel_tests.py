@@ -91,7 +91,7 @@ def pooled_mincer_zarnowitz(
     Returns
     -------
     MincerZarnowitz
-        ``sessions`` counts those with at least one stock; ``statistic`` is the median of the phases.
+        ``sessions`` counts sessions with at least one stock; ``statistic`` is the median of the phases.
 
     Raises
     ------

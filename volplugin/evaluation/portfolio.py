@@ -1,4 +1,4 @@
-"""How well the risk of a portfolio was predicted, as plain numbers.
+"""Statistics of the predicted risk of a portfolio.
 
 Daily statistics compare one-session forecasts with the return of the next session. Forecasts of a longer horizon are
 compared with the returns of all sessions that they cover (`horizon_scores`).

@@ -274,7 +274,7 @@ def _binomial_pvalue(statistic: float, n: int, level: float) -> float:
 
 
 def _mid_pvalue(statistic: float, simulated: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Share of the statistics that are larger, and half of those that are equal up to rounding."""
+    """Share of the statistics that are larger, plus half the share that is equal up to rounding."""
     equal = np.isclose(simulated, statistic, rtol=1e-9, atol=1e-9)
     counted = np.where(equal, 0.5, simulated > statistic)
     share = counted.mean() if weights is None else counted @ weights

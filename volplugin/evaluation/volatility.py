@@ -36,7 +36,7 @@ class VolatilityEvaluation:
     deciles : DataFrame, index (horizon, model, decile)
         Realised against forecast volatility by size of forecast.
     components : DataFrame, index (horizon, component)
-        Scores of what ensembles are made of (`component_scores`); may be empty.
+        Scores of the members of ensembles (`component_scores`); may be empty.
     seeds : DataFrame, index (horizon, model)
         Spread of the seeds (`seed_spread`); may be empty.
     """
@@ -77,7 +77,7 @@ def evaluate_volatility_forecasts(
     panel : PricePanel
         Prices through the last origin's horizon.
     components, parents : optional
-        Forecasts of what ensembles are made of, and what each is a component of.
+        Forecasts of the members of ensembles, and the ensemble of each.
     portfolios : dict of horizon to dict of model to PortfolioForecasts, optional
         Forecasts of the equal-weight portfolio by each volatility model, from `equal_weight_portfolios`.
     benchmarks, calibrated_through

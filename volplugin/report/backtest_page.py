@@ -229,7 +229,7 @@ SPECS = {
     "correlation": Spec(
         "Forecast correlation",
         plots.plot_correlation,
-        "Assets are in the same order at both dates: those that move together at the last are neighbours.",
+        "Assets are in the same order at both dates: assets that move together at the last date are neighbours.",
         wide=(4.85, 4.5),
         narrow=(4.0, 3.8),
     ),
@@ -254,7 +254,7 @@ SPECS = {
     "book_forecast": Spec(
         "Forecasts of the unlevered portfolio",
         plots.plot_portfolio_forecast,
-        "Forecasts of the unlevered portfolio, and what the sessions they cover then brought, both drawn at "
+        "Forecasts of the unlevered portfolio, and the volatility of the sessions they cover, both drawn at "
         "the date of the forecast: a gap between the lines is a forecast error.",
     ),
 }

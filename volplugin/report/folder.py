@@ -33,7 +33,7 @@ COLUMNS = (
     "cash_weight",
     "weight_drift",
 )
-"""Columns of the perf frame that are kept, where they are there, besides contributions and turnover."""
+"""Columns of the perf frame that are stored if present, in addition to contributions and turnover."""
 
 NamedArrays = Iterator[tuple[str, np.ndarray]]
 

@@ -194,7 +194,7 @@ def odds(result: BacktestResult) -> list[str]:
         number_of = (
             f"{found['exceedances']} losses beyond the {level} value at risk, {count(found['expected'])} expected"
         )
-        verdict = "their number may be chance" if right else "their number is hardly chance"
+        verdict = "the number may be chance" if right else "the number is unlikely to be chance"
         apart = found["christoffersen_pvalue"] >= SIZE
         order = "" if not right else (", and they do not cluster" if apart else ", but they cluster")
         sentences.append(f"{number_of}: {verdict} (Kupiec p {pvalue(found['kupiec_pvalue'])}){order}.")

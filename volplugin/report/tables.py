@@ -172,7 +172,7 @@ def models(result: BacktestResult) -> Table | None:
         f"{scores.losses.index[0].date()} to {scores.losses.index[-1].date()}, the same for all models"
         f"{left}. QLIKE against squared "
         "returns and against the range proxy; lower is better. t: Diebold-Mariano on the "
-        "cross-sectional mean loss, negative is better, and beyond 2 either way hardly chance."
+        "cross-sectional mean loss, negative is better, and beyond 2 either way unlikely to be chance."
     )
     if tested:
         columns.append("in 90% set")

@@ -56,7 +56,7 @@ VOLATILITIES: dict[str, Callable[[], VolatilityForecaster]] = {
     "EWMA94": EWMAVolatility,
     "rolling60": RollingVolatility,
 }
-"""Factories of volatility models by the name that commands and tables use: models that learn are refitted yearly."""
+"""Factories of volatility models by the name that commands and tables use; fitted models are refitted yearly."""
 
 
 def default_correlation() -> CorrelationEstimator:
@@ -78,7 +78,7 @@ def default_risk_model(store: str | Path | None = None) -> RiskModel:
     Parameters
     ----------
     store : str or Path, optional
-        Folder of vintages trained on one's own prices, each used from its date on; "pretrained" for those shipped.
+        Folder of vintages trained on one's own prices, each used from its date on; "pretrained" for the shipped ones.
     """
     volatility = load_walk_forward(PRETRAINED if store is None else store)
     return RiskModel(volatility=volatility, correlation=default_correlation())
@@ -103,7 +103,7 @@ def correlation_named(name: str) -> CorrelationEstimator:
 
 
 def volatility_named(name: str) -> VolatilityForecaster:
-    """Return the volatility model of that name; one that learns is refitted yearly, with its vintages in memory.
+    """Return the volatility model of that name; if it requires fitting, refit it yearly, with vintages in memory.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Forecasts over any range of dates, without a backtest: volatilities, Sigma, portfolio risk, and their export.
 
-Prices come as a `PricePanel`, from a bundle (`read_bundle`) or from DataFrames. Units: daily, as everywhere, but for
-what `risk_history` says is annual. Timing: the row of a session was made with what was known at its close, and covers
-the `horizon` sessions after it.
+Prices come as a `PricePanel`, from a bundle (`read_bundle`) or from DataFrames. Units: daily, as everywhere, except
+where `risk_history` says annual. Timing: the row of a session uses data up to its close, and covers the `horizon`
+sessions after it.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def is_abandoned(path: Path, name: str) -> bool:
 
 
 def is_running(process: int) -> bool:
-    """Whether a process of this machine runs; True where the system cannot say."""
+    """Whether a process of this machine runs; True where the system cannot determine it."""
     if os.name != "posix":
         return True  # signal 0 would end the process there
     try:

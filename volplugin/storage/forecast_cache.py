@@ -127,7 +127,7 @@ def frame_of(arrays: Arrays, sessions: pd.DatetimeIndex, assets: pd.Index) -> pd
 
 
 def forecast_key(metadata: Mapping[str, Any], prices: str) -> str:
-    """Digest of what a forecast depends on: metadata of model and dates, prices, this code and its libraries.
+    """Digest of all that a forecast depends on: metadata of model and dates, prices, this code and its libraries.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def forecast_key(metadata: Mapping[str, Any], prices: str) -> str:
 
 @cache
 def package_versions(names: tuple[str, ...] = PACKAGES) -> Mapping[str, str]:
-    """Return the installed versions of packages, by default those that compute forecasts."""
+    """Return the installed versions of packages, by default the packages that compute forecasts."""
     found = {}
     for name in names:
         try:

@@ -149,7 +149,7 @@ class ModelStore:
         tensors = read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT)
         if vintage_checksum(tensors, manifest.metadata()) != manifest.checksum:
             raise StoreCorruptError(
-                f"{folder / TENSORS} and {MANIFEST} are not what was written together (truncated or altered); "
+                f"{folder / TENSORS} and {MANIFEST} do not match (truncated or altered); "
                 "delete the vintage's folder and train again"
             )
         return from_bytes(tensors, folder / TENSORS), manifest
@@ -214,7 +214,7 @@ class ModelStore:
         return state if metadata.get("fingerprint") == fingerprint else None
 
     def drop_parts(self, date: pd.Timestamp) -> None:
-        """Delete the kept pieces of a finished vintage, those too that a killed run left behind."""
+        """Delete the stored pieces of a finished vintage, including pieces of a killed run."""
         shutil.rmtree(self.path / "parts" / _name(date), ignore_errors=True)
 
     def _part(self, date: pd.Timestamp, part: int) -> Path:

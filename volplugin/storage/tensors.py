@@ -68,7 +68,7 @@ def with_facts(content: bytes, file: Path) -> tuple[dict[str, np.ndarray], dict[
         metadata = {}
     expected = metadata.pop("checksum", None)
     if expected != checksum(state, metadata):
-        raise StoreCorruptError(f"{file} is not what was written (truncated or altered); delete it")
+        raise StoreCorruptError(f"{file} does not match its checksum (truncated or altered); delete it")
     return state, metadata
 
 

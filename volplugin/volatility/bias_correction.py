@@ -71,7 +71,7 @@ def out_of_sample_ratio(x: np.ndarray, y: np.ndarray, names: tuple[str, ...], ho
 
     A factor estimated in sample is too small out of sample, because the model was fitted on the same turbulent periods.
     Here the regression, with its in-sample factor, is refitted each year on earlier data and forecasts the next year;
-    the result is the mean of realised over forecast variance in those forecasts.
+    the result is the mean of realised over forecast variance of these forecasts.
 
     Parameters
     ----------

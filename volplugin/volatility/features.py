@@ -44,10 +44,10 @@ they reach the output through the linear skip alone."""
 ALONE = OWN
 INPUTS = (*OWN, *MARKET)
 SEASONAL = (*RECURRENT, "level", *MARKET)
-"""What the LSTM's linear skip sees: without the market, with it, and with the earnings season too."""
+"""Inputs of the LSTM's linear skip: without the market, with it, and with the earnings season too."""
 
 LEVELS = ("level", "market_level")
-"""The inputs that are not relative, but say how high volatility is."""
+"""The inputs that are not relative, but measure the level of volatility."""
 
 CLOSES, SEASONAL_CLOSES = (
     tuple(name for name in names if name not in ("overnight", "volume")) for names in (INPUTS, SEASONAL)
@@ -243,7 +243,7 @@ def _relative_volume(volume: np.ndarray, first: int) -> np.ndarray:
 
 
 def _idiosyncratic_moves(panel: PricePanel, market: PricePanel, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Squared moves that are not the market's, overnight and daily, in the rows that season inputs from `first` see.
+    """Squared moves that are not the market's, overnight and daily, in the rows that season inputs from `first` on use.
 
     Without opens daily moves replace overnight moves.
     """

@@ -35,7 +35,7 @@ TERMS = {
     "lstm": (*OWN, *MARKET),
     "season": (*OWN, *MARKET, *SEASON),
 }
-"""Regressors by name: the classic three, with market and leverage terms, or all that the LSTM sees, without the
+"""Regressors by name: the classic three, with market and leverage terms, or all inputs of the LSTM, without the
 earnings season and with it."""
 
 

@@ -96,7 +96,7 @@ def long_horizons(last: int) -> tuple[int, ...]:
 
 
 def all_horizons(heads: Sequence[int], structure: TermStructure | None) -> tuple[int, ...]:
-    """Return the horizons of the heads, and those beyond them where a term structure was fitted."""
+    """Return the horizons of the heads, and the longer ones where a term structure was fitted."""
     return (*heads, *(() if structure is None else long_horizons(heads[-1])))
 
 

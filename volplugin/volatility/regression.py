@@ -45,7 +45,7 @@ def regress_logs(x: np.ndarray, y: np.ndarray) -> np.ndarray | None:
 
 
 def log_moments(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Add up products of one, each regressor and log y over rows without a NaN: what a regression is made of.
+    """Sum the products of one, each regressor and log y over rows without a NaN: the moments of a regression.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def _lagged(values: np.ndarray, lag: int, first: int) -> np.ndarray:
 
 
 def _median(tables: list[np.ndarray]) -> np.ndarray:
-    """Median of several tables over those that are there; NaN where none is."""
+    """Median of several tables over the values present; NaN where none is."""
     ordered = np.sort(np.stack(tables, axis=-1), axis=-1)  # NaN comes last
     number = np.isfinite(ordered).sum(axis=-1, keepdims=True)
     middle = [np.maximum(number - 1, 0) // 2, np.minimum(number // 2, len(tables) - 1)]

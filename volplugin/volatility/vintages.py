@@ -155,7 +155,7 @@ class VintageSource(BaseEstimator, Generic[Model]):
         Raises
         ------
         ParameterError
-            For a model that learns and holds one vintage: call `fit`, or wrap it in `WalkForward`.
+            For a model that requires fitting and holds one vintage: call `fit`, or wrap it in `WalkForward`.
         """
         if self.requires_fit:
             name = type(self).__name__

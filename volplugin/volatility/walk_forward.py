@@ -229,7 +229,7 @@ class WalkForward(VolatilityForecaster):
         return {name: WalkForwardMember(self, name) for name in names}
 
     def vintage_at(self, asof: pd.Timestamp) -> VolatilityForecaster:
-        """Return the newest vintage with ``trained_through <= asof``; the forecaster itself if it learns nothing.
+        """Return the newest vintage with ``trained_through <= asof``; the forecaster itself if it requires no fit.
 
         Raises
         ------

@@ -79,7 +79,7 @@ class Backtest:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What the report shows of one run.
+    """Results of one run that the report shows.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
     ----------
     job : Backtest
     training : bool, default True
-        Train what the store lacks; otherwise raise.
+        Train vintages that the store lacks; otherwise raise.
     judging : bool, default True
         Evaluate the volatility models and the equal-weight portfolio over the same dates, for the report.
     log : callable
@@ -216,7 +216,7 @@ def _store_name(volatility: WalkForward) -> str:
 
 
 def _write_short(job: Backtest, run: _Run) -> None:
-    """Write what is missing for a scorecard, and log it as a warning."""
+    """Write the reason why there is no scorecard, and log it as a warning."""
     predicted = int((run.perf["predicted_vol"] > 0).sum())
     holds = bool((run.perf["gross_leverage"] > 0).any())
     if run.model == NO_MODEL:

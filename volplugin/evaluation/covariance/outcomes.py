@@ -18,7 +18,7 @@ from volplugin.units import annualize
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """How far windows of standardised returns are from a standard deviation of one.
+    """Distances of the standard deviation of windows of standardised returns from one.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class CovarianceOutcomes:
         Parameters
         ----------
         weights : ndarray of shape (n_weightings, n_origins)
-            Rows that sum to one: equal ones for the whole, those of a year, counts of a bootstrap sample.
+            Rows that sum to one: equal weights for the whole, for a year, or the counts of a bootstrap sample.
 
         Returns
         -------
@@ -141,7 +141,7 @@ def outcomes(covariance: np.ndarray, sample: EvaluationSample, portfolios: TestP
         Daily; entries of assets that are left out are not read.
     sample : EvaluationSample
     portfolios : TestPortfolios
-        Their weights are those at the origin, restored every session.
+        Their weights at the origin are restored every session.
 
     Raises
     ------

@@ -58,7 +58,7 @@ class CovarianceScores:
         return list(self.table.index)
 
     def differences(self, reference: str, level: float = 0.95) -> pd.DataFrame:
-        """Measures of every model less those of one, and how sure that is.
+        """Difference of every model's measures from one model's, with bootstrap intervals.
 
         Parameters
         ----------

@@ -29,7 +29,7 @@ from volplugin.units import annualize
 MAX_CELLS = 160
 """Rows and columns of a heat map; with more assets, neighbours share a cell."""
 MAX_STOCKS = 30
-"""Stocks in one plot; of more, those with the largest and the smallest errors are drawn."""
+"""Stocks in one plot; of more, the stocks with the largest and the smallest errors are drawn."""
 
 
 def plot_forecast_scores(result: BacktestResult, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:

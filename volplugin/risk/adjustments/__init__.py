@@ -1,4 +1,4 @@
-"""Corrections of a forecast covariance by what the same model's past forecasts were worth."""
+"""Corrections of a forecast covariance by the errors of the same model's past forecasts."""
 
 from volplugin._deprecated import former_names
 from volplugin.risk.adjustments.asset_bias import AssetBias

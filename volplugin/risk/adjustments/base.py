@@ -17,7 +17,7 @@ from volplugin.errors import ParameterError
 from volplugin.risk.adjustments.forecast_history import PastForecasts
 
 HALF_LIVES = 6
-"""Half-lives remembered: the weight of a session falls to a sixty-fourth, then to nothing."""
+"""Half-lives in the look-back: weights fall to a sixty-fourth at its end, and are zero beyond."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,11 @@ class CovarianceAdjustment(BaseEstimator, ABC):
 
     @abstractmethod
     def apply(self, draft: AdjustedForecast, past: PastForecasts) -> AdjustedForecast:
-        """Return the corrected draft, with what was done noted under the calibration's name."""
+        """Return the corrected forecast, with the correction noted under the adjustment's name."""
 
 
 def remembered(halflife: float) -> int:
-    """Sessions that an exponential mean remembers.
+    """Sessions with a nonzero weight in an exponential mean.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def shrunk_ew_mean(ratios: np.ndarray, halflife: float, expected: np.ndarray | f
     Parameters
     ----------
     ratios : ndarray of shape (n_sessions, n_series)
-        NaN where missing; sessions before the first, down to all that are remembered, are missing too.
+        NaN where missing; sessions of the look-back before the first row count as missing.
     halflife : float
         Sessions after which a session counts half.
     expected : ndarray of shape (n_series,) or float, default 1.0
@@ -107,7 +107,7 @@ CovarianceAdjustments: TypeAlias = CovarianceAdjustment | Sequence[CovarianceAdj
 
 
 def adjustment_list(given: CovarianceAdjustments) -> list[CovarianceAdjustment]:
-    """Return what a risk model was given, none, one or several, as a list.
+    """Return the adjustments of a risk model, none, one or several, as a list.
 
     Raises
     ------

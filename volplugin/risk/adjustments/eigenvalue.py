@@ -17,11 +17,11 @@ from volplugin.risk.adjustments.forecast_history import PastForecasts
 class EigenvalueAdjustment(CovarianceAdjustment):
     """Raises the risk of the portfolios that look safest, which an optimiser would seek out.
 
-    The estimate is taken for the truth and as many sessions as the estimator remembers are drawn from it, Gaussian,
-    with the gaps of the real ones. Estimated from these, the variance of each eigenportfolio is compared with its
-    true one, on average over the simulations; the estimate's own eigenvalues are then changed by that ratio. An
-    estimator that shrinks its eigenvalues enough by itself is left nearly as it is. Rescaled to a diagonal of
-    ones the correlation stays one, and what the diagonal had become goes to the volatilities.
+    The estimate is taken as the true matrix, and Gaussian returns are drawn from it, as many sessions as the
+    estimator uses, with the gaps of the real returns. Estimated from these, the variance of each eigenportfolio is
+    compared with its true one, on average over the simulations; the estimate's own eigenvalues are then changed by
+    that ratio. An estimator that shrinks its eigenvalues enough by itself is left nearly as it is. Rescaled to a
+    diagonal of ones the correlation stays one, and the change of the diagonal goes to the volatilities.
 
     Parameters
     ----------

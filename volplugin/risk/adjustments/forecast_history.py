@@ -14,7 +14,7 @@ STANDS = 21
 """Sessions after which a forecast is renewed at the latest, however far it looks."""
 
 FEWEST = 63
-"""Sessions that a correlation of the past must have seen, or all that its estimator remembers."""
+"""Minimum sessions behind a past correlation, unless its estimator uses fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class PastPortfolios:
         self._known: dict[tuple[int, pd.Timestamp], float] = {}
 
     def keep(self, model: Any, assets: pd.Index) -> None:
-        """Drop what is stored if the volatility model or the universe is another one."""
+        """Drop the stored forecasts if the volatility model or the universe has changed."""
         if self._made_by is None or self._made_by[0] is not model or not self._made_by[1].equals(assets):
             self._made_by, self._known = (model, assets), {}
 

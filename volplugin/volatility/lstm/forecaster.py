@@ -314,7 +314,7 @@ class LSTMVolatility(VolatilityForecaster):
         return readout, total / count, last
 
     def _without_season(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
-        """Regress on what the networks add when the earnings season's inputs are zero, and on the other inputs.
+        """Regress on the networks' output with the earnings season's inputs at zero, and on the other inputs.
 
         Returns
         -------

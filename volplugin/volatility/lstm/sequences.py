@@ -101,7 +101,7 @@ def blocks(sessions: pd.DatetimeIndex, window: int, first: int) -> list[Block]:
     """Calendar blocks that cover the sessions at or after row `first`.
 
     The calendar is divided into fixed blocks, the same for all panels, of at least `window` sessions each. The state
-    is reset at the start of the block before the session's own block. So a forecast sees one to two windows of
+    is reset at the start of the block before the session's own block. So a forecast uses one to two windows of
     history, two passes over the data give a forecast at each session, and a forecast depends neither on the first
     session of the panel nor on later sessions.
     """

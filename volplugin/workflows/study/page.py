@@ -93,7 +93,7 @@ def sections(result: StudyResult) -> list[Section]:
     correlation = Picture(
         "average_correlation",
         partial(plot_average_correlation, result.correlation, CORRELATION_LABELS),
-        "The line of the whole sample is made with the returns after each date too, which nobody had then.",
+        "The line of the whole sample is made with the returns after each date too, which were not available then.",
         "Plot of the average correlation of the whole sample, and of its estimate from the data up to each date",
     )
     warnings = [*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."]
@@ -110,8 +110,8 @@ def _portfolio_section(result: StudyResult, place: int, name: str) -> Section:
     for kind, model, which in (("seed", SEED, "The seed, as described"), ("causal", CAUSAL, "The causal model")):
         title = f"{which}: true and predicted volatility, {name}"
         caption = (
-            f"Both lines at the origin: what was predicted there for the {result.horizon} sessions after it, and what "
-            "they brought."
+            f"Both lines at the origin: the volatility predicted there for the {result.horizon} sessions after it, and "
+            "the realised one."
         )
         plot = partial(plot_true_predicted, portfolio.true, portfolio.predicted[[SEED, CAUSAL]], model, title=title)
         pictures.append(Picture(f"book{place}_{kind}", plot, caption, f"Plot. {title}. {caption}"))

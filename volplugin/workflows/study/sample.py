@@ -65,7 +65,7 @@ class Sample:
         return portfolio_returns(self.returns.reindex(self.closes.index), weights)
 
     def summary(self) -> list[str]:
-        """Describe the sessions used, and the reason for those left out."""
+        """Describe the sessions used, and the reason for each session left out."""
         first, last = _span(self.closes)
         lines = [f"{len(self.closes.columns)} stocks, {len(self.closes)} closes of each, {first} to {last}"]
         unused = len(self.panel.sessions) - len(self.closes)
@@ -95,7 +95,7 @@ def common_sample(
     settings : SeedSettings, optional
         Default the original settings of the seed.
     weights : mapping of name to Series, optional
-        Portfolios to evaluate besides equal weights; stocks without a weight have weight zero.
+        Portfolios to evaluate in addition to equal weights; stocks without a weight have weight zero.
 
     Raises
     ------

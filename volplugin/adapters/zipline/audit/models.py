@@ -137,7 +137,7 @@ def _pipeline_date() -> pd.Timestamp | None:
 
 
 def unproved(loads: Iterable[ModelLoad], panels: Sequence[PricePanel], start: pd.Timestamp) -> list[str]:
-    """Say of which models it is not proved that they hold nothing later than they say.
+    """List the models whose training data cannot be verified to end where the manifest says.
 
     A manifest names the last training session and the fingerprint of the training data. Where prices that are at
     hand have that fingerprint up to that session, nothing later can have been in them. The models that come with

@@ -155,13 +155,13 @@ def _working_in(folder: Path) -> Iterator[None]:
 def spawn(job: Job) -> Record:
     """Run a strategy in a process of its own, which ends with this one."""
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}-run-{owner()}-") as folder:
-        request, record = Path(folder, "job.json"), Path(folder, "record.json")
+        request, target = Path(folder, "job.json"), Path(folder, "record.json")
         write_atomically(request, json.dumps(asdict(job)).encode())
         own = {"ZIPLINE_ROOT": job.root, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "MPLCONFIGDIR": job.root}
-        command = [sys.executable, "-m", __name__, str(request), str(record), str(os.getpid())]
+        command = [sys.executable, "-m", __name__, str(request), str(target), str(os.getpid())]
         status, output = _run(command, os.environ | own)
-        if status == 0 and record.exists():
-            return read_record(record.read_text())
+        if status == 0 and target.exists():
+            return read_record(target.read_text())
         last = output.strip().splitlines()[-1:] or [f"exit status {status}"]
         return Record(error={"type": "ProcessEnded", "message": last[0], "session": "", "line": ""})
 
@@ -233,14 +233,14 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, name="audit", daemon=True).start()
 
 
-def main(request: str, record: str, parent: str) -> None:
+def main(request: str, target: str, parent: str) -> None:
     """Run the job of one file and write the record into another."""
     _end_with(int(parent))
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - strategies that use the global generator can be audited then
     metadata = json.loads(Path(request).read_text())
     made = record(Job(**metadata | {name: tuple(metadata[name]) for name in ("watched", "trusted")}))
-    write_atomically(record, json.dumps(asdict(made)).encode())
+    write_atomically(target, json.dumps(asdict(made)).encode())
 
 
 if __name__ == "__main__":
