@@ -69,8 +69,8 @@ HAR = ("variance_1", "variance_5", "variance_22")
 LEVERAGE = ("negative_return",)
 
 NO_REFERENCE = (
-    "the panel holds less than half of the reference universe: coefficients without market-wide inputs answer; "
-    "pass market= with prices of a market"
+    "the panel holds less than half of the reference universe: the forecast uses coefficients without market-wide "
+    "inputs; pass market= with prices of a market"
 )
 
 

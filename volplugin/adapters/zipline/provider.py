@@ -327,7 +327,7 @@ class _Run:
 
 
 class _BundlePrices:
-    """Raw bars of an ingested bundle, read once a run, adjusted exactly and gated by session."""
+    """Raw bars of an ingested bundle, read once per run, adjusted exactly and gated by session."""
 
     def __init__(self, algorithm: Any, bundle: str, market: list[str] | None, environ: Environ | None) -> None:
         # Anchored at the first session, an earlier row holds no trace of a later split or dividend.
@@ -363,7 +363,7 @@ class _BundlePrices:
 
 
 class _PortalPrices:
-    """Bars of the run's own bundle as ``data.history`` serves them, rounded to three decimals."""
+    """Bars of the run's own bundle as ``data.history`` returns them, rounded to three decimals."""
 
     def __init__(self, algorithm: Any, market: list[str] | None) -> None:
         equities = _equities(algorithm)

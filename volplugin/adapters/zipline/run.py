@@ -41,7 +41,7 @@ GALLERY = volplugin._gallery.__name__
 
 @dataclass
 class StrategyRun:
-    """What a run leaves behind.
+    """Results of a run.
 
     Attributes
     ----------
@@ -258,7 +258,7 @@ def gallery() -> list[str]:
 
 
 def _execute(path: Path) -> ModuleType:
-    """Execute a file as a module of its own, apart from what is imported already."""
+    """Execute a file as a new module, apart from modules imported already."""
     if not path.is_file():
         hint = f"; the gallery has one: pass {path.stem}" if path.stem in gallery() else ""
         raise ParameterError(f"{path}: no such strategy file{hint}")

@@ -21,7 +21,7 @@ from volplugin.data.panel import FIELDS
 from volplugin.storage.atomic import is_abandoned, owner
 
 EARLY_ENDS = 0.5
-"""Chance of a listed asset to be delisted early in a copy; those that are not are so in the mirrored one."""
+"""Chance of a listed asset to be delisted early in a copy; the others are delisted in the mirrored one."""
 
 PREFIX = "volplugin-audit"
 """Of the names of temporary folders; the process that made one follows."""

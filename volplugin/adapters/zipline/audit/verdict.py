@@ -14,7 +14,7 @@ CLEAN, LEAK, NO_VERDICT = 0, 1, 2
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit found.
+    """Findings of an audit.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class AuditReport:
     unseen : tuple of str
         What the audit cannot look into: files, network, programs, models trained on other data, chance.
     notes : tuple of str
-        What it took for granted.
+        Assumptions of the audit.
     """
 
     strategy: str
