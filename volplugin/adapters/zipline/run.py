@@ -277,7 +277,7 @@ def _execute(path: Path) -> ModuleType:
 
 @contextmanager
 def zipline_root(environ: Environ | None) -> Iterator[None]:
-    """Let zipline, and the strategy inside it, see the same ``ZIPLINE_ROOT``."""
+    """Set ``ZIPLINE_ROOT`` for zipline and the strategy inside it."""
     before = os.environ.get("ZIPLINE_ROOT")
     given = before if environ is None else environ.get("ZIPLINE_ROOT")
     try:
