@@ -114,7 +114,7 @@ def first_forecast() -> str:
 
 
 class Older:
-    """Vintages that answer a number of years after the end of their training, rather than within the next."""
+    """Vintages used a number of years after the end of their training, rather than within the next year."""
 
     def __init__(self, model: PretrainedVolatility, years: int) -> None:
         self.model, self.years = model, pd.DateOffset(years=years)

@@ -69,7 +69,7 @@ def whole_run(stocks: int, jobs: int, folder: Path) -> None:
     model = RiskModel(walk_forward, default_correlation())
     weeks = panel.sessions[panel.sessions >= START].to_series().resample("W").last().dropna()
     sigma = lines(f"Sigma each week ({len(weeks)})", lambda: weekly(model, panel, pd.DatetimeIndex(weeks)))
-    scores = lines("judge every session, h=21, against EWMA94", lambda: evaluated(panel, walk_forward))
+    scores = lines("score every session, h=21, against EWMA94", lambda: evaluated(panel, walk_forward))
     spent = lines.spent[training]
     count = len(walk_forward.store.vintages())
     print(f"{panel!r}; {count} vintages of {len(walk_forward.forecaster.seeds)} seeds; last Sigma of {sigma} stocks")

@@ -52,7 +52,7 @@ class LookAheadError(VolpluginError, ValueError):
 
 
 class MissingVintageError(VolpluginError, LookupError):
-    """No stored vintage may answer at this date."""
+    """No stored vintage may be used at this date."""
 
 
 class StoreError(VolpluginError, OSError):

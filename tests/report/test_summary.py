@@ -16,11 +16,11 @@ def with_card(result, bias, realized):
 @pytest.mark.parametrize(
     ("bias", "realized", "headline"),
     [
-        (1.00, 0.104, "Risk was predicted well on average: 10.0% a year forecast, 10.4% came true"),
-        (0.96, 0.093, "Risk was predicted fairly on average: 10.0% a year forecast, 9.3% came true"),
-        (1.08, 0.100, "Risk was predicted fairly on average: 10.0% a year forecast, 10.0% came true"),
-        (0.98, 0.125, "Risk was under-predicted: 10.0% a year forecast, 12.5% came true"),
-        (0.70, 0.098, "Risk was over-predicted: 10.0% a year forecast, 9.8% came true"),
+        (1.00, 0.104, "Risk was predicted well on average: 10.0% a year forecast, 10.4% realised"),
+        (0.96, 0.093, "Risk was predicted fairly on average: 10.0% a year forecast, 9.3% realised"),
+        (1.08, 0.100, "Risk was predicted fairly on average: 10.0% a year forecast, 10.0% realised"),
+        (0.98, 0.125, "Risk was under-predicted: 10.0% a year forecast, 12.5% realised"),
+        (0.70, 0.098, "Risk was over-predicted: 10.0% a year forecast, 9.8% realised"),
     ],
 )
 def test_headline_follows_the_worse_of_bias_and_level(result, bias, realized, headline):

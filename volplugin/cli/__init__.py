@@ -55,7 +55,7 @@ def main(verbose: bool, quiet: bool) -> None:
       volplugin backtest vol_target --target 0.10 --out results
       open results/report.html
 
-    Volatilities are annual wherever this program takes or prints them. Bundles live under $ZIPLINE_ROOT
+    Volatilities are annual wherever this program takes or prints them. Bundles are under $ZIPLINE_ROOT
     (~/.zipline if it is not set). Every command takes its options from a TOML file too: --config FILE.
     """  # noqa: D301 - click reads the backslash
     configure_logging(VERBOSE if verbose else QUIET if quiet else NORMAL)

@@ -73,7 +73,7 @@ def audit(
     package are trusted. A file, network or process access of any run that is not known to be harmless makes the
     strategy not auditable, and so does an imported module that may read files unseen (--trust names exceptions).
 
-    In zipline's daily mode everything but before_trading_start runs at the close, whatever its time rule says,
+    In zipline's daily mode everything but before_trading_start runs at the close, whatever its time rule,
     and orders fill at the next close: using today's close there is no leak. In before_trading_start it is.
 
     \b

@@ -130,7 +130,7 @@ HIDDEN = {"config", "help"}
 
 
 def add_config_option(command: click.Command) -> None:
-    """Give a command ``--config FILE``, whose values apply where no option is given."""
+    """Add ``--config FILE`` to a command, whose values apply where no option is given."""
     command.params.append(
         click.Option(
             ["--config"],

@@ -33,5 +33,5 @@ def configure_logging(level: int) -> None:
 
 
 def log(what: str) -> None:
-    """Tell of progress."""
+    """Log progress."""
     logger.info(what)

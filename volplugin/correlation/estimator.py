@@ -29,7 +29,7 @@ class EstimatorCorrelation(WindowedCorrelation):
     -----
     The estimator gets the assets with returns on nine in ten sessions of the window, on the sessions that they have
     in common, each scaled to mean square one. Pairs with an asset of shorter history get their pairwise
-    correlation, shrunk to the average like everywhere; ``fallbacks`` has the number of these assets, and
+    correlation, shrunk to the average; ``fallbacks`` has the number of these assets, and
     whether the estimator raised an error or returned no finite covariance, so that all pairs are pairwise.
 
     Examples

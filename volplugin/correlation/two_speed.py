@@ -54,7 +54,7 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     -----
     The fast average is ``EW[((sum z)^2 - sum z^2) / (n (n - 1))] / EW[mean z^2]`` across the assets.
     The view "structure" is the slow matrix alone: the fast average does not help an optimiser.
-    The view "targeting" serves the leverage of a portfolio that is held at a volatility. A forecast with the smallest
+    The view "targeting" is for the leverage of a portfolio that is held at a volatility. A forecast with the smallest
     loss is not the one that holds a target best: an average correlation that follows the market within days has a
     larger loss, and a smaller distance of the realised volatility from the target.
 

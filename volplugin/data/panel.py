@@ -490,7 +490,7 @@ class PricePanel:
 
 
 def _hint(missing: list[Any], assets: pd.Index) -> str:
-    """Say so where a label differs from an asset's name by its type alone."""
+    """Return a hint where a label differs from an asset's name by its type alone."""
     first = missing[0]
     found = next((asset for asset in assets if str(asset) == str(first)), None)
     if found is None:

@@ -58,7 +58,7 @@ def collect(
     Raises
     ------
     PanelError, or the error given
-        With one line per problem. A single problem is raised as it is.
+        With one line per problem. A single problem is raised directly.
     """
     problems: list[VolpluginError] = []
     for name in names:

@@ -1,6 +1,6 @@
 """Simulated markets: prices of no real company, for tests and examples.
 
-Every asset is called SIM0001, SIM0002, ... so that no table of them is taken for a real one.
+Every asset is called SIM0001, SIM0002, ... so that no table of them is mistaken for real data.
 """
 
 from __future__ import annotations

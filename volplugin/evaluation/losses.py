@@ -32,7 +32,7 @@ def qlike(realized_variance: Values, forecast_variance: Values, floor: float = O
     Parameters
     ----------
     realized_variance : float, ndarray, Series or DataFrame
-        Daily variance that came true, `y`; raised to `floor` where it is smaller.
+        Realised daily variance, `y`; raised to `floor` where it is smaller.
     forecast_variance : same
         Daily variance that was forecast, `f`; NaN stays NaN.
     floor : float, default 1e-7

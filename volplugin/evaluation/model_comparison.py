@@ -135,7 +135,7 @@ def volatility_scorecard(
     benchmarks: Sequence[str] = BENCHMARKS,
     calibrated_through: str | pd.Timestamp = PROXY_CALIBRATION_END,
 ) -> VolatilityScores:
-    """Score volatility forecasts against what came true.
+    """Score volatility forecasts against realised variances.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from volplugin.evaluation.losses import PROXY_CALIBRATION_END, range_variance, r
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSample:
-    """Forecasts of one horizon and what came true, on the same stock-days for all models.
+    """Forecasts of one horizon and realised variances, on the same stock-days for all models.
 
     Attributes
     ----------

@@ -171,8 +171,8 @@ SPECS = {
     "predicted_realized": Spec(
         "Predicted and realised volatility",
         plots.plot_predicted_realized,
-        "Both thick lines are of the same 63 sessions and drawn at the middle of them: the volatility "
-        "that came true, and the root mean square of the forecasts made before each of these sessions "
+        "Both thick lines are of the same 63 sessions and drawn at the middle of them: the realised "
+        "volatility, and the root mean square of the forecasts made before each of these sessions "
         "for the portfolio then held. The grey line is the single forecasts.",
     ),
     "calibration": Spec(
@@ -293,7 +293,7 @@ def sections(result: BacktestResult) -> list[Section]:
                 *drawn("book_forecast"), tables.portfolios(result),
             ],
         ),
-        Section("believing", "What to know before believing it", parts=[Points(summary.notes(result))]),
+        Section("believing", "Assumptions and limits", parts=[Points(summary.notes(result))]),
         _section("again", "How to run it again", (), [tables.details(result), tables.vintages(result)]),
     ]  # fmt: skip
 

@@ -354,7 +354,7 @@ def clustered(rho: pd.DataFrame) -> pd.DataFrame:
 
 
 def same_order(correlations: Mapping[pd.Timestamp, pd.DataFrame]) -> dict[pd.Timestamp, pd.DataFrame]:
-    """Put the assets of all matrices into the clustered order of the last one; NaN for an asset not in a matrix."""
+    """Reorder the assets of all matrices by the clusters of the last one; NaN for an asset not in a matrix."""
     last = clustered(correlations[max(correlations)])
     assets = list(dict.fromkeys([*last.index, *(asset for rho in correlations.values() for asset in rho.index)]))
     return {date: correlations[date].reindex(index=assets, columns=assets) for date in sorted(correlations)}

@@ -56,7 +56,7 @@ def headline(result: BacktestResult) -> str:
     card = result.scorecard
     ratios = card["bias_statistic"]["value"], card["realized_vol"] / card["mean_predicted_vol"]
     ratio = max(ratios, key=lambda value: abs(log(value)))
-    numbers = f"{percent(card['mean_predicted_vol'])} a year forecast, {percent(card['realized_vol'])} came true"
+    numbers = f"{percent(card['mean_predicted_vol'])} a year forecast, {percent(card['realized_vol'])} realised"
     if abs(ratio - 1) <= GOOD:
         return f"Risk was predicted well on average: {numbers}"
     if abs(ratio - 1) <= FAIR:
@@ -160,8 +160,8 @@ def _target(result: BacktestResult) -> str:
 
 def _worst(worst: Worst) -> str:
     return (
-        f"From {worst.first.date()} to {worst.last.date()}: {percent(worst.realized)} came true, "
-        f"{percent(worst.predicted)} was forecast."
+        f"From {worst.first.date()} to {worst.last.date()}: {percent(worst.realized)} realised, "
+        f"{percent(worst.predicted)} forecast."
     )
 
 
@@ -181,7 +181,7 @@ def years(result: BacktestResult) -> list[str]:
     ]
     for name, other in result.comparisons.items():
         card = other.scorecard
-        vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} came true"
+        vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} realised"
         sentences.append(f"With {name} instead: {vols}, bias statistic {number(card['bias_statistic']['value'], 2)}.")
     return sentences
 

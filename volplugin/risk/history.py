@@ -48,7 +48,7 @@ def forecast_history(
     Parameters
     ----------
     model : RiskModel
-        Fitted, or with a walk-forward whose vintages answer each at their own dates.
+        Fitted, or with a walk-forward, which uses each vintage at its own dates.
     panel : PricePanel
         Prices from well before `start`.
     start, end : date, optional

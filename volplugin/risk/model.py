@@ -247,7 +247,7 @@ class BacktestForecaster:
             self._path = self._path_of(vintage, universe, count, horizons, start)
 
     def precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, *horizons: int) -> None:
-        """Precompute the sessions of the vintage that serves a session, through the panel's last; once per vintage."""
+        """Precompute the sessions of the vintage used at a session, through the panel's last; once per vintage."""
         path = self._path
         is_covered = path is not None and session <= path.last_session
         if path is not None and is_covered and all(days in path.paths for days in horizons):

@@ -195,7 +195,7 @@ class ModelStore:
     # -- parts ------------------------------------------------------------------------------
 
     def save_part(self, date: pd.Timestamp, part: int, state: Mapping[str, np.ndarray], fingerprint: str) -> None:
-        """Keep a finished piece of an unfinished vintage."""
+        """Store a finished piece of an unfinished vintage."""
         content = to_bytes(state, {"fingerprint": fingerprint})
         try:
             self._write(self._part(date, part), content)
@@ -237,7 +237,7 @@ class ModelStore:
 
 
 def _publish(staging: Path, folder: Path) -> None:
-    """Give a finished vintage its name in one rename; one that another process finished first stays."""
+    """Rename a finished vintage into place; a vintage that another process finished first is not replaced."""
     if folder.exists():
         return
     try:

@@ -69,8 +69,8 @@ HAR = ("variance_1", "variance_5", "variance_22")
 LEVERAGE = ("negative_return",)
 
 NO_REFERENCE = (
-    "the panel holds less than half of the reference universe: coefficients without market-wide inputs answer; "
-    "pass market= with prices of a market"
+    "the panel holds less than half of the reference universe: the forecast uses coefficients without market-wide "
+    "inputs; pass market= with prices of a market"
 )
 
 
@@ -283,7 +283,7 @@ def _rows_of(panel: PricePanel, market: PricePanel, count: int) -> tuple[np.ndar
 
 
 def _at_sessions(panel: PricePanel, market: PricePanel, count: int, series: Callable[[int], np.ndarray]) -> np.ndarray:
-    """Give a market-wide series, made of a number of its last rows, at the panel's last sessions."""
+    """Return a market-wide series, computed on a number of its last rows, at the panel's last sessions."""
     rows, there, begin = _rows_of(panel, market, count)
     return np.where(there, series(len(market.sessions) - begin)[np.where(there, rows - begin, 0)], np.nan)
 

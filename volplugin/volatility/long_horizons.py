@@ -23,7 +23,7 @@ LONG_HORIZONS = (42, 63, 126, 252)
 """Horizons in sessions at which the stretches end."""
 
 MINIMUM_SESSIONS = 4 * 252
-"""Sessions of training that reversion is learned from; with fewer, the last head's variance goes on."""
+"""Training sessions needed to fit the mean reversion; with fewer, the last head's variance is extended."""
 
 
 @dataclass(frozen=True)

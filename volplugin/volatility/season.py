@@ -51,7 +51,7 @@ SEASON_WINDOW = max(QUARTERS) + max(MARGINS.values())
 def season_inputs(
     overnight: np.ndarray, daily: np.ndarray, base: np.ndarray, first: int
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Give each input of the rows from `first` on, by name.
+    """Return each input of the rows from `first` on, by name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Vintages: when a model is refitted, which fitted model serves a date, and how a model is described."""
+"""Vintages: when a model is refitted, which fitted model is used at a date, and how a model is described."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RefitSchedule:
     def dates(
         self, sessions: pd.DatetimeIndex, start: str | pd.Timestamp, end: str | pd.Timestamp
     ) -> list[pd.Timestamp]:
-        """Return the last training sessions of the vintages that serve the dates from `start` to `end`.
+        """Return the last training sessions of the vintages used from `start` to `end`.
 
         The first is the last session of the last period that ended before `start`.
 
@@ -128,7 +128,7 @@ class VintageSource(BaseEstimator, Generic[Model]):
     def iter_vintages(
         self, panel: PricePanel, start: str | pd.Timestamp, end: str | pd.Timestamp
     ) -> Iterator[tuple[Model, pd.DatetimeIndex]]:
-        """Yield each vintage used between two dates with the sessions that it serves, in order of time.
+        """Yield each vintage used between two dates with its sessions, in order of time.
 
         Every session of the panel between the dates is in exactly one of the groups.
         """

@@ -36,8 +36,8 @@ class PredictedVolatilityError(VolpluginError, AccountControlViolation):
 class MaxPredictedVolatility(AccountControl):
     """Checks, at every close, the predicted volatility of the portfolio held into the next session.
 
-    zipline's own ``set_max_leverage`` limits how much is held; this limits what it is expected to do. Like that
-    one it trades nothing: it says so.
+    zipline's own ``set_max_leverage`` limits how much is held; this limits the predicted risk. Like it,
+    this control does not trade; it raises or logs.
 
     Parameters
     ----------

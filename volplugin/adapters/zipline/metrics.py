@@ -15,8 +15,7 @@ zipline's default metrics plus these columns, all annual, in the row of session 
 ``cash_weight``
     One less the sum of the weights: negative if money is borrowed.
 ``weight_drift``
-    How far prices have moved the weights from those after the last trade: the one-way turnover that would restore
-    them.
+    One-way turnover that would restore the weights after the last trade, from which prices have moved them.
 ``realized_vol``
     Standard deviation of the last 63 daily returns of the algorithm, through t.
 

@@ -133,7 +133,7 @@ def read_parameters(kind: type[Kind] = StrategyParameters) -> Kind:  # type: ign
 
 @contextmanager
 def parameters_set(values: Mapping[str, Any]) -> Iterator[StrategyParameters]:
-    """Let `read_parameters` return these values inside the block.
+    """Make `read_parameters` return these values inside the block.
 
     Names that `StrategyParameters` lacks may be a strategy's own: `read_parameters` refuses the unknown ones.
 

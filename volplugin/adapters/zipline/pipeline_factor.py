@@ -1,4 +1,4 @@
-"""Volatility forecasts as a Pipeline factor, for screens and ranks: made of what Pipeline itself serves."""
+"""Volatility forecasts as a Pipeline factor, for screens and ranks, from Pipeline's own data."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def predicted_volatility(model: VolatilityForecaster, horizon: int = 21) -> Pred
     Notes
     -----
     The window is the model's `lookback`. Pipeline demands it whole: in a run that starts sooner after the bundle
-    does, the window is what there was at the start, and stays that long, which the log says.
+    does, the window is the history at the start, and stays that long; the log has a message.
     """
     if not isinstance(model, VolatilityForecaster):
         raise ParameterError(
@@ -104,7 +104,7 @@ class _Following:
 
 
 _FOLLOWING: WeakKeyDictionary[Any, dict[PredictedVolatility, _Following]] = WeakKeyDictionary()
-"""By algorithm: zipline uses one factor for many runs, of other prices on the same sessions."""
+"""One per algorithm: zipline uses one factor for many runs, with other prices on the same sessions."""
 
 
 def _window(lookback: int) -> int:

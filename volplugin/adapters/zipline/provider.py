@@ -89,7 +89,7 @@ class RiskProvider:
         self.environ = environ
         self._runs: WeakKeyDictionary[Any, _Run] = WeakKeyDictionary()
         algorithm = get_algo_instance()
-        if algorithm is not None:  # made in `initialize`: what is wrong with the bundle shows now
+        if algorithm is not None:  # made in `initialize`: fail early if the bundle is wrong
             self._run(algorithm)
 
     @classmethod
@@ -293,7 +293,7 @@ class _Run:
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
     ) -> CovarianceForecast:
         """Forecast the covariance at a session's close."""
-        # Of the whole universe, at no more cost: correlations are estimated on all of it.
+        # Forecast the whole universe, at no extra cost: correlations are estimated on all of it.
         panel = self._prices.panel(algorithm, session, symbols, self._lookback)
         self._precompute(session, horizon)
         everything = self._forecaster.forecast(panel, horizon, view)
@@ -327,7 +327,7 @@ class _Run:
 
 
 class _BundlePrices:
-    """Raw bars of an ingested bundle, read once a run, adjusted exactly and gated by session."""
+    """Raw bars of an ingested bundle, read once per run, adjusted exactly and gated by session."""
 
     def __init__(self, algorithm: Any, bundle: str, market: list[str] | None, environ: Environ | None) -> None:
         # Anchored at the first session, an earlier row holds no trace of a later split or dividend.
@@ -363,7 +363,7 @@ class _BundlePrices:
 
 
 class _PortalPrices:
-    """Bars of the run's own bundle as ``data.history`` serves them, rounded to three decimals."""
+    """Bars of the run's own bundle as ``data.history`` returns them, rounded to three decimals."""
 
     def __init__(self, algorithm: Any, market: list[str] | None) -> None:
         equities = _equities(algorithm)

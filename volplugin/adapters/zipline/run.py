@@ -41,7 +41,7 @@ GALLERY = volplugin._gallery.__name__
 
 @dataclass
 class StrategyRun:
-    """What a run leaves behind.
+    """Results of a run.
 
     Attributes
     ----------
@@ -258,7 +258,7 @@ def gallery() -> list[str]:
 
 
 def _execute(path: Path) -> ModuleType:
-    """Execute a file as a module of its own, apart from what is imported already."""
+    """Execute a file as a new module, apart from modules imported already."""
     if not path.is_file():
         hint = f"; the gallery has one: pass {path.stem}" if path.stem in gallery() else ""
         raise ParameterError(f"{path}: no such strategy file{hint}")
@@ -277,7 +277,7 @@ def _execute(path: Path) -> ModuleType:
 
 @contextmanager
 def zipline_root(environ: Environ | None) -> Iterator[None]:
-    """Let zipline, and the strategy inside it, see the same ``ZIPLINE_ROOT``."""
+    """Set ``ZIPLINE_ROOT`` for zipline and the strategy inside it."""
     before = os.environ.get("ZIPLINE_ROOT")
     given = before if environ is None else environ.get("ZIPLINE_ROOT")
     try:

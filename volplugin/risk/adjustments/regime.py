@@ -29,7 +29,7 @@ class VolatilityRegimeAdjustment(CovarianceAdjustment):
     halflife : float, default 42
         Sessions after which a session counts half.
     strength : float, default 0.5
-        Share of the deviation that is corrected, in logs: the rest is taken for chance.
+        Share of the deviation that is corrected, in logs: the rest is treated as chance.
     over : {"book", "assets"}, default "book"
         Whose returns: of the equal-weight portfolio of the reference universe, which also measures the
         correlations; or of its assets, averaged across them, which is faster.

@@ -99,8 +99,8 @@ def sections(result: StudyResult) -> list[Section]:
     warnings = [*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."]
     return [
         *(_portfolio_section(result, place, name) for place, name in enumerate(result.portfolios, 1)),
-        Section("correlation", "What the correlation was taken for", parts=[correlation]),
-        Section("believing", "What to know before believing it", parts=[Points(warnings)]),
+        Section("correlation", "Correlation used", parts=[correlation]),
+        Section("believing", "Assumptions and limits", parts=[Points(warnings)]),
     ]
 
 
@@ -196,7 +196,7 @@ def _level(portfolio: PortfolioStudy) -> str:
     seed = portfolio.table.loc[SEED]
     return (
         f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
-        f"{percent(seed['realized_vol'])} came true, with a bias statistic of {number(seed['bias'], 2)}."
+        f"{percent(seed['realized_vol'])} was realised, with a bias statistic of {number(seed['bias'], 2)}."
     )
 
 

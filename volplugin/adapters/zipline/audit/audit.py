@@ -29,7 +29,7 @@ Runner = Callable[[Job], Record]
 
 @dataclass(frozen=True)
 class Audit:
-    """What is audited, and how thoroughly.
+    """Strategy to audit, and settings of the audit.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Audit:
         Sessions with orders that are looked at; each takes a copy cut on the session after, and where the
         strategy has a ``before_trading_start``, one cut on the session itself.
     cut_dates : tuple of Timestamp
-        First replaced sessions, instead of those that `cuts` chooses.
+        First replaced sessions, instead of the sessions that `cuts` chooses.
     seed : int
         Of the replaced prices.
     jobs : int
@@ -77,7 +77,7 @@ def audit_strategy(
     environ : mapping, optional
         Whose ``ZIPLINE_ROOT`` holds the bundle; the process's own by default.
     trained_on : sequence of PricePanel
-        Prices, besides the bundle's, that the strategy's models may have been trained on.
+        Prices, in addition to the bundle's, that the strategy's models may have been trained on.
     run : callable, optional
         Makes one run; each in a process of its own by default.
     say : callable
@@ -131,7 +131,7 @@ def _audit(
 
 
 def _accesses(records: Sequence[Record]) -> list[str]:
-    """Return what the runs accessed besides their bundles, each access once."""
+    """Return the accesses of the runs outside their bundles, each once."""
     return list(dict.fromkeys(f"{what} ({line})" for record in records for what, line in record.foreign.items()))
 
 
@@ -215,7 +215,7 @@ def _given_cuts(audit: Audit, sessions: pd.DatetimeIndex) -> tuple[str, ...]:
 
 
 def _chosen_cuts(original: Record, sessions: pd.DatetimeIndex, count: int) -> tuple[str, ...]:
-    """Sessions after those with orders, for a look at one session ahead is seen nowhere else.
+    """Sessions after the sessions with orders: only there a look one session ahead can be detected.
 
     And the sessions themselves, if something is decided in their morning; spread evenly over the run.
     """

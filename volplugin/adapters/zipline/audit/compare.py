@@ -35,7 +35,7 @@ def first_leak(
 
 
 def nondeterminism(one: Record, other: Record, last: str) -> list[str]:
-    """Say in what two runs on the same prices differ, if they do; what is kept is left aside."""
+    """Describe how two runs on the same prices differ, if they do; state that a strategy stores is ignored."""
     if other.error is not None:
         return [failure_text("on a copy of the same prices it fails", other.error)]
     mine, theirs = ([made for made in run.decisions if made.kind != KEPT] for run in (one, other))

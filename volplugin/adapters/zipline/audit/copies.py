@@ -21,7 +21,7 @@ from volplugin.data.panel import FIELDS
 from volplugin.storage.atomic import is_abandoned, owner
 
 EARLY_ENDS = 0.5
-"""Chance of a listed asset to be delisted early in a copy; those that are not are so in the mirrored one."""
+"""Chance of a listed asset to be delisted early in a copy; the others are delisted in the mirrored one."""
 
 PREFIX = "volplugin-audit"
 """Of the names of temporary folders; the process that made one follows."""
@@ -80,7 +80,7 @@ def remove_abandoned_folders() -> None:
 def _copy(source: Path, target: Path, cut: pd.Timestamp | None, seed: tuple[int, int], mirrored: bool) -> None:
     def left_out(folder: str, names: list[str]) -> list[str]:
         """List the files that the copy leaves out: bars, daily and minute."""
-        # Minute bars of the future would be true ones: their folder stays, for zipline opens it, empty.
+        # Minute bars of the future would be the true ones: leave the folder empty, because zipline opens it.
         if Path(folder).name == "minute_equities.bcolz":
             return [name for name in names if name != "metadata.json"]
         return [name for name in names if name == "daily_equities.bcolz"]

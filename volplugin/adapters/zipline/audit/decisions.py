@@ -1,4 +1,4 @@
-"""What a strategy decided, session by session, and where two runs of it part."""
+"""Decisions of a strategy per session, and the first difference between two runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOOKS = (MORNING, CLOSE)
 """In the order of a session; zipline's daily mode runs everything but the first at the close."""
 
 KEPT = "kept value"
-"""The kind of what ``before_trading_start`` keeps for later."""
+"""The kind of the state that ``before_trading_start`` stores for later."""
 
 TOLERANCE = 1e-9
 """Relative difference of two numbers that counts as none: the noise of prices adjusted in another order."""
@@ -66,7 +66,7 @@ class Difference:
 
 
 def first_difference(ours: Iterable[Decision], theirs: Iterable[Decision], cut: str) -> Difference | None:
-    """Return the first difference in what was decided before the close of `cut`, or None."""
+    """Return the first difference between the decisions before the close of `cut`, or None."""
     one, other = _known(ours, cut), _known(theirs, cut)
     order = {key: place for place, key in enumerate([*one, *other])}
     for key in sorted(order, key=lambda key: (key[0], HOOKS.index(key[1]), order[key])):

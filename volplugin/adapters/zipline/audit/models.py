@@ -168,7 +168,7 @@ def unproved(loads: Iterable[ModelLoad], panels: Sequence[PricePanel], start: pd
 
 
 def shipped(loads: Iterable[ModelLoad], panels: Sequence[PricePanel]) -> list[str]:
-    """Say which models that come with the package are trusted by their manifests."""
+    """List the models that come with the package and are trusted by their manifests."""
     taken = [load for load in loads if _is_shipped(load) and not any(_is_trained_on(load, panel) for panel in panels)]
     if not taken:
         return []

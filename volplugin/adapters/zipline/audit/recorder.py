@@ -21,7 +21,7 @@ class EnoughSeenError(Exception):
 
 
 class Recorder:
-    """Wraps the hooks of a strategy, its blotter and its metrics set; changes nothing of what they do.
+    """Wraps the hooks of a strategy, its blotter and its metrics set; does not change their behaviour.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What ``before_trading_start`` keeps for later, in a form that two runs can be compared by."""
+"""State that ``before_trading_start`` stores for later, in a form that two runs can be compared by."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def kept_values(names: Mapping[str, Any], own: Own) -> dict[str, dict[str, str]]
     -------
     dict
         By name, a digest to compare and a text to show. Objects of libraries, functions and modules are
-        left out: that they hold the future, as a price panel does, does not say that it was used.
+        left out: they may hold the future, as a price panel does, without using it.
     """
     found = {}
     for name, value in names.items():

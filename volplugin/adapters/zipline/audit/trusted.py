@@ -1,4 +1,4 @@
-"""What an audit trusts: modules whose reading raises audit events, and files that hold no prices."""
+"""Modules and files that an audit trusts: modules whose reading raises audit events, and files that hold no prices."""
 
 from __future__ import annotations
 

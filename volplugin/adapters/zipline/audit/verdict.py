@@ -14,7 +14,7 @@ CLEAN, LEAK, NO_VERDICT = 0, 1, 2
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit found.
+    """Findings of an audit.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class AuditReport:
     unseen : tuple of str
         What the audit cannot look into: files, network, programs, models trained on other data, chance.
     notes : tuple of str
-        What it took for granted.
+        Assumptions of the audit.
     """
 
     strategy: str
@@ -54,7 +54,7 @@ class AuditReport:
 
 
 def audit_text(report: AuditReport) -> str:
-    """Tell of an audit in a few lines, the verdict last."""
+    """Summarise an audit in a few lines, the verdict last."""
     return "\n".join(_lines(report))
 
 
@@ -78,7 +78,7 @@ def _lines(report: AuditReport) -> Iterator[str]:
 
 
 def difference_text(found: Difference) -> str:
-    """Say which decision differs, and how."""
+    """Describe the first decision that differs."""
     when = f"at the close of {found.session}" if found.hook == CLOSE else f"in {MORNING} of {found.session}"
     return (
         f"{when}, {found.kind}{f' of {found.name}' if found.name else ''}: {_shown(found.original)}; "
@@ -87,7 +87,7 @@ def difference_text(found: Difference) -> str:
 
 
 def failure_text(what: str, error: Mapping[str, str]) -> str:
-    """Say that a run failed, and where in the strategy."""
+    """Describe where in the strategy a run failed."""
     where = f" ({error['line']})" if error["line"] else ""
     return f"{what}: {error['type']}: {error['message']}{where}"
 

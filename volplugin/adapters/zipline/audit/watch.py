@@ -1,4 +1,4 @@
-"""Recording what a run reads, writes, connects to and starts besides its bundle.
+"""Recording files, connections and programs that a run uses outside its bundle.
 
 New prices in the bundle change none of that, so an audit cannot check it. Python's audit events (PEP 578) report
 it for every thread and whichever library does it. An access is harmless only if `trusted` lists it, if a library
@@ -57,7 +57,7 @@ BOUNDARY = (str(Path(__file__).with_name("run.py")), "record")
 
 
 class AccessMonitor:
-    """Records what a run accesses besides its bundle.
+    """Records the accesses of a run outside its bundle.
 
     Parameters
     ----------
