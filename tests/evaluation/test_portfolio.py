@@ -195,3 +195,13 @@ def test_portfolios_are_compared_on_the_origins_that_all_have(portfolio):
     assert np.isnan(table.loc["EWMA94", "dm_EWMA94"])
     alone = horizon_scores(sigma[100:], r, 5)
     assert table.loc["ours", "qlike"] == pytest.approx(alone["qlike"])
+
+
+def test_portfolios_of_a_short_span_are_compared_without_a_test(portfolio):
+    sigma, r = (series[:60] for series in portfolio)
+    portfolios = {"EWMA94": PortfolioForecasts(sigma * 1.4, r, 21), "ours": PortfolioForecasts(sigma, r, 21)}
+    table = compare_portfolio_forecasts(portfolios)
+    assert (table["origins"] == 60 - 21).all()
+    assert table["qlike"].notna().all()
+    assert table["bias"].notna().all()
+    assert table[["bias_lower", "bias_upper", "dm_EWMA94"]].isna().all(axis=None)

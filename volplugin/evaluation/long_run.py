@@ -42,6 +42,11 @@ class LongRunMean:
         return 2 * float(stats.t.sf(abs(statistic), self.dof))
 
 
+def fewest_sessions(horizon: int) -> int:
+    """Return the number of sessions below which there is no test: twelve, or four horizons."""
+    return max(MIN_SESSIONS, 4 * horizon)
+
+
 def smoothing_degrees(sessions: int, horizon: int) -> int:
     """Return the number of cosine averages: a third of the root of the sessions, fewer where outcomes overlap.
 
@@ -53,10 +58,10 @@ def smoothing_degrees(sessions: int, horizon: int) -> int:
     InsufficientHistoryError
         For fewer than twelve sessions, or than four horizons.
     """
-    if sessions < max(MIN_SESSIONS, 4 * horizon):
+    fewest = fewest_sessions(horizon)
+    if sessions < fewest:
         raise InsufficientHistoryError(
-            f"{sessions} sessions are too few for a test at horizon {horizon}; "
-            f"pass {max(MIN_SESSIONS, 4 * horizon)} or more"
+            f"{sessions} sessions are too few for a test at horizon {horizon}; pass {fewest} or more"
         )
     return max(2, min(max(MIN_DEGREES, math.isqrt(sessions) // 3), sessions // (4 * horizon), sessions // 2))
 

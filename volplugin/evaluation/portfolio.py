@@ -7,7 +7,7 @@ compared with the returns of all sessions that they cover (`horizon_scores`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
 from volplugin.evaluation.inputs import aligned
+from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
 from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
@@ -181,17 +182,10 @@ def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: 
     InsufficientHistoryError
         If fewer origins than twelve, or than four horizons, have an outcome.
     """
-    pair = aligned(sigma=predicted, r=portfolio_returns)
-    outcome = _outcome(pair["sigma"], pair["r"], horizon)
-    origins = outcome.index
-    if len(origins) < 2:
-        raise InsufficientHistoryError(f"{len(origins)} origins have a forecast and the {horizon} returns after it")
-    sigma = pair.loc[origins, "sigma"]
-    places = pair.index.get_indexer(origins)
-    pooled = returns_after(pair[["r"]].to_numpy(), places, horizon)[:, :, 0] / sigma.to_numpy()[:, None]
-    level = level_test(outcome / sigma**2, horizon)
-    sessions = int(len(np.unique(places[:, None] + np.arange(1, horizon + 1))))
-    bias = BiasStatistic(float(pooled.std(ddof=1)), level.lower, level.upper, sessions)
+    sample = _sample(predicted, portfolio_returns, horizon)
+    sigma, outcome, origins = sample.sigma, sample.outcome, sample.outcome.index
+    level = level_test(sample.ratio, horizon)
+    bias = BiasStatistic(sample.bias, level.lower, level.upper, sample.sessions)
     return _clean(
         {
             "horizon": horizon,
@@ -206,6 +200,32 @@ def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: 
             "realized_vol": annualize(float(np.sqrt(outcome.mean()))),
         }
     )
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Origins that have a forecast and an outcome, the bias over all their returns and how many sessions these are."""
+
+    sigma: pd.Series
+    outcome: pd.Series
+    bias: float
+    sessions: int
+
+    @property
+    def ratio(self) -> pd.Series:
+        return self.outcome / self.sigma**2
+
+
+def _sample(predicted: pd.Series, returns: pd.Series, horizon: int) -> _Sample:
+    pair = aligned(sigma=predicted, r=returns)
+    outcome = _outcome(pair["sigma"], pair["r"], horizon)
+    if len(outcome) < 2:
+        raise InsufficientHistoryError(f"{len(outcome)} origins have a forecast and the {horizon} returns after it")
+    sigma = pair.loc[outcome.index, "sigma"]
+    places = pair.index.get_indexer(outcome.index)
+    pooled = returns_after(pair[["r"]].to_numpy(), places, horizon)[:, :, 0] / sigma.to_numpy()[:, None]
+    sessions = int(len(np.unique(places[:, None] + np.arange(1, horizon + 1))))
+    return _Sample(sigma, outcome, float(pooled.std(ddof=1)), sessions)
 
 
 def compare_portfolio_forecasts(
@@ -225,24 +245,31 @@ def compare_portfolio_forecasts(
     DataFrame, index model
         ``qlike``, ``bias`` (with ``bias_lower``, ``bias_upper``), ``mean_predicted_vol``, ``realized_vol``
         (annual), ``origins`` and, with the benchmark, ``below_NAME`` (percent by which QLIKE is lower)
-        and ``dm_NAME`` (Diebold-Mariano t, negative where better).
+        and ``dm_NAME`` (Diebold-Mariano t, negative where better). Bounds and t are NaN where the origins are too
+        few for a test: fewer than twelve, or than four horizons.
     """
     losses = pd.DataFrame({name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}).dropna()
     rows = {}
     for name, portfolio in portfolios.items():
-        score = horizon_scores(portfolio.predicted.reindex(losses.index), portfolio.returns, portfolio.horizon)
-        bias = score.pop("bias_statistic")
+        sample = _sample(portfolio.predicted.reindex(losses.index), portfolio.returns, portfolio.horizon)
+        testable = len(losses) >= fewest_sessions(portfolio.horizon)
+        level = level_test(sample.ratio, portfolio.horizon) if testable else None
         rows[name] = {
-            "qlike": score["qlike"],
-            "bias": bias["value"],
-            "bias_lower": bias["lower"],
-            "bias_upper": bias["upper"],
-            **{key: score[key] for key in ("mean_predicted_vol", "realized_vol", "origins")},
+            "qlike": float(losses[name].mean()),
+            "bias": sample.bias,
+            "bias_lower": np.nan if level is None else level.lower,
+            "bias_upper": np.nan if level is None else level.upper,
+            "mean_predicted_vol": _root_mean_square(sample.sigma),
+            "realized_vol": annualize(float(np.sqrt(sample.outcome.mean()))),
+            "origins": len(losses),
         }
         if benchmark in portfolios:
-            against = diebold_mariano(losses[name], losses[benchmark], portfolio.horizon)
             rows[name][f"below_{benchmark}"] = 100 * (1 - losses[name].mean() / losses[benchmark].mean())
-            rows[name][f"dm_{benchmark}"] = np.nan if name == benchmark else against.statistic
+            rows[name][f"dm_{benchmark}"] = (
+                diebold_mariano(losses[name], losses[benchmark], portfolio.horizon).statistic
+                if testable and name != benchmark
+                else np.nan
+            )
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 
 

@@ -270,7 +270,10 @@ def risk_model_table(portfolios: Mapping[str, PortfolioForecasts]) -> str:
     for column in [name for name in table if name.startswith("below_")]:
         shown[column.replace("_", " ")] = table[column].map("{:.1f}%".format)
     shown["bias"] = table["bias"].map("{:.3f}".format)
-    shown["95% band"] = [f"{a:.3f} to {b:.3f}" for a, b in zip(table["bias_lower"], table["bias_upper"], strict=True)]
+    shown["95% band"] = [
+        "too few" if pd.isna(a) else f"{a:.3f} to {b:.3f}"
+        for a, b in zip(table["bias_lower"], table["bias_upper"], strict=True)
+    ]
     shown["forecast vol"] = table["mean_predicted_vol"].map("{:.1%}".format)
     shown["realised vol"] = table["realized_vol"].map("{:.1%}".format)
     origins = int(table["origins"].iloc[0])
