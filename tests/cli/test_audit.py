@@ -17,6 +17,7 @@ import pytest
 import safetensors.numpy
 import synthetic
 from audit_evasions import EVASIONS, TEMPLATE
+from joblib.externals.loky import get_reusable_executor
 from zipline.utils.paths import zipline_path
 
 import zipline_market
@@ -216,6 +217,8 @@ def test_a_read_that_new_prices_cannot_change_is_reported(bundle, place, name):
     with scrambled_root([bundle], os.environ, None, 0) as root:
         one = record(Job(str(strategy), bundle, "2017-06-01", "2017-06-02", root))
         found = one.foreign | record(Job(str(strategy), bundle, "2017-06-01", "2017-06-02", root)).foreign
+        # joblib would give later tests the workers that it started in this folder; MKL ends where its folder is gone.
+        get_reusable_executor().shutdown(wait=True)
     assert one.error is None
     assert any(expected.format(place=place, real=real) in what for what in found), found
 
