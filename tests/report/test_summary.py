@@ -10,7 +10,7 @@ from volplugin.report import ReportData, summary, tables
 
 def with_card(result, bias, realized):
     card = copy.deepcopy(dict(result.scorecard)) | {"mean_predicted_vol": 0.10, "realized_vol": realized}
-    card["bias_statistic"]["value"] = bias
+    card["bias_statistic"] |= {"value": bias, "lower": 0.97, "upper": 1.03}
     return ReportData(dataclasses.replace(result, scorecard=card))
 
 
@@ -28,6 +28,9 @@ def test_headline_follows_the_worse_of_bias_and_level(bare, bias, realized, head
     data = with_card(bare, bias, realized)
     data.regimes = {}
     assert summary.headline(data) == f"Risk was forecast {headline}"
+    if headline != "right on average":
+        data.result.scorecard["bias_statistic"] |= {"lower": 0.5, "upper": 1.5}
+        assert summary.headline(data) == "Risk was forecast right but for chance on average"
 
 
 @pytest.mark.parametrize(

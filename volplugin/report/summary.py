@@ -65,12 +65,14 @@ def headline(data: ReportData) -> str:
 
 
 def _verdict(data: ReportData) -> str:
-    level, grade = _level(data)
+    level = _level(data)[0]
     words = [level]
     for name, time in (("calm", "in calm times"), ("storm", "in storms")):
         side = _side(data.regimes[name]) if name in data.regimes else ""
         words += [f"too {side} {time}"] if side and f"too {side}" not in level else []
-    return ", ".join(words if len(words) > 1 or not data.regimes or grade != "good" else [f"{level} and at each size"])
+    return ", ".join(
+        words if len(words) > 1 or not data.regimes or level != "right on average" else [f"{level} and at each size"]
+    )
 
 
 def _level(data: ReportData) -> tuple[str, str]:
@@ -84,6 +86,8 @@ def _level(data: ReportData) -> tuple[str, str]:
     ratio = max(ratios, key=lambda value: abs(log(value)))
     if abs(ratio - 1) <= GOOD:
         return "right on average", "good"
+    if card["bias_statistic"]["lower"] <= ratio <= card["bias_statistic"]["upper"]:
+        return "right but for chance on average", "good"
     if abs(ratio - 1) <= FAIR:
         return f"a little too {'low' if ratio > 1 else 'high'} on average", "fair"
     return f"too {'low' if ratio > 1 else 'high'} on average", "poor"
