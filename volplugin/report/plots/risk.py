@@ -30,7 +30,7 @@ def plot_volatility(result: BacktestResult | ReportData, ax: Axes | None = None,
         values(ax, frame["untouched"], theme.muted, 1.8, "same stocks, untouched")
     values(ax, frame["run"], theme.realized, 2.2, "this run")
     ax.set_ylim(bottom=0)
-    return finish_dates(ax, theme, "Realised volatility, with and without the model", data.held.index)
+    return finish_dates(ax, theme, "Volatility with and without the model", data.held.index)
 
 
 def plot_tenths(result: BacktestResult | ReportData, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
