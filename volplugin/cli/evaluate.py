@@ -18,7 +18,7 @@ from volplugin.cli.options import (
     horizons_of,
     jobs_option,
     start_option,
-    store_option,
+    vintages_option,
     working,
 )
 
@@ -27,7 +27,7 @@ from volplugin.cli.options import (
 @bundle_option
 @start_option
 @end_option
-@store_option
+@vintages_option
 @click.option(
     "--models",
     default="LSTM,HAR,EWMA94",
