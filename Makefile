@@ -39,8 +39,9 @@ test-slow: $(VENV)/.dev  ## Run the slow tests
 test-cluster: $(VENV)/.dev  ## Run all tests on a dask cluster of two processes, killed workers included
 	$(BIN)/python -m pytest -q tests/test_parallel.py tests/cli/test_cluster.py
 
-test-peers: $(PEERS)/.peers  ## Run the tests that need skfolio and the other peers, in .venv-peers
-	$(PEERS)/bin/python -m pytest -q tests/adapters/test_skfolio.py tests/benchmarks tests/evaluation/covariance/test_oracle.py
+test-peers: $(PEERS)/.peers  ## Run the tests that need skfolio, bt, cvxportfolio and other peers, in .venv-peers
+	$(PEERS)/bin/python -m pytest -q tests/adapters/test_*.py tests/benchmarks tests/evaluation/covariance/test_oracle.py
+	$(PEERS)/bin/python -m pytest -q tests/docs/test_pages.py -k "engines.md and python"
 
 crash-kit: $(VENV)/.dev  ## Kill ingest, train and evaluate 120 times, and compare with undisturbed runs
 	PYTHONPATH=tests $(BIN)/python -m kit.crash --kills 120
@@ -67,7 +68,7 @@ format: $(VENV)/.dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)
 
 COSTS = training walk_forward latency backtest cluster scale
-EVALUATED = targeting correlation pretrained season ablation tests tails
+EVALUATED = targeting engines correlation pretrained season ablation tests tails
 
 bench bench-accuracy bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 bench: $(PEERS)/.peers  ## What everything costs, beside other libraries, in .venv-peers; half an hour
@@ -128,7 +129,7 @@ $(VENV)/.dev: pyproject.toml setup.py constraints.txt
 
 $(PEERS)/.peers: override VENV := $(PEERS)
 $(PEERS)/.peers: pyproject.toml setup.py constraints.txt benchmarks/requirements.txt
-	$(call install,.[dev$(comma)docs$(comma)skfolio],-r benchmarks/requirements.txt)
+	$(call install,.[dev$(comma)docs$(comma)skfolio$(comma)bt$(comma)cvxportfolio$(comma)ml4t],-r benchmarks/requirements.txt)
 	touch $@
 
 $(MUTATION)/.mutation: override VENV := $(MUTATION)
