@@ -16,7 +16,7 @@ from volplugin.report.result import BacktestResult
 from volplugin.report.theme import LIGHT, Theme
 from volplugin.units import QUARTER_SESSIONS
 
-BAND = "95% band if forecasts are right"
+BAND = "95% band of right forecasts"
 
 
 def plot_volatility(result: BacktestResult | ReportData, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
@@ -138,7 +138,7 @@ def plot_stress(result: BacktestResult | ReportData, ax: Axes | None = None, the
     ax.set_xticks(places, [f"{name}\n{row['sessions']} sessions" for name, row in table.iterrows()])
     spare = max(0, 4 - len(table)) / 2
     ax.set_xlim(-0.5 - spare, len(table) - 0.5 + spare)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 115 * float(table[["realized", "upper"]].to_numpy().max()))
     percent_axis(ax)
     return finish(ax, theme, "Volatility under stress")
 
