@@ -20,7 +20,7 @@ BAND = "95% band of right forecasts"
 
 
 def plot_volatility(result: BacktestResult | ReportData, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Plot realised volatility of the last 63 sessions: the run's, and that of its stocks at a leverage of 1."""
+    """Plot realised volatility of the last 63 sessions: the run, and its stocks at a leverage of 1."""
     data = ReportData.of(result)
     frame = 100 * required(data.volatilities, SHORT)
     ax = prepare(ax, theme)
