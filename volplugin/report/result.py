@@ -117,6 +117,13 @@ class BacktestResult:
         object.__setattr__(self, "perf", on_sessions(self.perf))
         _check_card(self.scorecard)
 
+    @property
+    def plot(self) -> Any:
+        """The plots of this result, such as ``result.plot.target()``; ``dir(result.plot)`` has their names."""
+        import volplugin.report  # a lazy name of the package: the plots need matplotlib, and this module
+
+        return volplugin.report.PlotAccessor(self)
+
     @cached_property
     def contributions(self) -> pd.DataFrame:
         """Annual risk contributions, of shape (n_sessions, n_assets), on sessions with a positive sum.
