@@ -1,5 +1,7 @@
+import base64
 import dataclasses
 import itertools
+import re
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -232,3 +234,16 @@ def test_legend_has_fewer_columns_for_longer_names():
         rows.append(len({round(text.get_window_extent().y0) for text in texts}))
         assert all(text.get_window_extent().x1 < ax.figure.bbox.x1 for text in texts)
     assert rows == [1, 2]
+
+
+def test_result_and_scores_show_a_table_and_a_picture(storm):
+    shown = storm._repr_html_()
+    assert "vol_target on dow30" in shown
+    assert f"{storm.scorecard['realized_vol']:.1%} a year" in shown
+    assert base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1]).startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
+    scores = storm.volatility
+    page = scores._repr_html_()
+    below = scores.table.loc[(21, "LSTM"), "below_EWMA94"]
+    assert (f"{below:.1f}%" in page) == (below > 0)
+    assert f"{scores.table.loc[(1, 'HAR'), 'qlike']:.3f} (1 ahead)" in page

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.correlation.repair import average, is_positive_definite
+from volplugin.display import bars, card
 from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError
 from volplugin.risk.attribution import factor_loadings, shapley_parts
 from volplugin.risk.diagnostics import ForecastDiagnostics
@@ -27,6 +28,9 @@ from volplugin.units import TRADING_DAYS, annualize
 
 EVENT_SHARE = 0.1
 """Share of an asset's variance that makes it one with an expected event."""
+
+SHOWN = 10
+"""Assets in the picture of a forecast."""
 
 Weights: TypeAlias = pd.Series | Mapping[Any, float]
 Groups: TypeAlias = pd.Series | Mapping[Any, Any]
@@ -90,6 +94,25 @@ class CovarianceForecast:
         _check_correlation(rho, self.asof)
         self._keep(values, rho, names)
         object.__setattr__(self, "diagnostics", ForecastDiagnostics(self.diagnostics))
+
+    def _repr_html_(self) -> str:
+        """Show a table of the forecast, and the largest volatilities, in a notebook."""
+        yearly = annualize(self.volatility, self.periods_per_year).sort_values(ascending=False)
+        rho = self._parts[1]
+        model = self.diagnostics.get("model", {})
+        rows = {
+            "as of": str(self.asof.date()),
+            "covers": f"the next {self.horizon} sessions",
+            "assets": str(len(self.assets)),
+            "volatility": f"{yearly.min():.1%} to {yearly.max():.1%} a year, median {yearly.median():.1%}",
+            "mean correlation": f"{average(rho):.2f}" if len(rho) > 1 else "-",
+            "expected events": ", ".join(map(str, self.events)) or "none",
+            **{str(name).replace("_", " "): str(value) for name, value in model.items()},
+        }
+        top = {str(asset): value for asset, value in yearly[:SHOWN].items()}
+        texts = {asset: f"{value:.1%}" for asset, value in top.items()}
+        title = f"Largest volatilities, {len(top)} of {len(yearly)}"
+        return card("Covariance forecast", rows, bars(title, {asset: [value] for asset, value in top.items()}, texts))
 
     @property
     def assets(self) -> pd.Index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from volplugin.report import plots
+from volplugin.report.figures import SIZE, draw
+from volplugin.report.theme import LIGHT
 
 PREFIX = "plot_"
 
@@ -34,6 +37,12 @@ class PlotAccessor:
         if name in dir(self):
             return partial(getattr(plots, PREFIX + name), self._result)
         raise AttributeError(f"there is no plot {name!r}; choose one of {', '.join(dir(self))}")
+
+    def html(self, name: str = "predicted_realized") -> str:
+        """Return a plot as an ``<img>`` element that contains its PNG file."""
+        picture = draw(lambda ax, theme: getattr(self, name)(ax, theme), LIGHT, SIZE, "png")
+        code = base64.b64encode(picture).decode()
+        return f'<img width="490" alt="Plot, {name.replace("_", " ")}" src="data:image/png;base64,{code}">'
 
     def __dir__(self) -> list[str]:
         """Return the names of the plots."""
