@@ -40,7 +40,7 @@ def test_backtest_writes_perf_scorecard_and_report(results):
     assert set(card["book"]) == {"LSTM", "LSTM + rolling correlation", "EWMA94"}
     assert list(card["comparisons"]) == ["LSTMVolatility + RollingCorrelation()"]
     page = check((results / "report.html").read_text())
-    assert {"money", "risk", "odds", "target", "sources", "models"} <= set(page.ids)
+    assert {"money", "risk", "odds", "trading", "sources", "models"} <= set(page.ids)
     assert "QLIKE by stock" in page.words
 
 

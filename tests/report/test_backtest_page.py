@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from volplugin.report.backtest_page import render_page
 from volplugin.report.page import write_page
 from volplugin.report.theme import LIGHT
 
-WITH_ALL = ["money", "risk", "odds", "target", "sources", "stress", "models", "believing", "again"]
+WITH_ALL = ["money", "risk", "odds", "trading", "sources", "stress", "models", "believing", "again"]
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +50,13 @@ def test_pictures_use_the_colours_of_the_theme_which_the_dark_page_replaces(repo
     text = report.read_text(encoding="utf-8")
     used = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", text[text.index("<body>") :]))
     assert used <= {color for _, color in LIGHT.slots()}
-    assert all(f'svg [style*="fill: {color}"]' in text for color in used)
+    assert all(f'[style*="fill: {color}"]' in text for color in used)
     styles = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
     assert set(re.findall(r"var\((--[a-z0-9-]+)\)", text)) <= set(re.findall(r"(--[a-z0-9-]+):", styles))
     assert all("screen" in query for query in re.findall(r"@media ([^{]+)", styles) if "dark" in query)
 
 
 def test_plots_over_dates_hold_their_values(page, storm):
-    import json
-
     data = {
         svg.attrs["aria-label"][6:20]: svg.attrs["data-values"] for svg in page.all("svg") if "data-values" in svg.attrs
     }
@@ -79,7 +78,7 @@ def test_page_states_results_and_provenance(page, storm):
     text = page.words
     for part in ("Risk was", "target 10.0%", "late 2024", "studies that include", "0123abcd", "2009-12-31"):
         assert part in text
-    assert "2020: 2020-02-20 to 2020-06-30" in " ".join(text.split()) or re.search(r"2020:\s+to", text)
+    assert re.search(r"2020: +to", text)
 
 
 def test_parts_without_numbers_vanish(bare, tmp_path):

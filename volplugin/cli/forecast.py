@@ -58,7 +58,7 @@ def forecast(
     panel = panel.asof(end_of(bundle, panel.sessions[0], asof))
     held, before = (None if file is None else read_weights(file, panel.assets) for file in (weights, weights_before))
     grouped = groups or (SECTORS if bundle == NAME else None)
-    model = RiskModel(require_trained(store, panel.last_session), default_correlation())
+    model = RiskModel(require_trained(store, panel.last_session, panel), default_correlation())
     portfolio = portfolio_today(
         model,
         panel,

@@ -22,7 +22,7 @@ from volplugin.report.theme import LIGHT, Theme, style
 Size = tuple[float, float]
 Plot = Callable[[Axes, Theme], Axes]
 
-SIZE: Size = (4.9, 3.2)
+SIZE: Size = (4.4, 2.9)
 """Inches: half a wide page, or the whole of a phone's."""
 MAX_VALUES = 600
 """Dates of a plot that show their values under the pointer."""

@@ -75,10 +75,15 @@ def stress(data: ReportData) -> Table | None:
     for name, row in data.stress.iterrows():
         band = row["lower"] / row["predicted"], row["upper"] / row["predicted"]
         beyond = [f"{row[f'beyond_{tail}%']} of {count(row['sessions'] * tail / 100)}" for tail in (5, 1)]
-        cells = [f"{name}: {row['first'].date()} to {row['last'].date()}", percent(row["predicted"])]
+        cells = [str(name), percent(row["predicted"])]
         cells += [percent(row["realized"]), marked(row["bias"], *band), *beyond, percent(row["worst_day"])]
         rows.append([*cells, number(row["leverage"], 2)])
-    return Table("", columns, rows)
+    spans = [f"{name}: {row['first'].date()} to {row['last'].date()}" for name, row in data.stress.iterrows()]
+    note = (
+        f"{'; '.join(spans)}. Bias: ▲ above the 95% band, forecasts were too low; ▼ below it. Beyond: days on which the "
+        "loss went beyond the normal value at risk, of as many as expected."
+    )
+    return Table("", columns, rows, note)
 
 
 def details(data: ReportData) -> Table:

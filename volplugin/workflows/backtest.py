@@ -157,7 +157,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
             log(f"training what {job.store} lacks")
         train(panel, job.store, job.start, job.end, jobs=job.jobs)
     else:
-        require_trained(job.store, job.start)
+        require_trained(job.store, job.start, panel)
     chosen = job.parameters.get("correlation", "default")
     others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")

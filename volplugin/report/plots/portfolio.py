@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from volplugin.report.format import sessions
 from volplugin.report.measures import ReportData, required
 from volplugin.report.plots.axes import finish, prepare, reference
 from volplugin.report.plots.dates import finish_dates, percent_axis, values
@@ -120,7 +121,7 @@ def plot_forecast_scores(result: BacktestResult | ReportData, ax: Axes | None = 
             [f"{value:+.1f}%".replace("-", "−") for value in row], padding=3, color=theme.ink, fontsize="small",
         )  # fmt: skip
     ax.axvline(0, color=theme.ink, linewidth=1.1)
-    ax.set_yticks(range(len(table.columns)), [f"{horizon} day{'s' if horizon > 1 else ''}" for horizon in table])
+    ax.set_yticks(range(len(table.columns)), [sessions(horizon) for horizon in table])
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.grid(axis="x", color=theme.grid, linewidth=0.8)
@@ -128,4 +129,4 @@ def plot_forecast_scores(result: BacktestResult | ReportData, ax: Axes | None = 
     room = 0.2 * max(high - low, 1e-9)
     ax.set_xlim(low - (room if low < 0 else 0), high + room)
     percent_axis(ax, "x")
-    return finish(ax, theme, f"Forecast loss (QLIKE) lower than {data.benchmark}'s by")
+    return finish(ax, theme, f"QLIKE lower than {data.benchmark}'s by")

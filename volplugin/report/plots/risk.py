@@ -155,7 +155,7 @@ def plot_pit(result: BacktestResult | ReportData, ax: Axes | None = None, theme:
     look: dict[str, Any] = {"align": "edge", "color": theme.realized, "edgecolor": theme.paper, "linewidth": 1.0}
     ax.bar(edges, heights, 100 / bins, **look)
     ax.axhspan(
-        share * found.lower, share * found.upper, color=theme.predicted, alpha=0.3, linewidth=0, zorder=2.5, label=BAND
+        share * found.lower, share * found.upper, color=theme.ink, alpha=0.18, linewidth=0, zorder=2.5, label=BAND
     )
     ax.set_xlim(0, 100)
     ax.set_ylim(0, 1.12 * share * max(float(found.counts.max()), found.upper))
@@ -170,10 +170,10 @@ def plot_exceedances(result: BacktestResult | ReportData, ax: Axes | None = None
     frame, percent = data.exceedances, 100 * data.exceedances["returns"]
     ax = prepare(ax, theme)
     values(ax, percent, theme.muted, 0.6, "daily return", alpha=0.5)
-    looks = ((MARKERS[0], theme.series[3], 3.6), (MARKERS[3], theme.realized, 4.8))
+    looks = ((MARKERS[0], theme.ink, 3.2), (MARKERS[3], theme.realized, 4.8))
     for tail, (marker, color, size) in zip(reversed(TAILS), looks, strict=True):
         beyond = frame[f"beyond_{tail:.0%}"]
-        values(ax, 100 * frame[f"limit_{tail:.0%}"], theme.predicted, 0.8 if tail > 0.01 else 1.3, f"_limit {tail:.0%}")
+        values(ax, 100 * frame[f"limit_{tail:.0%}"], theme.predicted, 0.7, f"_limit {tail:.0%}", alpha=0.6)
         name = f"beyond {tail:.0%}: {int(beyond.sum())} days, {count(tail * len(frame))} expected"
         look: dict[str, Any] = {
             "linestyle": "none",
