@@ -20,8 +20,9 @@ from volplugin.data.suspects import suspect_prices
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, extra_horizons, past_rows
 from volplugin.risk.adjustments.base import CovarianceAdjustments
-from volplugin.risk.covariance import CovarianceForecast, Deferred
+from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.covariance_path import CovarianceArrays, CovariancePath
+from volplugin.risk.diagnostics import Deferred
 from volplugin.risk.volatility_history import VolatilityHistory
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.base import VolatilityForecaster
