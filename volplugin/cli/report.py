@@ -7,7 +7,7 @@ import time
 import click
 
 
-@click.command(short_help="Write the page of a backtest again.")
+@click.command(short_help="Write the page of a finished backtest again.")
 @click.argument("folder", metavar="DIR", type=click.Path())
 def report(folder: str) -> None:
     """Write report.html again from the result folder DIR of volplugin backtest or demo, without a new run."""
