@@ -20,7 +20,7 @@ from volplugin.cli.options import (
 )
 
 
-@click.command()
+@click.command(short_help="Run a strategy, and report on its predicted risk.")
 @click.argument("strategy")
 @bundle_option
 @start_option
@@ -63,11 +63,11 @@ def backtest(
 ) -> None:
     """Run STRATEGY (a file, a module, or a gallery name such as vol_target) and report on its predicted risk.
 
-    Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out; volplugin report
-    draws the page again from them.
+    Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out. `volplugin report`
+    writes the page again from these files.
 
     The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --store and -x by
-    read_parameters(). An option that it does not read is an error.
+    read_parameters(). An option that the strategy does not read is an error.
     """
     from volplugin.report.summary import report_lines
     from volplugin.workflows import backtest as work

@@ -23,7 +23,7 @@ from volplugin.cli.options import (
 )
 
 
-@click.command()
+@click.command(short_help="Compare volatility models over many years.")
 @bundle_option
 @start_option
 @end_option

@@ -163,7 +163,9 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
     others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
     changes: list[dict[str, Any]] = [{}, *({"correlation": name} for name in others)]
-    first, *compared = Parallel(n_jobs=job.jobs)(delayed(_run)(job, panel, change) for change in changes)
+    first, *compared = Parallel(n_jobs=job.jobs)(
+        delayed(_run)(job, panel, change, show=not change) for change in changes
+    )
     # Written first: later errors do not lose the run.
     write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(first.perf))
     forget_result(job.out)
@@ -193,9 +195,12 @@ def _check(job: Backtest) -> None:
     VolatilityTarget(parsed.target, parsed.max_leverage, band=parsed.band)
 
 
-def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any]) -> _Run:
+def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any], show: bool = False) -> _Run:
     parameters = {**job.parameters, **change}
-    run = run_strategy(job.strategy, job.bundle, job.start, job.end, job.capital, parameters)
+    expected = panel.sessions.slice_indexer(job.start, job.end) if show else slice(0)
+    run = run_strategy(
+        job.strategy, job.bundle, job.start, job.end, job.capital, parameters, expected=len(panel.sessions[expected])
+    )
     run.perf.attrs["risk_model"] = None if run.model is None else run.model.description
     run.perf.attrs["risk_report"] = run.report
     volatility = None if run.model is None else run.model.volatility
