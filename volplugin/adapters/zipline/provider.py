@@ -13,9 +13,10 @@ import pandas as pd
 from zipline.utils.algo_instance import get_algo_instance
 from zipline.utils.paths import zipline_path
 
+from volplugin.adapters.targeting import TargetingState
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
 from volplugin.adapters.zipline.sessions import completed_session, portal_panel
-from volplugin.adapters.zipline.targeting import TargetingState, hold_target
+from volplugin.adapters.zipline.targeting import hold_target
 from volplugin.data.panel import PricePanel
 from volplugin.errors import (
     AssetMismatchError,
