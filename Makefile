@@ -1,6 +1,8 @@
 # Every target sets up what it needs: `make demo` and `make test` work on a fresh clone.
 VENV ?= .venv
 PEERS ?= .venv-peers
+MUTATION ?= .venv-mutation
+PACKAGE ?= volplugin/storage
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN = $(VENV)/bin
@@ -11,10 +13,10 @@ TRAIN ?=
 SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 
 # The tests measure numbers, not threads; two threads fighting over two cores only slow them down.
-test test-slow test-cluster test-peers crash-kit fuzz bitflip check pages notebook: export OMP_NUM_THREADS = 1
+test test-slow test-cluster test-peers crash-kit fuzz bitflip mutate check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz bitflip check lint format bench bench-accuracy bench-covariance picture layers pages notebook docs wheel clean
+.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz bitflip mutate check lint format bench bench-accuracy bench-covariance picture layers pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -49,6 +51,9 @@ fuzz: $(VENV)/.dev  ## Feed the readers of files 100,000 inputs, most of them va
 
 bitflip: $(VENV)/.dev  ## Flip 12,000 bits in files that the package writes, and read them again
 	PYTHONPATH=tests $(BIN)/python -m kit.bitflip --flips 12000
+
+mutate: $(MUTATION)/.mutation  ## Change 300 expressions of PACKAGE=volplugin/storage one at a time: do the tests notice?
+	PYTHONPATH=tests $(MUTATION)/bin/python -m kit.mutate $(PACKAGE)
 
 check: lint test  ## Run everything that a change must pass: lint, then the fast tests
 
@@ -99,7 +104,7 @@ wheel: $(VENV)/.dev  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:  ## Remove the environment and everything generated
-	rm -rf $(VENV) $(PEERS) .zipline build dist demo-output docs/api *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(MUTATION) .zipline build dist demo-output docs/api *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 comma := ,
@@ -125,4 +130,9 @@ $(VENV)/.dev: pyproject.toml setup.py constraints.txt
 $(PEERS)/.peers: override VENV := $(PEERS)
 $(PEERS)/.peers: pyproject.toml setup.py constraints.txt benchmarks/requirements.txt
 	$(call install,.[dev$(comma)docs$(comma)skfolio$(comma)bt$(comma)cvxportfolio$(comma)ml4t],-r benchmarks/requirements.txt)
+	touch $@
+
+$(MUTATION)/.mutation: override VENV := $(MUTATION)
+$(MUTATION)/.mutation: pyproject.toml setup.py constraints.txt
+	$(call install,.[dev$(comma)docs],mutmut)
 	touch $@
