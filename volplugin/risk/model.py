@@ -214,6 +214,7 @@ class BacktestForecaster:
         self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()
         self._path: CovariancePath | None = None
+        self._checked: pd.Timestamp | None = None
         # The histories are updated in place, so one thread computes at a time.
         self._lock = threading.RLock()
 
@@ -248,7 +249,11 @@ class BacktestForecaster:
 
     def precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, *horizons: int) -> None:
         """Precompute the sessions of the vintage used at a session, through the panel's last; once per vintage."""
-        path = self._path
+        with self._lock:
+            self._precompute_vintage(panel, session, horizons)
+
+    def _precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, horizons: Iterable[int]) -> None:
+        path = self._current_path(session)
         is_covered = path is not None and session <= path.last_session
         if path is not None and is_covered and all(days in path.paths for days in horizons):
             return
@@ -264,10 +269,10 @@ class BacktestForecaster:
     def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
         with self._lock:
-            row = self._row(session, horizon)
-            if row is None or self._path is None or self.model.calibration:
+            path, row = self._row(session, horizon)
+            if path is None or row is None or self.model.calibration:
                 return None
-            found = self._path.arrays(row, horizon, view)
+            found = path.arrays(row, horizon, view)
             return found if len(found.assets) else None
 
     def forecast(
@@ -278,7 +283,8 @@ class BacktestForecaster:
             panel = panel.select(assets)
         session = panel.last_session
         with self._lock:
-            path, row = self._path, self._row(session, horizon)
+            self._checked = None
+            path, row = self._row(session, horizon)
             if path is None or row is None or not path.assets.equals(_universe(panel)):
                 universe = panel.tail(self.model.lookback).with_market_assets()
                 vintage = self.model.volatility.vintage_at(session)
@@ -286,9 +292,21 @@ class BacktestForecaster:
                 row = len(path.sessions) - 1
             return self._assemble(path, row, panel, horizon, view, demanded=assets is not None)
 
-    def _row(self, session: pd.Timestamp, horizon: int) -> int | None:
+    def _row(self, session: pd.Timestamp, horizon: int) -> tuple[CovariancePath | None, int | None]:
+        """Precomputed path and the row of a session in it, None if it is not there."""
+        path = self._current_path(session)
+        return path, path.row(session) if path is not None and horizon in path.paths else None
+
+    def _current_path(self, session: pd.Timestamp) -> CovariancePath | None:
+        """Return the precomputed path; None once the vintage used at its sessions was replaced, as by retraining."""
         path = self._path
-        return path.row(session) if path is not None and horizon in path.paths else None
+        # `arrays` looks at the store's folder once per session, as it is called several times at a close.
+        if path is not None and session != self._checked and path.row(session) is not None:
+            self._checked = session
+            if self.model.volatility.vintage_at(session) is not path.model:
+                logger.warning("the vintage used at %s was replaced; forecasts are computed anew", session.date())
+                self._path = path = None
+        return path
 
     def _path_of(
         self,
