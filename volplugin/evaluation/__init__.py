@@ -45,7 +45,7 @@ from volplugin.evaluation.portfolio import (
 )
 from volplugin.evaluation.sample import EvaluationSample, scored_samples
 from volplugin.evaluation.stress_periods import STRESS, mean_by_stress, mean_by_year, stress_within
-from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
+from volplugin.evaluation.tail_limits import expected_shortfall, tail_limits, value_at_risk
 from volplugin.evaluation.tail_tests import (
     Coverage,
     DynamicQuantile,
@@ -118,6 +118,7 @@ __all__ = [
     "scored_samples",
     "seed_spread",
     "stress_within",
+    "tail_limits",
     "value_at_risk",
     "volatility_scorecard",
 ]
