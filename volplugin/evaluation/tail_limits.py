@@ -97,10 +97,10 @@ def tail_limits(returns: pd.Series, volatility: pd.Series, level: float) -> pd.D
     traded = volatility.where(volatility > 0)
     limits = {"value_at_risk": value_at_risk, "expected_shortfall": expected_shortfall}
     found = {name: find(returns, traded, level, "historical", MIN_HISTORY_SESSIONS) for name, find in limits.items()}
-    method = np.where(found["value_at_risk"].notna(), "historical", "student").astype(object)
+    method = found["value_at_risk"].notna().map({True: "historical", False: "student"})
     for name, find in limits.items():
         found[name] = found[name].fillna(find(returns, volatility, level, "student"))
-    return pd.DataFrame(found).assign(method=np.where(volatility.notna(), method, None))
+    return pd.DataFrame(found).assign(method=method.astype(object).where(volatility.notna(), None))
 
 
 def _tail_means(z: np.ndarray, level: float, minimum: int) -> np.ndarray:
