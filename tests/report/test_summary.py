@@ -134,3 +134,17 @@ def test_stocks_without_a_forecast_are_mentioned(result):
     perf.iloc[:7, -1] = 0.1
     notes = summary.notes(dataclasses.replace(result, perf=perf))
     assert any("On 7 sessions the portfolio held stocks without a forecast" in note for note in notes)
+
+
+def test_the_sources_of_the_worst_windows_are_named(result):
+    window = {
+        "first": "2008-09-15", "last": "2008-10-13", "predicted": 0.2, "realized": 0.5,
+        "level": 0.2, "correlation": 0.08, "stocks": 0.02, "other": 0.0, "largest_stocks": {"JPM": 0.01},
+    }  # fmt: skip
+    card = {**result.scorecard, "worst_windows": [window, {**window, "stocks": -0.5}]}
+    found = by_question(summary.answers(dataclasses.replace(result, scorecard=card)))
+    assert found["Where did the largest errors come from?"] == (
+        "Worst 21 sessions, 2008-09-15 to 2008-10-13: 50.0% realised, 20.0% forecast; in points of volatility +20.0 "
+        "from the level of volatility, +8.0 from average correlation, +2.0 from single stocks (most: JPM). The largest "
+        "part was the level of volatility in 1, single stocks in 1 of the 2 worst windows."
+    )

@@ -1,6 +1,7 @@
 """Losses, tests and scorecards of volatility, covariance and portfolio-risk forecasts."""
 
 from volplugin._deprecated import former_names
+from volplugin.evaluation.attribution import ErrorSources, error_sources
 from volplugin.evaluation.bands import fit_dof, sampling_band
 from volplugin.evaluation.calibration import (
     BiasStatistic,
@@ -66,6 +67,7 @@ __all__ = [
     "DieboldMariano",
     "DynamicQuantile",
     "EqualWeightPortfolios",
+    "ErrorSources",
     "EvaluationSample",
     "ForecastsInForce",
     "LevelTest",
@@ -88,6 +90,7 @@ __all__ = [
     "diebold_mariano",
     "dynamic_quantile",
     "equal_weight_portfolios",
+    "error_sources",
     "evaluate_covariance_forecasts",
     "evaluate_volatility_forecasts",
     "expected_shortfall",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
+from typing import Any
 
 import pandas as pd
 
 from volplugin.errors import VolpluginError
+from volplugin.evaluation.constants import MONTH_SESSIONS
 from volplugin.report.format import IN_SET, ahead, count, may_be_chance, number, percent, pvalue
 from volplugin.report.measures import (
     Worst,
@@ -72,6 +75,9 @@ def answers(result: BacktestResult) -> list[Answer]:
     worst = worst_quarter(result.perf)
     if worst is not None:
         found.append(Answer("When was it worst?", _worst(worst)))
+    windows = result.scorecard.get("worst_windows")
+    if windows:
+        found.append(Answer("Where did the largest errors come from?", _sources(windows)))
     return found
 
 
@@ -162,6 +168,23 @@ def _worst(worst: Worst) -> str:
     return (
         f"From {worst.first.date()} to {worst.last.date()}: {percent(worst.realized)} realised, "
         f"{percent(worst.predicted)} forecast."
+    )
+
+
+SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
+
+
+def _sources(windows: Sequence[Mapping[str, Any]]) -> str:
+    """State the parts of the worst window, and which part was largest in how many windows."""
+    worst = windows[0]
+    parts = ", ".join(f"{number(100 * worst[name], 1, sign='+')} from {text}" for name, text in SOURCES.items())
+    largest = [max(SOURCES, key=lambda name: abs(window[name])) for window in windows]
+    counts = ", ".join(f"{text} in {largest.count(name)}" for name, text in SOURCES.items() if name in largest)
+    named = ", ".join(worst["largest_stocks"])
+    return (
+        f"Worst {MONTH_SESSIONS} sessions, {worst['first']} to {worst['last']}: {percent(worst['realized'])} realised, "
+        f"{percent(worst['predicted'])} forecast; in points of volatility {parts}"
+        f"{f' (most: {named})' if named else ''}. The largest part was {counts} of the {len(windows)} worst windows."
     )
 
 
