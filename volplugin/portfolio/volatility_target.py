@@ -48,9 +48,11 @@ class VolatilityTarget:
         Largest sum of absolute weights.
     min_leverage : float, default 0.0
         Smallest sum of absolute weights of a nonempty portfolio.
-    band : float, default 0.10
+    band : float or "interval", default 0.10
         No-trade band around the wanted leverage, as a fraction of it: inside, the leverage held does not change;
-        outside, it moves to the band's nearer edge [1]_, [2]_.
+        outside, it moves to the band's nearer edge [1]_, [2]_. With "interval" the band holds the leverages that
+        meet the target at some volatility of `CovarianceForecast.volatility_interval`; each call then takes about a
+        tenth of a second for the other seeds and vintages.
     feedback : float, default 1.0
         Strength, 0 to 1, of the correction by the track record: the target is divided by
         ``(realised / predicted) ** feedback``, a volatility regime adjustment [3]_.
@@ -118,7 +120,7 @@ class VolatilityTarget:
     target: float
     max_leverage: float = 1.5
     min_leverage: float = 0.0
-    band: float = 0.10
+    band: float | Literal["interval"] = 0.10
     feedback: float = 1.0
     feedback_halflife: float = 21.0
     periods: float = TRADING_DAYS
@@ -137,7 +139,8 @@ class VolatilityTarget:
         self._require("target", 0 < self.target < math.inf, "a risk above zero, such as 0.10 a year")
         self._require("max_leverage", 0 < self.max_leverage < math.inf, "a finite number above zero")
         self._require("min_leverage", 0 <= self.min_leverage <= self.max_leverage, "a number from 0 to max_leverage")
-        self._require("band", 0 <= self.band < 1, "a fraction in [0, 1), such as 0.05")
+        inside = self.band == "interval" or (not isinstance(self.band, str) and 0 <= self.band < 1)
+        self._require("band", inside, "a fraction in [0, 1), such as 0.05, or 'interval'")
         self._require("feedback", 0 <= self.feedback <= 1, "a fraction in [0, 1], such as 0.5")
         self._require("feedback_halflife", self.feedback_halflife > 0, "a number of sessions above zero")
         self._require("periods", 0 < self.periods < math.inf, "the number of sessions in a year, such as 252")
@@ -194,7 +197,8 @@ class VolatilityTarget:
         if held is None:
             return composition * wanted
         gross = float(held.abs().sum())
-        edge = float(np.clip(gross, wanted * (1 - self.band), wanted * (1 + self.band)))
+        low, high = self._edges(composition, forecast)
+        edge = float(np.clip(gross, wanted * low, wanted * high))
         scaled = composition * self._bounded(edge, composition, forecast)
         if self._is_close(scaled, held, forecast):
             return held.reindex(portfolio.index, fill_value=0.0)
@@ -240,6 +244,15 @@ class VolatilityTarget:
         past = None if track_record is None else standardized_record(track_record)
         factor = loss_shortfall(self.level, tail_method(past), horizon=self.horizon, standardized=past)
         return forecast.portfolio_volatility(composition) * factor
+
+    def _edges(self, composition: pd.Series, forecast: CovarianceForecast) -> tuple[float, float]:
+        """Edges of the no-trade band, as multiples of the wanted leverage."""
+        if not isinstance(self.band, str):
+            return 1 - self.band, 1 + self.band
+        interval = forecast.volatility_interval(composition)
+        if not interval.volatility > 0:
+            return 1.0, 1.0
+        return interval.volatility / interval.upper, interval.volatility / interval.lower
 
     def _bounded(self, leverage: float, composition: pd.Series, forecast: CovarianceForecast) -> float:
         largest = self._largest(composition, forecast)

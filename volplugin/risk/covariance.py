@@ -21,6 +21,7 @@ from volplugin.risk.tail_risk import (
     standardized_history,
     tail_method,
 )
+from volplugin.risk.uncertainty import VolatilityInterval, volatility_interval
 from volplugin.units import TRADING_DAYS, annualize
 
 
@@ -174,6 +175,30 @@ class CovarianceForecast:
         """
         volatility = float(np.sqrt(max(self._variance(self.align(weights)), 0.0)))
         return volatility if periods is None else annualize(volatility, periods)
+
+    def volatility_interval(
+        self, weights: Weights, level: float = 0.90, periods: float | None = None
+    ) -> VolatilityInterval:
+        """Interval of `portfolio_volatility` from seeds, vintages and the estimation error of the correlation.
+
+        It is an interval of the forecast, not of the volatility that will be realised, which varies more
+        (`docs/evaluation.md`). A forecast made by hand has no such errors: its interval is a point.
+
+        Parameters
+        ----------
+        weights, periods
+            As in `portfolio_volatility`.
+        level : float, default 0.90
+            Probability of the interval.
+
+        Raises
+        ------
+        MissingForecastError
+            If an asset with a nonzero weight has no forecast.
+        ParameterError
+            For a level outside 0 to 1.
+        """
+        return volatility_interval(self, weights, level, periods)
 
     def value_at_risk(
         self,

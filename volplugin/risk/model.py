@@ -22,6 +22,7 @@ from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adju
 from volplugin.risk.adjustments.base import CovarianceAdjustments
 from volplugin.risk.covariance import CovarianceForecast, Deferred
 from volplugin.risk.covariance_path import CovarianceArrays, CovariancePath
+from volplugin.risk.uncertainty import EARLIER_VINTAGES, ForecastUncertainty
 from volplugin.risk.volatility_history import VolatilityHistory
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.base import VolatilityForecaster
@@ -369,11 +370,30 @@ class BacktestForecaster:
                     **estimate.moments.fallbacks,
                 }
             ),
+            "uncertainty": Deferred(
+                lambda: self._uncertainty(path.model, panel, horizon, float(estimate.moments.observations.min()), view)
+            ),
             "view": view,
         }
         if list(labels) != names:
             rho, volatility = rho.loc[names, names], volatility[names]
         return CovarianceForecast(panel.last_session, horizon, volatility, rho, diagnostics)
+
+    def _uncertainty(
+        self, vintage: VolatilityForecaster, panel: PricePanel, horizon: int, observations: float, view: str
+    ) -> ForecastUncertainty:
+        """Forecasts of the same sessions by each seed, and by the vintages before."""
+        source = self.model.volatility
+        window = panel.tail(source.lookback).with_market_assets()
+        seeds = [one for name, one in vintage.ensemble_members().items() if name.startswith("seed")]
+        before = getattr(vintage, "trained_through_", None)
+        dates = [date for date in source.vintage_dates() if before is not None and date < before]
+        earlier = [source.vintage_at(date) for date in dates[-EARLIER_VINTAGES:]]
+        return ForecastUncertainty(
+            pd.DataFrame([one.predict(window, horizon) for one in seeds]),
+            pd.DataFrame([one.predict(window, horizon) for one in [vintage, *earlier]]),
+            self.model.correlation.average_observations(observations, view),
+        )
 
     def _past_forecasts(self, path: CovariancePath, row: int, panel: PricePanel, horizon: int) -> PastForecasts:
         """Return the past of a row as frames, for the adjustments."""
