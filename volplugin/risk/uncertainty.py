@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from volplugin.risk.covariance import CovarianceForecast, Weights
 
 KURTOSIS_FACTOR = 1.5
-"""Variance of a correlation of Student-t(8) returns over Gaussian ones: one more than a third of the excess kurtosis."""
+"""Variance of correlations under Student-t(8) over the Gaussian one: one more than a third of the excess kurtosis."""
 EARLIER_VINTAGES = 2
 
 
