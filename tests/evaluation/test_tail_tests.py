@@ -1,3 +1,7 @@
+import re
+from collections import defaultdict
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +20,7 @@ from volplugin.evaluation import (
     tail_limits,
     value_at_risk,
 )
+from volplugin.evaluation.constants import measured_size
 
 
 @pytest.fixture
@@ -250,3 +255,20 @@ def test_later_returns_do_not_reach_the_limits_of_a_run(random):
     pd.testing.assert_frame_equal(
         tail_limits(returns, sigma, 0.01).iloc[:601], tail_limits(other, sigma, 0.01).iloc[:601], check_exact=True
     )
+
+
+def test_the_sizes_beside_p_values_are_those_of_the_documented_table():
+    """Of each test at 5%, sessions ahead and tail: the size furthest from 5%, where it is outside 3.5% to 6.5%."""
+    page = (Path(__file__).parents[2] / "docs/evaluation.md").read_text()
+    rows = re.findall(r"^\| (.+?)(?:, ([\d.]+)%)? \| (\d+) \| (.+?) \| ([\d.]+) \| [^|]* \| ([\d.]+) \|", page, re.M)
+    sizes = defaultdict(list)
+    for test, tail, ahead, forecasts, *percents in rows:
+        if forecasts == "right" or forecasts.startswith("equal"):
+            sizes[test, float(tail) / 100 if tail else int(ahead)] += [float(one) / 100 for one in percents]
+    assert len(sizes) > 20
+    tests = ("Mincer-Zarnowitz", "Acerbi-Szekely", "dynamic quantile", "Kupiec", "Christoffersen", "Diebold-Mariano")
+    for (test, key), found in sizes.items():
+        if test in tests:
+            worst = max(found, key=lambda size: abs(size - 0.05))
+            outside = not 0.035 <= worst <= 0.065
+            assert measured_size(test, key) == pytest.approx(worst if outside else 0.05), (test, key)

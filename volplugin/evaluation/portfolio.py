@@ -16,7 +16,7 @@ import pandas as pd
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS
+from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
 from volplugin.evaluation.inputs import aligned
@@ -67,7 +67,8 @@ def portfolio_scorecard(
         the prediction (``..._gap``), are in percentage points. Bands hold 95% of right forecasts with the fitted
         tails (``tail_dof`` degrees of freedom; None for Gaussian ones). ``tail_risk`` holds, by tail, the mean value
         at risk and expected shortfall (positive losses in one session) of `tail_limits` and their tests;
-        ``student_sessions`` of them have a history of fewer than 500. ``over_horizon`` holds `horizon_scores` of
+        ``student_sessions`` of them have a history of fewer than 500. ``..._size`` is how often the test at 5%
+        rejects right forecasts (`docs/evaluation.md`). ``over_horizon`` holds `horizon_scores` of
         `predicted_horizon`, None without it.
 
     Raises
@@ -199,7 +200,8 @@ def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: 
             "last_origin": str(origins[-1].date()),
             "bias_statistic": _bias(bias),
             "level_pvalue": level.pvalue,
-            "mincer_zarnowitz": asdict(mincer_zarnowitz(outcome, sigma**2, horizon)),
+            "mincer_zarnowitz": asdict(mincer_zarnowitz(outcome, sigma**2, horizon))
+            | {"size": measured_size("Mincer-Zarnowitz", horizon)},
             "qlike": float(qlike(outcome, sigma**2).mean()),
             "mean_predicted_vol": _root_mean_square(sigma),
             "realized_vol": annualize(float(np.sqrt(outcome.mean()))),
@@ -343,6 +345,8 @@ def _backtests(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level
     row = coverage(returns < limit, level).as_dict()
     row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level).pvalue
     test = acerbi_szekely(returns, limit, shortfall, level)
+    sizes = {"dynamic_quantile": "dynamic quantile", "shortfall": "Acerbi-Szekely"}
+    row |= {f"{name}_size": measured_size(title, level) for name, title in sizes.items()}
     return row | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
 
 

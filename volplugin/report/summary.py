@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from volplugin.errors import VolpluginError
-from volplugin.evaluation.constants import MONTH_SESSIONS
+from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
 from volplugin.report.format import IN_SET, ahead, count, may_be_chance, number, percent, pvalue
 from volplugin.report.measures import (
     Worst,
@@ -109,8 +109,7 @@ def notes(result: BacktestResult) -> list[str]:
         "the close before it, for the portfolio that was held through it, not for the portfolio that was ordered.",
         "Units: volatilities on this page are annual, daily ones times the square root of 252. QLIKE and its "
         "comparisons are of daily variances.",
-        "Bands assume Gaussian returns; returns have fatter tails, so that right forecasts leave "
-        "them a little more often than one time in twenty.",
+        "Bands hold 95% of right forecasts; simulated with the tails of the run's standardised returns.",
     ]
     if "gross_leverage" in result.perf and float(result.perf["gross_leverage"].max()) > 1.0:
         sentences.append("Leverage above 1 was free of interest: zipline charges no borrowing cost.")
@@ -186,10 +185,6 @@ def _sources(windows: Sequence[Mapping[str, Any]]) -> str:
         f"{percent(worst['predicted'])} forecast; in points of volatility {parts}"
         f"{f' (most: {named})' if named else ''}. The largest part was {counts} of the {len(windows)} worst windows."
     )
-
-
-SIZE = 0.05
-"""P-value below which a test rejects."""
 
 
 def years(result: BacktestResult) -> list[str]:

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from volplugin.evaluation.constants import SIZE
 from volplugin.evaluation.portfolio import compare_portfolio_forecasts
 from volplugin.evaluation.stress_periods import STRESS
-from volplugin.report.format import IN_SET, Table, count, marked, number, percent, pvalue, sessions, signed
+from volplugin.report.format import (
+    IN_SET,
+    Table,
+    count,
+    marked,
+    number,
+    percent,
+    pvalue,
+    sessions,
+    signed,
+    sized_pvalue,
+)
 from volplugin.report.measures import stock_errors, stress_periods
 from volplugin.report.result import BacktestResult
 
@@ -25,7 +37,12 @@ __all__ = [
     "years",
 ]
 
-METHODS = {"gaussian": "Gaussian quantile", "student": "Student-t quantile", "historical": "historical quantile"}
+METHODS = {
+    "gaussian": "Gaussian quantile",
+    "student": "Student-t quantile",
+    "historical": "historical quantile",
+    "held": "historical or Student-t",
+}
 ARROWS = "▲ above the 95% band: risk was under-predicted; ▼ below it: over-predicted."
 
 
@@ -49,7 +66,7 @@ def runs(result: BacktestResult) -> Table:
         "Bias statistic: below 1 risk was over-predicted, above 1 under-predicted; 0.95 to 1.05 is good "
         "in the long run. Over 21 sessions even perfect forecasts are 0.13 from 1 on average with "
         "Gaussian returns, 0.17 with fat tails. The last row is the weighted Mincer-Zarnowitz test; a "
-        "a small p means that the forecasts could have been better."
+        "small p means that the forecasts could have been better."
     )
     return Table("Predicted and realised risk", ["", *cards], rows, note)
 
@@ -67,17 +84,23 @@ def years(result: BacktestResult) -> Table:
 def exceedances(result: BacktestResult) -> Table:
     """Tabulate losses beyond value at risk, with tests of their number."""
     rows: list[list[str]] = []
-    for method, levels in result.scorecard["exceedances"].items():
+    card = result.scorecard
+    for method, levels in {**card["exceedances"], "held": card.get("tail_risk", {})}.items():
         for level, found in levels.items():
             tests = (pvalue(found[f"{test}_pvalue"]) for test in ("kupiec", "christoffersen"))
+            shortfall = sized_pvalue(found["shortfall_pvalue"], found.get("shortfall_size", SIZE))
             name = f"{level}, {METHODS[method]}"
-            rows.append([name, count(found["expected"]), str(found["exceedances"]), *tests])
+            counts = (count(found["expected"]), str(found["exceedances"]))
+            rows.append([name, *counts, *tests, number(found["shortfall_ratio"], 2), shortfall])
     note = (
-        "Days on which the loss went beyond the forecast quantile, Gaussian or from the earlier "
-        "standardised returns. A p below 0.05 rejects the number (Kupiec) or the number and its "
-        "independence (Christoffersen)."
+        "Days on which the loss went beyond the forecast quantile: Gaussian, Student-t, from the earlier standardised "
+        "returns, or from these where there are 500 and Student-t before, as in the perf frame. A p below 0.05 rejects "
+        "the number (Kupiec), the number and its independence (Christoffersen), or the expected shortfall "
+        "(Acerbi-Szekely). Mean loss: of these days, over the expected shortfall. In brackets: how often the test "
+        "rejects right forecasts, where that is not about 5%."
     )
-    return Table("Losses beyond value at risk", ["", "expected", "found", "Kupiec p", "Christoffersen p"], rows, note)
+    heads = ["", "expected", "found", "Kupiec p", "Christoffersen p", "mean loss", "shortfall p"]
+    return Table("Losses beyond value at risk", heads, rows, note)
 
 
 def stress(result: BacktestResult) -> Table | None:
