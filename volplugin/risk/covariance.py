@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -21,7 +21,7 @@ from volplugin.risk.tail_risk import (
     standardized_history,
     tail_method,
 )
-from volplugin.risk.uncertainty import VolatilityInterval, volatility_interval
+from volplugin.risk.uncertainty import ForecastUncertainty, VolatilityInterval, volatility_interval
 from volplugin.units import TRADING_DAYS, annualize
 
 
@@ -198,7 +198,11 @@ class CovarianceForecast:
         ParameterError
             For a level outside 0 to 1.
         """
-        return volatility_interval(self, weights, level, periods)
+        known = self.diagnostics.get("uncertainty", ForecastUncertainty())
+        interval = volatility_interval(known, self.assets, self.align(weights), *self._parts, level)
+        unit = 1.0 if periods is None else annualize(1.0, periods)
+        bounds = {name: unit * getattr(interval, name) for name in ("lower", "upper", "volatility")}
+        return replace(interval, **bounds)
 
     def value_at_risk(
         self,

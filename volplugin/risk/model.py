@@ -18,7 +18,7 @@ from volplugin.correlation.repair import average
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.data.suspects import suspect_prices
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, past_rows
+from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, extra_horizons, past_rows
 from volplugin.risk.adjustments.base import CovarianceAdjustments
 from volplugin.risk.covariance import CovarianceForecast, Deferred
 from volplugin.risk.covariance_path import CovarianceArrays, CovariancePath
@@ -270,8 +270,8 @@ class BacktestForecaster:
     def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
         with self._lock:
-            path, row = self._row(session, horizon)
-            if path is None or row is None or self.model.calibration:
+            path, row = (None, None) if self.model.calibration else self._row(session, horizon)
+            if path is None or row is None:
                 return None
             found = path.arrays(row, horizon, view)
             return found if len(found.assets) else None
@@ -318,7 +318,8 @@ class BacktestForecaster:
         first: pd.Timestamp,
     ) -> CovariancePath:
         """Compute the arrays of the last `count` sessions of a universe."""
-        past = self._history.of(vintage, universe, count + 1, horizons)
+        wanted = {*horizons, *extra_horizons(self.model.calibration)}
+        past = self._history.of(vintage, universe, count + 1, wanted)
         returns = pd.DataFrame(
             universe.tail_values("returns", count), universe.sessions[-count:], universe.assets, copy=False
         )
@@ -368,6 +369,7 @@ class BacktestForecaster:
                 lambda: {
                     **path.model.fallbacks(panel.tail(lookback).with_market_assets()),
                     **estimate.moments.fallbacks,
+                    **{name: done["fallback"] for name, done in applied["calibration"].items() if "fallback" in done},
                 }
             ),
             "uncertainty": Deferred(
@@ -401,10 +403,15 @@ class BacktestForecaster:
         begin = max(0, stop - rows)
         sessions = path.sessions[begin:stop]
         returns, z = (pd.DataFrame(values[begin:stop], sessions, path.assets) for values in (path.returns, path.z))
-        volatility = path.paths[horizon].loc[: sessions[-1]].iloc[-(rows + 1) :]
+        wanted = {horizon, *extra_horizons(self.model.calibration)}
+        paths = {
+            days: frame.loc[: sessions[-1]].iloc[-(rows + 1) :]
+            for days, frame in path.paths.items()
+            if abs(days) in wanted
+        }
         self._portfolios.keep(path.model, path.assets)
-        market = panel.market.assets
-        return PastForecasts(horizon, returns, volatility, z, market, self.model.correlation, self._portfolios)
+        market, estimator = panel.market.assets, self.model.correlation
+        return PastForecasts(horizon, returns, paths[horizon], z, market, estimator, self._portfolios, paths)
 
 
 CORRELATION_DIAGNOSTICS = ("condition_number", "psd_repair", "average_correlation", "observations", "scarce", "chosen")

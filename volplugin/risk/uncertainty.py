@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from volplugin.errors import ParameterError
-
-if TYPE_CHECKING:
-    from volplugin.risk.covariance import CovarianceForecast, Weights
 
 KURTOSIS_FACTOR = 1.5
 """Variance of correlations under Student-t(8) over the Gaussian one: one more than a third of the excess kurtosis."""
@@ -42,6 +38,16 @@ class ForecastUncertainty:
     vintages: pd.DataFrame = field(default_factory=pd.DataFrame)
     observations: float = math.inf
 
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ForecastUncertainty)
+            and self.seeds.equals(other.seeds)
+            and self.vintages.equals(other.vintages)
+            and self.observations == other.observations
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
 
 @dataclass(frozen=True)
 class VolatilityInterval:
@@ -56,18 +62,17 @@ class VolatilityInterval:
 
 
 def volatility_interval(
-    forecast: CovarianceForecast, weights: Weights, level: float = 0.90, periods: float | None = None
+    known: ForecastUncertainty, assets: pd.Index, w: np.ndarray, sigma: np.ndarray, rho: np.ndarray, level: float
 ) -> VolatilityInterval:
-    """Return the interval of the volatility of a portfolio; see `CovarianceForecast.volatility_interval`."""
+    """Return the interval of the daily volatility of weights `w`; see `CovarianceForecast.volatility_interval`."""
     if not 0 < level < 1:
         raise ParameterError(f"level is {level}; pass a probability between 0 and 1, such as 0.9")
-    known: ForecastUncertainty = forecast.diagnostics.get("uncertainty", ForecastUncertainty())
-    w, rho = forecast.align(weights), forecast.correlation.to_numpy()
-    volatility = forecast.portfolio_volatility(weights, periods)
+    x = w * sigma
+    volatility = math.sqrt(max(float(x @ rho @ x), 0.0))
     # The forecast averages the seeds, and uses one vintage.
-    seeds = _spread(known.seeds, forecast.assets, w, rho) / math.sqrt(max(1, len(known.seeds)))
-    vintages = _spread(known.vintages, forecast.assets, w, rho)
-    correlation = correlation_error(w * forecast.volatility.to_numpy(), rho, known.observations)
+    seeds = _spread(known.seeds, assets, w, rho) / math.sqrt(max(1, len(known.seeds)))
+    vintages = _spread(known.vintages, assets, w, rho)
+    correlation = correlation_error(x, rho, known.observations)
     width = float(stats.norm.ppf((1 + level) / 2)) * math.hypot(seeds, vintages, correlation)
     return VolatilityInterval(
         volatility * math.exp(-width), volatility * math.exp(width), volatility, seeds, vintages, correlation
