@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,7 +28,9 @@ from volplugin.errors import (
 )
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.risk.covariance_path import CovarianceArrays
+from volplugin.risk.tail_risk import HISTORY_SESSIONS
 from volplugin.storage.forecast_cache import ForecastCache
+from volplugin.units import deannualize
 
 if TYPE_CHECKING:
     from volplugin.correlation.base import CorrelationEstimator
@@ -206,6 +209,25 @@ class RiskProvider:
         """Return the track record that `target` writes in this run."""
         return self._run(context).targeting.record
 
+    def history(self, context: Any) -> pd.DataFrame:
+        """Return the past of the portfolio held, for ``forecast.value_at_risk(weights, history=...)``.
+
+        The metrics set writes it; at a close it ends with the session before. Standardised returns do not depend on
+        the leverage; a portfolio whose composition changes has those of its earlier compositions.
+
+        Returns
+        -------
+        DataFrame, index sessions, columns ``returns`` and ``volatility``
+            Daily return, and the *daily* volatility forecast at the close before; at most 1,260 rows.
+        """
+        past = pd.DataFrame(list(self._run(context).past), columns=["session", "returns", "volatility"])
+        known = past[past["volatility"] > 0].set_index("session")
+        return known.assign(volatility=deannualize(known["volatility"]))
+
+    def observe(self, context: Any, session: pd.Timestamp, returned: float, predicted_vol: float) -> None:
+        """Add a session's return and *annual* volatility forecast to `history`; the metrics set calls it."""
+        self._run(context).past.append((session, returned, predicted_vol))
+
     def forecast_at(
         self,
         context: Any,
@@ -279,6 +301,7 @@ class _Run:
 
     def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
         self.targeting = TargetingState()
+        self.past: deque[tuple[pd.Timestamp, float, float]] = deque(maxlen=HISTORY_SESSIONS)
         self._lookback = model.lookback
         self._horizon = horizon
         self._prices = prices
