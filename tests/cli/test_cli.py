@@ -40,8 +40,8 @@ def test_backtest_writes_perf_scorecard_and_report(results):
     assert set(card["book"]) == {"LSTM", "LSTM + rolling correlation", "EWMA94"}
     assert list(card["comparisons"]) == ["LSTMVolatility + RollingCorrelation()"]
     page = check((results / "report.html").read_text())
-    assert {"risk", "odds", "target", "sources", "stress", "stocks", "models"} <= set(page.ids)
-    assert "Forecast loss by stock" in page.words
+    assert {"money", "risk", "odds", "trading", "sources", "models"} <= set(page.ids)
+    assert "QLIKE by stock" in page.words
 
 
 def test_forecast_as_json_adds_up(trained):

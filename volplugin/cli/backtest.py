@@ -71,6 +71,7 @@ def backtest(
     The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --anchor, --store and -x by
     read_parameters(). An option that it does not read is an error.
     """
+    from volplugin.report.summary import report_lines
     from volplugin.workflows import backtest as work
 
     parameters = strategy_parameters(given, {**options, "store": store})
@@ -88,4 +89,4 @@ def backtest(
     )
     report = work.backtest(job, training=training, judging=judging, log=log)
     record(out)
-    click.echo(f"no report; the perf frame is in {out}" if report is None else f"report: {report}")
+    click.echo(f"no report; the perf frame is in {out}" if report is None else report_lines(report))

@@ -30,6 +30,7 @@ def demo(out: str, training: bool, jobs: int) -> None:
     run uses these.
     """
     from volplugin._bundles import ingest_bundle, register_dow30
+    from volplugin.report.summary import report_lines
     from volplugin.workflows import backtest as work
 
     began = time.perf_counter()
@@ -50,4 +51,5 @@ def demo(out: str, training: bool, jobs: int) -> None:
     )
     report = work.backtest(job, log=log)
     record(out)
-    click.echo(f"report: {report} ({time.perf_counter() - began:.0f} s in all)")
+    log(f"done in {time.perf_counter() - began:.0f} s")
+    click.echo("no report" if report is None else report_lines(report))

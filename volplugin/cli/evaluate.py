@@ -19,7 +19,7 @@ from volplugin.cli.options import (
     horizons_of,
     jobs_option,
     start_option,
-    store_option,
+    vintages_option,
     working,
 )
 
@@ -28,7 +28,7 @@ from volplugin.cli.options import (
 @bundle_option
 @start_option
 @end_option
-@store_option
+@vintages_option
 @click.option(
     "--models",
     default="LSTM,HAR,EWMA94",
@@ -76,7 +76,9 @@ def evaluate(
     last = end_of(bundle, start, end)
     kept = ForecastCache(None if out is None else Path(out) / "forecasts")
     with working(backend, address, panel):
-        walk_forward = work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start)
+        walk_forward = (
+            work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start, panel)
+        )
         made = forecast_volatility(
             panel, walk_forward, start, last, models=names, horizons=days, jobs=jobs, cache=kept, log=log
         )

@@ -34,7 +34,7 @@ def forecast(
     panel = read_bundle(bundle)
     panel = panel.asof(end_of(bundle, panel.sessions[0], asof))
     held = None if weights is None else read_weights(weights, panel.assets)
-    model = RiskModel(require_trained(store, panel.last_session), default_correlation())
+    model = RiskModel(require_trained(store, panel.last_session, panel), default_correlation())
     portfolio = portfolio_today(model, panel, held, horizon)
     click.echo(
         json.dumps(portfolio.as_dict() | {"configuration": settings()}, indent=2)

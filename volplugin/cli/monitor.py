@@ -103,7 +103,7 @@ def monitor(
     panel = read_bundle(bundle)
     panel = panel.asof(end_of(bundle, panel.sessions[0], asof))
     held = None if weights is None else read_weights(weights, panel.assets)
-    model = RiskModel(require_trained(store, panel.last_session), default_correlation())
+    model = RiskModel(require_trained(store, panel.last_session, panel), default_correlation())
     now = pd.Timestamp.now().normalize() if today is None else today
     checks = check_health(model, panel, now, held, Limits(**limits), calendar)
     failed = [check for check in checks if check.state == "FAIL"]

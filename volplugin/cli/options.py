@@ -39,10 +39,9 @@ DATE = Session()
 bundle_option = click.option("--bundle", default="dow30", show_default=True, help="An ingested zipline bundle.")
 store_option = click.option(
     "--store",
-    default="models",
-    show_default=True,
+    required=True,
     type=click.Path(file_okay=False),
-    help="Folder of trained models.",
+    help="Folder of trained models to write, such as models.",
 )
 vintages_option = click.option(
     "--store",

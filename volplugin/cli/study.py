@@ -29,7 +29,7 @@ from volplugin.cli.options import address_option, backend_option, bundle_option,
 @click.option(
     "--store",
     type=click.Path(file_okay=False),
-    help="Folder of the causal model's vintages.  [default: models; OUT/models with --closes]",
+    help="Folder of the causal model's vintages.  [default: OUT/models]",
 )
 @jobs_option
 @backend_option
@@ -61,7 +61,7 @@ def study(
     panel = volplugin.read_bundle(bundle) if closes is None else volplugin.PricePanel.from_csv(closes)
     portfolios = {} if weights is None else {f"weights of {Path(weights).name}": read_weights(weights)}
     sample = common_sample(panel, SeedSettings(epochs=epochs, seed=seed), portfolios)
-    store = store or ("models" if closes is None else str(Path(out) / "models"))
+    store = store or str(Path(out) / "models")
     with working(backend, address, sample.panel):
         log(f"training the causal model's missing vintages in {store}")
         causal = causal_model(sample, store, n_jobs=jobs)

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "backtest_page": ["write_report"],
+        "measures": ["ReportData"],
         "folder": ["read_result"],
         "result": ["BacktestResult", "Comparison", "RunDetails"],
     },

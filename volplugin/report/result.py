@@ -93,8 +93,8 @@ class BacktestResult:
         The same strategy with other risk models.
     portfolios : mapping of model name to PortfolioForecasts
         Forecasts of one unlevered portfolio; the first is the run's own model.
-    correlations : mapping of Timestamp to DataFrame
-        Forecast correlations at some dates, such as the first and the last of the run.
+    average_correlation : Series, index sessions, optional
+        Average forecast correlation of different assets, at some sessions of the run.
 
     Raises
     ------
@@ -111,7 +111,7 @@ class BacktestResult:
     volatility: VolatilityScores | None = None
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     portfolios: Mapping[str, PortfolioForecasts] = field(default_factory=dict)
-    correlations: Mapping[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)
+    average_correlation: pd.Series | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "perf", on_sessions(self.perf))

@@ -134,6 +134,7 @@ def risk_history(
     horizon: int = 21,
     *,
     every: int = 1,
+    view: str = "risk",
     periods: float = TRADING_DAYS,
 ) -> pd.DataFrame:
     """Forecast portfolio risk and its split over the assets; other arguments as in `forecast_history`.
@@ -162,7 +163,7 @@ def risk_history(
         If no session lies between the dates, or the first origin lies before the first portfolio.
     """
     portfolios, contributions = {}, {}
-    for forecast in forecast_history(model, panel, start, end, horizon, every=every):
+    for forecast in forecast_history(model, panel, start, end, horizon, every=every, view=view):
         portfolio = _portfolio(weights, forecast, panel)
         portfolios[forecast.asof] = portfolio
         contributions[forecast.asof] = annualize(forecast.risk_contributions(portfolio), periods)

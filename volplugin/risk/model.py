@@ -272,8 +272,8 @@ class BacktestForecaster:
     def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
         with self._lock:
-            row = self._row(session, horizon)
-            if row is None or self._path is None or self.model.calibration:
+            row = None if self.model.calibration else self._row(session, horizon)
+            if row is None or self._path is None:
                 return None
             found = self._path.arrays(row, horizon, view)
             return found if len(found.assets) else None

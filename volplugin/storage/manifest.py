@@ -68,7 +68,8 @@ FORMAT = 2
 class Manifest:
     """Metadata of one vintage.
 
-    `assets_with_data` counts the assets with a price on or before its date; None for older stores.
+    `assets_with_data` counts the assets with a price on or before its date; `training` names the stored training data.
+    Both are None in older stores.
     """
 
     trained_through: str
@@ -78,6 +79,7 @@ class Manifest:
     checksum: str
     format: int = FORMAT
     assets_with_data: int | None = None
+    training: str | None = None
 
     def metadata(self) -> dict[str, Any]:
         """Return the fields that the file has."""
@@ -165,6 +167,10 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and value >= 0
 
 
+def _is_training_name(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{16}", value) is not None
+
+
 def _is_digest(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
@@ -180,5 +186,6 @@ FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     "assets_with_data": (_is_count, "a number of assets"),
+    "training": (_is_training_name, "a date and 16 hexadecimal digits"),
 }
 """The same for fields that older manifests do not have."""

@@ -183,6 +183,10 @@ class ModelStore:
         except OSError as error:
             raise _unwritable(self.path, error) from error
         shutil.rmtree(doomed, ignore_errors=True)
+        used = {self._manifest_of(known).training for known in self.vintages()}
+        for file in (self.path / "training").glob("*.safetensors"):
+            if file.stem not in used:
+                file.unlink(missing_ok=True)
 
     def _manifest_of(self, date: pd.Timestamp) -> Manifest:
         folder = self.path / "vintages" / _name(date)
@@ -191,6 +195,37 @@ class ModelStore:
         if not there:
             raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
         return read_manifest(folder / MANIFEST, self.path)
+
+    # -- training data ----------------------------------------------------------------------
+
+    def save_training(self, name: str, state: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+        """Store the data that vintages were trained on; their manifests name it."""
+        self._write(self._training(name), to_bytes(state, metadata))
+
+    def has_training(self, name: str) -> bool:
+        """Whether the training data of that name are stored."""
+        with self._readable():
+            return self._training(name).is_file()
+
+    def load_training(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, str]] | None:
+        """Return stored training data and their metadata, or None if there are none of that name.
+
+        Raises
+        ------
+        StoreCorruptError
+        """
+        file = self._training(name)
+        return with_facts(read_bytes(file, self.path, TENSORS_LIMIT), file) if self.has_training(name) else None
+
+    def set_training(self, date: pd.Timestamp, name: str) -> None:
+        """Name the training data of a stored vintage, which was written without them."""
+        folder = self.path / "vintages" / _name(date)
+        metadata = self.load(date)[1].metadata() | {"training": name}
+        metadata["checksum"] = vintage_checksum(read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT), metadata)
+        self._write(folder / MANIFEST, json_bytes(metadata))
+
+    def _training(self, name: str) -> Path:
+        return self.path / "training" / f"{name}.safetensors"
 
     # -- parts ------------------------------------------------------------------------------
 

@@ -230,14 +230,15 @@ def _columns(
     yield "negative_return", np.minimum(returns, 0.0)
     missing = np.full_like(returns, np.nan)
     yield "overnight", panel.tail_values("overnight", rows) / scale if panel.has_ranges else missing
-    yield "volume", _relative_volume(*_up_to(panel, "volume", QUARTER, first)) if panel.has_volume else missing
+    yield "volume", relative_volume(*_up_to(panel, "volume", QUARTER, first)) if panel.has_volume else missing
     yield "level", own.level + CENTRE
     if market is not None:
         means = _market_inputs(panel, market, own, first)
         yield from ((name, mean[:, None]) for name, mean in zip(MARKET, means, strict=True))
 
 
-def _relative_volume(volume: np.ndarray, first: int) -> np.ndarray:
+def relative_volume(volume: np.ndarray, first: int) -> np.ndarray:
+    """Return the log of volume over its mean of a quarter, from row `first` on."""
     traded = np.where(volume > 0, volume, np.nan)
     return np.log(traded[first:] / rolling_mean(traded, QUARTER, MONTH, first))
 

@@ -15,6 +15,7 @@ from volplugin.storage import ModelStore
 from volplugin.volatility.base import VolatilityForecaster
 from volplugin.volatility.prices import RangesOrCloses
 from volplugin.volatility.registry import stored_walk_forward
+from volplugin.volatility.training_data import check_training_data
 from volplugin.volatility.walk_forward import WalkForward
 
 SHIPPED = Path(__file__).parents[1] / "_pretrained"
@@ -40,20 +41,28 @@ def load_walk_forward(store: str | Path) -> WalkForward:
     return PretrainedVolatility() if str(store) == PRETRAINED else stored_walk_forward(store)
 
 
-def require_trained(store: str | Path, start: pd.Timestamp) -> WalkForward:
+def require_trained(store: str | Path, start: pd.Timestamp, panel: PricePanel | None = None) -> WalkForward:
     """Return the `WalkForward` of a store that has a vintage for `start`.
+
+    With a panel, the data that a store's vintages were trained on are compared with it, as in training; the shipped
+    vintages hold no training data.
 
     Raises
     ------
     MissingVintageError
         If it has none, with the command that trains it.
+    StoreConfigurationError
+        If its vintages were trained on other prices.
     """
     if str(store) != PRETRAINED and ModelStore(store).configuration is None:
         raise MissingVintageError(
             f"{store} holds no trained models; train them: volplugin train --start {start.date()} --store {store}"
         )
     walk_forward = load_walk_forward(store)
-    walk_forward.vintage_at(start)
+    first = walk_forward.vintage_at(start)
+    if panel is not None and walk_forward.store is not None and walk_forward.requires_fit and str(store) != PRETRAINED:
+        used = [day for day in walk_forward.vintage_dates() if first.trained_through_ <= day <= panel.last_session]
+        check_training_data(walk_forward.store, used, panel)
     return walk_forward
 
 

@@ -15,12 +15,12 @@ from volplugin.errors import (
     InsufficientHistoryError,
     MissingVintageError,
     ParameterError,
-    StoreConfigurationError,
     StoreCorruptError,
     VolpluginError,
 )
 from volplugin.storage import Manifest, ModelStore
 from volplugin.volatility.base import State, VolatilityForecaster
+from volplugin.volatility.training_data import TrainingData, check_same_stocks, check_training_data
 from volplugin.volatility.vintages import FREQUENCIES, RefitSchedule, describe
 
 __all__ = ["RefitSchedule", "WalkForward", "WalkForwardMember"]
@@ -127,7 +127,8 @@ class WalkForward(VolatilityForecaster):
         InsufficientHistoryError
             If prices end before `start`, or begin too late to train on.
         StoreConfigurationError
-            If the store's vintages have another configuration, or were trained on other prices.
+            If the store's vintages have another configuration, or were trained on other stocks. Smaller changes of
+            the training data are logged.
         """
         if not self.requires_fit:
             return self
@@ -150,19 +151,29 @@ class WalkForward(VolatilityForecaster):
             self.store.configure(self.configuration)
         wanted = {date: panel.asof(date).fingerprint() for date in dates}
         missing = [date for date, fingerprint in wanted.items() if not self._has(date, fingerprint)]
-        if missing and self.store is not None:
-            self.store.check_writable()
-        for date in wanted.keys() - set(missing):
-            if self.store is not None:
-                self.store.drop_parts(date)
+        if self.store is not None:
+            self._check_store(self.store, [date for date in wanted if date not in missing], bool(missing), panel)
         states = self._fit_parts(panel, {date: wanted[date] for date in missing}, n_jobs, progress)
         joined = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_combine)(self.forecaster, states[date], panel, date) for date in missing
         )
         shown = tqdm(joined, desc="joining", unit="vintage", total=len(missing), disable=None if progress else True)
+        training = None
+        if missing and self.store is not None:
+            last = max(missing)
+            training = TrainingData.of(panel.asof(last)).save(self.store, wanted[last])
         for date, fitted in zip(missing, shown, strict=True):
-            self._keep(date, fitted, wanted[date], panel)
+            self._keep(date, fitted, wanted[date], panel, training)
         return self
+
+    @staticmethod
+    def _check_store(store: ModelStore, stored: list[pd.Timestamp], adding: bool, panel: PricePanel) -> None:
+        check_training_data(store, stored, panel, migrate=True)
+        if adding:
+            check_same_stocks(store, panel)
+            store.check_writable()
+        for date in stored:
+            store.drop_parts(date)
 
     def _fit_parts(
         self, panel: PricePanel, wanted: dict[pd.Timestamp, str], n_jobs: int | None, progress: bool
@@ -201,14 +212,17 @@ class WalkForward(VolatilityForecaster):
         if self.store is None or date not in self.store.vintages():
             known = self._vintages.get(date)
             return self.store is None and known is not None and known.data_fingerprint_ == fingerprint
-        if self.store.load(date)[1].fingerprint != fingerprint:
-            raise StoreConfigurationError(
-                f"the vintage trained through {date.date()} in {self.store.path} was trained on other prices; "
-                "use another folder for --store, or delete this one"
-            )
+        self.store.load(date)  # raises StoreCorruptError for a damaged one
         return True
 
-    def _keep(self, date: pd.Timestamp, fitted: VolatilityForecaster, fingerprint: str, panel: PricePanel) -> None:
+    def _keep(
+        self,
+        date: pd.Timestamp,
+        fitted: VolatilityForecaster,
+        fingerprint: str,
+        panel: PricePanel,
+        training: str | None,
+    ) -> None:
         fitted.data_fingerprint_ = fingerprint
         self._vintages[date] = fitted
         if self.store is not None:
@@ -216,6 +230,7 @@ class WalkForward(VolatilityForecaster):
                 "fingerprint": fingerprint,
                 "assets": fitted.assets_,
                 "universe": fitted.universe_,
+                "training": training,
             }
             metadata["assets_with_data"] = int(panel.asof(date).close.notna().any().sum())
             self.store.save(date, fitted.get_state(), metadata)

@@ -17,6 +17,7 @@ from joblib import Parallel, delayed
 from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.parameters import StrategyParameters
 from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
+from volplugin.correlation.repair import average
 from volplugin.data.panel import PricePanel
 from volplugin.errors import VolpluginError
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores
@@ -94,8 +95,8 @@ class _Run:
         Folder of the vintages used.
     vintages : list of dict
         Metadata of the vintages used.
-    correlations : dict of Timestamp to DataFrame
-        Forecast correlations at the first session with holdings, and at the last of the run.
+    average_correlation : Series, optional
+        Average forecast correlation, every 21 sessions.
     """
 
     perf: pd.DataFrame
@@ -104,7 +105,7 @@ class _Run:
     model: str
     store: str | None
     vintages: list[dict[str, Any]]
-    correlations: dict[pd.Timestamp, pd.DataFrame]
+    average_correlation: pd.Series | None
 
 
 def train(
@@ -156,7 +157,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
             log(f"training what {job.store} lacks")
         train(panel, job.store, job.start, job.end, jobs=job.jobs)
     else:
-        require_trained(job.store, job.start)
+        require_trained(job.store, job.start, panel)
     chosen = job.parameters.get("correlation", "default")
     others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
@@ -205,7 +206,7 @@ def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any]) -> _Run:
         NO_MODEL if run.model is None else run.model.description,
         None if stored is None else _store_name(stored),
         [] if stored is None else vintages(stored, job.start, job.end),
-        _correlations(run.model, panel, run.perf) if run.model is not None and run.report else {},
+        _average_correlation(run.model, panel, run.perf) if run.model is not None and run.report else None,
     )
 
 
@@ -258,7 +259,7 @@ def _result(
         volatility=scores,
         comparisons={other.model: Comparison(other.perf, other.report) for other in compared},
         portfolios=portfolios,
-        correlations=run.correlations,
+        average_correlation=run.average_correlation,
     )
 
 
@@ -268,14 +269,14 @@ def _rebalanced(perf: pd.DataFrame) -> str:
     return f"on {int(placed.sum())} of {len(perf)} sessions"
 
 
-def _correlations(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> dict[pd.Timestamp, pd.DataFrame]:
-    """Forecast correlations at the first session with holdings, and at the last of the run."""
-    perf = on_sessions(perf)
+def _average_correlation(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> pd.Series | None:
+    """Average forecast correlation of different assets, at the last session and every 21 sessions before it."""
+    sessions = held(on_sessions(perf)).index[::-21][::-1]
     try:
-        forecasts = [model.forecast(panel.asof(session)) for session in (held(perf).index[0], perf.index[-1])]
+        path = model.forecast_path(panel, sessions)
+        return pd.Series({forecast.asof: average(forecast.correlation.to_numpy()) for forecast in path})
     except VolpluginError:  # a strategy's own model may need another panel
-        return {}
-    return {forecast.asof: forecast.correlation for forecast in forecasts}
+        return None
 
 
 def vintages(walk_forward: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:

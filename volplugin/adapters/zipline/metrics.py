@@ -41,7 +41,7 @@ from volplugin.adapters.zipline.portfolio_risk import (
     NOTHING_HELD,
     Holdings,
     PortfolioRiskCalculator,
-    covariance_at_close,
+    covariances_at_close,
 )
 from volplugin.adapters.zipline.provider import RiskProvider, providers_of
 from volplugin.errors import InsufficientHistoryError
@@ -144,14 +144,11 @@ class RiskMetrics:
     ) -> dict[str, Any]:
         """Columns of one provider."""
         horizon = provider.horizon
-        risk = calculator.risk(covariance_at_close(algorithm, provider, session, held.symbols, 1), held)
-        ahead = risk.predicted_vol
-        if horizon != 1:
-            covariance = covariance_at_close(algorithm, provider, session, held.symbols, horizon)
-            ahead = calculator.volatility(covariance, held)
+        next_session, ahead = covariances_at_close(algorithm, provider, session, held.symbols, 1, horizon)
+        risk = calculator.risk(next_session, held)
         return {
             "predicted_vol": risk.predicted_vol,
-            "predicted_vol_horizon": ahead,
+            "predicted_vol_horizon": risk.predicted_vol if horizon == 1 else calculator.volatility(ahead, held),
             "forecast_horizon": horizon,
             "risk_contributions": risk.contributions,
             "unmodelled": risk.unmodelled,

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import zipline
 from zipline.extensions import Namespace
 
-from volplugin.adapters.zipline.targeting import FREQUENCIES
+from volplugin.adapters.targeting import FREQUENCIES
 from volplugin.errors import ParameterError
 
 UNREAD = "bundle"

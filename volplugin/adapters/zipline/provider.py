@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -13,9 +13,10 @@ import pandas as pd
 from zipline.utils.algo_instance import get_algo_instance
 from zipline.utils.paths import zipline_path
 
+from volplugin.adapters.targeting import TargetingState
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
 from volplugin.adapters.zipline.sessions import completed_session, portal_panel
-from volplugin.adapters.zipline.targeting import TargetingState, hold_target
+from volplugin.adapters.zipline.targeting import hold_target
 from volplugin.data.panel import PricePanel
 from volplugin.errors import (
     AssetMismatchError,
@@ -231,35 +232,30 @@ class RiskProvider:
         return self._run(context).forecast(context, session, list(symbols), days, view)
 
     def arrays_at(
-        self,
-        context: Any,
-        session: pd.Timestamp,
-        symbols: Iterable[str],
-        *,
-        horizon: int | None = None,
-        view: str = "risk",
-    ) -> CovarianceArrays:
-        """Return the numbers of `forecast_at`, of all assets that have a forecast: for use at every close.
+        self, context: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int], view: str = "risk"
+    ) -> list[CovarianceArrays]:
+        """Return the numbers of `forecast_at` by horizon, of all assets with a forecast: for use at every close.
 
         Raises
         ------
         InsufficientHistoryError
             If none of the symbols has a forecast.
         """
-        days = self.horizon if horizon is None else horizon
-        return self._run(context).arrays(context, session, list(symbols), days, view)
+        run = self._run(context)
+        return [run.arrays(context, session, symbols, days, view) for days in horizons]
 
     def _run(self, algorithm: Any) -> _Run:
-        if algorithm not in self._runs:
+        run = self._runs.get(algorithm)
+        if run is None:
             _check_frequency(algorithm)
             prices = (
                 _PortalPrices(algorithm, self.market)
                 if self.bundle is None
                 else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
             )
-            self._runs[algorithm] = _Run(self.model, prices, self.horizon, _cache(self.environ))
+            run = self._runs[algorithm] = _Run(self.model, prices, self.horizon, _cache(self.environ))
             vars(algorithm).setdefault(ON_CONTEXT, []).append(self)
-        return self._runs[algorithm]
+        return run
 
 
 CACHE_BYTES = 512 * 2**20
@@ -325,7 +321,8 @@ class _Run:
         found = self._forecaster.arrays(session, horizon, view)
         if found is None:
             forecast = self.forecast(algorithm, session, symbols, horizon, view)
-            found = CovarianceArrays(forecast.assets, forecast.volatility.to_numpy(), forecast.correlation.to_numpy())
+            sigma = forecast.volatility.to_numpy()
+            found = CovarianceArrays(forecast.assets, sigma, sigma, forecast.correlation.to_numpy())
         return found
 
     def _precompute(self, session: pd.Timestamp, horizon: int) -> None:

@@ -3,14 +3,15 @@
 Without `ax` a new figure is made, outside pyplot: ``plot_target(result).figure.savefig("target.png")``.
 """
 
-from volplugin.report.plots.models import (
-    plot_contribution_dates,
-    plot_correlation,
+from volplugin.report.plots.portfolio import (
+    plot_average_correlation,
+    plot_drawdown,
     plot_forecast_scores,
-    plot_portfolio_forecast,
-    plot_stock_errors,
+    plot_growth,
+    plot_leverage,
+    plot_risk_contributions,
+    plot_turnover,
 )
-from volplugin.report.plots.portfolio import plot_leverage, plot_risk_contributions, plot_turnover
 from volplugin.report.plots.risk import (
     plot_calibration,
     plot_exceedances,
@@ -18,21 +19,24 @@ from volplugin.report.plots.risk import (
     plot_predicted_realized,
     plot_stress,
     plot_target,
+    plot_tenths,
+    plot_volatility,
 )
 
 __all__ = [
-    "plot_portfolio_forecast",
+    "plot_average_correlation",
     "plot_calibration",
-    "plot_contribution_dates",
-    "plot_correlation",
+    "plot_drawdown",
     "plot_exceedances",
     "plot_forecast_scores",
+    "plot_growth",
     "plot_leverage",
     "plot_pit",
     "plot_predicted_realized",
     "plot_risk_contributions",
-    "plot_stock_errors",
     "plot_stress",
     "plot_target",
+    "plot_tenths",
     "plot_turnover",
+    "plot_volatility",
 ]
