@@ -106,6 +106,7 @@ class RiskProvider:
         market: Iterable[str] | None = None,
         horizon: int = 21,
         environ: Environ | None = None,
+        anchor: str = "",
     ) -> Self:
         """Build on the trained vintages in a folder, with the recommended model around them.
 
@@ -117,16 +118,27 @@ class RiskProvider:
             The recommended one by default.
         bundle, market, horizon, environ
             As of the class.
+        anchor : str, default ""
+            "vix", or a CSV file of an implied-volatility index: adds an `ImpliedVolatilityAnchor`, learned on the
+            bundle.
 
         Raises
         ------
         MissingVintageError
             If the folder holds no trained models, with the command that trains them.
+        BundleError
+            For an `anchor` without a bundle.
         """
         from volplugin.risk.defaults import default_correlation, load_walk_forward
         from volplugin.risk.model import RiskModel
 
         model = RiskModel(load_walk_forward(path), default_correlation() if correlation is None else correlation)
+        if anchor:
+            from volplugin.adapters.zipline.implied_volatility import anchored
+
+            if bundle is None:
+                raise BundleError(f"anchor is {anchor!r} without a bundle to learn it on; pass bundle=NAME")
+            model = anchored(model, read_bundle(bundle, environ=environ), anchor)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
 
     def forecast(
