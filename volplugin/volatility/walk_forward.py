@@ -136,7 +136,13 @@ class WalkForward(VolatilityForecaster):
         return self.train_through(panel, self._dates(panel, start, end), n_jobs=n_jobs, progress=progress)
 
     def train_through(
-        self, panel: PricePanel, dates: Sequence[pd.Timestamp], *, n_jobs: int | None = None, progress: bool = True
+        self,
+        panel: PricePanel,
+        dates: Sequence[pd.Timestamp],
+        *,
+        n_jobs: int | None = None,
+        progress: bool = True,
+        keep_data: bool = True,
     ) -> Self:
         """Train the vintages with these last training sessions, as `train` does.
 
@@ -147,20 +153,24 @@ class WalkForward(VolatilityForecaster):
             Last training sessions, sessions of the panel.
         n_jobs, progress
             As in `train`.
+        keep_data : bool, default True
+            Store the training data too, by which later changes of the prices are noticed.
         """
         if self.store is not None:
             self.store.configure(self.configuration)
         wanted = {date: panel.asof(date).fingerprint() for date in dates}
         missing = [date for date, fingerprint in wanted.items() if not self._has(date, fingerprint)]
         if self.store is not None:
-            self._check_store(self.store, [date for date in wanted if date not in missing], bool(missing), panel)
+            stored = [date for date in wanted if date not in missing]
+            check_training_data(self.store, stored, panel, migrate=keep_data)
+            self._prepare(self.store, stored, bool(missing), panel)
         states = self._fit_parts(panel, {date: wanted[date] for date in missing}, n_jobs, progress)
         joined = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_combine)(self.forecaster, states[date], panel, date) for date in missing
         )
         shown = tqdm(joined, desc="joining", unit="vintage", total=len(missing), disable=None if progress else True)
         training = None
-        if missing and self.store is not None:
+        if keep_data and missing and self.store is not None:
             last = max(missing)
             training = TrainingData.of(panel.asof(last)).save(self.store, wanted[last])
         for date, fitted in zip(missing, shown, strict=True):
@@ -168,8 +178,7 @@ class WalkForward(VolatilityForecaster):
         return self
 
     @staticmethod
-    def _check_store(store: ModelStore, stored: list[pd.Timestamp], adding: bool, panel: PricePanel) -> None:
-        check_training_data(store, stored, panel, migrate=True)
+    def _prepare(store: ModelStore, stored: list[pd.Timestamp], adding: bool, panel: PricePanel) -> None:
         if adding:
             check_same_stocks(store, panel)
             store.check_writable()
@@ -231,8 +240,7 @@ class WalkForward(VolatilityForecaster):
                 "fingerprint": fingerprint,
                 "assets": fitted.assets_,
                 "universe": fitted.universe_,
-                "training": training,
-            }
+            } | ({} if training is None else {"training": training})
             metadata["assets_with_data"] = int(panel.asof(date).close.notna().any().sum())
             self.store.save(date, fitted.get_state(), metadata)
             self._checksums[date] = self.store.manifest(date).checksum

@@ -49,7 +49,10 @@ def pretrain(
         If the panel ends before year `first`.
     """
     walk_forward = WalkForward(forecaster or backbone(), RefitSchedule("yearly"), ModelStore(store))
-    return walk_forward.train_through(panel, vintage_dates(panel.sessions, first), n_jobs=n_jobs, progress=progress)
+    # Models for other prices than these: nothing to compare with later.
+    return walk_forward.train_through(
+        panel, vintage_dates(panel.sessions, first), n_jobs=n_jobs, progress=progress, keep_data=False
+    )
 
 
 def step_choices(steps: int) -> list[int]:
