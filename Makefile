@@ -1,6 +1,8 @@
 # Every target sets up what it needs: `make demo` and `make test` work on a fresh clone.
 VENV ?= .venv
 PEERS ?= .venv-peers
+MUTATION ?= .venv-mutation
+PACKAGE ?= volplugin/storage
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN = $(VENV)/bin
@@ -11,10 +13,10 @@ TRAIN ?=
 SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 
 # The tests measure numbers, not threads; two threads fighting over two cores only slow them down.
-test test-slow test-cluster test-peers crash-kit fuzz bitflip check pages notebook: export OMP_NUM_THREADS = 1
+test test-slow test-cluster test-peers crash-kit fuzz bitflip mutate check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz bitflip check lint format bench bench-accuracy bench-covariance picture layers pages notebook docs wheel clean
+.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz bitflip mutate check lint format bench bench-accuracy bench-covariance picture layers pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -37,8 +39,9 @@ test-slow: $(VENV)/.dev  ## Run the slow tests
 test-cluster: $(VENV)/.dev  ## Run all tests on a dask cluster of two processes, killed workers included
 	$(BIN)/python -m pytest -q tests/test_parallel.py tests/cli/test_cluster.py
 
-test-peers: $(PEERS)/.peers  ## Run the tests that need skfolio and the other peers, in .venv-peers
-	$(PEERS)/bin/python -m pytest -q tests/adapters/test_skfolio.py tests/benchmarks tests/evaluation/covariance/test_oracle.py
+test-peers: $(PEERS)/.peers  ## Run the tests that need skfolio, bt, cvxportfolio and other peers, in .venv-peers
+	$(PEERS)/bin/python -m pytest -q tests/adapters/test_*.py tests/benchmarks tests/evaluation/covariance/test_oracle.py
+	$(PEERS)/bin/python -m pytest -q tests/docs/test_pages.py -k "engines.md and python"
 
 crash-kit: $(VENV)/.dev  ## Kill ingest, train and evaluate 120 times, and compare with undisturbed runs
 	PYTHONPATH=tests $(BIN)/python -m kit.crash --kills 120
@@ -48,6 +51,9 @@ fuzz: $(VENV)/.dev  ## Feed the readers of files 100,000 inputs, most of them va
 
 bitflip: $(VENV)/.dev  ## Flip 12,000 bits in files that the package writes, and read them again
 	PYTHONPATH=tests $(BIN)/python -m kit.bitflip --flips 12000
+
+mutate: $(MUTATION)/.mutation  ## Change 300 expressions of PACKAGE=volplugin/storage one at a time: do the tests notice?
+	PYTHONPATH=tests $(MUTATION)/bin/python -m kit.mutate $(PACKAGE)
 
 check: lint test  ## Run everything that a change must pass: lint, then the fast tests
 
@@ -62,7 +68,7 @@ format: $(VENV)/.dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)
 
 COSTS = training walk_forward latency backtest cluster scale
-EVALUATED = targeting correlation pretrained season ablation tests tails
+EVALUATED = targeting engines correlation pretrained season ablation tests tails intervals bands
 
 bench bench-accuracy bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 bench: $(PEERS)/.peers  ## What everything costs, beside other libraries, in .venv-peers; half an hour
@@ -76,8 +82,8 @@ bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside thos
 	$(PEERS)/bin/volplugin ingest dow30
 	$(PEERS)/bin/python benchmarks/bench_covariance.py
 
-picture: demo  ## Draw the README's picture, docs/demo.png, from the demo's output
-	$(BIN)/python tools/draw_picture.py demo-output/plots/predicted_realized.png docs/demo.png
+picture: demo  ## Draw the README's picture, docs/demo.png and demo-dark.png, from the demo's output
+	$(BIN)/python tools/draw_picture.py demo-output docs/demo.png
 
 layers: $(VENV)/.dev  ## Draw the layers of the package, docs/layers.svg, from pyproject.toml
 	$(BIN)/python tools/draw_layers.py docs/layers.svg
@@ -98,7 +104,7 @@ wheel: $(VENV)/.dev  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:  ## Remove the environment and everything generated
-	rm -rf $(VENV) $(PEERS) .zipline build dist demo-output docs/api *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(MUTATION) .zipline build dist demo-output docs/api *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 comma := ,
@@ -123,5 +129,10 @@ $(VENV)/.dev: pyproject.toml setup.py constraints.txt
 
 $(PEERS)/.peers: override VENV := $(PEERS)
 $(PEERS)/.peers: pyproject.toml setup.py constraints.txt benchmarks/requirements.txt
-	$(call install,.[dev$(comma)docs$(comma)skfolio],-r benchmarks/requirements.txt)
+	$(call install,.[dev$(comma)docs$(comma)skfolio$(comma)bt$(comma)cvxportfolio$(comma)ml4t],-r benchmarks/requirements.txt)
+	touch $@
+
+$(MUTATION)/.mutation: override VENV := $(MUTATION)
+$(MUTATION)/.mutation: pyproject.toml setup.py constraints.txt
+	$(call install,.[dev$(comma)docs],mutmut)
 	touch $@

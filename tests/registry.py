@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+import pandas as pd
 from sklearn.covariance import OAS
 from synthetic import SESSIONS, TRAINED
 
@@ -29,7 +31,13 @@ from volplugin.correlation import (
     NonlinearShrinkageCorrelation,
     TwoSpeedCorrelation,
 )
-from volplugin.risk.adjustments import AssetBias, CovarianceAdjustment, EigenvalueAdjustment, VolatilityRegimeAdjustment
+from volplugin.risk.adjustments import (
+    AssetBias,
+    CovarianceAdjustment,
+    EigenvalueAdjustment,
+    ImpliedVolatilityAnchor,
+    VolatilityRegimeAdjustment,
+)
 from volplugin.volatility import RangesOrCloses, VolatilityForecaster
 
 
@@ -82,11 +90,14 @@ CORRELATIONS: dict[str, Callable[[], CorrelationEstimator]] = {
     "scikit-learn": lambda: EstimatorCorrelation(OAS(assume_centered=True), 60),
 }
 
+IMPLIED = pd.Series(20 + 5 * np.sin(np.arange(len(SESSIONS))), SESSIONS)
+
 CALIBRATIONS: dict[str, Callable[[], list[CovarianceAdjustment]]] = {
     "regime-book": lambda: [VolatilityRegimeAdjustment(halflife=6)],
     "regime-assets": lambda: [VolatilityRegimeAdjustment(halflife=6, strength=1, over="assets")],
     "asset-bias": lambda: [AssetBias(halflife=20)],
     "eigenvalue": lambda: [EigenvalueAdjustment(simulations=5, views=("risk", "structure"))],
+    "implied-volatility": lambda: [ImpliedVolatilityAnchor(IMPLIED, theta=0.2)],
     "all": lambda: [AssetBias(20), VolatilityRegimeAdjustment(6), EigenvalueAdjustment(5, views=("risk", "structure"))],
 }
 

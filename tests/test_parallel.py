@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import subprocess
+import sys
+import threading
 import time
+from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from cluster_models import FusedHAR, fused_lstm
 from joblib import parallel_config
 
+import volplugin.parallel
 from volplugin import HARVolatility, ModelStore, RefitSchedule, WalkForward
 from volplugin.errors import ClusterError
 from volplugin.parallel import on_cluster
@@ -105,3 +113,74 @@ def test_a_cluster_without_workers_is_refused():
     with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty:
         with pytest.raises(ClusterError, match="has no workers"), on_cluster(empty.scheduler_address):
             pass
+
+
+@pytest.mark.slow
+def test_a_worker_with_other_code_that_joins_late_gets_no_work(tmp_path):
+    distributed = pytest.importorskip("dask.distributed")
+    ours = Path(volplugin.parallel.__file__).parent
+    shutil.copytree(ours, tmp_path / "volplugin", ignore=lambda _, names: [n for n in names if n == "pretrained"])
+    with open(tmp_path / "volplugin" / "errors.py", "a") as file:
+        file.write("# changed\n")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+        late = [sys.executable, "-m", "distributed.cli.dask_worker", cluster.scheduler_address, "--no-nanny"]
+        with on_cluster(cluster.scheduler_address) as client:
+            before = set(client.run(os.getpid).values())
+            other = subprocess.Popen(late, cwd=tmp_path, stderr=subprocess.PIPE)
+            _, log = other.communicate(timeout=60)
+            assert b"other code of volplugin" in log
+            assert set(client.run(os.getpid).values()) == before
+            same = subprocess.Popen([*late, "--death-timeout", "30"], stderr=subprocess.DEVNULL)
+            client.wait_for_workers(2, timeout=60)
+        # After the block any worker is welcome.
+        other = subprocess.Popen(late, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        with distributed.Client(cluster, set_as_default=False) as client:
+            client.wait_for_workers(3, timeout=60)
+        for process in (same, other):
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("gone", "message"), [("workers", "no workers at tcp"), ("scheduler", "scheduler is lost")])
+def test_a_cluster_that_goes_away_ends_the_work_with_an_error(monkeypatch, gone, message, tmp_path):
+    pytest.importorskip("dask.distributed")
+    monkeypatch.setattr("volplugin.parallel.ALONE_WITHIN", 3)
+    at = tmp_path / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_{}", "--scheduler-file", str(at)]
+    scheduler = subprocess.Popen(
+        [part.format("scheduler") for part in command] + ["--port", "0", "--dashboard-address", ":0"],
+        stderr=subprocess.DEVNULL,
+    )
+    worker = subprocess.Popen(
+        [part.format("worker") for part in command] + ["--no-nanny", "--nthreads", "2"], stderr=subprocess.DEVNULL
+    )
+    try:
+        while not (at.exists() and at.read_text()):
+            time.sleep(0.1)
+        address = json.loads(at.read_text())["address"]
+        with distributed_client(address) as client:
+            client.wait_for_workers(1, timeout=60)
+        threading.Timer(2.0, (worker if gone == "workers" else scheduler).kill).start()
+        began = time.monotonic()
+        with pytest.raises(ClusterError, match=f"{message}.*continues from there"), on_cluster(address):
+            joblib.Parallel(n_jobs=2)(joblib.delayed(time.sleep)(300) for _ in range(4))
+        assert time.monotonic() - began < 60
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.wait()
+
+
+def distributed_client(address):
+    from dask.distributed import Client
+
+    return Client(address, set_as_default=False)
+
+
+def test_a_task_that_ends_its_workers_ends_the_work(cluster):
+    with on_cluster(cluster.scheduler_address) as client:
+        processes(client)
+        with pytest.raises(ClusterError, match=r"gave up a task \(.*continues from there"):
+            joblib.Parallel(n_jobs=2)(joblib.delayed(os._exit)(1) for _ in range(2))
+        processes(client)  # dask does not close a cluster cleanly while it replaces workers

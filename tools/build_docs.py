@@ -29,6 +29,8 @@ MODULES = (
     *("volplugin.workflows", "volplugin.cli.config", "volplugin.parallel"),
     *("volplugin.adapters.zipline", "volplugin.adapters.zipline.audit", "volplugin.adapters.zipline.metrics"),
     *(("volplugin.adapters.skfolio",) if find_spec("skfolio") else ()),
+    *(("volplugin.adapters.bt",) if find_spec("bt") else ()),
+    *("volplugin.adapters.cvxportfolio", "volplugin.adapters.ml4t"),
     *("volplugin.errors", "volplugin.data.simulated"),
 )
 """Modules of the reference."""

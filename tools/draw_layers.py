@@ -12,7 +12,7 @@ PURPOSE = {
     "cli": "commands",
     "workflows": "whole jobs: backtest, evaluate, pretrain, monitor, study",
     "report": "tables, figures, pages",
-    "adapters": "zipline, skfolio",
+    "adapters": "zipline, skfolio, bt, cvxportfolio, ml4t",
     "evaluation": "losses, tests, calibration",
     "portfolio": "targeting, allocation",
     "risk": "Sigma = D rho D, adjustments, past forecasts",

@@ -20,6 +20,7 @@ from .risk import CovarianceForecast as CovarianceForecast
 from .risk import RiskModel as RiskModel
 from .risk.adjustments import AssetBias as AssetBias
 from .risk.adjustments import EigenvalueAdjustment as EigenvalueAdjustment
+from .risk.adjustments import ImpliedVolatilityAnchor as ImpliedVolatilityAnchor
 from .risk.adjustments import VolatilityRegimeAdjustment as VolatilityRegimeAdjustment
 from .risk.defaults import default_risk_model as default_risk_model
 from .storage import ModelStore as ModelStore

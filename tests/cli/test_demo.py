@@ -12,7 +12,7 @@ def asked(home, monkeypatch) -> list[jobs.Backtest]:
     """What would be run, instead of running it."""
     asked: list[jobs.Backtest] = []
     monkeypatch.setattr("volplugin._bundles.ingest_bundle", lambda name: None)
-    monkeypatch.setattr(jobs, "backtest", lambda job, log: asked.append(job) or "report.html")
+    monkeypatch.setattr(jobs, "backtest", lambda job, log: asked.append(job))
     return asked
 
 

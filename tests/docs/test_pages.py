@@ -91,7 +91,7 @@ def test_links_lead_to_files_and_headings(page):
 @every_page
 def test_names_of_the_package_resolve(page):
     for name in re.findall(r"`(volplugin(?:\.\w+)+)(?:\(.*?\))?`", page.read_text(encoding="utf-8")):
-        if name != "volplugin.adapters.skfolio":  # needs skfolio
+        if not name.startswith(("volplugin.adapters.skfolio", "volplugin.adapters.bt")):  # need the engine
             assert pydoc.locate(name) is not None, f"{page.name} names {name}"
 
 

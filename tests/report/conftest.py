@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,14 @@ from volplugin.evaluation import PortfolioForecasts, portfolio_scorecard, volati
 from volplugin.report import BacktestResult, Comparison, RunDetails
 
 ASSETS = [f"S{i:02d}" for i in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def no_figures():
+    """Close the figures that pyplot shows, so that each test begins with none."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def perf_frame(seed, sessions, scale=1.0):
@@ -46,7 +55,7 @@ def scored(perf, target=0.10):
 
 @pytest.fixture(scope="session")
 def result():
-    """A complete result of 560 sessions: models, comparison, portfolios and correlation."""
+    """A complete result of 560 sessions: models, comparison, portfolios and average correlation."""
     sessions = pd.bdate_range("2010-01-04", periods=560)
     random = np.random.default_rng(1)
     shocks = 0.01 * (0.6 * random.standard_normal((560, 1)) + 0.8 * random.standard_normal((560, 12)))
@@ -81,7 +90,7 @@ def result():
         volatility=volatility_scorecard(table, panel, calibrated_through="2010-06-30"),
         comparisons={"rolling correlation": Comparison(other, scored(other))},
         portfolios=portfolios,
-        correlations={session: panel.returns.loc[:session].corr() for session in sessions[[40, -1]]},
+        average_correlation=pd.Series(0.3 + 0.1 * np.sin(np.arange(27)), sessions[::-21][::-1]),
     )
 
 

@@ -1,19 +1,19 @@
+import base64
 import dataclasses
 import itertools
-import sys
+import re
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.report import plots
-from volplugin.report.backtest_page import SPECS, picture
-from volplugin.report.measures import clustered, middle, quarters, stock_errors
-from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure
-from volplugin.report.plots.models import _coarser
+from volplugin.errors import ParameterError
+from volplugin.report import ReportData, plots
+from volplugin.report.figures import SIZE
+from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure, width
 from volplugin.report.theme import DARK, LIGHT, style
 
 PLOTS = [getattr(plots, name) for name in plots.__all__]
@@ -32,17 +32,47 @@ def test_each_plot_draws_on_given_axes_in_the_dark_theme(storm, plot):
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_default_figure_is_not_registered_with_pyplot(storm, plot):
+def test_default_figure_is_shown_by_pyplot(storm, plot):
     ax = plot(storm)
-    assert ax.figure.axes[0] is ax
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    assert pyplot is None or pyplot.get_fignums() == []
+    assert ax is plt.gca()
+    assert plt.get_fignums() == [1]
 
 
-@pytest.mark.parametrize("plot", [p for p in PLOTS if p is not plots.plot_correlation])
-def test_axes_are_labelled(storm, plot):
-    ax = plot(storm)
-    assert ax.get_ylabel() or ax.get_xlabel()
+@pytest.mark.parametrize("engine", ["constrained", "tight", None])
+def test_plots_share_a_callers_figure_and_leave_its_style(storm, engine):
+    """Every axes is drawn within its own place; neither the figure nor the settings change."""
+    with plt.style.context("dark_background"):
+        before = dict(plt.rcParams)
+        figure, grid = plt.subplots(4, 4, figsize=(24, 18), layout=engine)
+        for plot, ax in zip(PLOTS, grid.flat, strict=False):
+            assert plot(storm, ax=ax) is ax
+        figure.canvas.draw()
+        assert dict(plt.rcParams) == before
+        assert figure.get_facecolor() == (0.0, 0.0, 0.0, 1.0)
+        assert plt.get_fignums() == [figure.number]
+        assert len(figure.axes) == 16
+    boxes = [ax.get_legend().get_window_extent() for ax in grid.flat[: len(PLOTS)] if ax.get_legend()]
+    titles = [ax._left_title.get_window_extent() for ax in grid.flat[: len(PLOTS)]]
+    for one, other in itertools.combinations([*boxes, *titles], 2):
+        assert not one.padded(-1).overlaps(other.padded(-1))
+
+
+def test_plots_fit_subfigures_and_narrow_axes(storm):
+    left, right = plt.figure(figsize=(10, 4), layout="constrained").subfigures(1, 2)
+    for part in (left, right):
+        ax = plots.plot_target(storm, part.add_subplot())
+        assert width(ax) == pytest.approx(5)
+    half = plt.subplots(1, 2, figsize=(12, 4))[1][0]
+    assert 5 < width(half) < 6
+    assert width(plt.figure(figsize=(7, 3)).add_subplot()) == pytest.approx(7)
+
+
+def test_plots_are_methods_of_a_result(storm):
+    assert dir(storm.plot) == [name.removeprefix("plot_") for name in plots.__all__]
+    ax = storm.plot.target(theme=DARK)
+    assert ax.get_title(loc="left") == plots.plot_target(storm).get_title(loc="left")
+    with pytest.raises(AttributeError, match="no plot 'targets'; choose one of"):
+        storm.plot.targets()
 
 
 def words_of(ax):
@@ -58,12 +88,11 @@ def words_of(ax):
     return {text: text.get_window_extent() for text in around if text.get_text()}
 
 
-@pytest.mark.parametrize("name", SPECS)
-def test_texts_neither_overlap_nor_leave_the_narrow_picture(storm, name):
-    drawn = picture(storm, name)
+@pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
+def test_texts_neither_overlap_nor_leave_the_picture(storm, plot):
     with matplotlib.rc_context(style()):
-        figure = new_figure(drawn.narrow)
-        ax = drawn.plot(figure.add_subplot(), LIGHT)
+        figure = new_figure(SIZE)
+        ax = plot(storm, figure.add_subplot(), LIGHT)
         figure.canvas.draw()
     boxes = words_of(ax)
     page = figure.bbox.padded(1)
@@ -75,19 +104,30 @@ def test_texts_neither_overlap_nor_leave_the_narrow_picture(storm, name):
         assert not here.padded(-1.5).overlaps(there.padded(-1.5)), (one, other)
 
 
-def test_predicted_and_realised_are_drawn_over_the_same_sessions(result):
-    ax = plots.plot_predicted_realized(result)
-    windows = quarters(result.perf)
-    realized, predicted = line(ax, "realised, 63 sessions"), line(ax, "predicted, 63 sessions")
+def test_predicted_and_realised_are_drawn_at_the_end_of_the_same_sessions(result):
+    ax, windows = plots.plot_predicted_realized(result), ReportData(result).quarters
+    realized, predicted = line(ax, "realised"), line(ax, "forecast")
     np.testing.assert_allclose(realized.get_ydata(), 100 * windows["realized"])
     np.testing.assert_array_equal(realized.get_xdata(), predicted.get_xdata())
-    assert pd.Timestamp(realized.get_xdata()[0]) == result.perf.index[31]
+    assert pd.Timestamp(realized.get_xdata()[0]) == result.perf.index[62]
 
 
 def test_target_plot_has_the_target_and_every_run(result):
     ax = plots.plot_target(result)
-    assert set(line(ax, "target 10%").get_ydata()) == {10.0}
-    assert line(ax, "realised, rolling correlation").get_ydata().mean() > 10
+    assert set(line(ax, "target 10.0%").get_ydata()) == {10.0}
+    assert line(ax, "rolling correlation").get_ydata().mean() > 10
+
+
+def test_orange_is_for_realised_risk_alone(storm):
+    for plot in PLOTS:
+        ax = plot(storm)
+        orange = {drawn.get_label() for drawn in ax.get_lines() if drawn.get_color() == LIGHT.realized}
+        assert all(one in ("this run", "realised") or one.startswith("beyond 1%") for one in orange)
+    assert LIGHT.realized not in LIGHT.series
+
+
+def test_stress_periods_are_shaded_within_the_run(storm, result):
+    assert [len(plots.plot_drawdown(one).patches) for one in (storm, result)] == [2, 1]
 
 
 def test_contributions_fill_a_hundred_percent_with_the_rest_last(result):
@@ -105,62 +145,19 @@ def test_hedges_are_stacked_below_zero(result):
     assert ax.get_ylim() == pytest.approx((-20, 120))
 
 
-def test_portfolio_forecast_is_compared_with_the_sessions_it_covers(result):
-    ax = plots.plot_portfolio_forecast(result)
-    portfolio = result.portfolios["two-speed"]
-    first = portfolio.predicted.index[0]
-    after = portfolio.returns.loc[first:].iloc[1:22]
-    realized = line(ax, "realised, next 21 sessions").get_ydata()[0]
-    assert realized == pytest.approx(100 * np.sqrt(252 * (after**2).mean()))
-
-
 def test_scores_are_reductions_against_the_benchmark(result):
     ax = plots.plot_forecast_scores(result)
     table = result.volatility.table
     widths = [bar.get_width() for bar in ax.containers[0]]
     expected = [table.loc[(h, "LSTM"), "below_EWMA94"] for h in (1, 21)]
     assert widths == pytest.approx(expected)
-
-
-def test_heatmaps_of_all_dates_share_order_and_colours(result):
-    (first, then), (_, now) = result.correlations.items()
-    drawn = [plots.plot_correlation(result, date=date) for date in (first, None)]
-    names = [[tick.get_text() for tick in ax.get_yticklabels()] for ax in drawn]
-    assert names[0] == names[1] == list(clustered(now).index)
-    for ax, rho in zip(drawn, (then, now), strict=True):
-        image = ax.get_images()[0]
-        pairs = rho.loc[names[0], names[0]].mask(np.eye(12, dtype=bool))
-        np.testing.assert_allclose(image.get_array().filled(np.nan), pairs)
-        assert image.get_clim() == drawn[0].get_images()[0].get_clim()
-    with pytest.raises(ParameterError, match="no correlation of 1999-01-04"):
-        plots.plot_correlation(result, date=pd.Timestamp("1999-01-04"))
-
-
-def test_heatmap_of_many_assets_names_some(result):
-    names = [f"N{i:03d}" for i in range(150)]
-    many = pd.DataFrame(np.eye(150) * 0.5 + 0.5, names, names)
-    ax = plots.plot_correlation(dataclasses.replace(result, correlations={pd.Timestamp("2020-01-02"): many}))
-    assert 20 < len(ax.get_yticks()) <= 30
-
-
-def test_heatmap_of_very_many_assets_shows_means_of_neighbours():
-    pairs = pd.DataFrame(np.arange(16.0).reshape(4, 4)).mask(np.eye(4, dtype=bool))
-    coarse = _coarser(pairs, 2)
-    np.testing.assert_allclose(coarse, [[(1 + 4) / 2, (2 + 3 + 6 + 7) / 4], [(8 + 9 + 12 + 13) / 4, (11 + 14) / 2]])
-
-
-def test_the_stock_with_the_largest_error_is_on_top(result):
-    ax = plots.plot_stock_errors(result, horizon=1)
-    table = stock_errors(result, 1)
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == list(table.index)
-    np.testing.assert_allclose(line(ax, "LSTM").get_xdata(), table["LSTM"])
-    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    assert [text.get_text()[-1] for text in ax.texts] == ["%"] * 4
 
 
 def test_exceedances_are_marked_where_they_fell(result):
     ax = plots.plot_exceedances(result)
     (marked,) = [drawn for drawn in ax.get_lines() if drawn.get_marker() == "D"]
-    limit = line(ax, "1% limit")
+    limit = line(ax, "_limit 1%")
     limits = pd.Series(limit.get_ydata(), limit.get_xdata())
     assert len(marked.get_xdata()) > 0
     assert (marked.get_ydata() < limits[marked.get_xdata()]).all()
@@ -180,7 +177,7 @@ def test_turnover_has_one_bar_per_month(result):
 def test_stress_has_two_dots_per_period(storm):
     ax = plots.plot_stress(storm)
     assert [tick.get_text().split("\n")[0] for tick in ax.get_xticklabels()] == ["2018Q4", "2020"]
-    assert (line(ax, "realised").get_ydata() > line(ax, "predicted").get_ydata())[1]
+    assert (line(ax, "realised").get_ydata() > line(ax, "forecast").get_ydata())[1]
 
 
 @pytest.mark.parametrize(
@@ -190,11 +187,8 @@ def test_stress_has_two_dots_per_period(storm):
         plots.plot_leverage,
         plots.plot_risk_contributions,
         plots.plot_forecast_scores,
-        plots.plot_portfolio_forecast,
-        plots.plot_correlation,
+        plots.plot_average_correlation,
         plots.plot_turnover,
-        plots.plot_contribution_dates,
-        plots.plot_stock_errors,
         plots.plot_stress,
     ],
 )
@@ -205,15 +199,9 @@ def test_missing_numbers_raise(bare, plot):
 
 def test_a_short_run_raises(bare):
     short = dataclasses.replace(bare, perf=bare.perf.iloc[:40])
-    for plot in (plots.plot_predicted_realized, plots.plot_calibration):
-        with pytest.raises(InsufficientHistoryError):
+    for plot in (plots.plot_predicted_realized, plots.plot_calibration, plots.plot_tenths, plots.plot_pit):
+        with pytest.raises(ParameterError):
             plot(short)
-
-
-def test_middle_of_a_window():
-    sessions = pd.bdate_range("2020-01-01", periods=70)
-    last = pd.Series(1.0, sessions[62:])
-    assert middle(last, sessions)[0] == sessions[31]
 
 
 @pytest.mark.parametrize(
@@ -233,6 +221,7 @@ def test_dates_are_round_and_fit(days, narrow, expected):
     assert len(names) <= (5 if narrow else 12)
 
 
+@matplotlib.rc_context(style())
 def test_legend_has_fewer_columns_for_longer_names():
     rows = []
     for name in ("a", "a rather long name of a model, with its parameters"):
@@ -245,3 +234,16 @@ def test_legend_has_fewer_columns_for_longer_names():
         rows.append(len({round(text.get_window_extent().y0) for text in texts}))
         assert all(text.get_window_extent().x1 < ax.figure.bbox.x1 for text in texts)
     assert rows == [1, 2]
+
+
+def test_result_and_scores_show_a_table_and_a_picture(storm):
+    shown = storm._repr_html_()
+    assert "vol_target on dow30" in shown
+    assert f"{storm.scorecard['realized_vol']:.1%} a year" in shown
+    assert base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1]).startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
+    scores = storm.volatility
+    page = scores._repr_html_()
+    below = scores.table.loc[(21, "LSTM"), "below_EWMA94"]
+    assert (f"{below:.1f}%" in page) == (below > 0)
+    assert f"{scores.table.loc[(1, 'HAR'), 'qlike']:.3f} (1 ahead)" in page

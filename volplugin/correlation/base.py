@@ -105,6 +105,10 @@ class CorrelationEstimator(BaseEstimator, ABC):
         matrix, repair = nearest_correlation(matrix)
         return CorrelationEstimate(matrix, repair, moments, {**moments.estimated_params, **adjusted})
 
+    def average_observations(self, observations: float, view: str = "risk") -> float:
+        """Effective number of sessions behind the average correlation, given the one behind each pair."""
+        return observations
+
     def shrink_moments(self, moments: PairMoments) -> PairMoments:
         """Apply the estimator's own shrinkage to plain moments, by default none."""
         return moments
@@ -150,7 +154,10 @@ class MomentsCorrelation(CorrelationEstimator):
         """Return the estimates at successive rows of one array, as of `CorrelationEstimator.sliding`."""
         if type(self)._estimate is not MomentsCorrelation._estimate:
             return super().sliding(z, live)
-        return SlidingMomentsCorrelation(self, z, live, SlidingMoments(z, self.lookback, self._halflife))
+        moments = SlidingMoments(z, self.lookback, self._halflife)
+        # Not inherited: a subclass may shrink or adjust single matrices only.
+        stacked = bool(vars(type(self)).get("_stacked", False))
+        return SlidingMomentsCorrelation(self, z, live, moments, stacked)
 
 
 class WindowedCorrelation(MomentsCorrelation):

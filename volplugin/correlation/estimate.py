@@ -13,21 +13,26 @@ from volplugin.correlation.repair import SMALLEST_EIGENVALUE, average
 
 
 class CorrelationEstimate(NamedTuple):
-    """A correlation matrix and the numbers behind its diagnostics."""
+    """A correlation matrix and the numbers behind its diagnostics; or a stack, with a first axis of rows."""
 
     correlation: np.ndarray
     """Shape (n_assets, n_assets); positive semi-definite, with a diagonal of ones."""
-    repair: float
+    repair: Any
     """Largest change of an entry that made the matrix positive semi-definite; 0.0 if none was needed."""
     moments: PairMoments
     estimated_params: dict[str, Any]
+
+    def at(self, place: int) -> CorrelationEstimate:
+        """Return one row of a stack."""
+        params = {name: float(values[place]) for name, values in self.estimated_params.items()}
+        return CorrelationEstimate(self.correlation[place], self.repair[place], self.moments.at(place), params)
 
     def diagnostics(self, assets: pd.Index) -> dict[str, Any]:
         """Return the diagnostics that `CorrelationEstimator.diagnose` documents."""
         eigenvalues = np.linalg.eigvalsh(self.correlation)
         return {
             "condition_number": float(eigenvalues[-1] / max(eigenvalues[0], SMALLEST_EIGENVALUE)),
-            "psd_repair": self.repair,
+            "psd_repair": float(self.repair),
             "average_correlation": average(self.correlation),
             "observations": float(self.moments.observations.min()),
             "scarce": _low_observations(self.moments.observations, assets),

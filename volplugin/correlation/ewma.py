@@ -41,6 +41,8 @@ class EWMACorrelation(MomentsCorrelation):
     756
     """
 
+    _stacked = True
+
     def __init__(self, halflife: float = 126, shrinkage: float = 0.0) -> None:
         self.halflife = halflife
         self.shrinkage = shrinkage
@@ -79,6 +81,8 @@ class RollingCorrelation(WindowedCorrelation):
     >>> RollingCorrelation(window=126).lookback
     126
     """
+
+    _stacked = True
 
     def __init__(self, window: int = 252) -> None:
         super().__init__(window)

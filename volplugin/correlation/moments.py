@@ -12,7 +12,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class PairMoments(NamedTuple):
-    """An estimate of each pair's correlation, and how much it rests on."""
+    """An estimate of each pair's correlation, and how much it rests on; or a stack, with a first axis of rows."""
 
     correlation: np.ndarray
     """Shape (n_assets, n_assets); NaN where a pair was never seen together."""
@@ -22,6 +22,10 @@ class PairMoments(NamedTuple):
     """Parameters that the estimator chose from the data, by name."""
     fallbacks: Mapping[str, str] = NOTHING
     """Fallbacks: by estimator, the replacement used and for how many assets."""
+
+    def at(self, place: int) -> PairMoments:
+        """Return one row of a stack."""
+        return self._replace(correlation=self.correlation[place], observations=self.observations[place])
 
 
 def session_weights(n_sessions: int, halflife: float | None = None) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,30 +19,38 @@ class Repaired(NamedTuple):
 
     correlation: np.ndarray
     """Symmetric and PSD with a diagonal of ones, of shape (n_assets, n_assets)."""
-    change: float
+    change: Any
     """Largest absolute change of an entry; 0.0 if the matrix was PSD."""
 
 
-def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> float:
+def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> Any:
     """Return the mean correlation of different assets: 0.0 for fewer than two, NaN entries left out.
 
     Parameters
     ----------
-    correlation : ndarray of shape (n_assets, n_assets)
-    weights : ndarray of shape (n_assets, n_assets), optional
+    correlation : ndarray of shape (n_assets, n_assets) or (n_rows, n_assets, n_assets)
+    weights : ndarray of the same shape, optional
         Equal ones if not given, or if all off the diagonal are zero.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_rows,)
     """
-    if len(correlation) < 2:
-        return 0.0
-    total = correlation.sum()
-    if np.isfinite(total):
-        if weights is None:
-            return float((total - np.trace(correlation)) / (correlation.size - len(correlation)))
-        weight = weights.sum() - np.trace(weights)
-        if weight > 0:
-            own = correlation.diagonal() @ weights.diagonal()
-            return float((np.vdot(correlation, weights) - own) / weight)
-    off = ~np.eye(len(correlation), dtype=bool) & np.isfinite(correlation)
+    size = correlation.shape[-1]
+    if size < 2:
+        return 0.0 if correlation.ndim == 2 else np.zeros(len(correlation))
+    if weights is None:
+        mean = _off_diagonal_sum(correlation) / (size * (size - 1))
+    else:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = _off_diagonal_sum(correlation * weights) / _off_diagonal_sum(weights)
+    if np.isfinite(mean).all():
+        return mean if correlation.ndim > 2 else float(mean)
+    if correlation.ndim > 2:
+        return np.array(
+            [average(matrix, None if weights is None else weights[row]) for row, matrix in enumerate(correlation)]
+        )
+    off = ~np.eye(size, dtype=bool) & np.isfinite(correlation)
     if not off.any():
         return 0.0
     if weights is None or not weights[off].any():
@@ -50,12 +58,41 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> float
     return float(np.average(correlation[off], weights=weights[off]))
 
 
+def _off_diagonal_sum(matrices: np.ndarray) -> Any:
+    total = matrices.reshape(*matrices.shape[:-2], -1).sum(axis=-1)
+    return total - np.einsum("...ii->...", matrices)
+
+
+def _set_diagonal(matrices: np.ndarray, value: float) -> None:
+    np.einsum("...ii->...i", matrices)[...] = value
+
+
 def shrink_to_constant(correlation: np.ndarray, share: float) -> np.ndarray:
-    """Mix a share of constant correlation (the average one) into a correlation matrix."""
+    """Mix a share of constant correlation (the average one) into a correlation matrix, or into each of a stack."""
     mixed = (1 - share) * correlation
-    mixed += share * average(correlation)
-    np.fill_diagonal(mixed, 1.0)
+    mixed += np.asarray(share * average(correlation))[..., None, None]
+    _set_diagonal(mixed, 1.0)
     return mixed
+
+
+def move_average(correlation: np.ndarray, wanted: Any) -> np.ndarray:
+    """Mix a correlation matrix with all ones or with the identity, so that its average is the wanted one.
+
+    Parameters
+    ----------
+    correlation : ndarray of shape (n_assets, n_assets) or (n_rows, n_assets, n_assets)
+    wanted : float, or ndarray of shape (n_rows,)
+        The matrix is unchanged where it is NaN.
+    """
+    slow, wanted = np.asarray(average(correlation)), np.asarray(wanted)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        up = np.where(slow < 1, (np.minimum(wanted, 1.0) - slow) / (1 - slow), 0.0)
+        share = np.where(wanted >= slow, up, 1 - np.maximum(wanted, 0.0) / slow)
+    share = np.where(np.isfinite(wanted) & (slow > 0), share, 0.0)
+    moved = (1 - share)[..., None, None] * correlation
+    moved += np.where(wanted >= slow, share, 0.0)[..., None, None]
+    _set_diagonal(moved, 1.0)
+    return moved
 
 
 def shrink_by_observations(moments: PairMoments) -> np.ndarray:
@@ -66,32 +103,38 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (n_assets, n_assets)
+    ndarray of the moments' shape
     """
     correlation, observations = moments.correlation, moments.observations
-    most = observations.max()
-    if most == 0:
-        return np.eye(len(correlation))
-    if observations.min() == most:
+    most = observations.max(axis=(-2, -1), keepdims=True)
+    same = observations.min(axis=(-2, -1), keepdims=True) == most
+    if (same & (most > 0)).all():
         return correlation
     trust = observations / (observations + SCARCE)
-    trust *= (most + SCARCE) / most
-    mean = average(correlation, observations)
+    trust *= (most + SCARCE) / np.where(most > 0, most, 1.0)
+    mean = np.asarray(average(correlation, observations))[..., None, None]
     # trust * rho + (1 - trust) * mean; unobserved pairs are NaN and have a trust of zero.
     shrunk = correlation - mean
     shrunk[observations == 0] = 0.0
     shrunk *= trust
     shrunk += mean
-    np.fill_diagonal(shrunk, 1.0)
-    return shrunk
+    _set_diagonal(shrunk, 1.0)
+    # Row by row, so that a matrix does not depend on the others of its stack.
+    return np.where(same & (most > 0), correlation, shrunk)
 
 
 def nearest_correlation(matrix: np.ndarray) -> Repaired:
-    """Clip negative eigenvalues and restore the unit diagonal, if the matrix is not positive semi-definite."""
-    symmetric = (matrix + matrix.T) / 2
-    np.fill_diagonal(symmetric, 1.0)
+    """Clip negative eigenvalues and restore the unit diagonal, where a matrix is not positive semi-definite.
+
+    Of a stack of shape (n_rows, n_assets, n_assets) each matrix, and the changes are an array of shape (n_rows,).
+    """
+    symmetric = (matrix + matrix.swapaxes(-1, -2)) / 2
+    _set_diagonal(symmetric, 1.0)
     if is_positive_definite(symmetric):
-        return Repaired(symmetric, 0.0)
+        return Repaired(symmetric, 0.0 if matrix.ndim == 2 else np.zeros(len(matrix)))
+    if matrix.ndim > 2:
+        each = [nearest_correlation(one) for one in symmetric]
+        return Repaired(np.stack([one.correlation for one in each]), np.array([one.change for one in each]))
     values, vectors = np.linalg.eigh(symmetric)
     if values[0] >= 0:
         return Repaired(symmetric, 0.0)
@@ -100,7 +143,7 @@ def nearest_correlation(matrix: np.ndarray) -> Repaired:
 
 
 def is_positive_definite(matrix: np.ndarray) -> bool:
-    """Return whether a symmetric matrix has a Cholesky factor, which is several times faster than eigenvalues."""
+    """Return whether a symmetric matrix, or each of a stack, has a Cholesky factor: faster than eigenvalues."""
     try:
         np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:

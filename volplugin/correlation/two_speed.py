@@ -10,11 +10,10 @@ import numpy as np
 from volplugin.correlation.base import CorrelationEstimator, check_view
 from volplugin.correlation.ewma import HALF_LIVES, EWMACorrelation
 from volplugin.correlation.moments import PairMoments, session_weights, to_unit_variance
-from volplugin.correlation.repair import average
+from volplugin.correlation.repair import move_average
 from volplugin.correlation.sliding import (
     RESTART,
     SlidingCorrelation,
-    SlidingMoments,
     SlidingMomentsCorrelation,
     running_sum,
 )
@@ -90,6 +89,15 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     def _slow(self) -> CorrelationEstimator:
         return EWMACorrelation(halflife=252, shrinkage=0.2) if self.structure is None else self.structure
 
+    def average_observations(self, observations: float, view: str = "risk") -> float:
+        """Effective number of sessions behind the average: fast and usual average, weighted by their trust."""
+        if view == "structure":
+            return observations
+        trust, halflife = (1.0, self.targeting_halflife) if view == "targeting" else (self.trust, self.fast_halflife)
+        decay = 0.5 ** (1 / halflife)
+        fast = (1 + decay) / (1 - decay)  # Kish's number of exponential weights
+        return 1 / (trust**2 / fast + (1 - trust) ** 2 / observations)
+
     def _memory(self, name: str) -> int:
         """Sessions that the average of a half-life depends on."""
         halflife = getattr(self, name)
@@ -132,7 +140,7 @@ class TwoSpeedCorrelation(CorrelationEstimator):
         if type(self)._estimate is not TwoSpeedCorrelation._estimate or not isinstance(slow, SlidingMomentsCorrelation):
             return super().sliding(z, live)
         averages = _SlidingAverages(z, live, self.lookback, (self.fast_halflife, self.targeting_halflife))
-        return _SlidingTwoSpeed(self, z, live, slow.moments, averages)
+        return _SlidingTwoSpeed(self, z, live, slow, averages)
 
 
 class _SlidingTwoSpeed(SlidingMomentsCorrelation):
@@ -143,18 +151,19 @@ class _SlidingTwoSpeed(SlidingMomentsCorrelation):
         estimator: TwoSpeedCorrelation,
         z: np.ndarray,
         live: np.ndarray,
-        moments: SlidingMoments,
+        slow: SlidingMomentsCorrelation,
         averages: _SlidingAverages,
     ) -> None:
-        super().__init__(estimator, z, live, moments)
+        super().__init__(estimator, z, live, slow.moments, slow.stacked and type(estimator) is TwoSpeedCorrelation)
         self._two_speed, self._averages = estimator, averages
 
-    def adjust(self, correlation: np.ndarray, row: int, view: str) -> tuple[np.ndarray, dict[str, Any]]:
+    def adjust(self, correlation: np.ndarray, view: str) -> tuple[np.ndarray, dict[str, Any]]:
         """Move the average correlation, for the views that do."""
         check_view(view)
         if view == "structure":
             return correlation, {}
-        usual, fast, targeting = self._averages.at(row)
+        averages = self._averages.between(self._start, self._stop)
+        usual, fast, targeting = averages if self.stacked else averages[:, 0].tolist()
         if view == "risk":
             return self._two_speed._move(correlation, fast, usual)
         return move_average(correlation, targeting), {"fast_average": targeting}
@@ -174,14 +183,17 @@ class _SlidingAverages:
         self._lookback, self._halflives = lookback, halflives
         self._start = -1
         self._averages = np.empty((0, 0))
+        self._weighted, self._stored = (0, 0), [np.empty((0, 0))]
 
-    def at(self, row: int) -> list[float]:
-        """Return the usual average at a row, then the one of each half-life; NaN without two assets in any session."""
-        start = row - row % RESTART
+    def between(self, first: int, stop: int) -> np.ndarray:
+        """Return the averages at rows between two restarts, of shape (n_averages, n_rows).
+
+        The first is the usual average, then follows one for each half-life; NaN without two assets in any session.
+        """
+        start = first - first % RESTART
         if start != self._start:
             self._start, self._averages = start, self._block(start, min(start + RESTART, len(self._z)))
-        averages: list[float] = self._averages[row - start].tolist()
-        return averages
+        return self._averages[first - start : stop - start].T
 
     def _block(self, start: int, stop: int) -> np.ndarray:
         """Averages of the rows from `start` to `stop`, of shape (n_rows, n_averages); columns below are these rows."""
@@ -193,41 +205,42 @@ class _SlidingAverages:
         scale = np.where(mean_square > 0, np.sqrt(np.maximum(mean_square, 0.0)), 1.0)
         inverse = (self._live[start:stop] / scale).T
         z = self._z[begin:stop]
-        number = self._here[begin:stop] @ self._live[start:stop].T
         squares = z**2 @ inverse**2
         products = (z @ inverse) ** 2 - squares
+        number: Any = float(z.shape[1])
+        if not (self._here[begin:stop].all() and self._live[start:stop].all()):
+            number = self._here[begin:stop] @ self._live[start:stop].T
         # Sessions with fewer than two assets have no product, and count in neither sum.
-        usable = number >= 2
+        usable = np.asarray(number) >= 2
         number = np.where(usable, number, np.inf)
         products /= number * np.where(usable, number - 1, 1.0)
         squares /= number
-        age = rows - np.arange(begin, stop)[:, None]
-        averages = [_weighted_ratio(products, squares, ((age >= 0) & (age < self._lookback)).astype(float))]
-        for halflife in self._halflives:
-            memory = math.ceil(HALF_LIVES * halflife)
-            recent = slice(max(0, start - memory + 1 - begin), None)
-            aged = age[recent]
-            weights = np.where((aged >= 0) & (aged < memory), 0.5 ** (np.maximum(aged, 0) / halflife), 0.0)
-            averages.append(_weighted_ratio(products[recent], squares[recent], weights))
-        return np.stack(averages, axis=1)
+        return np.stack(
+            [
+                _weighted_ratio(products[-len(weights) :], squares[-len(weights) :], weights)
+                for weights in self._weights(len(z), len(rows))
+            ],
+            axis=1,
+        )
+
+    def _weights(self, n_sessions: int, n_rows: int) -> list[np.ndarray]:
+        """Weights of the last sessions at the last rows, for each average; each of shape (n_weighted, n_rows)."""
+        if self._weighted != (n_sessions, n_rows):
+            age = np.arange(n_sessions - n_rows, n_sessions) - np.arange(n_sessions)[:, None]
+            stored = [((age >= 0) & (age < self._lookback)).astype(float)]
+            for halflife in self._halflives:
+                memory = math.ceil(HALF_LIVES * halflife)
+                recent = age[-(memory + n_rows - 1) :]
+                decay = 0.5 ** (np.maximum(recent, 0) / halflife)
+                stored.append(np.where((recent >= 0) & (recent < memory), decay, 0.0))
+            self._weighted, self._stored = (n_sessions, n_rows), stored
+        return self._stored
 
 
 def _weighted_ratio(products: np.ndarray, squares: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Weighted mean product over weighted mean square, by column; NaN in columns without either."""
     total, mean = (np.einsum("ut,ut->t", weights, values) for values in (squares, products))
     return np.where(total > 0, mean / np.where(total > 0, total, 1.0), np.nan)
-
-
-def move_average(correlation: np.ndarray, wanted: float) -> np.ndarray:
-    """Mix a correlation matrix with all ones or with the identity, so that its average is the wanted one."""
-    slow = average(correlation)
-    if len(correlation) < 2 or not np.isfinite(wanted) or slow <= 0:
-        return correlation
-    if wanted >= slow:
-        share = (min(wanted, 1.0) - slow) / (1 - slow) if slow < 1 else 0.0
-        return (1 - share) * correlation + share
-    share = 1 - max(wanted, 0.0) / slow
-    return (1 - share) * correlation + share * np.eye(len(correlation))
 
 
 def fast_average(z: np.ndarray, halflife: float | None = None) -> float:

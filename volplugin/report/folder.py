@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import ParameterError, ResultFolderError
+from volplugin.errors import ResultFolderError
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_portfolio_forecasts
 from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
@@ -32,6 +32,8 @@ COLUMNS = (
     "unmodelled_weight",
     "cash_weight",
     "weight_drift",
+    "value_at_risk",
+    "expected_shortfall",
 )
 """Columns of the perf frame that are stored if present, in addition to contributions and turnover."""
 
@@ -76,10 +78,9 @@ def arrays(result: BacktestResult) -> NamedArrays:
         for column in ("returns", "predicted_vol"):
             yield f"comparison/{place}/{column}", run.perf[column].to_numpy(dtype=float)
     yield from _portfolios(result)
-    yield "correlation/dates", days(pd.DatetimeIndex(list(result.correlations)))
-    for place, rho in enumerate(result.correlations.values()):
-        yield f"correlation/{place}/assets", texts(rho.index)
-        yield f"correlation/{place}/values", rho.to_numpy(dtype=np.float32)
+    if result.average_correlation is not None:
+        yield "average_correlation/sessions", days(result.average_correlation.index)
+        yield "average_correlation/values", result.average_correlation.to_numpy(dtype=float)
     if result.volatility is not None:
         losses = result.volatility.losses
         yield "losses/origins", days(losses.index)
@@ -93,10 +94,9 @@ def _perf_arrays(result: BacktestResult) -> NamedArrays:
     yield "perf/sessions", days(perf.index)
     for column in (name for name in COLUMNS if name in perf):
         yield f"perf/{column}", perf[column].to_numpy(dtype=float)
-    try:
-        yield "perf/turnover", turnover(perf).to_numpy(dtype=float)
-    except ParameterError:
-        pass  # nothing was recorded that it could be counted from
+    traded = turnover(perf)
+    if traded is not None:
+        yield "perf/turnover", traded.to_numpy(dtype=float)
     if not parts.empty:
         # NaN on the sessions without a portfolio.
         yield "contributions/assets", texts(parts.columns)
@@ -215,10 +215,11 @@ def _of_history(card: Mapping[str, Any], arrays: StoredArrays) -> BacktestResult
             for place, (name, one) in enumerate(compared.items())
         },
         portfolios={str(name): _portfolio(arrays, f"book/{place}") for place, name in enumerate(arrays["book/names"])},
-        correlations={
-            pd.Timestamp(date): _matrix(arrays, f"correlation/{place}")
-            for place, date in enumerate(arrays["correlation/dates"])
-        },
+        average_correlation=(
+            pd.Series(arrays["average_correlation/values"], dates(arrays["average_correlation/sessions"]))
+            if "average_correlation/values" in arrays
+            else None
+        ),
     )
 
 
@@ -246,11 +247,6 @@ def _portfolio(arrays: StoredArrays, place: str) -> PortfolioForecasts:
     )
     kind: Any = str(arrays[f"{place}/kind"])
     return PortfolioForecasts(predicted, returns, int(arrays[f"{place}/horizon"]), kind)
-
-
-def _matrix(arrays: StoredArrays, place: str) -> pd.DataFrame:
-    assets = arrays[f"{place}/assets"].tolist()
-    return pd.DataFrame(arrays[f"{place}/values"].astype(float), index=assets, columns=assets)
 
 
 def scores_of(metadata: Mapping[str, Any], arrays: StoredArrays) -> VolatilityScores:

@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
 
+import empyrical
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
-from volplugin.correlation.repair import average
-from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.errors import ParameterError
 from volplugin.evaluation import TAILS, fit_dof, rolling_bias, sampling_band, value_at_risk
 from volplugin.evaluation.stress_periods import stress_within
 from volplugin.report.result import BacktestResult
+from volplugin.report.theme import model_slots
 from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize
+
+TENTHS = 10
+MIN_PER_TENTH = 20
+"""Smallest number of sessions in each tenth."""
+CALM, STORM = 0.5, 0.8
+"""Calm times are the half of the sessions with the lowest forecasts, storms the fifth with the highest."""
+MIN_LEVERAGE = 0.05
+"""Gross leverage below which the returns do not show the returns of the stocks held."""
+MIN_STRESS_SESSIONS = 21
+"""Smallest number of sessions of a stress period."""
+STALE = pd.Timedelta(days=370)
+"""Age from which a model counts as older than a year; vintages are refitted at each year's end."""
+LONG_RUN, MAX_BINS, MIN_BINS, MIN_PER_BIN = 1000, 20, 10, 5
+"""Sessions of a run with 20 bins in its histogram, bins of shorter runs, and sessions expected per bin."""
 
 
 @dataclass(frozen=True)
-class Worst:
-    """The quarter with the largest log ratio of realised to predicted volatility, in absolute value."""
+class Ratio:
+    """Realised over predicted volatility of some sessions, with the band of 95% of right forecasts."""
 
-    first: pd.Timestamp
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Miss:
+    """The 63 sessions with the largest log ratio of realised to predicted volatility, in absolute value."""
+
     last: pd.Timestamp
     realized: float
     predicted: float
 
 
-def quarters(perf: pd.DataFrame, window: int = QUARTER_SESSIONS) -> pd.DataFrame:
-    """Return realised and predicted volatility of every window of sessions, labelled with its last session.
+@dataclass(frozen=True, eq=False)
+class PitHistogram:
+    """Counts of returns in equally probable bins of their forecast distribution.
 
-    Returns
-    -------
-    DataFrame, columns realized, predicted, lower, upper
-        Annual. ``predicted`` is the root mean square of the ex-ante volatilities of the same sessions; ``lower`` and
-        ``upper`` bound realised volatility with 95% probability if forecasts are right, with the tails of the
-        standardised returns.
+    ``expected``, ``lower`` and ``upper`` are the expected count of a bin and its 95% band (binomial), ``pvalue`` is of
+    Pearson's test of equally probable bins.
     """
-    known = held(perf)
-    realized = annualize(known["returns"].rolling(window).std())
-    predicted = (known["predicted_vol"] ** 2).rolling(window).mean() ** 0.5
-    lower, upper = (predicted * bound for bound in sampling_band(window, dof=_tail_dof(perf)))
-    columns = {"realized": realized, "predicted": predicted, "lower": lower, "upper": upper}
-    return pd.DataFrame(columns).dropna()
+
+    counts: np.ndarray
+    expected: float
+    lower: float
+    upper: float
+    pvalue: float
 
 
 def held(perf: pd.DataFrame) -> pd.DataFrame:
@@ -52,309 +71,328 @@ def held(perf: pd.DataFrame) -> pd.DataFrame:
     return perf[(perf["predicted_vol"] > 0) & perf["returns"].notna()]
 
 
-def middle(
-    frame: pd.DataFrame | pd.Series, sessions: pd.DatetimeIndex, window: int = QUARTER_SESSIONS
-) -> pd.DatetimeIndex:
-    """Return the middle session of each window; `frame` labels windows with their last session."""
-    return sessions[sessions.get_indexer(frame.index) - window // 2]
-
-
-def worst_quarter(perf: pd.DataFrame) -> Worst | None:
-    """Return the quarter whose realised volatility was furthest from the prediction; None if the run is shorter."""
-    windows = quarters(perf)
-    if windows.empty:
-        return None
-    last = np.log(windows["realized"] / windows["predicted"]).abs().idxmax()
-    sessions = held(perf).index
-    first = sessions[sessions.get_loc(last) - QUARTER_SESSIONS + 1]
-    return Worst(first, last, float(windows.at[last, "realized"]), float(windows.at[last, "predicted"]))
-
-
-@dataclass(frozen=True)
-class BandShares:
-    """Shares of the rolling quarters whose realised volatility was below, inside and above the 95% band."""
-
-    below: float
-    inside: float
-    above: float
-
-
-def band_shares(perf: pd.DataFrame) -> BandShares | None:
-    """Return the shares of rolling quarters below, inside and above the band; None if the run is shorter than one."""
-    windows = quarters(perf)
-    if windows.empty:
-        return None
-    below, above = windows["realized"] < windows["lower"], windows["realized"] > windows["upper"]
-    return BandShares(float(below.mean()), float((~below & ~above).mean()), float(above.mean()))
-
-
-def standardized(perf: pd.DataFrame) -> pd.Series:
-    """Return each session's return divided by its daily volatility forecast, without sessions that have none."""
-    known = held(perf)
-    return (known["returns"] / deannualize(known["predicted_vol"])).rename("z")
-
-
-def _tail_dof(perf: pd.DataFrame) -> float:
-    """Degrees of freedom of the standardised returns; infinite where there is nothing to fit."""
-    z = standardized(perf)
-    return fit_dof(z) if np.count_nonzero(z) > 1 else float("inf")
-
-
-def bias_path(perf: pd.DataFrame) -> tuple[pd.Series, int]:
-    """Return the rolling bias statistic and its window: a year, or a quarter if the run is shorter than two years."""
-    known = held(perf)
-    window = TRADING_DAYS if len(known) >= 2 * TRADING_DAYS else QUARTER_SESSIONS
-    return rolling_bias(standardized(perf), window).dropna(), window
-
-
-MAX_BINS, MIN_BINS = 20, 10
-"""Default bins of a run of at least `LONG_RUN` sessions, and of a shorter one."""
-LONG_RUN = 1000
-MIN_PER_BIN = 5
-"""Smallest expected number of sessions per bin, for Pearson's test."""
-
-
-@dataclass(frozen=True, eq=False)
-class PitHistogram:
-    """Counts of returns in equally probable parts of their forecast distribution.
-
-    Attributes
-    ----------
-    counts : ndarray of int, shape (n_bins,)
-        Sessions per bin, from the lowest returns to the highest.
-    expected, lower, upper : float
-        Expected count of a bin if forecasts are right, and its 95% band (binomial).
-    sessions : int
-        Sum of the counts.
-    pvalue : float
-        Pearson's test of equally probable bins.
-    """
-
-    counts: np.ndarray
-    expected: float
-    lower: float
-    upper: float
-    sessions: int
-    pvalue: float
-
-
-def pit_histogram(perf: pd.DataFrame, bins: int | None = None) -> PitHistogram:
-    """Count probability integral transforms of the returns under N(0, predicted variance) in equal bins.
-
-    Parameters
-    ----------
-    perf : DataFrame
-    bins : int, optional
-        Default 20 for a thousand sessions or more, else 10.
-
-    Raises
-    ------
-    InsufficientHistoryError
-        If fewer than five sessions are expected per bin.
-
-    References
-    ----------
-    Diebold, Gunther and Tay (1998), Evaluating Density Forecasts, International Economic Review 39.
-    """
-    transformed = stats.norm.cdf(standardized(perf))
-    sessions = len(transformed)
-    bins = bins or (MAX_BINS if sessions >= LONG_RUN else MIN_BINS)
-    if sessions < MIN_PER_BIN * bins:
-        raise InsufficientHistoryError(
-            f"{sessions} sessions with a forecast, a histogram of {bins} bins requires {MIN_PER_BIN * bins}"
-        )
-    counts = np.histogram(transformed, bins, (0.0, 1.0))[0]
-    lower, upper = stats.binom.interval(0.95, sessions, 1 / bins)
-    return PitHistogram(
-        counts, sessions / bins, float(lower), float(upper), sessions, float(stats.chisquare(counts).pvalue)
-    )
-
-
-def exceedances(perf: pd.DataFrame) -> pd.DataFrame:
-    """Compare each session's return with the normal value at risk of its forecast.
-
-    Returns
-    -------
-    DataFrame of shape (n_sessions, 5)
-        ``returns`` (daily), and for each tail (5% and 1%) the quantile ``limit_5%`` and the flag ``beyond_5%``.
-    """
-    known = held(perf)
-    frame = known[["returns"]].copy()
-    for tail in TAILS:
-        limit = value_at_risk(known["returns"], deannualize(known["predicted_vol"]), tail)
-        frame[f"limit_{tail:.0%}"] = limit
-        frame[f"beyond_{tail:.0%}"] = known["returns"] < limit
-    return frame
-
-
-MIN_STRESS_SESSIONS = 21
-"""Smallest number of sessions of a stress period."""
-
-
-def stress_periods(perf: pd.DataFrame) -> pd.DataFrame:
-    """Compute the risk statistics of each stress period within the run.
-
-    Returns
-    -------
-    DataFrame, index name of the period
-        ``first``, ``last``, ``sessions``; annual ``predicted`` (root mean square), ``realized``, and the 95% band
-        ``lower``, ``upper`` of the latter if forecasts are right; ``bias``; counts of losses beyond value at risk
-        ``beyond_5%``, ``beyond_1%``; ``worst_day`` (daily return); ``leverage`` (mean gross, NaN if not recorded).
-        Empty if the run contains no stress period.
-    """
-    known = held(perf)
-    if known.empty:
-        return pd.DataFrame()
-    z, beyond, dof = standardized(perf), exceedances(perf), _tail_dof(perf)
-    leverage = perf["gross_leverage"] if "gross_leverage" in perf else pd.Series(np.nan, perf.index)
-    rows = {}
-    for name, (begin, end) in stress_within(known.index).items():
-        part = known.loc[begin:end]
-        if len(part) < MIN_STRESS_SESSIONS:
-            continue
-        lower, upper = sampling_band(len(part), dof=dof)
-        predicted = float(np.sqrt((part["predicted_vol"] ** 2).mean()))
-        rows[name] = {
-            "first": part.index[0],
-            "last": part.index[-1],
-            "sessions": len(part),
-            "predicted": predicted,
-            "realized": annualize(float(part["returns"].std())),
-            "lower": predicted * lower,
-            "upper": predicted * upper,
-            "bias": float(z.loc[begin:end].std()),
-            **{f"beyond_{tail:.0%}": int(beyond.loc[begin:end, f"beyond_{tail:.0%}"].sum()) for tail in TAILS},
-            "worst_day": float(part["returns"].min()),
-            "leverage": float(leverage.loc[begin:end].mean()),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def reductions(result: BacktestResult) -> tuple[pd.DataFrame, str]:
-    """Return the percent by which mean QLIKE is below the benchmark's (models x horizons), and the benchmark's name."""
-    scores = result.volatility
-    if scores is None:
-        raise ParameterError("the result has no scores of volatility models; run volplugin backtest with --judge")
-    base = scores.benchmarks[0] if scores.benchmarks else scores.models[0]
-    loss = scores.table["qlike"].unstack("horizon").loc[scores.models]
-    return 100 * (1 - loss / loss.loc[base]), base
-
-
-def stock_errors(result: BacktestResult, horizon: int | None = None) -> pd.DataFrame:
-    """Return forecast errors by stock, largest error of the run's own model first.
-
-    Parameters
-    ----------
-    result : BacktestResult
-    horizon : int, optional
-        Sessions covered; default the longest one scored.
-
-    Returns
-    -------
-    DataFrame, index asset
-        One column per model with its mean QLIKE, and ``bias``: root mean of realised over forecast variance of the
-        run's own model, above 1 if risk was under-predicted.
-
-    Raises
-    ------
-    ParameterError
-        If the result has no scores by stock.
-    """
-    scores = result.volatility
-    if scores is None or scores.by_stock.empty:
-        raise ParameterError("the result has no scores by stock; run volplugin backtest with --judge")
-    horizon = scores.horizons[-1] if horizon is None else horizon
-    own = scores.models[0]
-    table = scores.by_stock.loc[horizon].T[scores.models].assign(bias=scores.bias_by_stock.loc[(horizon, own)])
-    return table.dropna(subset=[own]).sort_values(own, ascending=False).rename_axis("asset")
-
-
-def turnover(perf: pd.DataFrame) -> pd.Series:
-    """Return traded value (purchases plus sales) over portfolio value, per session.
-
-    Raises
-    ------
-    ParameterError
-        If the perf frame has neither ``turnover`` nor ``transactions``.
-    """
+def turnover(perf: pd.DataFrame) -> pd.Series | None:
+    """Return traded value (purchases plus sales) over portfolio value, per session; None if not recorded."""
     if "turnover" in perf:
         return perf["turnover"]
     if "transactions" not in perf or "portfolio_value" not in perf:
-        raise ParameterError("the perf frame holds no transactions")
+        return None
     traded = [sum(abs(trade["amount"] * trade["price"]) for trade in trades) for trades in perf["transactions"]]
     return (pd.Series(traded, perf.index, dtype=float) / perf["portfolio_value"]).rename("turnover")
 
 
-def monthly_turnover(perf: pd.DataFrame) -> pd.Series:
-    """Return the turnover per calendar month, labelled with its first day."""
-    daily = turnover(perf)
-    return daily.groupby(daily.index.to_period("M").to_timestamp()).sum()
+class ReportData:
+    """The measures of a backtest, each computed once and None if the result lacks its numbers.
 
+    Volatilities are annual; windows are trailing and labelled with their last session.
 
-def contributions(result: BacktestResult, top: int = 8) -> pd.DataFrame:
-    """Return risk contributions over time: the `top` assets by mean contribution, and the sum of the others.
+    Parameters
+    ----------
+    result : BacktestResult
 
-    Returns
-    -------
-    DataFrame of shape (n_sessions, at most top + 1)
-        Annual; empty if the run recorded none.
+    Examples
+    --------
+    >>> from volplugin.report import ReportData, read_result
+    >>> ReportData(read_result("results")).biggest_miss  # doctest: +SKIP
+    Miss(last=Timestamp('2019-01-10 00:00:00'), realized=0.126, predicted=0.078)
     """
-    frame = result.contributions
-    order = frame.mean().sort_values(ascending=False).index
-    rest = frame[order[top:]]
-    shown = frame[order[:top]]
-    return shown.assign(**{f"{rest.shape[1]} others": rest.sum(axis=1)}) if rest.shape[1] else shown
+
+    def __init__(self, result: BacktestResult) -> None:
+        self.result = result
+
+    @classmethod
+    def of(cls, result: BacktestResult | ReportData) -> ReportData:
+        """Return the data of a result; data are returned unchanged."""
+        return result if isinstance(result, ReportData) else cls(result)
+
+    @cached_property
+    def held(self) -> pd.DataFrame:
+        """The sessions with a return and a positive volatility forecast for the portfolio held."""
+        return held(self.result.perf)
+
+    @cached_property
+    def standardized(self) -> pd.Series:
+        """Each session's return divided by its daily volatility forecast."""
+        return (self.held["returns"] / deannualize(self.held["predicted_vol"])).rename("z")
+
+    @cached_property
+    def tail_dof(self) -> float:
+        """Degrees of freedom of the standardised returns; infinite if there is nothing to fit."""
+        return fit_dof(self.standardized) if np.count_nonzero(self.standardized) > 1 else float("inf")
+
+    @cached_property
+    def quarters(self) -> pd.DataFrame | None:
+        """Realised and predicted volatility of each 63 sessions: realized, predicted, lower, upper.
+
+        ``predicted`` is the root mean square of the forecasts of the same sessions; ``lower`` and ``upper`` bound
+        realised volatility with 95% probability if forecasts are right, with the tails of the standardised returns.
+        """
+        predicted = (self.held["predicted_vol"] ** 2).rolling(QUARTER_SESSIONS).mean() ** 0.5
+        lower, upper = (predicted * bound for bound in sampling_band(QUARTER_SESSIONS, dof=self.tail_dof))
+        realized = trailing(self.held["returns"])
+        frame = pd.DataFrame({"realized": realized, "predicted": predicted, "lower": lower, "upper": upper}).dropna()
+        return None if frame.empty else frame
+
+    @cached_property
+    def biggest_miss(self) -> Miss | None:
+        """The 63 sessions whose realised volatility was furthest from the forecast."""
+        if self.quarters is None:
+            return None
+        last = np.log(self.quarters["realized"] / self.quarters["predicted"]).abs().idxmax()
+        return Miss(last, *(float(self.quarters.at[last, name]) for name in ("realized", "predicted")))
+
+    @cached_property
+    def band_shares(self) -> tuple[float, float, float] | None:
+        """Shares of the trailing 63 sessions whose realised volatility was below, inside and above the 95% band."""
+        if self.quarters is None:
+            return None
+        below = float((self.quarters["realized"] < self.quarters["lower"]).mean())
+        above = float((self.quarters["realized"] > self.quarters["upper"]).mean())
+        return below, 1 - below - above, above
+
+    @cached_property
+    def untouched(self) -> pd.DataFrame | None:
+        """The stocks held at a gross leverage of 1: ``returns`` (daily) and ``predicted_vol`` by session.
+
+        Returns and forecasts of a session are divided by the gross leverage at the close before. Sessions that began
+        with a leverage below 0.05 are left out.
+        """
+        if "gross_leverage" not in self.result.perf:
+            return None
+        leverage = self.result.perf["gross_leverage"].shift(1).reindex(self.held.index)
+        frame = self.held[["returns", "predicted_vol"]].div(leverage, axis=0)[leverage >= MIN_LEVERAGE]
+        return frame if len(frame) >= QUARTER_SESSIONS else None
+
+    @cached_property
+    def volatilities(self) -> pd.DataFrame | None:
+        """Realised volatility of the last 63 sessions: ``run``, and ``untouched`` if known."""
+        if self.quarters is None:
+            return None
+        frame = self.quarters[["realized"]].set_axis(["run"], axis=1)
+        return frame if self.untouched is None else frame.assign(untouched=trailing(self.untouched["returns"]))
+
+    @cached_property
+    def scaled(self) -> pd.DataFrame:
+        """Returns and forecasts of the untouched portfolio if known, else of the portfolio held."""
+        return self.held[["returns", "predicted_vol"]] if self.untouched is None else self.untouched
+
+    @cached_property
+    def tenths(self) -> pd.DataFrame | None:
+        """Sessions in tenths of their forecast: ``predicted`` and ``realized`` volatility, ``lower`` and ``upper``."""
+        if len(self.scaled) < TENTHS * MIN_PER_TENTH or self.scaled["predicted_vol"].nunique() < TENTHS:
+            return None
+        tenth = pd.qcut(self.scaled["predicted_vol"].rank(method="first"), TENTHS, labels=range(1, TENTHS + 1))
+        squares = (self.scaled**2).groupby(tenth, observed=True).mean() ** 0.5
+        lower, upper = sampling_band(len(self.scaled) // TENTHS, dof=self.tail_dof)
+        return pd.DataFrame({"predicted": squares["predicted_vol"], "realized": annualize(squares["returns"])}).assign(
+            lower=lambda frame: lower * frame["predicted"], upper=lambda frame: upper * frame["predicted"]
+        )
+
+    @cached_property
+    def regimes(self) -> dict[str, Ratio]:
+        """The bias statistic of calm times and of storms, by the size of the forecast; empty for a short run."""
+        if self.tenths is None:
+            return {}
+        rank = self.scaled["predicted_vol"].rank(pct=True)
+        return {"calm": self._ratio(rank[rank <= CALM].index), "storm": self._ratio(rank[rank > STORM].index)}
+
+    def _ratio(self, sessions: pd.Index) -> Ratio:
+        return Ratio(float(self.standardized.loc[sessions].std()), *sampling_band(len(sessions), dof=self.tail_dof))
+
+    @cached_property
+    def bias_window(self) -> int:
+        """Sessions of the rolling bias statistic: a year, or a quarter if the run is shorter than two years."""
+        return TRADING_DAYS if len(self.held) >= 2 * TRADING_DAYS else QUARTER_SESSIONS
+
+    @cached_property
+    def bias_path(self) -> pd.Series | None:
+        """The rolling bias statistic: standard deviation of returns over their forecast."""
+        path = rolling_bias(self.standardized, self.bias_window).dropna()
+        return None if path.empty else path
+
+    @cached_property
+    def comparisons(self) -> dict[str, ReportData]:
+        """The data of the runs with other risk models."""
+        return {
+            name: ReportData(BacktestResult(self.result.details, other.perf, other.scorecard, self.result.target))
+            for name, other in self.result.comparisons.items()
+        }
+
+    @cached_property
+    def pit(self) -> PitHistogram | None:
+        """Histogram of the returns' probability integral transforms under N(0, predicted variance).
+
+        References
+        ----------
+        Diebold, Gunther and Tay (1998), Evaluating Density Forecasts, International Economic Review 39.
+        """
+        sessions = len(self.standardized)
+        bins = MAX_BINS if sessions >= LONG_RUN else MIN_BINS
+        if sessions < MIN_PER_BIN * bins:
+            return None
+        counts = np.histogram(stats.norm.cdf(self.standardized), bins, (0.0, 1.0))[0]
+        lower, upper = stats.binom.interval(0.95, sessions, 1 / bins)
+        pvalue = float(stats.chisquare(counts).pvalue)
+        return PitHistogram(counts, sessions / bins, float(lower), float(upper), pvalue)
+
+    @cached_property
+    def exceedances(self) -> pd.DataFrame:
+        """Daily ``returns``, and for each tail (5% and 1%) the normal quantile ``limit_5%`` and ``beyond_5%``."""
+        frame = self.held[["returns"]].copy()
+        for tail in TAILS:
+            limit = value_at_risk(frame["returns"], deannualize(self.held["predicted_vol"]), tail)
+            frame[f"limit_{tail:.0%}"] = limit
+            frame[f"beyond_{tail:.0%}"] = frame["returns"] < limit
+        return frame
+
+    @cached_property
+    def stress(self) -> pd.DataFrame | None:
+        """Risk in each stress period within the run, index name of the period.
+
+        ``first``, ``last``, ``sessions``; ``predicted`` (root mean square), ``realized``, and the 95% band ``lower``,
+        ``upper`` of the latter if forecasts are right; ``bias``; counts ``beyond_5%``, ``beyond_1%`` of losses beyond
+        value at risk; ``worst_day`` (daily return).
+        """
+        periods = stress_within(self.held.index) if len(self.held) else {}
+        rows = {name: self._period(self.held.loc[begin:end].index) for name, (begin, end) in periods.items()}
+        rows = {name: row for name, row in rows.items() if row["sessions"] >= MIN_STRESS_SESSIONS}
+        return pd.DataFrame.from_dict(rows, orient="index") if rows else None
+
+    def _period(self, sessions: pd.Index) -> dict[str, Any]:
+        part, beyond = self.held.loc[sessions], self.exceedances.loc[sessions]
+        if len(part) < MIN_STRESS_SESSIONS:
+            return {"sessions": len(part)}
+        ratio, predicted = self._ratio(sessions), float(np.sqrt((part["predicted_vol"] ** 2).mean()))
+        return {
+            "first": sessions[0],
+            "last": sessions[-1],
+            "sessions": len(part),
+            "predicted": predicted,
+            "realized": annualize(float(part["returns"].std())),
+            "lower": predicted * ratio.lower,
+            "upper": predicted * ratio.upper,
+            "bias": ratio.value,
+            **{f"beyond_{tail:.0%}": int(beyond[f"beyond_{tail:.0%}"].sum()) for tail in TAILS},
+            "worst_day": float(part["returns"].min()),
+        }
+
+    @cached_property
+    def returns(self) -> pd.DataFrame:
+        """Daily returns of the ``run``, and of the ``untouched`` portfolio on the same sessions if known."""
+        if self.untouched is None:
+            return self.held[["returns"]].set_axis(["run"], axis=1)
+        columns = {"run": self.held["returns"], "untouched": self.untouched["returns"]}
+        return pd.DataFrame(columns).loc[self.untouched.index]
+
+    @cached_property
+    def growth(self) -> pd.DataFrame:
+        """Value of 1 invested before the first session."""
+        return (1 + self.returns).cumprod()
+
+    @cached_property
+    def drawdown(self) -> pd.DataFrame:
+        """Value over its highest value so far, less 1: zero or negative."""
+        return self.growth / self.growth.cummax().clip(lower=1.0) - 1
+
+    @cached_property
+    def money(self) -> pd.DataFrame:
+        """Return, volatility, Sharpe ratio (against cash at 0) and largest drawdown of each column of `returns`."""
+        measures = {
+            "annual_return": empyrical.annual_return,
+            "volatility": empyrical.annual_volatility,
+            "sharpe": empyrical.sharpe_ratio,
+            "drawdown": empyrical.max_drawdown,
+        }
+        return pd.DataFrame({name: self.returns.apply(measure) for name, measure in measures.items()})
+
+    @cached_property
+    def turnover(self) -> pd.Series | None:
+        """Traded value over portfolio value, per session."""
+        return turnover(self.result.perf)
+
+    @cached_property
+    def monthly_turnover(self) -> pd.Series | None:
+        """Traded value over portfolio value per calendar month, labelled with its first day."""
+        daily = self.turnover
+        return None if daily is None else daily.groupby(daily.index.to_period("M").to_timestamp()).sum()
+
+    @cached_property
+    def shares(self) -> pd.DataFrame | None:
+        """Share of each group in the predicted volatility, largest mean first; of the assets if groups are unknown.
+
+        Shares of a session add up to 1; an asset without a group belongs to "no group".
+        """
+        parts = self.result.contributions
+        if parts.empty:
+            return None
+        groups = self.result.details.groups
+        if groups:
+            parts = parts.T.groupby(lambda asset: groups.get(asset, "no group")).sum().T
+        share = parts.div(parts.sum(axis=1), axis=0)
+        return share[share.mean().sort_values(ascending=False).index]
+
+    @cached_property
+    def reductions(self) -> pd.DataFrame | None:
+        """Percent by which each model's mean QLIKE is below the benchmark's (models x horizons), without it."""
+        scores, base = self.result.volatility, self.benchmark
+        if scores is None or len(scores.models) < 2:
+            return None
+        loss = scores.table["qlike"].unstack("horizon").loc[scores.models]
+        return 100 * (1 - loss / loss.loc[base]).drop(index=base)
+
+    @cached_property
+    def benchmark(self) -> str:
+        """The first benchmark of the volatility models; the first model if there is none."""
+        scores = self.result.volatility
+        return "" if scores is None else [*scores.benchmarks, *scores.models][0]
+
+    @cached_property
+    def stock_errors(self) -> pd.DataFrame | None:
+        """Mean QLIKE by stock at the longest horizon, one column per model; largest of the run's own model first.
+
+        ``bias`` is the root mean of realised over forecast variance of the run's own model.
+        """
+        scores = self.result.volatility
+        if scores is None or scores.by_stock.empty:
+            return None
+        horizon, own = scores.horizons[-1], scores.models[0]
+        table = scores.by_stock.loc[horizon].T[scores.models].assign(bias=scores.bias_by_stock.loc[(horizon, own)])
+        return table.dropna(subset=[own]).sort_values(own, ascending=False).rename_axis("asset")
+
+    @cached_property
+    def slots(self) -> dict[str, int]:
+        """Place in the series of colours and markers of every model of the result."""
+        scores = self.result.volatility
+        scored = [] if scores is None else scores.models
+        return model_slots([*scored, *self.result.portfolios, *self.result.comparisons])
+
+    @cached_property
+    def stale(self) -> pd.DatetimeIndex | None:
+        """Sessions on which the newest usable vintage was older than a year; None if the run used no vintages."""
+        ends = sorted(pd.Timestamp(one["trained_through"]) for one in self.result.details.vintages)
+        if not ends:
+            return None
+        sessions = self.held.index
+        newest = pd.DatetimeIndex(ends)[np.searchsorted(ends, sessions, side="right").clip(min=1) - 1]
+        return sessions[sessions - newest > STALE]
 
 
-def chosen_dates(result: BacktestResult) -> dict[str, pd.Timestamp]:
-    """Return the first session with contributions, the one with the highest forecast, and the last one."""
-    total = result.contributions.sum(axis=1)
-    if total.empty:
-        return {}
-    return {"first": total.index[0], "highest forecast": total.idxmax(), "last": total.index[-1]}
+def trailing(returns: pd.Series) -> pd.Series:
+    """Return the annual volatility of the last 63 sessions."""
+    return annualize(returns.rolling(QUARTER_SESSIONS).std())
 
 
-def contribution_shares(result: BacktestResult, top: int = 15) -> pd.DataFrame:
-    """Return the percent of predicted volatility that each asset contributed at the chosen dates.
+Found = TypeVar("Found")
 
-    Returns
-    -------
-    DataFrame of shape (at most top, 3)
-        The assets with the largest share at any of the dates, sorted by their share at the last one.
+
+def required(value: Found | None, reason: str) -> Found:
+    """Return a measure that is not None.
 
     Raises
     ------
     ParameterError
-        If the run recorded no risk contributions.
+        With the reason if it is None.
     """
-    dates = chosen_dates(result)
-    if not dates:
-        raise ParameterError("the run recorded no risk contributions")
-    chosen = result.contributions.loc[list(dates.values())].set_axis(list(dates))
-    share = 100 * chosen.div(chosen.sum(axis=1), axis=0).T
-    shown = share.loc[share.abs().max(axis=1).nlargest(top).index]
-    return shown.sort_values("last", ascending=False)
-
-
-def average_correlation(rho: pd.DataFrame) -> float:
-    """Return the mean correlation of different assets; NaN for fewer than two."""
-    return average(rho.to_numpy()) if len(rho) > 1 else float("nan")
-
-
-def clustered(rho: pd.DataFrame) -> pd.DataFrame:
-    """Return the matrix in the leaf order of an average-linkage tree over sqrt((1 - rho) / 2)."""
-    if len(rho) < 3:
-        return rho
-    distance = np.sqrt(np.clip((1 - rho.to_numpy()) / 2, 0, None))
-    np.fill_diagonal(distance, 0.0)
-    condensed = squareform((distance + distance.T) / 2)
-    tree = hierarchy.linkage(condensed, "average", optimal_ordering=True)
-    order = hierarchy.leaves_list(tree)
-    return rho.iloc[order, order]
-
-
-def same_order(correlations: Mapping[pd.Timestamp, pd.DataFrame]) -> dict[pd.Timestamp, pd.DataFrame]:
-    """Reorder the assets of all matrices by the clusters of the last one; NaN for an asset not in a matrix."""
-    last = clustered(correlations[max(correlations)])
-    assets = list(dict.fromkeys([*last.index, *(asset for rho in correlations.values() for asset in rho.index)]))
-    return {date: correlations[date].reindex(index=assets, columns=assets) for date in sorted(correlations)}
+    if value is None:
+        raise ParameterError(reason)
+    return value

@@ -1,262 +1,262 @@
-"""Text of a backtest's page: headline, questions with answers, one text per section, notes on the assumptions."""
+"""Words of a backtest's report: the headline, five answers with verdicts, and one text per section."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
+from pathlib import Path
 
 import pandas as pd
 
-from volplugin.errors import VolpluginError
+from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
 from volplugin.report.format import IN_SET, ahead, count, may_be_chance, number, percent, pvalue
-from volplugin.report.measures import (
-    Worst,
-    average_correlation,
-    band_shares,
-    chosen_dates,
-    contribution_shares,
-    pit_histogram,
-    stock_errors,
-    turnover,
-    worst_quarter,
-)
+from volplugin.report.measures import Ratio, ReportData
 from volplugin.report.result import BacktestResult
 from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS
 
 GOOD, FAIR = 0.05, 0.10
-"""Largest distance from 1 of realised over predicted volatility that is called good, or fair."""
-
+"""Largest distance from 1 of realised over predicted volatility that is called right, or nearly right."""
 HELD = 0.10
 """Largest distance of realised volatility from the target, as a fraction of it, that counts as held."""
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A leading number at the top of the page."""
+class Answer:
+    """A leading number of the report.
+
+    Attributes
+    ----------
+    label, value, note : str
+        Name of the number, the number, and the numbers to compare it with.
+    verdict : str
+        One or a few words.
+    grade : str
+        Colour of the verdict: "good", "fair" or "poor".
+    """
 
     label: str
     value: str
     note: str
+    verdict: str
+    grade: str
 
 
-@dataclass(frozen=True)
-class Answer:
-    """A question and its answer."""
+def five_lines(result: BacktestResult | ReportData) -> str:
+    """Return the answers as lines for a terminal, each with the first clause of its note."""
+    rows = [
+        f"{one.label + ':':14}{one.value} {one.note.split(';')[0]}: {one.verdict}"
+        for one in answers(ReportData.of(result))
+    ]
+    return "\n".join(rows).replace("−", "-").replace("–", "-")
 
-    question: str
-    answer: str
+
+def report_lines(page: Path) -> str:
+    """Return the path and size of a report, and the five lines of the result in its folder."""
+    from volplugin.report.folder import read_result
+
+    size = page.stat().st_size / 1e6
+    return f"report: {page} ({size:.1f} MB)\n{five_lines(read_result(page.parent))}"
 
 
-def headline(result: BacktestResult) -> str:
-    """Summarise in one line how well risk was predicted.
+def headline(data: ReportData) -> str:
+    """Summarise in one line how well risk was predicted: on average, in calm times, and in storms."""
+    return f"Risk was forecast {_verdict(data)}"
+
+
+def _verdict(data: ReportData) -> str:
+    level = _level(data)[0]
+    words = [level]
+    for name, time in (("calm", "in calm times"), ("storm", "in storms")):
+        side = _side(data.regimes[name]) if name in data.regimes else ""
+        words += [f"too {side} {time}"] if side and f"too {side}" not in level else []
+    return ", ".join(
+        words if len(words) > 1 or not data.regimes or level != "right on average" else [f"{level} and at each size"]
+    )
+
+
+def _level(data: ReportData) -> tuple[str, str]:
+    """Return words and grade of the average forecast.
 
     The criterion is the bias statistic or realised over predicted volatility, whichever is further from 1: the bias
     statistic weights all days equally, the ratio is dominated by crises.
     """
-    card = result.scorecard
+    card = data.result.scorecard
     ratios = card["bias_statistic"]["value"], card["realized_vol"] / card["mean_predicted_vol"]
     ratio = max(ratios, key=lambda value: abs(log(value)))
-    numbers = f"{percent(card['mean_predicted_vol'])} a year forecast, {percent(card['realized_vol'])} realised"
     if abs(ratio - 1) <= GOOD:
-        return f"Risk was predicted well on average: {numbers}"
+        return "right on average", "good"
+    if card["bias_statistic"]["lower"] <= ratio <= card["bias_statistic"]["upper"]:
+        return "right but for chance on average", "good"
     if abs(ratio - 1) <= FAIR:
-        return f"Risk was predicted fairly on average: {numbers}"
-    return f"Risk was {'under' if ratio > 1 else 'over'}-predicted: {numbers}"
+        return f"a little too {'low' if ratio > 1 else 'high'} on average", "fair"
+    return f"too {'low' if ratio > 1 else 'high'} on average", "poor"
 
 
-def answers(result: BacktestResult) -> list[Answer]:
-    """State how well risk was predicted, whether the target was held, and the worst quarter."""
-    found = [Answer("How well was risk predicted?", f"{_level(result)} {_inside(result)}".strip())]
-    if result.target is not None:
-        found.append(Answer("Was the target held?", _target(result)))
-    worst = worst_quarter(result.perf)
-    if worst is not None:
-        found.append(Answer("When was it worst?", _worst(worst)))
-    return found
-
-
-def tiles(result: BacktestResult) -> list[Tile]:
-    """Return the page's four leading numbers."""
-    card, worst = result.scorecard, worst_quarter(result.perf)
-    bias = card["bias_statistic"]
-    aim = f"target {percent(result.target)}" if result.target else f"forecast {percent(card['mean_predicted_vol'])}"
-    error, against = (
-        (card["mean_abs_63d_error"], "from the target")
-        if result.target
-        else (card["mean_abs_63d_gap"], "from the forecast")
-    )
-    found = [
-        Tile("Realised volatility a year", percent(card["realized_vol"]), aim),
-        Tile("Bias statistic", f"{bias['value']:.2f}", f"95% band {bias['lower']:.2f} to {bias['upper']:.2f}"),
-        Tile("63-session volatility, mean distance", f"{error:.1f} pts", against),
-    ]
-    if worst is not None:
-        note = f"{percent(worst.predicted)} forecast, to {worst.last.date()}"
-        found.append(Tile("Worst 63 sessions", percent(worst.realized), note))
-    return found
-
-
-def notes(result: BacktestResult) -> list[str]:
-    """State the assumptions behind the numbers."""
-    sentences = [
-        "Timing: a forecast uses completed sessions only. Predicted volatility of a session was made at "
-        "the close before it, for the portfolio that was held through it, not for the portfolio that was ordered.",
-        "Units: volatilities on this page are annual, daily ones times the square root of 252. QLIKE and its "
-        "comparisons are of daily variances.",
-        "Bands assume Gaussian returns; returns have fatter tails, so that right forecasts leave "
-        "them a little more often than one time in twenty.",
-    ]
-    if "gross_leverage" in result.perf and float(result.perf["gross_leverage"].max()) > 1.0:
-        sentences.append("Leverage above 1 was free of interest: zipline charges no borrowing cost.")
-    if "unmodelled_weight" in result.perf:
-        count = int((result.perf["unmodelled_weight"] > 0).sum())
-        if count:
-            sentences.append(
-                f"On {count:,} sessions the portfolio held stocks without a forecast; predicted volatility omits them."
-            )
-    if result.details.bundle == "dow30":
-        sentences += [
-            "The universe is the Dow Jones Industrial Average as of late 2024, chosen with hindsight: "
-            "the run can evaluate risk forecasts, but not returns.",
-            "The model's defaults were chosen on studies that include 2006 to 2021. Each forecast is "
-            "out of sample for its own parameters, but not for that choice.",
-        ]
-    return sentences
-
-
-def _level(result: BacktestResult) -> str:
-    card = result.scorecard
-    return (
-        f"Over {card['sessions']:,} sessions from {card['first_session']} to {card['last_session']}, the "
-        "standard deviation of each day's return over its forecast, the bias statistic, is "
-        f"{card['bias_statistic']['value']:.2f}, where 1 is right."
-    )
-
-
-def _inside(result: BacktestResult) -> str:
-    shares = band_shares(result.perf)
-    if shares is None:
+def _side(ratio: Ratio) -> str:
+    """Return "low" or "high" for forecasts outside the band and further from 1 than `GOOD`; else empty."""
+    if ratio.lower <= ratio.value <= ratio.upper or abs(ratio.value - 1) <= GOOD:
         return ""
-    return (
-        f"Of all stretches of {QUARTER_SESSIONS} sessions, {percent(shares.inside, 0)} had a realised volatility "
-        f"inside the band where right forecasts put 95%; {percent(shares.below, 0)} were calmer and "
-        f"{percent(shares.above, 0)} wilder."
+    return "low" if ratio.value > 1 else "high"
+
+
+def answers(data: ReportData) -> list[Answer]:
+    """Return the five answers; fewer if the result lacks a target or 63 sessions."""
+    found = (_forecast(data), _target(data), _peak(data), _miss(data), _money(data))
+    return [answer for answer in found if answer is not None]
+
+
+def _forecast(data: ReportData) -> Answer:
+    card, grade = data.result.scorecard, _level(data)[1]
+    note = f"a year forecast, {percent(card['realized_vol'])} realised"
+    if data.regimes:
+        calm, storm = data.regimes["calm"].value, data.regimes["storm"].value
+        note += f"; realised over forecast {calm:.2f} in calm times, {storm:.2f} in storms"
+    return Answer("Forecast", percent(card["mean_predicted_vol"]), note, _verdict(data), grade)
+
+
+def _target(data: ReportData) -> Answer | None:
+    target, card = data.result.target, data.result.scorecard
+    if target is None:
+        return None
+    gap = abs(card["realized_vol"] - target)
+    note = (
+        f"a year realised, target {percent(target)}; stretches of {QUARTER_SESSIONS} sessions were "
+        f"{card['mean_abs_63d_error']:.1f} points from it on average"
     )
+    held = gap <= HELD * target
+    verdict = "held" if held else f"missed by {100 * gap:.1f} points"
+    return Answer("Target", percent(card["realized_vol"]), note, verdict, "good" if held else "poor")
 
 
-def _target(result: BacktestResult) -> str:
-    assert result.target is not None
-    card = result.scorecard
-    gap = abs(card["realized_vol"] - result.target)
-    verdict = "was held within" if gap <= HELD * result.target else "was missed by"
-    yearly = card["calendar_year_mae"]
-    years = f", and in a calendar year {yearly:.1f}" if yearly is not None else ""
-    return (
-        f"The target of {percent(result.target)} {verdict} {100 * gap:.1f} points over the "
-        f"whole run; volatility of 63 sessions was {card['mean_abs_63d_error']:.1f} points from it on "
-        f"average{years}."
+def _peak(data: ReportData) -> Answer | None:
+    if data.volatilities is None:
+        return None
+    highest = data.volatilities.max()
+    note = f"volatility in the wildest {QUARTER_SESSIONS} sessions"
+    if "untouched" not in highest:
+        return Answer("Peak", percent(highest["run"]), note, "the highest", "fair")
+    change = highest["run"] / highest["untouched"] - 1
+    verdict = f"{abs(change):.0%} {'lower' if change < 0 else 'higher'}"
+    note += f", the same stocks untouched {percent(highest['untouched'])}"
+    return Answer("Peak", percent(highest["run"]), note, verdict, "good" if change < 0 else "poor")
+
+
+def _miss(data: ReportData) -> Answer | None:
+    miss = data.biggest_miss
+    if miss is None:
+        return None
+    note = f"realised, {percent(miss.predicted)} forecast, {QUARTER_SESSIONS} sessions to {miss.last.date()}"
+    verdict = f"forecast too {'low' if miss.realized > miss.predicted else 'high'}"
+    return Answer("Biggest miss", percent(miss.realized), note, verdict, "fair")
+
+
+def _money(data: ReportData) -> Answer:
+    run = data.money.loc["run"]
+    sharpe, gain, loss = number(run["sharpe"], 2), percent(run["annual_return"]), percent(run["drawdown"])
+    if "untouched" not in data.money.index:
+        note = f"Sharpe ratio; return a year {gain}, largest drawdown {loss}"
+        return Answer("Money", sharpe, note, "nothing to compare with", "fair")
+    other = data.money.loc["untouched"]
+    note = (
+        f"Sharpe ratio, untouched {number(other['sharpe'], 2)}; return a year {gain}, untouched "
+        f"{percent(other['annual_return'])}; largest drawdown {loss}, untouched "
+        f"{percent(other['drawdown'])}"
     )
+    better = run["sharpe"] >= other["sharpe"]
+    verdict = f"{'more' if better else 'less'} return per risk"
+    return Answer("Money", sharpe, note, verdict, "good" if better else "poor")
 
 
-def _worst(worst: Worst) -> str:
-    return (
-        f"From {worst.first.date()} to {worst.last.date()}: {percent(worst.realized)} realised, "
-        f"{percent(worst.predicted)} forecast."
+def years(data: ReportData) -> list[str]:
+    """State the sessions inside the band, the years outside it, and the results of the other runs."""
+    sentences = []
+    if data.band_shares is not None:
+        below, inside, above = data.band_shares
+        sentences.append(
+            f"Of all stretches of {QUARTER_SESSIONS} sessions, {percent(inside, 0)} had a realised volatility inside "
+            f"the band where right forecasts put 95%, {percent(below, 0)} below it and {percent(above, 0)} above."
+        )
+    biases = [card["bias_statistic"] for card in data.result.scorecard["by_year"].values()]
+    high, low = (sum(not bias["within"] and (bias["value"] > 1) is above for bias in biases) for above in (False, True))
+    sentences.append(
+        f"Of {len(biases)} calendar years, forecasts were too high in {high}, too low in {low}, and right but for "
+        f"chance in {len(biases) - high - low}."
     )
-
-
-SIZE = 0.05
-"""P-value below which a test rejects."""
-
-
-def years(result: BacktestResult) -> list[str]:
-    """State in how many years risk was under- and over-predicted, and the results of the other runs."""
-    biases = [card["bias_statistic"] for card in result.scorecard["by_year"].values()]
-    over, under = (
-        sum(not bias["within"] and (bias["value"] > 1) is above for bias in biases) for above in (False, True)
-    )
-    sentences = [
-        f"Of {len(biases)} calendar years, risk was over-predicted in {over}, under-predicted in {under}, and right "
-        f"but for chance in {len(biases) - over - under}."
-    ]
-    for name, other in result.comparisons.items():
+    for name, other in data.result.comparisons.items():
         card = other.scorecard
         vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} realised"
         sentences.append(f"With {name} instead: {vols}, bias statistic {number(card['bias_statistic']['value'], 2)}.")
     return sentences
 
 
-def odds(result: BacktestResult) -> list[str]:
+SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
+
+
+def errors(data: ReportData) -> list[str]:
+    """State the sources of the worst window's error, and which source was largest in how many windows."""
+    windows = data.result.scorecard.get("worst_windows")
+    if not windows:
+        return []
+    worst = windows[0]
+    parts = ", ".join(f"{number(100 * worst[name], 1, sign='+')} from {text}" for name, text in SOURCES.items())
+    largest = [max(SOURCES, key=lambda name: abs(window[name])) for window in windows]
+    counts = ", ".join(f"{text} in {largest.count(name)}" for name, text in SOURCES.items() if name in largest)
+    named = f" (most: {', '.join(worst['largest_stocks'])})" if worst["largest_stocks"] else ""
+    return [
+        f"Worst {MONTH_SESSIONS} sessions, {worst['first']} to {worst['last']}: {percent(worst['realized'])} realised, "
+        f"{percent(worst['predicted'])} forecast; in points of volatility {parts}{named}.",
+        f"The largest part was {counts} of the {len(windows)} worst such windows.",
+    ]
+
+
+def odds(data: ReportData) -> list[str]:
     """State the tests of losses beyond value at risk and of the whole distribution."""
     sentences = []
-    for level, found in result.scorecard["exceedances"].get("gaussian", {}).items():
-        right = found["kupiec_pvalue"] >= SIZE
-        number_of = (
-            f"{found['exceedances']} losses beyond the {level} value at risk, {count(found['expected'])} expected"
-        )
+    for level, found in data.result.scorecard["exceedances"].get("gaussian", {}).items():
+        right, apart = (found[f"{test}_pvalue"] >= SIZE for test in ("kupiec", "christoffersen"))
         verdict = "the number may be chance" if right else "the number is unlikely to be chance"
-        apart = found["christoffersen_pvalue"] >= SIZE
         order = "" if not right else (", and they do not cluster" if apart else ", but they cluster")
-        sentences.append(f"{number_of}: {verdict} (Kupiec p {pvalue(found['kupiec_pvalue'])}){order}.")
-    try:
-        found = pit_histogram(result.perf)
-    except VolpluginError:
-        return sentences
-    flat = "agrees with right forecasts" if found.pvalue >= SIZE else "is not normal"
-    return [*sentences, f"The whole distribution {flat} (Pearson's test, p {pvalue(found.pvalue)})."]
+        sentences.append(
+            f"{found['exceedances']} losses beyond the {level} value at risk, {count(found['expected'])} expected: "
+            f"{verdict} (Kupiec p {pvalue(found['kupiec_pvalue'])}){order}."
+        )
+    if data.pit is not None:
+        flat = "agrees with right forecasts" if data.pit.pvalue >= SIZE else "is not normal"
+        sentences.append(f"The whole distribution {flat} (Pearson's test, p {pvalue(data.pit.pvalue)}).")
+    return sentences
 
 
-def portfolio(result: BacktestResult) -> list[str]:
+def portfolio(data: ReportData) -> list[str]:
     """State leverage and turnover."""
     sentences = []
-    if "gross_leverage" in result.perf:
-        leverage = result.perf["gross_leverage"]
+    if "gross_leverage" in data.result.perf:
+        leverage = data.result.perf["gross_leverage"]
         sentences.append(f"Gross leverage was {leverage.mean():.2f} on average and {leverage.max():.2f} at most.")
-    try:
-        yearly = TRADING_DAYS * turnover(result.perf).mean()
-    except VolpluginError:
-        return sentences
-    return [*sentences, f"A year's trades, bought and sold, came to {percent(yearly, 0)} of the portfolio's value."]
+    if data.turnover is not None:
+        yearly = percent(TRADING_DAYS * data.turnover.mean(), 0)
+        sentences.append(f"A year's trades, bought and sold, came to {yearly} of the portfolio's value.")
+    return sentences
 
 
-def sources(result: BacktestResult) -> list[str]:
-    """State the largest risk contributions and the change of average correlation."""
+def sources(data: ReportData) -> list[str]:
+    """State the largest share of risk at the last session, and the range of the average correlation."""
     sentences = []
-    dates = chosen_dates(result)
-    if dates:
-        share = contribution_shares(result)
-        largest = [
-            f"{share[name].idxmax()} with {share[name].max():.0f}% ({name}, {date.date()})"
-            for name, date in dates.items()
-        ]
-        sentences.append(f"The largest part of the risk came from {', '.join(largest)}.")
-    if len(result.correlations) > 1:
-        (first, then), *_, (last, now) = sorted(result.correlations.items(), key=lambda pair: pair[0])
+    if data.shares is not None:
+        last = data.shares.iloc[-1].nlargest(3)
+        largest = ", ".join(f"{name} {percent(value, 0)}" for name, value in last.items())
+        sentences.append(f"Largest shares of the predicted volatility on {data.shares.index[-1].date()}: {largest}.")
+    average = data.result.average_correlation
+    if average is not None:
         sentences.append(
-            f"The average forecast correlation was {average_correlation(then):.2f} on {first.date()} and "
-            f"{average_correlation(now):.2f} on {last.date()}."
+            f"The average forecast correlation lay between {average.min():.2f} ({average.idxmin().date()}) and "
+            f"{average.max():.2f} ({average.idxmax().date()})."
         )
     return sentences
 
 
-def stocks(result: BacktestResult) -> list[str]:
-    """State which stocks had the largest and the smallest forecast error."""
-    try:
-        table = stock_errors(result)
-    except VolpluginError:
-        return []
-    own = str(table.columns[0])
-    wins = (table.drop(columns="bias").idxmin(axis=1) == own).mean()
-    return [
-        f"{table.index[0]} was hardest to forecast for {own} (QLIKE {number(table[own].iloc[0], 3)}), "
-        f"{table.index[-1]} easiest ({number(table[own].iloc[-1], 3)}). {own} has the lowest loss of the models on "
-        f"{percent(wins, 0)} of {len(table)} stocks."
-    ]
-
-
-def models(result: BacktestResult) -> list[str]:
-    """Compare the run's own model with the benchmarks at each horizon, and state the model confidence set."""
-    scores = result.volatility
+def models(data: ReportData) -> list[str]:
+    """Compare the run's own model with the benchmarks at each horizon, and by stock."""
+    scores, errors = data.result.volatility, data.stock_errors
     if scores is None:
         return []
     own = scores.models[0]
@@ -269,11 +269,40 @@ def models(result: BacktestResult) -> list[str]:
             best = table.index[table["mcs_pvalue"] >= IN_SET]
             alone = " alone" if len(best) == 1 else ""
             parts.append(f"the 90% confidence set of the best holds {' and '.join(map(str, best))}{alone}")
-        if parts:
-            sentences.append(f"{ahead(horizon)}, {'; '.join(parts)}.")
+        sentences += [f"{ahead(horizon)}, {'; '.join(parts)}."] if parts else []
+    if errors is not None:
+        wins = (errors.drop(columns="bias").idxmin(axis=1) == own).mean()
+        sentences.append(
+            f"{own} has the lowest loss of the models on {percent(wins, 0)} of {len(errors)} stocks; "
+            f"{errors.index[0]} was hardest to forecast, {errors.index[-1]} easiest."
+        )
     return sentences
 
 
 def _against(row: pd.Series, name: str) -> str:
-    gain, t = row[f"below_{name}"], row[f"dm_{name}"]
-    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t {number(t, 1)}{may_be_chance(t)})"
+    gain, t = row[f"below_{name}"], -row[f"dm_{name}"]
+    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t\u00a0{number(t, 1)}{may_be_chance(t)})"
+
+
+def notes(data: ReportData) -> list[str]:
+    """State the conditions of this run behind the numbers: leverage, missing and stale forecasts, hindsight."""
+    perf, sentences = data.result.perf, []
+    if "gross_leverage" in perf and float(perf["gross_leverage"].max()) > 1.0:
+        sentences.append("Leverage above 1 was free of interest: zipline charges no borrowing cost.")
+    missing = int((perf["unmodelled_weight"] > 0).sum()) if "unmodelled_weight" in perf else 0
+    if missing:
+        sentences.append(
+            f"On {missing:,} sessions the portfolio held stocks without a forecast; predicted volatility omits them."
+        )
+    if data.stale is not None and len(data.stale):
+        sentences.append(
+            f"On {len(data.stale):,} sessions, to {data.stale[-1].date()}, the newest usable model was more than a "
+            "year old: train newer vintages with volplugin train."
+        )
+    if data.result.details.bundle == "dow30":
+        sentences.append(
+            "The universe is the Dow Jones Industrial Average as of late 2024, chosen with hindsight: the run can "
+            "evaluate risk forecasts, but not returns. The model's defaults were chosen on studies that include 2006 "
+            "to 2021: each forecast is out of sample for its own parameters, but not for that choice."
+        )
+    return sentences

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
-
-HEAT = "viridis"
-"""Colour map of matrices, perceptually uniform."""
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a plot; `series` is based on Okabe and Ito (2008), lightened for the dark theme."""
+    """Colours of a plot; `series` is based on Okabe and Ito (2008). Orange is for realised risk alone."""
 
     name: str
     paper: str
@@ -42,7 +39,7 @@ LIGHT = Theme(
     grid="#e3e7ec",
     predicted="#0072b2",
     realized="#d55e00",
-    series=("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#8a6d3b", "#7a5195", "#9bbf3b"),
+    series=("#0072b2", "#009e73", "#882255", "#56b4e9", "#8a6d3b", "#332288", "#9bbf3b", "#44546a"),
     rest="#d9dee4",
 )
 
@@ -54,22 +51,26 @@ DARK = Theme(
     grid="#2a333f",
     predicted="#5cb8f0",
     realized="#ff9a52",
-    series=("#5cb8f0", "#f2bd4b", "#3ecfa0", "#e79fc6", "#2f86c4", "#c9a66b", "#b48ede", "#b9da62"),
+    series=("#5cb8f0", "#3ecfa0", "#c2528f", "#2f86c4", "#c9a66b", "#b48ede", "#b9da62", "#9fb0c6"),
     rest="#36414e",
 )
 
-# Placeholders, one colour per slot; `figures.inline` replaces them by CSS variables of the page.
-SLOTS = Theme(
-    name="slots",
-    paper="#fe0101",
-    ink="#fe0102",
-    muted="#fe0103",
-    grid="#fe0104",
-    predicted="#fe0105",
-    realized="#fe0106",
-    series=tuple(f"#fe020{place}" for place in range(8)),
-    rest="#fe0107",
-)
+MODELS = ("LSTM", "HAR", "EWMA94", "GJR")
+"""Models with a fixed place in the series of colours and markers, on all pages."""
+
+
+def model_slots(names: Iterable[str]) -> dict[str, int]:
+    """Return the place of each model in the series of colours and markers: fixed for known names, else the next free.
+
+    Examples
+    --------
+    >>> model_slots(["mine", "EWMA94", "LSTM"])
+    {'mine': 1, 'EWMA94': 2, 'LSTM': 0}
+    """
+    names = list(dict.fromkeys(names))
+    known = {name: MODELS.index(name) for name in names if name in MODELS}
+    free = (place for place in range(len(names) + len(MODELS)) if place not in known.values())
+    return {name: known[name] if name in known else next(free) for name in names}
 
 
 def style() -> Any:
@@ -86,7 +87,7 @@ def style() -> Any:
         "legend.fontsize": 8.5,
         "axes.unicode_minus": True,
         "figure.dpi": 100,
-        "savefig.dpi": 150,
+        "savefig.dpi": 200,
         "svg.fonttype": "none",
         "text.parse_math": False,  # a symbol may hold $, _ or ^
         # A fixed salt of the ids in an SVG makes equal plots equal files.

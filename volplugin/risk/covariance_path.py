@@ -22,13 +22,29 @@ MAX_STANDARDIZED_RETURN = 4.2
 
 
 class CovarianceArrays(NamedTuple):
-    """The numbers of a forecast covariance, without its checks and diagnostics."""
+    """The numbers of a forecast covariance, ``D_s rho D_s + diag(sigma^2 - s^2)``, without checks and diagnostics."""
 
     assets: pd.Index
     volatility: np.ndarray
-    """Daily, of shape (n_assets,)."""
+    """Daily, sigma, of shape (n_assets,)."""
+    correlated: np.ndarray
+    """Daily volatility without the uncorrelated event variance, s, of shape (n_assets,)."""
     correlation: np.ndarray
-    """Of shape (n_assets, n_assets)."""
+    """rho, of shape (n_assets, n_assets)."""
+
+
+class _Horizon(NamedTuple):
+    """Arrays of one horizon, of shape (n_sessions, n_assets) unless stated."""
+
+    volatility: np.ndarray
+    correlated: np.ndarray
+    share: np.ndarray
+    """Share of each asset's variance that is event variance, ``1 - min(1, sigma0 / sigma)``; zero without sigma0."""
+    live: np.ndarray
+    """Whether there is a forecast."""
+    is_whole: list[bool]
+    """By session, whether every asset has a forecast."""
+    sliding: SlidingCorrelation
 
 
 class CovariancePath:
@@ -65,10 +81,8 @@ class CovariancePath:
         self.last_session = pd.Timestamp(self.sessions[-1])
         self._first = int(self.sessions.searchsorted(first))
         self._rows = {session: row for row, session in enumerate(self.sessions)}
-        self._volatility = {days: _last_rows(path.to_numpy(), len(returns)) for days, path in paths.items()}
-        self._sliding: dict[int, SlidingCorrelation] = {}
+        self._horizons: dict[int, _Horizon] = {}
         self._live: dict[bytes, pd.Index] = {}
-        self._last: dict[tuple[int, str], tuple[int, CorrelationEstimate]] = {}
         self._correlation = correlation
 
     def row(self, session: pd.Timestamp) -> int | None:
@@ -78,58 +92,61 @@ class CovariancePath:
 
     def volatility(self, row: int, horizon: int) -> np.ndarray:
         """Daily volatility of the universe at a row, NaN without a forecast."""
-        return self._volatility[horizon][row]
+        return self._of(horizon).volatility[row]
 
     def estimate(self, row: int, horizon: int, view: str) -> CorrelationEstimate:
         """Correlation of the assets with a volatility for this horizon."""
-        sliding = self._slide(horizon)
-        # A strategy, a control and the metrics set need the matrix of the same close, which costs up to 4 ms.
-        key = id(sliding), view
-        if key not in self._last or self._last[key][0] != row:
-            self._last[key] = row, sliding.at(row, view)
-        return self._last[key][1]
+        return self._of(horizon).sliding.at(row, view)
 
     def event_share(self, row: int, horizon: int) -> np.ndarray:
         """Share of each asset's variance that is event variance, ``1 - min(1, sigma0 / sigma)``.
 
         Zero for models without an event-free forecast sigma0.
         """
-        sigma, event_free = self._volatility[horizon][row], self._volatility.get(-horizon)
-        if event_free is None:
-            return np.zeros(len(sigma))
-        ratio = event_free[row] / sigma
-        return 1 - np.minimum(np.where(np.isfinite(ratio), ratio, 1.0), 1.0)
+        return self._of(horizon).share[row]
 
     def correlation(self, row: int, horizon: int, view: str) -> np.ndarray:
         """Correlation of Sigma: event variance is uncorrelated, so it scales the other assets' correlations down."""
-        rho, share = self.estimate(row, horizon, view).correlation, self.event_share(row, horizon)
-        if not share.any():
+        at = self._of(horizon)
+        rho = at.sliding.matrix(row, view)
+        if not at.share[row].any():
             return rho
-        kept = np.sqrt(1 - share[np.isfinite(self._volatility[horizon][row])])
+        kept = np.sqrt(1 - at.share[row][at.live[row]])
         scaled = rho * np.outer(kept, kept)
         np.fill_diagonal(scaled, 1.0)
         return scaled
 
     def arrays(self, row: int, horizon: int, view: str) -> CovarianceArrays:
         """Return volatilities and correlations of the assets with a forecast."""
-        sigma = self._volatility[horizon][row]
-        live = np.isfinite(sigma)
-        if live.all():
-            return CovarianceArrays(self.assets, sigma, self.correlation(row, horizon, view))
+        at = self._of(horizon)
+        if at.is_whole[row]:
+            rho = at.sliding.matrix(row, view)
+            return CovarianceArrays(self.assets, at.volatility[row], at.correlated[row], rho)
+        live = at.live[row]
         # One label object per set of assets, so that callers compare them by identity.
         key = live.tobytes()
         if key not in self._live:
             self._live[key] = self.assets[live]
-        rho = self.correlation(row, horizon, view) if live.any() else np.empty((0, 0))
-        return CovarianceArrays(self._live[key], sigma[live], rho)
+        rho = at.sliding.matrix(row, view) if live.any() else np.empty((0, 0))
+        return CovarianceArrays(self._live[key], at.volatility[row, live], at.correlated[row, live], rho)
 
-    def _slide(self, horizon: int) -> SlidingCorrelation:
-        if horizon not in self._sliding:
-            live = np.isfinite(self._volatility[horizon])
-            # Horizons with forecasts of the same assets share the matrices.
-            same = [slide for slide in self._sliding.values() if np.array_equal(slide.live, live)]
-            self._sliding[horizon] = same[0] if same else self._correlation.sliding(self.z, live)
-        return self._sliding[horizon]
+    def _of(self, horizon: int) -> _Horizon:
+        if horizon not in self._horizons:
+            self._horizons[horizon] = self._computed(horizon)
+        return self._horizons[horizon]
+
+    def _computed(self, horizon: int) -> _Horizon:
+        count = len(self.sessions)
+        volatility = _last_rows(self.paths[horizon].to_numpy(), count)
+        live, share = np.isfinite(volatility), np.zeros(volatility.shape)
+        if -horizon in self.paths:
+            ratio = _last_rows(self.paths[-horizon].to_numpy(), count) / volatility
+            share = 1 - np.minimum(np.where(np.isfinite(ratio), ratio, 1.0), 1.0)
+        # Horizons with forecasts of the same assets share the matrices.
+        same = [at.sliding for at in self._horizons.values() if np.array_equal(at.live, live)]
+        sliding = same[0] if same else self._correlation.sliding(self.z, live)
+        is_whole = live.all(axis=1).tolist()
+        return _Horizon(volatility, volatility * np.sqrt(1 - share), share, live, is_whole, sliding)
 
 
 def standardized(returns: np.ndarray, volatility: np.ndarray) -> np.ndarray:

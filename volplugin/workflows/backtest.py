@@ -14,12 +14,14 @@ from typing import Any
 import pandas as pd
 from joblib import Parallel, delayed
 
+from volplugin._bundles import dow30
 from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.parameters import StrategyParameters
 from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
+from volplugin.correlation.repair import average
 from volplugin.data.panel import PricePanel
 from volplugin.errors import VolpluginError
-from volplugin.evaluation import PortfolioForecasts, VolatilityScores
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores, error_sources
 from volplugin.portfolio import VolatilityTarget
 from volplugin.report.backtest_page import report_folder
 from volplugin.report.folder import SCORECARD, forget_result, write_result
@@ -29,6 +31,7 @@ from volplugin.risk.defaults import PRETRAINED, default_walk_forward, load_walk_
 from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.storage.atomic import write_atomically
+from volplugin.units import deannualize
 from volplugin.volatility.pretrained import PretrainedVolatility, require_trained
 from volplugin.volatility.walk_forward import WalkForward
 from volplugin.workflows.evaluate_portfolio import evaluate_portfolios
@@ -94,8 +97,8 @@ class _Run:
         Folder of the vintages used.
     vintages : list of dict
         Metadata of the vintages used.
-    correlations : dict of Timestamp to DataFrame
-        Forecast correlations at the first session with holdings, and at the last of the run.
+    average_correlation : Series, optional
+        Average forecast correlation, every 21 sessions.
     """
 
     perf: pd.DataFrame
@@ -104,7 +107,7 @@ class _Run:
     model: str
     store: str | None
     vintages: list[dict[str, Any]]
-    correlations: dict[pd.Timestamp, pd.DataFrame]
+    average_correlation: pd.Series | None
 
 
 def train(
@@ -161,7 +164,9 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
     others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
     changes: list[dict[str, Any]] = [{}, *({"correlation": name} for name in others)]
-    first, *compared = Parallel(n_jobs=job.jobs)(delayed(_run)(job, panel, change) for change in changes)
+    first, *compared = Parallel(n_jobs=job.jobs)(
+        delayed(_run)(job, panel, change, show=not change) for change in changes
+    )
     # Written first: later errors do not lose the run.
     write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(first.perf))
     forget_result(job.out)
@@ -191,21 +196,27 @@ def _check(job: Backtest) -> None:
     VolatilityTarget(parsed.target, parsed.max_leverage, band=parsed.band)
 
 
-def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any]) -> _Run:
+def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any], show: bool = False) -> _Run:
     parameters = {**job.parameters, **change}
-    run = run_strategy(job.strategy, job.bundle, job.start, job.end, job.capital, parameters)
+    expected = panel.sessions.slice_indexer(job.start, job.end) if show else slice(0)
+    run = run_strategy(
+        job.strategy, job.bundle, job.start, job.end, job.capital, parameters, expected=len(panel.sessions[expected])
+    )
     run.perf.attrs["risk_model"] = None if run.model is None else run.model.description
     run.perf.attrs["risk_report"] = run.report
     volatility = None if run.model is None else run.model.volatility
     stored = volatility if isinstance(volatility, WalkForward) and volatility.store is not None else None
+    report = dict(run.report)
+    if run.model is not None and run.report:
+        report["worst_windows"] = _worst_windows(run.model, panel, run.perf)
     return _Run(
         run.perf,
-        run.report,
+        report,
         run.rule,
         NO_MODEL if run.model is None else run.model.description,
         None if stored is None else _store_name(stored),
         [] if stored is None else vintages(stored, job.start, job.end),
-        _correlations(run.model, panel, run.perf) if run.model is not None and run.report else {},
+        _average_correlation(run.model, panel, run.perf) if run.model is not None and run.report else None,
     )
 
 
@@ -251,6 +262,7 @@ def _result(
             parameters={**given, **run.rule, "capital": job.capital, **({"store": run.store} if run.store else {})},
             vintages=run.vintages,
             fingerprint=panel.asof(job.end).fingerprint(),
+            groups=_groups(job.bundle),
         ),
         perf=run.perf,
         scorecard=run.report,
@@ -258,8 +270,14 @@ def _result(
         volatility=scores,
         comparisons={other.model: Comparison(other.perf, other.report) for other in compared},
         portfolios=portfolios,
-        correlations=run.correlations,
+        average_correlation=run.average_correlation,
     )
+
+
+def _groups(bundle: str) -> dict[str, str]:
+    """Sectors of the stocks of bundle dow30; empty for other bundles."""
+    file = Path(dow30.__file__).with_name("sectors.csv")
+    return pd.read_csv(file, index_col="symbol")["group"].to_dict() if bundle == dow30.NAME else {}
 
 
 def _rebalanced(perf: pd.DataFrame) -> str:
@@ -268,14 +286,29 @@ def _rebalanced(perf: pd.DataFrame) -> str:
     return f"on {int(placed.sum())} of {len(perf)} sessions"
 
 
-def _correlations(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> dict[pd.Timestamp, pd.DataFrame]:
-    """Forecast correlations at the first session with holdings, and at the last of the run."""
-    perf = on_sessions(perf)
+def _average_correlation(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> pd.Series | None:
+    """Average forecast correlation of different assets, at the last session and every 21 sessions before it."""
+    sessions = held(on_sessions(perf)).index[::-21][::-1]
     try:
-        forecasts = [model.forecast(panel.asof(session)) for session in (held(perf).index[0], perf.index[-1])]
+        path = model.forecast_path(panel, sessions)
+        return pd.Series({forecast.asof: average(forecast.correlation.to_numpy()) for forecast in path})
     except VolpluginError:  # a strategy's own model may need another panel
-        return {}
-    return {forecast.asof: forecast.correlation for forecast in forecasts}
+        return None
+
+
+def _worst_windows(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> list[dict[str, Any]]:
+    """Split the errors of the worst windows; empty where a strategy's model cannot forecast from the bundle."""
+    perf = on_sessions(perf)
+    # Positions at a close, as shares of the portfolio's value, are held through the next session.
+    held = [
+        {one["sid"].symbol: one["amount"] * one["last_sale_price"] / value for one in positions}
+        for positions, value in zip(perf["positions"], perf["portfolio_value"], strict=True)
+    ]
+    weights = pd.DataFrame(held, perf.index).reindex(columns=panel.assets).fillna(0.0).shift(1)
+    try:
+        return error_sources(model, panel, weights, deannualize(perf["predicted_vol"]), perf["returns"]).as_records()
+    except VolpluginError:
+        return []
 
 
 def vintages(walk_forward: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from volplugin.adapters.zipline.portfolio_risk import (
     Holdings,
     PortfolioRisk,
     PortfolioRiskCalculator,
-    covariance_at_close,
+    covariances_at_close,
 )
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import closed_session, running_algorithm
@@ -70,7 +70,7 @@ class MaxPredictedVolatility(AccountControl):
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
         held = Holdings.of_portfolio(portfolio)
-        covariance = covariance_at_close(algorithm, provider, session, held.symbols, horizon=1)
+        [covariance] = covariances_at_close(algorithm, provider, session, held.symbols, 1)
         risk = PortfolioRiskCalculator().risk(covariance, held)
         if not risk.predicted_vol > self.limit:
             return

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,7 +72,7 @@ class Holdings:
         tracker = ledger.position_tracker
         return cls([asset.symbol for asset in tracker.positions], tracker.stats.position_exposure_array / value)
 
-    @property
+    @cached_property
     def cash(self) -> float:
         """One less the sum of the weights."""
         return 1.0 - float(self.weights.sum())
@@ -115,25 +118,28 @@ class PortfolioRiskCalculator:
         missing = float(np.abs(held.weights[~self._is_modelled]).sum()) if self._unmodelled else 0.0
         if covariance is None or not self._modelled:
             return PortfolioRisk(0.0, {}, self._unmodelled, missing)
-        parts = self._variance_parts(covariance, held)[self._places]
-        variance = parts.sum()
-        contributions = annualize(parts / np.sqrt(variance)) if variance > 0 else np.zeros(len(parts))
+        parts = self._variance_parts(covariance, held)
+        volatility = math.sqrt(max(parts.sum(), 0.0))
+        contributions = annualize(parts / volatility) if volatility > 0 else np.zeros(len(parts))
         by_symbol = dict(zip(self._modelled, contributions.tolist(), strict=True))
-        return PortfolioRisk(float(contributions.sum()), by_symbol, self._unmodelled, missing)
+        return PortfolioRisk(annualize(volatility), by_symbol, self._unmodelled, missing)
 
     def volatility(self, covariance: CovarianceArrays | None, held: Holdings) -> float:
         """Return the annual volatility alone."""
         self._locate(covariance, held)
         if covariance is None or not self._modelled:
             return 0.0
-        return float(annualize(np.sqrt(max(self._variance_parts(covariance, held).sum(), 0.0))))
+        return annualize(math.sqrt(max(self._variance_parts(covariance, held).sum(), 0.0)))
 
     def _variance_parts(self, covariance: CovarianceArrays, held: Holdings) -> np.ndarray:
-        """``x * (rho x)`` with x = sigma w: parts of the daily variance by forecast asset."""
-        exposure = np.zeros(len(covariance.volatility))
+        """Parts of the daily variance by stock held: ``x * (rho x) + (sigma^2 - s^2) w^2`` with ``x = s w``."""
+        places = self._places
         weights = held.weights[self._is_modelled] if self._unmodelled else held.weights
-        exposure[self._places] = weights * covariance.volatility[self._places]
-        parts: np.ndarray = exposure * (covariance.correlation @ exposure)
+        exposure = np.zeros(len(covariance.correlated))
+        own = covariance.correlated[places] * weights
+        exposure[places] = own
+        parts: np.ndarray = own * (covariance.correlation @ exposure)[places]
+        parts += (covariance.volatility[places] * weights) ** 2 - own**2
         return parts
 
     def _locate(self, covariance: CovarianceArrays | None, held: Holdings) -> None:
@@ -148,13 +154,11 @@ class PortfolioRiskCalculator:
         self._places = np.array([places[symbol] for symbol in self._modelled], dtype=int)
 
 
-def covariance_at_close(
-    algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: list[str], horizon: int
-) -> CovarianceArrays | None:
-    """Return the forecast at a close for some stocks; None without stocks, or if none of them has a forecast."""
-    if not symbols:
-        return None
-    try:
-        return provider.arrays_at(algorithm, session, symbols, horizon=horizon)
-    except InsufficientHistoryError:
-        return None
+def covariances_at_close(
+    algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: list[str], *horizons: int
+) -> list[CovarianceArrays] | list[None]:
+    """Return the forecasts at a close by horizon; None without stocks, or if none of them has a forecast."""
+    if symbols:
+        with suppress(InsufficientHistoryError):
+            return provider.arrays_at(algorithm, session, symbols, horizons)
+    return [None] * len(horizons)

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import pandas as pd
 from zipline.api import cancel_order, get_open_orders, order_target_percent
 
+from volplugin.adapters.targeting import FREQUENCIES, MISSING, TargetingState, checked
 from volplugin.adapters.zipline.sessions import completed_session, running_algorithm
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.portfolio import TrackRecord, VolatilityTarget
+from volplugin.portfolio import VolatilityTarget
 from volplugin.portfolio.defaults import TARGETING_HORIZON, TARGETING_VIEW
 from volplugin.risk.covariance import CovarianceForecast, Weights
 
@@ -27,45 +28,6 @@ class Forecasts(Protocol):
 
 LOG = logging.getLogger(__name__)
 
-FREQUENCIES = {"daily": "D", "weekly": "W", "monthly": "M"}
-"""Calendars of rebalances, and the periods at whose first session they rebalance."""
-
-MISSING = ("raise", "drop")
-
-
-class TargetingState:
-    """Track record and calendar of rebalances of one run.
-
-    Attributes
-    ----------
-    record : TrackRecord
-        Predicted volatility and return of the portfolio held.
-    """
-
-    def __init__(self) -> None:
-        self.record = TrackRecord()
-        self._closed: tuple[pd.Timestamp, float] | None = None
-        self._rebalanced: tuple[str, Any] | None = None
-
-    def observe(self, session: pd.Timestamp, value: float) -> None:
-        """Add the return since the last close, if that was the close of the session before."""
-        before, self._closed = self._closed, (session, value)
-        if before is None or before[0] == session:
-            return
-        calendar = running_algorithm().trading_calendar
-        if calendar.previous_session(session) == before[0]:
-            self.record.observe(value / before[1] - 1)
-        else:
-            self.record.expect(float("nan"))
-
-    def is_due(self, session: pd.Timestamp, frequency: str) -> bool:
-        """Whether no rebalance was made yet in this session's day, week or month."""
-        return self._rebalanced != (frequency, session.to_period(FREQUENCIES[frequency]))
-
-    def rebalanced(self, session: pd.Timestamp, frequency: str) -> None:
-        """Store that a rebalance was made."""
-        self._rebalanced = frequency, session.to_period(FREQUENCIES[frequency])
-
 
 def hold_target(
     provider: Forecasts,
@@ -80,7 +42,8 @@ def hold_target(
     """Make the step that `RiskProvider.target` documents."""
     rule = _checked(context, rule, frequency, missing)
     session, held = completed_session(data), context.portfolio.current_portfolio_weights
-    state.observe(session, context.portfolio.portfolio_value)
+    calendar = running_algorithm().trading_calendar
+    state.observe(session, context.portfolio.portfolio_value, calendar.previous_session)
     # An order fills at the next close: the portfolio held now is the one that goes through the next session.
     own = _forecast(provider, context, data, held.index)
     known = held if own is None else held[held.index.isin(own.assets)]
@@ -106,9 +69,8 @@ def hold_target(
 
 
 def _checked(context: Any, rule: VolatilityTarget | None, frequency: str, missing: str) -> VolatilityTarget:
-    for name, value, choices in (("frequency", frequency, FREQUENCIES), ("missing", missing, MISSING)):
-        if value not in choices:
-            raise ParameterError(f"{name} is {value!r}; pass one of {', '.join(choices)}")
+    checked("frequency", frequency, FREQUENCIES)
+    checked("missing", missing, MISSING)
     found: Any = getattr(context, "target", None) if rule is None else rule
     if found is None or not hasattr(found, "needs_rebalance"):
         raise ParameterError("no VolatilityTarget: pass rule=VolatilityTarget(0.10), or store it as context.target")

@@ -16,7 +16,7 @@ from volplugin.evaluation.model_comparison import VolatilityScores
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report.format import ahead, sessions
 from volplugin.report.plots.axes import MARKERS, finish, is_narrow, prepare, reference, stroke
-from volplugin.report.theme import LIGHT, Theme
+from volplugin.report.theme import LIGHT, Theme, model_slots
 
 MAX_MODELS = 6
 """Models with a colour of their own in one plot; the others are grey or left out."""
@@ -154,9 +154,10 @@ def _parts(
 
 
 def _leading(scores: VolatilityScores) -> list[tuple[int, str]]:
-    """Return number and name of the models with a colour of their own: the first, the benchmarks, then others."""
-    order = dict.fromkeys([scores.models[0], *scores.benchmarks, *scores.models])
-    return list(enumerate(list(order)[:MAX_MODELS]))
+    """Return place and name of the models with an own colour and marker: the first, the benchmarks, then others."""
+    order = list(dict.fromkeys([scores.models[0], *scores.benchmarks, *scores.models]))
+    slots = model_slots(order)
+    return [(slots[name] % len(MARKERS), name) for name in order[:MAX_MODELS]]
 
 
 def _base(scores: VolatilityScores) -> str:

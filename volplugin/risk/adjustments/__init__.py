@@ -7,10 +7,12 @@ from volplugin.risk.adjustments.base import (
     CovarianceAdjustment,
     adjustment_list,
     apply_adjustments,
+    extra_horizons,
     past_rows,
 )
 from volplugin.risk.adjustments.eigenvalue import EigenvalueAdjustment
 from volplugin.risk.adjustments.forecast_history import PastForecasts, PastPortfolios
+from volplugin.risk.adjustments.implied_volatility import ImpliedVolatilityAnchor
 from volplugin.risk.adjustments.regime import VolatilityRegimeAdjustment
 
 __all__ = [
@@ -18,11 +20,13 @@ __all__ = [
     "CovarianceAdjustment",
     "AdjustedForecast",
     "EigenvalueAdjustment",
+    "ImpliedVolatilityAnchor",
     "PastPortfolios",
     "PastForecasts",
     "VolatilityRegimeAdjustment",
     "apply_adjustments",
     "adjustment_list",
+    "extra_horizons",
     "past_rows",
 ]
 

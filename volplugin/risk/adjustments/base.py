@@ -57,6 +57,11 @@ class CovarianceAdjustment(BaseEstimator, ABC):
         """Whether it needs past correlations as well as past volatilities."""
         return False
 
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Horizons in sessions whose past forecasts it needs besides the requested one."""
+        return ()
+
     @abstractmethod
     def apply(self, draft: AdjustedForecast, past: PastForecasts) -> AdjustedForecast:
         """Return the corrected forecast, with the correction noted under the adjustment's name."""
@@ -128,6 +133,11 @@ def adjustment_list(given: CovarianceAdjustments) -> list[CovarianceAdjustment]:
     return listed
 
 
+def extra_horizons(given: CovarianceAdjustments) -> set[int]:
+    """Horizons whose past forecasts the adjustments need besides the requested one."""
+    return {horizon for item in adjustment_list(given) for horizon in item.horizons}
+
+
 def past_rows(given: CovarianceAdjustments, correlation: int) -> int:
     """Past sessions that the correlation (its lookback is given) and the adjustments depend on together."""
     rows = [item.lookback + correlation if item.correlates else item.lookback for item in adjustment_list(given)]
@@ -147,7 +157,8 @@ def apply_adjustments(
     volatility : Series of shape (n_assets,)
     correlation : DataFrame of shape (n_assets, n_assets)
     metadata : dict
-        ``calibration``, the effect of each adjustment by its name; ``average_correlation`` and ``condition_number``
+        ``calibration``, the effect of each adjustment by its name, with ``fallback``, the reason, where one could not
+        be applied; ``average_correlation`` and ``condition_number``
         where they changed.
     """
     draft = AdjustedForecast(volatility, correlation, view, {})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class PastForecasts:
         The model's.
     portfolios : PastPortfolios
         Stored forecasts of the reference portfolio.
+    paths : mapping of int to DataFrame
+        `volatility` by horizon, event-free under minus the horizon, for the horizons that the adjustments need.
     """
 
     horizon: int
@@ -46,6 +49,11 @@ class PastForecasts:
     market: pd.Index
     correlation: CorrelationEstimator
     portfolios: PastPortfolios
+    paths: Mapping[int, pd.DataFrame] = field(default_factory=dict)
+
+    def over(self, horizon: int) -> PastForecasts:
+        """Return the same for another horizon of `paths`."""
+        return replace(self, horizon=horizon, volatility=self.paths[horizon])
 
     def standing(self, rows: int) -> pd.DataFrame:
         """Squared daily returns of the last `rows` sessions over the forecasts that covered them.
@@ -104,8 +112,13 @@ def _portfolio_volatility(past: PastForecasts, session: pd.Timestamp) -> float:
     z = past.z.iloc[max(0, stop - past.correlation.lookback) : stop][sigma.index]
     if sigma.empty or z.notna().any(axis=1).sum() < min(FEWEST, past.correlation.lookback):
         return float("nan")
-    exposure = sigma.to_numpy() / len(sigma)
-    return float(np.sqrt(exposure @ past.correlation.estimate(z).to_numpy() @ exposure))
+    exposure, own = sigma.to_numpy() / len(sigma), np.zeros(len(sigma))
+    event_free = past.paths.get(-past.horizon)
+    if event_free is not None:  # event variance is uncorrelated
+        ratio = event_free.loc[session, sigma.index].to_numpy() / sigma.to_numpy()
+        ratio = np.minimum(np.where(np.isfinite(ratio), ratio, 1.0), 1.0)
+        exposure, own = exposure * np.sqrt(ratio), exposure**2 * (1 - ratio)
+    return float(np.sqrt(exposure @ past.correlation.estimate(z).to_numpy() @ exposure + own.sum()))
 
 
 def _inverse_variance(volatility: np.ndarray, rows: int, holding_sessions: int) -> np.ndarray:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from volplugin.report.backtest_page import Points, Section, render, write_page
 from volplugin.report.figures import Picture
 from volplugin.report.format import WIDTH, Table, may_be_chance, number, percent, signed
+from volplugin.report.page import Pair, Points, Section, render, write_page
 from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
 from volplugin.storage.atomic import write_atomically
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
@@ -45,7 +45,6 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
         headline=HEADLINE,
         lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
         answers=(),
-        tiles=(),
         sections=chapters,
     )
     return write_page(page, chapters, folder / "study.html")
@@ -117,7 +116,7 @@ def _portfolio_section(result: StudyResult, place: int, name: str) -> Section:
         pictures.append(Picture(f"book{place}_{kind}", plot, caption, f"Plot. {title}. {caption}"))
     table = scores(portfolio, f"{result.horizon} sessions ahead", result.horizon)
     text = findings(portfolio, result.horizon)
-    return Section(f"book{place}", name[:1].upper() + name[1:], text, [*pictures, table])
+    return Section(f"book{place}", name[:1].upper() + name[1:], text, [Pair(pictures), table])
 
 
 def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:

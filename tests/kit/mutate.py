@@ -1,0 +1,142 @@
+"""Change one expression of a package at a time with mutmut, on a random sample, and count what tests notice.
+
+Tests that start another Python cannot notice any, since the process that they start lacks the changes: those of
+`SKIPPED` are left out. A surviving change of a text alone (a word of a message, of a log line, of a name in a hashed
+description) is counted apart: few tests should look for one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[2]
+
+TESTS = {
+    "volplugin/storage": ["tests/storage"],
+    "volplugin/data": ["tests/data"],
+    "volplugin/risk": ["tests/risk"],
+    "volplugin/adapters/zipline/audit": ["tests/cli/test_audit.py", "tests/adapters/zipline/audit"],
+}
+"""Of each package the tests that should notice a change."""
+
+SKIPPED = (
+    "two_processes_that_train",
+    "a_process_of_its_own",
+    "ends_with_the_process",
+    "passes_in_processes",
+)
+"""Parts of the names of tests that start another Python."""
+
+SURVIVED = {0: "survived", 5: "no test", 33: "no test"}
+"""Exit status of the tests, where they did not notice the change; any other is an error, a crash or a timeout."""
+
+
+NONE = "no.such.mutant"
+
+
+@click.command()
+@click.argument("package", type=click.Choice(sorted(TESTS)))
+@click.option("--sample", default=300, show_default=True, type=click.IntRange(min=1), help="Mutants to try.")
+@click.option("--seed", default=0, show_default=True, help="Of the sample.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Processes at once.")
+def main(package: str, sample: int, seed: int, jobs: int) -> None:
+    """Try a sample of the mutants of PACKAGE."""
+    with tempfile.TemporaryDirectory(prefix="volplugin-mutate-") as place:
+        python, checkout = environment(Path(place)), copy(Path(place, "checkout"), package)
+        mutmut(python, checkout, jobs, NONE)
+        for name, folder in {"_bundles": "bundles", "_gallery": "strategies"}.items():  # as setup.py maps them
+            (checkout / "mutants" / "volplugin" / name).symlink_to(checkout / "mutants" / folder)
+        mutants = sorted(codes(checkout, package))
+        chosen = sorted(random.Random(seed).sample(mutants, min(sample, len(mutants))))
+        click.echo(f"{len(mutants):,} mutants of {package}; {len(chosen)} chosen")
+        mutmut(python, checkout, jobs, *chosen)
+        status = codes(checkout, package)
+        left = {name: difference(python, checkout, name) for name in chosen if status[name] in SURVIVED}
+    for name, change in left.items():
+        click.echo(f"\n{SURVIVED[status[name]]} {name}\n{change}")
+    texts = sum(only_text(change) for change in left.values())
+    noticed = len(chosen) - len(left)
+    click.echo(
+        f"\n{package}: {noticed} of {len(chosen)} noticed ({noticed / len(chosen):.1%}); without the {texts} surviving "
+        f"changes of texts {noticed} of {len(chosen) - texts} ({noticed / (len(chosen) - texts):.1%})"
+    )
+
+
+def environment(place: Path) -> Path:
+    """Return a Python with the packages of this one, but without its link to the checkout."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place / "venv"], check=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    # Links among the packages, such as the one to the checkout, are not followed from here.
+    packages = place / "venv" / "lib" / version / "site-packages" / "packages.pth"
+    found = [path for path in sys.path if path.endswith("site-packages")]
+    packages.write_text("\n".join([str(place / "checkout" / "mutants"), *found]))
+    return place / "venv" / "bin" / "python"
+
+
+def copy(target: Path, package: str) -> Path:
+    """Copy the files that git tracks or would track, and add mutmut's settings."""
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listing, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines():
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    others = [path.name for path in target.iterdir() if path.name not in ("volplugin", "tests")]
+    settings = {
+        "source_paths": ["volplugin"],
+        "only_mutate": [f"{package}/*"],
+        "also_copy": others,
+        "process_isolation": ["forkserver"],
+        "pytest_add_cli_args_test_selection": [path for path in TESTS[package] if (ROOT / path).exists()],
+        "pytest_add_cli_args": ["-m", "not slow", "-p", "no:cacheprovider", "-k", f"not ({' or '.join(SKIPPED)})"],
+    }
+    lines = [f"{name}=\n" + "".join(f"    {value}\n" for value in values) for name, values in settings.items()]
+    lines[3] = "process_isolation=forkserver\n"
+    (target / "setup.cfg").write_text("[mutmut]\n" + "".join(lines))
+    return target
+
+
+def mutmut(python: Path, checkout: Path, jobs: int, *mutants: str) -> None:
+    """Run mutmut on some mutants; with a name that none has it only writes them."""
+    path = f"{checkout / 'mutants'}{os.pathsep}{checkout}"
+    environ = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    command = [python, "-m", "mutmut", "run", "--max-children", str(jobs), *mutants]
+    done = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True)
+    if done.returncode and mutants != (NONE,):
+        raise click.ClickException(f"mutmut ended with {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}")
+
+
+def codes(checkout: Path, package: str) -> dict[str, int | None]:
+    """Return the exit status of the tests by mutant; None where it was not tried."""
+    files = sorted((checkout / "mutants" / package).rglob("*.meta"))
+    return {name: code for file in files for name, code in json.loads(file.read_text())["exit_code_by_key"].items()}
+
+
+def difference(python: Path, checkout: Path, mutant: str) -> str:
+    """Return the changed lines of a mutant."""
+    shown = subprocess.run(
+        [python, "-m", "mutmut", "show", mutant], cwd=checkout, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    return "\n".join(line for line in shown if line.startswith(("-", "+")) and not line.startswith(("---", "+++")))
+
+
+def only_text(change: str) -> bool:
+    """Return whether a change wraps a text in XX or changes its case, or leaves out the message of an error."""
+    removed, added = (
+        "".join(line[1:].strip() for line in change.splitlines() if line[0] == sign) for sign in ("-", "+")
+    )
+    same = removed.lower() == added.replace("XX", "").lower()
+    return same or ("raise " in removed and re.sub(r"\(.*", "(None)", removed) == added)
+
+
+if __name__ == "__main__":
+    main()
