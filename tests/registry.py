@@ -38,7 +38,7 @@ from volplugin.risk.adjustments import (
     ImpliedVolatilityAnchor,
     VolatilityRegimeAdjustment,
 )
-from volplugin.volatility import RangesOrCloses, VolatilityForecaster
+from volplugin.volatility import RangesOrCloses, RecalibratedVolatility, VolatilityForecaster
 
 
 def tiny_lstm() -> LSTMVolatility:
@@ -55,6 +55,7 @@ FORECASTERS: dict[str, Callable[[], VolatilityForecaster]] = {
     "har-lstm-inputs": lambda: HARVolatility("lstm"),
     "har-season": lambda: HARVolatility("season"),
     "har-by-asset": lambda: HARVolatility("market", pooled=False),
+    "recalibrated": RecalibratedVolatility,
     "garch": GARCHVolatility,
     "gjr-normal": lambda: GARCHVolatility(asymmetric=True, distribution="normal"),
     "blend": lambda: GeometricBlend([HARVolatility("market"), GARCHVolatility()], weights=[0.75, 0.25]),

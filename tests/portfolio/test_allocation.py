@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volplugin import CovarianceForecast, equal_weight, inverse_volatility, minimum_variance, risk_parity
+from volplugin import (
+    CovarianceForecast,
+    EWMACorrelation,
+    EWMAVolatility,
+    PricePanel,
+    RiskModel,
+    equal_weight,
+    inverse_volatility,
+    minimum_variance,
+    risk_parity,
+    simulated_panel,
+)
 from volplugin.errors import AllocationError, AssetMismatchError, MissingForecastError, ParameterError
 from volplugin.portfolio import allocation, solvers
 
@@ -295,3 +306,18 @@ def test_a_budget_without_a_forecast():
 def test_a_perfect_hedge_has_no_risk_to_share():
     with pytest.raises(AllocationError, match="2010-01-29: A0, A1 hedge each other perfectly; leave"):
         risk_parity(forecast([0.01, 0.02], -1.0))
+
+
+@pytest.mark.parametrize("allocate", [inverse_volatility, minimum_variance])
+def test_a_stale_price_gets_no_weight_unless_allowed(allocate):
+    close = simulated_panel(8, "2012-01-03", "2014-06-30", seed=2).close.dropna(axis=1)
+    panel, stale = PricePanel(close=close), close.copy()
+    stale.iloc[-40:, 0] = stale.iloc[-41, 0]
+    asset = close.columns[0]
+    clean, still = (
+        RiskModel(EWMAVolatility(), EWMACorrelation(20)).forecast(one) for one in (panel, PricePanel(close=stale))
+    )
+    assert allocate(clean).sum() == pytest.approx(1)
+    with pytest.raises(AllocationError, match=f"{asset} at 2014-06-30: close of .* unchanged for 41 sessions"):
+        allocate(still)
+    assert allocate(still, allow_suspect=True)[asset] > 1 / len(close.columns)

@@ -22,6 +22,7 @@ from volplugin.cli.pretrain import pretrain
 from volplugin.cli.report import report
 from volplugin.cli.study import study
 from volplugin.cli.train import train
+from volplugin.cli.transfer import transfer
 from volplugin.cli.vintages import vintages
 from volplugin.errors import VolpluginError
 
@@ -29,7 +30,7 @@ SECTIONS = {
     "First steps": (ingest, demo),
     "Backtest a strategy": (backtest, report, audit),
     "Every day": (forecast, monitor),
-    "Train models": (train, vintages, pretrain),
+    "Train models": (train, vintages, transfer, pretrain),
     "Compare models": (evaluate, study),
 }
 """Commands by task, in the order of the help."""

@@ -56,6 +56,11 @@ def suspect_prices(panel: PricePanel, volatility: pd.Series | None = None) -> di
     return found
 
 
+def understates_risk(reason: str) -> bool:
+    """Whether a reason of `suspect_prices` makes a forecast too low; a jump makes it too high."""
+    return not reason.startswith("price ")
+
+
 def _range(panel: PricePanel) -> np.ndarray:
     """Log range of each bar, 0 for closes alone."""
     if panel.high is None or panel.low is None:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
+from volplugin.data.suspects import understates_risk
 from volplugin.errors import AllocationError, AssetMismatchError, ParameterError
 from volplugin.portfolio.solvers import SINGULAR, minimum_variance_weights, risk_parity_weights
 from volplugin.risk.covariance import CovarianceForecast, Weights
@@ -52,16 +53,24 @@ def equal_weight(assets: CovarianceForecast | Iterable[Any]) -> pd.Series:
     return pd.Series(1 / len(names), index=names, name="weight")
 
 
-def inverse_volatility(forecast: CovarianceForecast) -> pd.Series:
+def inverse_volatility(forecast: CovarianceForecast, *, allow_suspect: bool = False) -> pd.Series:
     """Return weights in inverse proportion to the volatilities: risk parity if all correlations are equal.
 
     Parameters
     ----------
     forecast : CovarianceForecast
+    allow_suspect : bool, default False
+        Whether to give a weight to an asset whose close has not moved for 20 sessions or more, or whose forecast is
+        below a hundredth of its peers' (``diagnostics["suspect"]``): it would get most of the portfolio.
 
     Returns
     -------
     Series of shape (n_assets,)
+
+    Raises
+    ------
+    AllocationError
+        Naming a suspect asset.
 
     Examples
     --------
@@ -73,11 +82,19 @@ def inverse_volatility(forecast: CovarianceForecast) -> pd.Series:
     >>> inverse_volatility(forecast).round(3).to_dict()
     {'AAPL': 0.333, 'JPM': 0.667}
     """
+    if not allow_suspect:
+        _refuse_suspects(forecast)
     inverse = 1 / forecast.volatility
     return (inverse / inverse.sum()).rename("weight")
 
 
-def minimum_variance(forecast: CovarianceForecast, long_only: bool = True, bounds: Bounds | None = None) -> pd.Series:
+def minimum_variance(
+    forecast: CovarianceForecast,
+    long_only: bool = True,
+    bounds: Bounds | None = None,
+    *,
+    allow_suspect: bool = False,
+) -> pd.Series:
     """Return the fully invested portfolio of least forecast variance.
 
     Parameters
@@ -87,6 +104,9 @@ def minimum_variance(forecast: CovarianceForecast, long_only: bool = True, bound
         No weight below zero.
     bounds : tuple of float, optional
         Smallest and largest weight of an asset, within what `long_only` allows; None or an infinite one for no bound.
+    allow_suspect : bool, default False
+        Whether to give a weight to an asset whose close has not moved for 20 sessions or more, or whose forecast is
+        below a hundredth of its peers' (``diagnostics["suspect"]``).
 
     Returns
     -------
@@ -99,7 +119,7 @@ def minimum_variance(forecast: CovarianceForecast, long_only: bool = True, bound
     ParameterError
         If no fully invested portfolio lies within the bounds.
     AllocationError
-        If Sigma is singular and short sales are not bounded, or the solver does not converge.
+        If Sigma is singular and short sales are not bounded, or the solver does not converge; naming a suspect asset.
 
     References
     ----------
@@ -116,6 +136,8 @@ def minimum_variance(forecast: CovarianceForecast, long_only: bool = True, bound
     >>> minimum_variance(forecast).round(3).to_dict()
     {'AAPL': 0.2, 'JPM': 0.8}
     """
+    if not allow_suspect:
+        _refuse_suspects(forecast)
     lower, upper = _limits(len(forecast.assets), long_only, (None, None) if bounds is None else bounds)
     is_unbounded = upper >= 1 and lower == 0 if long_only else np.isinf([lower, upper]).all()
     if not is_unbounded:
@@ -188,6 +210,15 @@ def _refuse_hedges(forecast: CovarianceForecast) -> None:
         )
 
 
+def _refuse_suspects(forecast: CovarianceForecast) -> None:
+    for asset, reason in forecast.diagnostics.get("suspect", {}).items():
+        if understates_risk(reason) and asset in forecast.assets:
+            raise AllocationError(
+                f"{asset} at {forecast.asof.date()}: {reason}; its weight would rest on wrong prices: "
+                "leave it out, or pass allow_suspect=True"
+            )
+
+
 def _bounded(forecast: CovarianceForecast, lower: float, upper: float) -> np.ndarray:
     """Solve the quadratic program by sequential least squares, from the inverse-volatility portfolio."""
     relative = _relative(forecast)
@@ -195,7 +226,7 @@ def _bounded(forecast: CovarianceForecast, lower: float, upper: float) -> np.nda
     count = len(scaled)
     solution = minimize(
         lambda w: w @ scaled @ w / 2,
-        np.clip(inverse_volatility(forecast).to_numpy(), lower, upper),
+        np.clip(inverse_volatility(forecast, allow_suspect=True).to_numpy(), lower, upper),
         jac=lambda w: scaled @ w,
         method="SLSQP",
         bounds=[(lower, upper)] * count,

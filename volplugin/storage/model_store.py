@@ -226,10 +226,8 @@ class ModelStore:
 
     def set_training(self, date: pd.Timestamp, name: str) -> None:
         """Name the training data of a stored vintage, which was written without them."""
-        folder = self.path / "vintages" / _name(date)
-        metadata = self.load(date)[1].metadata() | {"training": name}
-        metadata["checksum"] = vintage_checksum(read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT), metadata)
-        self._write(folder / MANIFEST, json_bytes(metadata))
+        metadata = self.manifest(date).metadata() | {"training": name}
+        self._write(self.path / "vintages" / _name(date) / MANIFEST, json_bytes(metadata))
 
     def _training(self, name: str) -> Path:
         return self.path / "training" / f"{name}.safetensors"

@@ -15,6 +15,7 @@ from volplugin.volatility.har import HARVolatility
 from volplugin.volatility.moving_average import EWMAVolatility, RollingVolatility
 from volplugin.volatility.pretrained import PRETRAINED, PretrainedVolatility, backbone, load_walk_forward
 from volplugin.volatility.prices import RangesOrCloses
+from volplugin.volatility.recalibrated import RecalibratedVolatility
 from volplugin.volatility.registry import forecaster_classes
 from volplugin.volatility.regression import forecast_ratio, regress_logs
 from volplugin.volatility.rolling import ew_mean, ffill_limited, forward_mean, rolling_mean
@@ -35,6 +36,7 @@ __all__ = [
     "OnlinePredictor",
     "PretrainedVolatility",
     "RangesOrCloses",
+    "RecalibratedVolatility",
     "RefitSchedule",
     "RollingVolatility",
     "State",

@@ -94,6 +94,11 @@ class HARVolatility(VolatilityForecaster):
             raise ParameterError(f"terms is {self.terms!r}; pass one of {', '.join(TERMS)}")
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the regressors."""
+        return TERMS[self.terms]
+
+    @property
     def event_aware(self) -> bool:
         """Whether there is an event-free forecast apart from the forecast: with the season among the terms."""
         return getattr(self, "free_", None) is not None
@@ -104,7 +109,7 @@ class HARVolatility(VolatilityForecaster):
         return all_horizons(FITTED_HORIZONS, getattr(self, "term_", None))
 
     def _fit(self, panel: PricePanel) -> None:
-        names = TERMS[self.terms]
+        names = self.names
         inputs = self._inputs(panel, names)
         x, base = inputs.take(names), inputs.base
         self.bounds_ = level_bounds(x, names)
@@ -126,11 +131,11 @@ class HARVolatility(VolatilityForecaster):
         self.term_ = TermStructure.fit(panel, last, base, inputs.take(("level",))[..., 0], FITTED_HORIZONS[-1])
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
-        names, tables = TERMS[self.terms], [self.own_.get(str(asset), self.pooled_) for asset in panel.assets]
+        names, tables = self.names, [self.own_.get(str(asset), self.pooled_) for asset in panel.assets]
         free = self.free_
         if self.fallbacks(panel):
             names, tables, free = without_market(names), [self.no_market_coef_] * len(panel.assets), None
-        inputs = self._inputs(panel, names)
+        inputs = self._inputs(panel, names, first)
         paths = self._from_fitted_horizons(
             self._variance(inputs, names, np.stack(tables)), panel, with_events(horizons)
         )
@@ -153,11 +158,12 @@ class HARVolatility(VolatilityForecaster):
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Report that market-wide inputs are left out, if the panel lacks the reference universe."""
-        if set(TERMS[self.terms]).isdisjoint(MARKET) or reference(panel, self.universe_) is not None:
+        if set(self.names).isdisjoint(MARKET) or reference(panel, self.universe_) is not None:
             return {}
         return {"market-wide inputs": NO_REFERENCE}
 
-    def _inputs(self, panel: PricePanel, names: tuple[str, ...]) -> Features:
+    def _inputs(self, panel: PricePanel, names: tuple[str, ...], first: int = 0) -> Features:
+        """Return the inputs of all rows; those that cost much are needed from row `first` on alone."""
         market = None if set(names).isdisjoint(MARKET) else reference(panel, self.universe_)
         return build_features(panel, market, names=names if "level" in names else (*names, "level"))
 

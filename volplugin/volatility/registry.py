@@ -13,6 +13,7 @@ from volplugin.volatility.garch import GARCHVolatility
 from volplugin.volatility.har import HARVolatility
 from volplugin.volatility.moving_average import EWMAVolatility, RollingVolatility
 from volplugin.volatility.prices import RangesOrCloses
+from volplugin.volatility.recalibrated import RecalibratedVolatility
 from volplugin.volatility.walk_forward import RefitSchedule, WalkForward
 
 
@@ -29,6 +30,7 @@ def forecaster_classes() -> dict[str, type[VolatilityForecaster]]:
         GeometricBlend,
         FallbackChain,
         RangesOrCloses,
+        RecalibratedVolatility,
     )
     return {kind.__name__: kind for kind in kinds}
 
