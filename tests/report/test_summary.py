@@ -130,7 +130,7 @@ def test_sources_name_the_largest_and_the_range_of_correlations(result):
 
 def test_notes_state_hindsight_leverage_and_missing_or_stale_models(result, bare):
     notes = " ".join(summary.notes(ReportData(result)))
-    for words in ("as of late 2024", "studies that include 2006 to 2021", "borrowing", "more than a year old"):
+    for words in ("as of late 2024", "studies that include 2006 to 2021", "borrowing"):
         assert words in notes
     assert "without a forecast" not in notes
     assert summary.notes(ReportData(bare)) == []
@@ -139,6 +139,12 @@ def test_notes_state_hindsight_leverage_and_missing_or_stale_models(result, bare
     notes = " ".join(summary.notes(ReportData(dataclasses.replace(result, perf=perf))))
     assert "borrowing" not in notes
     assert "On 7 sessions the portfolio held stocks without a forecast" in notes
+
+
+def test_a_stale_model_is_a_warning(result, bare):
+    (warning,) = summary.warnings(ReportData(result))
+    assert warning.startswith("Stale model: on 2")
+    assert summary.warnings(ReportData(bare)) == []
 
 
 TABLES = ("money", "runs", "years", "exceedances", "stress", "vintages", "models", "portfolios", "stocks")
