@@ -71,6 +71,21 @@ def test_forecast_prints_the_same_in_words(trained):
     assert words.output.count("%") > 4 * 5
 
 
+def test_forecast_writes_a_page_with_groups_and_money(trained, tmp_path):
+    weights, groups, page = (tmp_path / name for name in ("book.csv", "groups.csv", "today.html"))
+    weights.write_text("symbol,weight\nAAA,0.5\nBBB,0.7\n")
+    groups.write_text("Ticker,Sector\nAAA,one\nBBB,two\nZZZ,none\n")
+    options = ["--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30", "--weights", weights]
+    result = trained.run("forecast", *options, "--groups", groups, "--value", "1e6", "--html", page, "--json")
+    assert result.exit_code == 0, result.output
+    numbers = json.loads(result.stdout)
+    assert set(numbers["groups"]) == {"one", "two"}
+    loss = 1e6 * numbers["losses"]["VaR 99%"]["next session"]
+    assert f"{loss:,.0f}" in check(page.read_text(encoding="utf-8")).words
+    groups.write_text("symbol,group\nAAA,one\n")
+    assert "BBB has a weight but no group" in trained.fails("forecast", *options, "--groups", groups)
+
+
 @pytest.mark.parametrize(
     ("arguments", "output"),
     [

@@ -85,14 +85,14 @@ def test_other_runs_and_benchmarks_are_named(result):
     row = result.volatility.table.loc[(21, "LSTM")]
     assert len(verdicts) == 3
     assert f"{abs(row['below_EWMA94']):.1f}%" in verdicts[1]
-    assert " EWMA94's (t " in verdicts[1]
+    assert " EWMA94's (t\u00a0" in verdicts[1]
     assert "the 90% confidence set of the best holds" in verdicts[1]
     assert "hardest to forecast" in verdicts[2]
 
 
 def test_a_better_model_has_a_positive_t(result):
     row = pd.Series({"below_HAR": 5.0, "dm_HAR": -3.0})
-    assert summary._against(row, "HAR") == "5.0% below HAR's (t 3.0)"
+    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a03.0)"
 
 
 def test_years_are_counted_by_their_bands(result):
@@ -163,3 +163,17 @@ def test_metrics_without_a_value_are_omitted(bare):
     names = [row[0] for row in tables.runs(ReportData(bare)).rows]
     assert "realised volatility" in names
     assert not any("target" in name for name in names)
+
+
+def test_the_sources_of_the_worst_windows_are_named(bare):
+    window = {
+        "first": "2008-09-15", "last": "2008-10-13", "predicted": 0.2, "realized": 0.5,
+        "level": 0.2, "correlation": 0.08, "stocks": 0.02, "other": 0.0, "largest_stocks": {"JPM": 0.01},
+    }  # fmt: skip
+    card = {**bare.scorecard, "worst_windows": [window, {**window, "stocks": -0.5}]}
+    assert summary.errors(ReportData(dataclasses.replace(bare, scorecard=card))) == [
+        "Worst 21 sessions, 2008-09-15 to 2008-10-13: 50.0% realised, 20.0% forecast; in points of volatility +20.0 "
+        "from the level of volatility, +8.0 from average correlation, +2.0 from single stocks (most: JPM).",
+        "The largest part was the level of volatility in 1, single stocks in 1 of the 2 worst such windows.",
+    ]
+    assert summary.errors(ReportData(bare)) == []

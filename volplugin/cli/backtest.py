@@ -10,6 +10,7 @@ import pandas as pd
 from volplugin.cli.config import record
 from volplugin.cli.logging import log
 from volplugin.cli.options import (
+    anchor_option,
     bundle_option,
     end_of,
     end_option,
@@ -42,6 +43,7 @@ from volplugin.cli.options import (
     help="Correlation estimator: default, ewma, rolling, two-speed, ledoit-wolf, nonlinear, factor or dcc.  "
     "[default: default]",
 )
+@anchor_option
 @click.option("-x", "given", multiple=True, metavar="NAME=VALUE", help="Any parameter that the strategy reads.")
 @click.option("--compare", is_flag=True, help="Also run with rolling correlation, and show both.")
 @click.option("--capital", type=float, default=1e6, show_default=True, help="Starting capital.")
@@ -66,8 +68,8 @@ def backtest(
     Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out. `volplugin report`
     writes the page again from these files.
 
-    The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --store and -x by
-    read_parameters(). An option that the strategy does not read is an error.
+    The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --anchor, --store and -x by
+    read_parameters(). An option that it does not read is an error.
     """
     from volplugin.report.summary import report_lines
     from volplugin.workflows import backtest as work

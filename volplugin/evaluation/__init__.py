@@ -1,6 +1,7 @@
 """Losses, tests and scorecards of volatility, covariance and portfolio-risk forecasts."""
 
 from volplugin._deprecated import former_names
+from volplugin.evaluation.attribution import ErrorSources, error_sources
 from volplugin.evaluation.bands import fit_dof, sampling_band
 from volplugin.evaluation.calibration import (
     BiasStatistic,
@@ -38,6 +39,7 @@ from volplugin.evaluation.losses import log_likelihood, mse, proxy_scale, qlike,
 from volplugin.evaluation.model_comparison import VolatilityScores, volatility_scorecard
 from volplugin.evaluation.panel_tests import LevelTest, level_test, pooled_mincer_zarnowitz
 from volplugin.evaluation.portfolio import (
+    Scorecard,
     compare_portfolio_forecasts,
     horizon_scores,
     perf_scorecard,
@@ -45,7 +47,7 @@ from volplugin.evaluation.portfolio import (
 )
 from volplugin.evaluation.sample import EvaluationSample, scored_samples
 from volplugin.evaluation.stress_periods import STRESS, mean_by_stress, mean_by_year, stress_within
-from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
+from volplugin.evaluation.tail_limits import expected_shortfall, tail_limits, value_at_risk
 from volplugin.evaluation.tail_tests import (
     Coverage,
     DynamicQuantile,
@@ -58,6 +60,7 @@ from volplugin.evaluation.tail_tests import (
 from volplugin.evaluation.volatility import VolatilityEvaluation, evaluate_volatility_forecasts
 
 __all__ = [
+    "Scorecard",
     "TAILS",
     "BiasStatistic",
     "CovariancePath",
@@ -66,6 +69,7 @@ __all__ = [
     "DieboldMariano",
     "DynamicQuantile",
     "EqualWeightPortfolios",
+    "ErrorSources",
     "EvaluationSample",
     "ForecastsInForce",
     "LevelTest",
@@ -88,6 +92,7 @@ __all__ = [
     "diebold_mariano",
     "dynamic_quantile",
     "equal_weight_portfolios",
+    "error_sources",
     "evaluate_covariance_forecasts",
     "evaluate_volatility_forecasts",
     "expected_shortfall",
@@ -118,6 +123,7 @@ __all__ = [
     "scored_samples",
     "seed_spread",
     "stress_within",
+    "tail_limits",
     "value_at_risk",
     "volatility_scorecard",
 ]

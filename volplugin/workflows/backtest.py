@@ -14,13 +14,14 @@ from typing import Any
 import pandas as pd
 from joblib import Parallel, delayed
 
+from volplugin._bundles import dow30
 from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.parameters import StrategyParameters
 from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
 from volplugin.correlation.repair import average
 from volplugin.data.panel import PricePanel
 from volplugin.errors import VolpluginError
-from volplugin.evaluation import PortfolioForecasts, VolatilityScores
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores, error_sources
 from volplugin.portfolio import VolatilityTarget
 from volplugin.report.backtest_page import report_folder
 from volplugin.report.folder import SCORECARD, forget_result, write_result
@@ -30,6 +31,7 @@ from volplugin.risk.defaults import PRETRAINED, default_walk_forward, load_walk_
 from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.storage.atomic import write_atomically
+from volplugin.units import deannualize
 from volplugin.volatility.pretrained import PretrainedVolatility, require_trained
 from volplugin.volatility.walk_forward import WalkForward
 from volplugin.workflows.evaluate_portfolio import evaluate_portfolios
@@ -204,9 +206,12 @@ def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any], show: bool
     run.perf.attrs["risk_report"] = run.report
     volatility = None if run.model is None else run.model.volatility
     stored = volatility if isinstance(volatility, WalkForward) and volatility.store is not None else None
+    report = dict(run.report)
+    if run.model is not None and run.report:
+        report["worst_windows"] = _worst_windows(run.model, panel, run.perf)
     return _Run(
         run.perf,
-        run.report,
+        report,
         run.rule,
         NO_MODEL if run.model is None else run.model.description,
         None if stored is None else _store_name(stored),
@@ -257,6 +262,7 @@ def _result(
             parameters={**given, **run.rule, "capital": job.capital, **({"store": run.store} if run.store else {})},
             vintages=run.vintages,
             fingerprint=panel.asof(job.end).fingerprint(),
+            groups=_groups(job.bundle),
         ),
         perf=run.perf,
         scorecard=run.report,
@@ -266,6 +272,12 @@ def _result(
         portfolios=portfolios,
         average_correlation=run.average_correlation,
     )
+
+
+def _groups(bundle: str) -> dict[str, str]:
+    """Sectors of the stocks of bundle dow30; empty for other bundles."""
+    file = Path(dow30.__file__).with_name("sectors.csv")
+    return pd.read_csv(file, index_col="symbol")["group"].to_dict() if bundle == dow30.NAME else {}
 
 
 def _rebalanced(perf: pd.DataFrame) -> str:
@@ -282,6 +294,21 @@ def _average_correlation(model: RiskModel, panel: PricePanel, perf: pd.DataFrame
         return pd.Series({forecast.asof: average(forecast.correlation.to_numpy()) for forecast in path})
     except VolpluginError:  # a strategy's own model may need another panel
         return None
+
+
+def _worst_windows(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> list[dict[str, Any]]:
+    """Split the errors of the worst windows; empty where a strategy's model cannot forecast from the bundle."""
+    perf = on_sessions(perf)
+    # Positions at a close, as shares of the portfolio's value, are held through the next session.
+    held = [
+        {one["sid"].symbol: one["amount"] * one["last_sale_price"] / value for one in positions}
+        for positions, value in zip(perf["positions"], perf["portfolio_value"], strict=True)
+    ]
+    weights = pd.DataFrame(held, perf.index).reindex(columns=panel.assets).fillna(0.0).shift(1)
+    try:
+        return error_sources(model, panel, weights, deannualize(perf["predicted_vol"]), perf["returns"]).as_records()
+    except VolpluginError:
+        return []
 
 
 def vintages(walk_forward: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:

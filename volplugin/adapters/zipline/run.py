@@ -64,7 +64,9 @@ class StrategyRun:
     def read(self, context: Any) -> None:
         """Store what only ``context`` has at the end of the run."""
         provider, rule = provider_of(context), vars(context).get("target")
-        self.report = dict(context.risk_report or {})
+        from volplugin.evaluation.portfolio import Scorecard
+
+        self.report = Scorecard(context.risk_report or {})
         self.model = None if provider is None else provider.model
         # By name: in a notebook the class may have been loaded anew since the strategy made its own.
         if rule is not None and type(rule).__name__ == "VolatilityTarget":
