@@ -59,7 +59,7 @@ def evaluation_page(
     first, last = (scores.losses.index[end].date() for end in (0, -1))
     best = {horizon: str(scores.table.loc[horizon]["qlike"].idxmin()) for horizon in scores.horizons}
     parts = [
-        f"{name} at {', '.join(str(horizon) for horizon in best if best[horizon] == name)}"
+        f"{name} at {' and '.join(str(horizon) for horizon in best if best[horizon] == name)}"
         for name in dict.fromkeys(best.values())
     ]
     pictures = {picture.name: picture for picture in _pictures(evaluation)}

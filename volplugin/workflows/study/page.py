@@ -57,8 +57,8 @@ def headline(result: StudyResult) -> str:
     gain = _lookahead(portfolio)
     verb = "lowered" if gain > 0 else "raised"
     return (
-        f"Look-ahead in the correlation {verb} the original design's loss by {number(abs(gain), 1)}%, "
-        f"{name}{may_be_chance(known['dm_seed'])}"
+        f"Look-ahead in the correlation {verb} the original design's loss by {number(abs(gain), 1)}% "
+        f"on {name}{may_be_chance(known['dm_seed'])}"
     )
 
 
