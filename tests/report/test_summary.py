@@ -85,14 +85,14 @@ def test_other_runs_and_benchmarks_are_named(result):
     row = result.volatility.table.loc[(21, "LSTM")]
     assert len(verdicts) == 3
     assert f"{abs(row['below_EWMA94']):.1f}%" in verdicts[1]
-    assert " EWMA94's (t " in verdicts[1]
+    assert " EWMA94's (t\u00a0" in verdicts[1]
     assert "the 90% confidence set of the best holds" in verdicts[1]
     assert "hardest to forecast" in verdicts[2]
 
 
 def test_a_better_model_has_a_positive_t(result):
     row = pd.Series({"below_HAR": 5.0, "dm_HAR": -3.0})
-    assert summary._against(row, "HAR") == "5.0% below HAR's (t 3.0)"
+    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a03.0)"
 
 
 def test_years_are_counted_by_their_bands(result):
@@ -130,7 +130,7 @@ def test_sources_name_the_largest_and_the_range_of_correlations(result):
 
 def test_notes_state_hindsight_leverage_and_missing_or_stale_models(result, bare):
     notes = " ".join(summary.notes(ReportData(result)))
-    for words in ("as of late 2024", "studies that include 2006 to 2021", "borrowing", "more than a year old"):
+    for words in ("as of late 2024", "studies that include 2006 to 2021", "borrowing"):
         assert words in notes
     assert "without a forecast" not in notes
     assert summary.notes(ReportData(bare)) == []
@@ -139,6 +139,12 @@ def test_notes_state_hindsight_leverage_and_missing_or_stale_models(result, bare
     notes = " ".join(summary.notes(ReportData(dataclasses.replace(result, perf=perf))))
     assert "borrowing" not in notes
     assert "On 7 sessions the portfolio held stocks without a forecast" in notes
+
+
+def test_a_stale_model_is_a_warning(result, bare):
+    (warning,) = summary.warnings(ReportData(result))
+    assert warning.startswith("Stale model: on 2")
+    assert summary.warnings(ReportData(bare)) == []
 
 
 TABLES = ("money", "runs", "years", "exceedances", "stress", "vintages", "models", "portfolios", "stocks")

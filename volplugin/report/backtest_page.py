@@ -63,7 +63,7 @@ def render_page(result: BacktestResult) -> tuple[str, list[Picture]]:
         title=f"{run.strategy}: {headline}",
         eyebrow=f"{run.strategy} on {run.bundle}{f', rebalanced {run.frequency}' if run.frequency else ''}",
         headline=headline,
-        lede=[],
+        lede=summary.warnings(data),
         answers=summary.answers(data),
         figure=figure,
         data=data,

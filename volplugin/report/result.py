@@ -47,6 +47,8 @@ class RunDetails:
         Digest of the price data.
     versions : mapping
         Package versions.
+    groups : mapping
+        Group of each asset, such as its sector, by symbol; empty if unknown.
     """
 
     strategy: str
@@ -57,6 +59,7 @@ class RunDetails:
     vintages: Sequence[Mapping[str, Any]] = ()
     fingerprint: str | None = None
     versions: Mapping[str, str] = field(default_factory=installed_versions)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -262,11 +262,21 @@ def models(data: ReportData) -> list[str]:
 
 def _against(row: pd.Series, name: str) -> str:
     gain, t = row[f"below_{name}"], -row[f"dm_{name}"]
-    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t {number(t, 1)}{may_be_chance(t)})"
+    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t\u00a0{number(t, 1)}{may_be_chance(t)})"
+
+
+def warnings(data: ReportData) -> list[str]:
+    """State on how many sessions the model was stale; empty if it never was."""
+    if data.stale is None or data.stale.empty:
+        return []
+    return [
+        f"Stale model: on {len(data.stale):,} of {len(data.held):,} sessions, to {data.stale[-1].date()}, the newest "
+        "usable model was more than a year old. Train newer vintages with volplugin train."
+    ]
 
 
 def notes(data: ReportData) -> list[str]:
-    """State the conditions of this run behind the numbers: leverage, missing and stale forecasts, hindsight."""
+    """State the conditions of this run behind the numbers: leverage, missing forecasts, hindsight."""
     perf, sentences = data.result.perf, []
     if "gross_leverage" in perf and float(perf["gross_leverage"].max()) > 1.0:
         sentences.append("Leverage above 1 was free of interest: zipline charges no borrowing cost.")
@@ -274,11 +284,6 @@ def notes(data: ReportData) -> list[str]:
     if missing:
         sentences.append(
             f"On {missing:,} sessions the portfolio held stocks without a forecast; predicted volatility omits them."
-        )
-    if data.stale is not None and len(data.stale):
-        sentences.append(
-            f"On {len(data.stale):,} sessions, to {data.stale[-1].date()}, the newest usable model was more than a "
-            "year old: train newer vintages with volplugin train."
         )
     if data.result.details.bundle == "dow30":
         sentences.append(

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from joblib import Parallel, delayed
 
+from volplugin._bundles import dow30
 from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.parameters import StrategyParameters
 from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
@@ -252,6 +253,7 @@ def _result(
             parameters={**given, **run.rule, "capital": job.capital, **({"store": run.store} if run.store else {})},
             vintages=run.vintages,
             fingerprint=panel.asof(job.end).fingerprint(),
+            groups=_groups(job.bundle),
         ),
         perf=run.perf,
         scorecard=run.report,
@@ -261,6 +263,12 @@ def _result(
         portfolios=portfolios,
         average_correlation=run.average_correlation,
     )
+
+
+def _groups(bundle: str) -> dict[str, str]:
+    """Sectors of the stocks of bundle dow30; empty for other bundles."""
+    file = Path(dow30.__file__).with_name("sectors.csv")
+    return pd.read_csv(file, index_col="symbol")["group"].to_dict() if bundle == dow30.NAME else {}
 
 
 def _rebalanced(perf: pd.DataFrame) -> str:

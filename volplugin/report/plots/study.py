@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from volplugin.report.plots.axes import finish, line, prepare
+from volplugin.report.plots.axes import prepare
+from volplugin.report.plots.dates import finish_dates, values
 from volplugin.report.theme import LIGHT, Theme
 from volplugin.units import annualize
 
@@ -32,12 +33,12 @@ def plot_true_predicted(
         The column to plot.
     """
     ax = prepare(ax, theme)
-    line(ax, 100 * annualize(true), theme.realized, 1.7, "true")
-    line(ax, 100 * annualize(predicted[model]), theme.predicted, 1.7, "predicted")
+    values(ax, 100 * annualize(true), theme.realized, 2.2, "true")
+    values(ax, 100 * annualize(predicted[model]), theme.predicted, 2.2, "predicted")
     highest = max(float(true.max()), float(predicted.max().max()))
     ax.set_ylim(0, 105 * annualize(highest))
     title = title or f"True and predicted volatility: {model}"
-    return finish(ax, theme, title, y="annual volatility (%)", dates=true.index)
+    return finish_dates(ax, theme, title, true.index)
 
 
 def plot_average_correlation(
@@ -52,8 +53,8 @@ def plot_average_correlation(
         The columns to plot, and their names in the legend.
     """
     ax = prepare(ax, theme)
-    colors = (theme.realized, theme.series[2], theme.predicted)
+    colors = (theme.ink, theme.series[2], theme.predicted)
     for (column, name), color in zip(labels.items(), colors, strict=False):
-        line(ax, correlation[column], color, 1.7, name)
+        values(ax, correlation[column], color, 2.2, name)
     ax.set_ylim(min(0.0, float(correlation.min().min())), None)
-    return finish(ax, theme, "Average correlation between stocks", y="correlation", dates=correlation.index)
+    return finish_dates(ax, theme, "Average correlation of the stocks", correlation.index, percent=False)
