@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -293,7 +293,25 @@ def main(simulations: int, sessions: int, only: str) -> None:
         for (test, horizon, case), (now, number, old, former) in sorted(counts.items()):
             cells = [f"{100 * count / total:.1f}" if total else "" for count, total in ((now, number), (old, former))]
             print(f"| {test} | {horizon} | {case} | {' | '.join(cells)} |")
-        print(f"\n{time.process_time() - began:.0f} processor seconds", flush=True)
+        print("\n".join(["", *conclusions(counts), f"{time.process_time() - began:.0f} processor seconds"]), flush=True)
+
+
+def conclusions(counts: Mapping[tuple[str, int, str], np.ndarray]) -> list[str]:
+    """State how often the confidence set holds three equal models, and which tests at 5% are off their size."""
+    share = {key: 100 * now / number for key, (now, number, *_) in counts.items()}
+    kept = [100 - lacks for (test, *_), lacks in share.items() if test.startswith("model confidence")]
+    lines = []
+    if kept:
+        held = f"{min(kept):.1f}% to {max(kept):.1f}%"
+        lines = [f"The 90% confidence set holds all of three equal models in {held}; 87 to 93% are wanted."]
+    off = [
+        f"{test} at {ahead}, {case}: {size:.1f}%"
+        for (test, ahead, case), size in sorted(share.items())
+        if (case == "right" or case.startswith("equal"))
+        and not test.startswith("model confidence")
+        and not 3.5 <= size <= 6.5
+    ]
+    return [*lines, f"Outside 3.5% to 6.5%: {'; '.join(off) or 'none'}."]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from volplugin.evaluation import (
     level_test,
     perf_scorecard,
     portfolio_scorecard,
+    tail_limits,
 )
 
 
@@ -175,6 +176,19 @@ def test_each_tail_method_has_its_backtests(portfolio):
     assert list(found) == ["gaussian", "student", "historical"]
     for levels in found.values():
         assert {"kupiec_pvalue", "dynamic_quantile_pvalue", "shortfall_ratio", "shortfall_pvalue"} <= set(levels["5%"])
+
+
+def test_tails_of_the_portfolio_held_and_their_tests(portfolio):
+    sigma, r = portfolio
+    found = portfolio_scorecard(sigma, r)["tail_risk"]
+    assert list(found) == ["1%", "2.5%", "5%"]
+    for level, row in found.items():
+        limits = tail_limits(r, sigma, float(level.removesuffix("%")) / 100)
+        assert row["exceedances"] == int((r < limits["value_at_risk"]).sum())
+        assert row["mean_expected_shortfall"] == pytest.approx(-limits["expected_shortfall"].mean())
+        assert 0 < row["mean_value_at_risk"] < row["mean_expected_shortfall"]
+        assert row["student_sessions"] == 500
+        assert 0 <= row["shortfall_pvalue"] <= 1
 
 
 def test_a_standing_forecast_without_outcome_is_an_error(portfolio):

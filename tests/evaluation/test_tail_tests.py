@@ -1,9 +1,14 @@
+import re
+from collections import defaultdict
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from volplugin import CovarianceForecast
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation import (
     acerbi_szekely,
@@ -12,8 +17,10 @@ from volplugin.evaluation import (
     dynamic_quantile,
     expected_shortfall,
     fissler_ziegel,
+    tail_limits,
     value_at_risk,
 )
+from volplugin.evaluation.constants import measured_size
 
 
 @pytest.fixture
@@ -212,3 +219,56 @@ def test_tests_of_a_few_sessions_are_refused(tails):
         dynamic_quantile(returns, limit, 0.05)
     with pytest.raises(InsufficientHistoryError):
         acerbi_szekely(returns[:1], limit[:1], shortfall[:1], 0.05)
+
+
+def test_limits_of_a_run_are_the_forecasts_of_each_close(random):
+    """The oracle: `CovarianceForecast` with the sessions before it as history."""
+    sessions = pd.bdate_range("2015-01-01", periods=560)
+    sigma = pd.Series(0.01 * np.exp(0.2 * random.standard_normal(560)), sessions)
+    returns = sigma * random.standard_t(5, 560)
+    sigma.iloc[[7, 30]] = [np.nan, 0.0]
+    limits = tail_limits(returns, sigma, 0.025)
+    past = pd.DataFrame({"returns": returns, "volatility": sigma})
+    for place in (3, 499, 501, 502, 503, 559):
+        forecast = CovarianceForecast(
+            sessions[place - 1], 1, pd.Series(sigma.iloc[place], ["A"]), pd.DataFrame(1.0, ["A"], ["A"])
+        )
+        history = past.iloc[:place]
+        history = history[history["volatility"] > 0]
+        expected = [
+            measure({"A": 1.0}, 0.975, history=history)
+            for measure in (forecast.value_at_risk, forecast.expected_shortfall)
+        ]
+        found = limits.iloc[place]
+        np.testing.assert_allclose(-found[["value_at_risk", "expected_shortfall"]].astype(float), expected, rtol=1e-9)
+        assert found["method"] == ("student" if len(history) < 500 else "historical")
+    assert limits.iloc[7].isna().all()
+    assert (limits.iloc[30, :2] == 0).all()
+
+
+def test_later_returns_do_not_reach_the_limits_of_a_run(random):
+    sessions = pd.bdate_range("2015-01-01", periods=700)
+    sigma = pd.Series(0.01, sessions)
+    returns = sigma * random.standard_normal(700)
+    other = returns.copy()
+    other.iloc[600:] *= 9
+    pd.testing.assert_frame_equal(
+        tail_limits(returns, sigma, 0.01).iloc[:601], tail_limits(other, sigma, 0.01).iloc[:601], check_exact=True
+    )
+
+
+def test_the_sizes_beside_p_values_are_those_of_the_documented_table():
+    """Of each test at 5%, sessions ahead and tail: the size furthest from 5%, where it is outside 3.5% to 6.5%."""
+    page = (Path(__file__).parents[2] / "docs/evaluation.md").read_text()
+    rows = re.findall(r"^\| (.+?)(?:, ([\d.]+)%)? \| (\d+) \| (.+?) \| ([\d.]+) \| [^|]* \| ([\d.]+) \|", page, re.M)
+    sizes = defaultdict(list)
+    for test, tail, ahead, forecasts, *percents in rows:
+        if forecasts == "right" or forecasts.startswith("equal"):
+            sizes[test, float(tail) / 100 if tail else int(ahead)] += [float(one) / 100 for one in percents]
+    assert len(sizes) > 20
+    tests = ("Mincer-Zarnowitz", "Acerbi-Szekely", "dynamic quantile", "Kupiec", "Christoffersen", "Diebold-Mariano")
+    for (test, key), found in sizes.items():
+        if test in tests:
+            worst = max(found, key=lambda size: abs(size - 0.05))
+            outside = not 0.035 <= worst <= 0.065
+            assert measured_size(test, key) == pytest.approx(worst if outside else 0.05), (test, key)

@@ -655,3 +655,35 @@ def test_a_record_of_other_columns():
 def test_it_is_frozen():
     with pytest.raises(AttributeError):
         VolatilityTarget(0.10).target = 0.2
+
+
+# -- expected shortfall as the target --------------------------------------------------------------
+
+
+def test_the_expected_shortfall_of_the_result_is_the_target():
+    for horizon in (1, 5):
+        rule = VolatilityTarget(0.01 * horizon, 9, measure="es", level=0.975, horizon=horizon)
+        scaled = rule.scale(portfolio(0.6, -0.3), forecast(rho=0.3))
+        assert forecast(rho=0.3).expected_shortfall(scaled, 0.975, horizon=horizon) == pytest.approx(0.01 * horizon)
+
+
+def test_a_long_track_record_replaces_student_t_in_the_expected_shortfall():
+    random = np.random.default_rng(0)
+    record = pd.DataFrame({"predicted": 0.012, "realized": 0.012 * random.standard_t(3, 700)})
+    rule = VolatilityTarget(0.02, 9, measure="es", feedback=0)
+    scaled = rule.scale(portfolio(1, 0), forecast(), track_record=record)
+    history = pd.DataFrame(
+        {"returns": record["realized"].to_numpy(), "volatility": 0.012}, pd.bdate_range("2006-01-02", periods=700)
+    )
+    assert forecast().expected_shortfall(scaled, history=history) == pytest.approx(0.02, rel=1e-9)
+    short = rule.scale(portfolio(1, 0), forecast(), track_record=record[:499])
+    assert forecast().expected_shortfall(short) == pytest.approx(0.02, rel=1e-9)
+    # The leverage of the portfolio that made the record does not matter.
+    doubled = rule.scale(portfolio(1, 0), forecast(), track_record=2 * record)
+    assert leverage(doubled) == pytest.approx(leverage(scaled), rel=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [{"measure": "var"}, {"level": 0.4}, {"level": 1.0}, {"horizon": 0}])
+def test_tail_parameters_outside_their_domain(wrong):
+    with pytest.raises(ParameterError, match=next(iter(wrong))):
+        VolatilityTarget(0.02, **{"measure": "es"} | wrong)

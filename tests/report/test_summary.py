@@ -169,3 +169,17 @@ def test_metrics_without_a_value_are_omitted(bare):
     names = [row[0] for row in tables.runs(ReportData(bare)).rows]
     assert "realised volatility" in names
     assert not any("target" in name for name in names)
+
+
+def test_the_sources_of_the_worst_windows_are_named(bare):
+    window = {
+        "first": "2008-09-15", "last": "2008-10-13", "predicted": 0.2, "realized": 0.5,
+        "level": 0.2, "correlation": 0.08, "stocks": 0.02, "other": 0.0, "largest_stocks": {"JPM": 0.01},
+    }  # fmt: skip
+    card = {**bare.scorecard, "worst_windows": [window, {**window, "stocks": -0.5}]}
+    assert summary.errors(ReportData(dataclasses.replace(bare, scorecard=card))) == [
+        "Worst 21 sessions, 2008-09-15 to 2008-10-13: 50.0% realised, 20.0% forecast; in points of volatility +20.0 "
+        "from the level of volatility, +8.0 from average correlation, +2.0 from single stocks (most: JPM).",
+        "The largest part was the level of volatility in 1, single stocks in 1 of the 2 worst such windows.",
+    ]
+    assert summary.errors(ReportData(bare)) == []

@@ -51,6 +51,13 @@ def test_contributions_add_up_and_weights_stand_beside_them(risk):
     assert risk.iloc[-1]["contribution"]["FOXT"] == 0
 
 
+def test_the_view_is_the_forecasts(model, synthetic):
+    history = risk_history(model, synthetic, None, END, END, 1, view="targeting")
+    forecast = model.forecast(synthetic.asof(END), 1, "targeting")
+    expected = forecast.portfolio_volatility(history["weight"].loc[END, forecast.assets], periods=252)
+    assert history["book", "predicted_vol"].item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_portfolio_for_all_dates(model, synthetic):
     weights = {"ALFA": 0.5, "CHAR": -0.2}
     history = risk_history(model, synthetic, weights, END, END)
@@ -146,3 +153,23 @@ def test_without_pyarrow_it_says_what_to_install(risk, tmp_path, monkeypatch):
     with pytest.raises(MissingLibraryError, match=r"history.parquet: .* pip install 'volplugin\[parquet\]'"):
         write_parquet(risk, tmp_path / "history.parquet")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_daily_history_is_the_history_of_value_at_risk(synthetic):
+    """Returns and one-session volatilities of one portfolio, written out."""
+    model = RiskModel(RollingVolatility(40), EWMACorrelation(20))
+    weights = pd.Series([0.5, 0.3, 0.4], ALWAYS)
+    start, end = market.SESSIONS[600], market.SESSIONS[1150]
+    daily = risk_history(model, synthetic, weights, start, end, horizon=1)["book"]
+    assert daily[["returns", "volatility"]].iloc[0].isna().all()
+    for place in (1, 200, 540):
+        before, session = daily.index[place - 1], daily.index[place]
+        earned = np.expm1(synthetic.returns.loc[session, ALWAYS]) @ weights
+        assert daily["returns"].iloc[place] == pytest.approx(earned, rel=1e-12)
+        expected = model.forecast(synthetic.asof(before), 1).portfolio_volatility(weights)
+        assert daily["volatility"].iloc[place] == pytest.approx(expected, rel=1e-9)
+    forecast = model.forecast(synthetic.asof(end), 1)
+    historical = forecast.value_at_risk(weights, 0.99, history=daily)
+    z = (daily["returns"] / daily["volatility"]).dropna()
+    assert historical == pytest.approx(-forecast.portfolio_volatility(weights) * np.quantile(z, 0.01), rel=1e-9)
+    assert "returns" not in risk_history(model, synthetic, weights, start, start, every=5)["book"]

@@ -105,6 +105,10 @@ class CorrelationEstimator(BaseEstimator, ABC):
         matrix, repair = nearest_correlation(matrix)
         return CorrelationEstimate(matrix, repair, moments, {**moments.estimated_params, **adjusted})
 
+    def average_observations(self, observations: float, view: str = "risk") -> float:
+        """Effective number of sessions behind the average correlation, given the one behind each pair."""
+        return observations
+
     def shrink_moments(self, moments: PairMoments) -> PairMoments:
         """Apply the estimator's own shrinkage to plain moments, by default none."""
         return moments

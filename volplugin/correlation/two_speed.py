@@ -89,6 +89,15 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     def _slow(self) -> CorrelationEstimator:
         return EWMACorrelation(halflife=252, shrinkage=0.2) if self.structure is None else self.structure
 
+    def average_observations(self, observations: float, view: str = "risk") -> float:
+        """Effective number of sessions behind the average: fast and usual average, weighted by their trust."""
+        if view == "structure":
+            return observations
+        trust, halflife = (1.0, self.targeting_halflife) if view == "targeting" else (self.trust, self.fast_halflife)
+        decay = 0.5 ** (1 / halflife)
+        fast = (1 + decay) / (1 - decay)  # Kish's number of exponential weights
+        return 1 / (trust**2 / fast + (1 - trust) ** 2 / observations)
+
     def _memory(self, name: str) -> int:
         """Sessions that the average of a half-life depends on."""
         halflife = getattr(self, name)

@@ -1,6 +1,7 @@
 """Losses, tests and scorecards of volatility, covariance and portfolio-risk forecasts."""
 
 from volplugin._deprecated import former_names
+from volplugin.evaluation.attribution import ErrorSources, error_sources
 from volplugin.evaluation.bands import fit_dof, sampling_band
 from volplugin.evaluation.calibration import (
     BiasStatistic,
@@ -46,7 +47,7 @@ from volplugin.evaluation.portfolio import (
 )
 from volplugin.evaluation.sample import EvaluationSample, scored_samples
 from volplugin.evaluation.stress_periods import STRESS, mean_by_stress, mean_by_year, stress_within
-from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
+from volplugin.evaluation.tail_limits import expected_shortfall, tail_limits, value_at_risk
 from volplugin.evaluation.tail_tests import (
     Coverage,
     DynamicQuantile,
@@ -68,6 +69,7 @@ __all__ = [
     "DieboldMariano",
     "DynamicQuantile",
     "EqualWeightPortfolios",
+    "ErrorSources",
     "EvaluationSample",
     "ForecastsInForce",
     "LevelTest",
@@ -90,6 +92,7 @@ __all__ = [
     "diebold_mariano",
     "dynamic_quantile",
     "equal_weight_portfolios",
+    "error_sources",
     "evaluate_covariance_forecasts",
     "evaluate_volatility_forecasts",
     "expected_shortfall",
@@ -120,6 +123,7 @@ __all__ = [
     "scored_samples",
     "seed_spread",
     "stress_within",
+    "tail_limits",
     "value_at_risk",
     "volatility_scorecard",
 ]

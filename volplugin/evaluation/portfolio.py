@@ -17,20 +17,22 @@ from volplugin.display import bars, card
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS
+from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
 from volplugin.evaluation.inputs import aligned
 from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
-from volplugin.evaluation.tail_limits import expected_shortfall, value_at_risk
+from volplugin.evaluation.tail_limits import expected_shortfall, tail_limits, value_at_risk
 from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
 from volplugin.risk.tail_risk import TailMethod
 from volplugin.units import QUARTER_SESSIONS, annualize, deannualize
 
 TAIL_METHODS: tuple[TailMethod, ...] = ("gaussian", "student", "historical")
 """Laws of the standardised return for value at risk and expected shortfall."""
+HELD_TAILS = (0.01, 0.025, 0.05)
+"""Tails of ``tail_risk``."""
 
 
 class Scorecard(dict[str, Any]):
@@ -86,7 +88,10 @@ def portfolio_scorecard(
         A JSON-serialisable dictionary. Volatilities are annual and in decimals (``mean_predicted_vol`` is the root
         mean square, so that it compares with ``realized_vol``); errors against the target, or against
         the prediction (``..._gap``), are in percentage points. Bands hold 95% of right forecasts with the fitted
-        tails (``tail_dof`` degrees of freedom; None for Gaussian ones). ``over_horizon`` holds `horizon_scores` of
+        tails (``tail_dof`` degrees of freedom; None for Gaussian ones). ``tail_risk`` holds, by tail, the mean value
+        at risk and expected shortfall (positive losses in one session) of `tail_limits` and their tests;
+        ``student_sessions`` of them have a history of fewer than 500. ``..._size`` is how often the test at 5%
+        rejects right forecasts (`docs/evaluation.md`). ``over_horizon`` holds `horizon_scores` of
         `predicted_horizon`, None without it.
 
     Raises
@@ -134,6 +139,7 @@ def portfolio_scorecard(
         "bias_63": _quarters(z, dof),
         "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, horizon=1)),
         "exceedances": _exceedances(r, sigma),
+        "tail_risk": _tail_risk(r, sigma),
         **_errors(r, sigma, target),
         "by_year": _by_year(r, sigma, dof),
         "over_horizon": _over_horizon(predicted_horizon, returns, horizon),
@@ -217,7 +223,8 @@ def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: 
             "last_origin": str(origins[-1].date()),
             "bias_statistic": _bias(bias),
             "level_pvalue": level.pvalue,
-            "mincer_zarnowitz": asdict(mincer_zarnowitz(outcome, sigma**2, horizon)),
+            "mincer_zarnowitz": asdict(mincer_zarnowitz(outcome, sigma**2, horizon))
+            | {"size": measured_size("Mincer-Zarnowitz", horizon)},
             "qlike": float(qlike(outcome, sigma**2).mean()),
             "mean_predicted_vol": _root_mean_square(sigma),
             "realized_vol": annualize(float(np.sqrt(outcome.mean()))),
@@ -339,16 +346,30 @@ def _exceedances(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
         for level in TAILS:
             limit = value_at_risk(r, sigma, level, method).dropna()
             if len(limit) >= QUARTER_SESSIONS:
-                found[method][f"{level:.0%}"] = _tail(r, sigma, limit, level, method)
+                shortfall = expected_shortfall(r, sigma, level, method)[limit.index]
+                found[method][f"{level:.0%}"] = _backtests(r[limit.index], limit, shortfall, level)
     return found
 
 
-def _tail(r: pd.Series, sigma: pd.Series, limit: pd.Series, level: float, method: TailMethod) -> dict[str, Any]:
-    returns = r[limit.index]
+def _tail_risk(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
+    """Value at risk and expected shortfall of the portfolio held, as `tail_limits` forecasts them, and their tests."""
+    found = {}
+    for level in HELD_TAILS:
+        limits = tail_limits(r, sigma, level)
+        found[f"{100 * level:g}%"] = {
+            "mean_value_at_risk": -float(limits["value_at_risk"].mean()),
+            "mean_expected_shortfall": -float(limits["expected_shortfall"].mean()),
+            "student_sessions": int((limits["method"] == "student").sum()),
+        } | _backtests(r, limits["value_at_risk"], limits["expected_shortfall"], level)
+    return found
+
+
+def _backtests(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float) -> dict[str, Any]:
     row = coverage(returns < limit, level).as_dict()
     row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level).pvalue
-    shortfall = expected_shortfall(r, sigma, level, method)[limit.index]
     test = acerbi_szekely(returns, limit, shortfall, level)
+    sizes = {"dynamic_quantile": "dynamic quantile", "shortfall": "Acerbi-Szekely"}
+    row |= {f"{name}_size": measured_size(title, level) for name, title in sizes.items()}
     return row | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
 
 

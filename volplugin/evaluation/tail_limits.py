@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from volplugin.evaluation.inputs import check_tail
-from volplugin.risk.tail_risk import HISTORY_SESSIONS, STUDENT_DOF, TailMethod, loss_quantile, loss_shortfall
+from volplugin.risk.tail_risk import (
+    HISTORY_SESSIONS,
+    MIN_HISTORY_SESSIONS,
+    STUDENT_DOF,
+    TailMethod,
+    loss_quantile,
+    loss_shortfall,
+)
 
 Values = TypeVar("Values", pd.Series, pd.DataFrame)
 
@@ -74,6 +81,26 @@ def expected_shortfall(
         return volatility * -loss_shortfall(1 - level, method, dof=dof)
     past = pd.Series(_tail_means((returns / volatility).to_numpy(), level, minimum), index=returns.index)
     return volatility * past.shift(1)
+
+
+def tail_limits(returns: pd.Series, volatility: pd.Series, level: float) -> pd.DataFrame:
+    """Value at risk and expected shortfall of each session as a forecast at the close before it would give them.
+
+    Filtered historical simulation from 500 earlier standardised returns on, Student-t with 6 degrees of freedom before:
+    the choice of `CovarianceForecast.value_at_risk`. Parameters and errors as in `value_at_risk`.
+
+    Returns
+    -------
+    DataFrame, columns ``value_at_risk``, ``expected_shortfall`` and ``method``
+        Limits are returns. NaN, and the method None, where there is no forecast; zero where it is zero.
+    """
+    traded = volatility.where(volatility > 0)
+    limits = {"value_at_risk": value_at_risk, "expected_shortfall": expected_shortfall}
+    found = {name: find(returns, traded, level, "historical", MIN_HISTORY_SESSIONS) for name, find in limits.items()}
+    method = found["value_at_risk"].notna().map({True: "historical", False: "student"})
+    for name, find in limits.items():
+        found[name] = found[name].fillna(find(returns, volatility, level, "student"))
+    return pd.DataFrame(found).assign(method=method.astype(object).where(volatility.notna(), None))
 
 
 def _tail_means(z: np.ndarray, level: float, minimum: int) -> np.ndarray:

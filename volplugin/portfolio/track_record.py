@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from volplugin.errors import ParameterError
+from volplugin.risk.tail_risk import HISTORY_SESSIONS
 
 COLUMNS = ("predicted", "realized")
-LENGTH = 504
-"""Sessions that a track record stores by default: two years."""
+LENGTH = HISTORY_SESSIONS
+"""Sessions that a track record stores by default: five years."""
 
 
 class TrackRecord:
@@ -25,7 +26,7 @@ class TrackRecord:
 
     Parameters
     ----------
-    length : int, default 504
+    length : int, default 1260
         Number of sessions stored.
 
     Raises
@@ -62,7 +63,7 @@ class TrackRecord:
     @property
     def frame(self) -> pd.DataFrame:
         """Columns ``predicted`` (daily volatility) and ``realized`` (return), oldest first."""
-        return pd.DataFrame(list(self._rows), columns=COLUMNS, dtype=float)
+        return pd.DataFrame(np.array(self._rows, dtype=float).reshape(-1, 2), columns=COLUMNS)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -90,13 +91,27 @@ def predicted_over_realized(track_record: pd.DataFrame, halflife: float, prior: 
     ParameterError
         If a column is missing.
     """
-    missing = set(COLUMNS) - set(track_record)
-    if missing:
-        raise ParameterError(f"the track record has no column {sorted(missing)[0]}; pass predicted and realized")
-    past = track_record[list(COLUMNS)].replace([np.inf, -np.inf], np.nan).dropna()
+    past = _finite(track_record)
     weight = 0.5 ** (np.arange(len(past))[::-1] / halflife)
     predicted, realized = (float(weight @ past[column].to_numpy() ** 2) for column in COLUMNS)
     if not (predicted > 0 and realized > 0):
         return 1.0
     as_predicted = prior * predicted / float(weight.sum())
     return float(np.sqrt((predicted + as_predicted) / (realized + as_predicted)))
+
+
+def standardized_record(track_record: pd.DataFrame) -> np.ndarray:
+    """Return the last 1,260 realised returns over predicted volatility; the leverage held plays no part in them.
+
+    Parameters and errors as in `predicted_over_realized`.
+    """
+    past = _finite(track_record).tail(HISTORY_SESSIONS)
+    past = past[past["predicted"] > 0]
+    return (past["realized"] / past["predicted"]).to_numpy()
+
+
+def _finite(track_record: pd.DataFrame) -> pd.DataFrame:
+    missing = set(COLUMNS) - set(track_record)
+    if missing:
+        raise ParameterError(f"the track record has no column {sorted(missing)[0]}; pass predicted and realized")
+    return track_record[list(COLUMNS)].replace([np.inf, -np.inf], np.nan).dropna()

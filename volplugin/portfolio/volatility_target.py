@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from volplugin.errors import AssetMismatchError, ParameterError
 from volplugin.portfolio.stress import ShockLimit
-from volplugin.portfolio.track_record import predicted_over_realized
+from volplugin.portfolio.track_record import predicted_over_realized, standardized_record
 from volplugin.risk.covariance import CovarianceForecast, Weights
+from volplugin.risk.tail_risk import loss_shortfall, tail_method
 from volplugin.units import TRADING_DAYS
 
 ROUNDING = 1e-9
@@ -34,19 +36,23 @@ class VolatilityTarget:
     Where two limits conflict, `max_leverage`, `max_net` and `shock` go before `min_leverage`, and all of these go
     before `band`, `drift` and `max_turnover`, which save trades.
 
-    Units: `target` is an *annual* volatility; forecasts and track records are daily.
+    Units: `target` is an *annual* volatility, or with ``measure="es"`` a loss over `horizon` sessions, not annual;
+    forecasts and track records are daily.
 
     Parameters
     ----------
     target : float
-        *Annual* volatility in decimals: 0.10 is ten percent a year.
+        *Annual* volatility in decimals: 0.10 is ten percent a year. With ``measure="es"`` the expected shortfall over
+        `horizon` sessions: 0.02 is a mean loss of two percent in the worst ``1 - level`` of cases.
     max_leverage : float, default 1.5
         Largest sum of absolute weights.
     min_leverage : float, default 0.0
         Smallest sum of absolute weights of a nonempty portfolio.
-    band : float, default 0.10
+    band : float or "interval", default 0.10
         No-trade band around the wanted leverage, as a fraction of it: inside, the leverage held does not change;
-        outside, it moves to the band's nearer edge [1]_, [2]_.
+        outside, it moves to the band's nearer edge [1]_, [2]_. With "interval" the band holds the leverages that
+        meet the target at some volatility of `CovarianceForecast.volatility_interval`; each call then takes about a
+        tenth of a second for the other seeds and vintages.
     feedback : float, default 1.0
         Strength, 0 to 1, of the correction by the track record: the target is divided by
         ``(realised / predicted) ** feedback``, a volatility regime adjustment [3]_.
@@ -75,6 +81,13 @@ class VolatilityTarget:
         forecast, so that an unbiased but noisy variance overshoots the target by the factor
         ``exp(2 vol_of_vol ** 2)`` (Jensen; lognormal noise); the target is divided by it. A forecast that is
         an expectation given its inputs, such as a regression, does not overshoot: use 0.
+    measure : {"volatility", "es"}, default "volatility"
+        Measure of risk that `target` limits. Expected shortfall uses the standardised returns of the track record,
+        if it has 500 sessions (filtered historical simulation), else Student-t with 6 degrees of freedom.
+    level : float, default 0.975
+        Confidence of the expected shortfall, between 0.5 and 1.
+    horizon : int, default 1
+        Sessions over which the expected shortfall is counted.
 
     Raises
     ------
@@ -107,7 +120,7 @@ class VolatilityTarget:
     target: float
     max_leverage: float = 1.5
     min_leverage: float = 0.0
-    band: float = 0.10
+    band: float | Literal["interval"] = 0.10
     feedback: float = 1.0
     feedback_halflife: float = 21.0
     periods: float = TRADING_DAYS
@@ -118,12 +131,16 @@ class VolatilityTarget:
     guard: float = 0.25
     shock: ShockLimit | None = None
     vol_of_vol: float = 0.0
+    measure: Literal["volatility", "es"] = "volatility"
+    level: float = 0.975
+    horizon: int = 1
 
     def __post_init__(self) -> None:
-        self._require("target", 0 < self.target < math.inf, "an annual volatility above zero, such as 0.10")
+        self._require("target", 0 < self.target < math.inf, "a risk above zero, such as 0.10 a year")
         self._require("max_leverage", 0 < self.max_leverage < math.inf, "a finite number above zero")
         self._require("min_leverage", 0 <= self.min_leverage <= self.max_leverage, "a number from 0 to max_leverage")
-        self._require("band", 0 <= self.band < 1, "a fraction in [0, 1), such as 0.05")
+        inside = self.band == "interval" or (not isinstance(self.band, str) and 0 <= self.band < 1)
+        self._require("band", inside, "a fraction in [0, 1), such as 0.05, or 'interval'")
         self._require("feedback", 0 <= self.feedback <= 1, "a fraction in [0, 1], such as 0.5")
         self._require("feedback_halflife", self.feedback_halflife > 0, "a number of sessions above zero")
         self._require("periods", 0 < self.periods < math.inf, "the number of sessions in a year, such as 252")
@@ -133,6 +150,9 @@ class VolatilityTarget:
         self._require("drift", 0 <= self.drift < 1, "a fraction in [0, 1), such as 0.03")
         self._require("guard", self.guard >= 0, "a fraction such as 0.3, or inf for none")
         self._require("vol_of_vol", 0 <= self.vol_of_vol < 1, "a number in [0, 1), such as 0.1")
+        self._require("measure", self.measure in ("volatility", "es"), "'volatility' or 'es'")
+        self._require("level", 0.5 < self.level < 1, "a confidence between 0.5 and 1, such as 0.975")
+        self._require("horizon", self.horizon >= 1, "a number of sessions, 1 or more")
 
     def scale(
         self,
@@ -177,7 +197,8 @@ class VolatilityTarget:
         if held is None:
             return composition * wanted
         gross = float(held.abs().sum())
-        edge = float(np.clip(gross, wanted * (1 - self.band), wanted * (1 + self.band)))
+        low, high = self._edges(composition, forecast)
+        edge = float(np.clip(gross, wanted * low, wanted * high))
         scaled = composition * self._bounded(edge, composition, forecast)
         if self._is_close(scaled, held, forecast):
             return held.reindex(portfolio.index, fill_value=0.0)
@@ -209,12 +230,29 @@ class VolatilityTarget:
         self, composition: pd.Series, forecast: CovarianceForecast, track_record: pd.DataFrame | None
     ) -> float:
         """Leverage that meets the target, within the limits."""
-        volatility = forecast.portfolio_volatility(composition, periods=self.periods)
+        risk = self._risk(composition, forecast, track_record)
         target = self.target * math.exp(-2 * self.vol_of_vol**2)
         if self.feedback > 0 and track_record is not None:
             ratio = predicted_over_realized(track_record, self.feedback_halflife, self.feedback_prior)
             target *= ratio**self.feedback
-        return self._bounded(target / volatility if volatility > 0 else np.inf, composition, forecast)
+        return self._bounded(target / risk if risk > 0 else np.inf, composition, forecast)
+
+    def _risk(self, composition: pd.Series, forecast: CovarianceForecast, track_record: pd.DataFrame | None) -> float:
+        """Risk of the composition in the unit of the target."""
+        if self.measure == "volatility":
+            return forecast.portfolio_volatility(composition, periods=self.periods)
+        past = None if track_record is None else standardized_record(track_record)
+        factor = loss_shortfall(self.level, tail_method(past), horizon=self.horizon, standardized=past)
+        return forecast.portfolio_volatility(composition) * factor
+
+    def _edges(self, composition: pd.Series, forecast: CovarianceForecast) -> tuple[float, float]:
+        """Edges of the no-trade band, as multiples of the wanted leverage."""
+        if not isinstance(self.band, str):
+            return 1 - self.band, 1 + self.band
+        interval = forecast.volatility_interval(composition)
+        if not interval.volatility > 0:
+            return 1.0, 1.0
+        return interval.volatility / interval.upper, interval.volatility / interval.lower
 
     def _bounded(self, leverage: float, composition: pd.Series, forecast: CovarianceForecast) -> float:
         largest = self._largest(composition, forecast)

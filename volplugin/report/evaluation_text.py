@@ -9,7 +9,7 @@ import pandas as pd
 
 from volplugin.evaluation import PortfolioForecasts, compare_portfolio_forecasts
 from volplugin.evaluation.calibration import METHODS, tail_name
-from volplugin.evaluation.constants import TAILS
+from volplugin.evaluation.constants import SIZE, TAILS, measured_size
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report.format import (
     IN_SET,
@@ -44,6 +44,7 @@ LEGEND = (
     "p-values. G: Gaussian quantile, H: quantile of the last 1,260 earlier z (from the 250th on).",
     "Forecasts of several sessions can be renewed on as many different days; the p-values of these phases are "
     "combined (twice the median).",
+    "size: how often a test at 5% rejects right forecasts, where that is not 3.5% to 6.5%.",
     "docs/evaluation.md prints how often each test rejects right forecasts in simulations.",
 )
 
@@ -134,7 +135,7 @@ def tests_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
             {
                 "const/mean": cells(rows["mz_intercept"] / rows["mean_forecast"], with_sign(2)),
                 "slope": cells(rows["mz_slope"], fixed(2)),
-                "p (0, 1)": cells(rows["mz_pvalue"], short_pvalue),
+                _mz_head("p (0, 1)", horizon): cells(rows["mz_pvalue"], short_pvalue),
             },
         ),
         Group(
@@ -143,6 +144,12 @@ def tests_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
         ),
     ]
     return f"{ahead(horizon)}\n{grid(_names(rows), groups)}"
+
+
+def _mz_head(head: str, horizon: int) -> str:
+    """Add the measured size of the Mincer-Zarnowitz test to a heading, where it is not about 5%."""
+    size = measured_size("Mincer-Zarnowitz", horizon)
+    return head if size == SIZE else f"{head}, size {share(size)}%"
 
 
 def stocks_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
@@ -169,7 +176,11 @@ def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> str:
     groups = [
         Group("", _columns(rows, {"qlike": fixed(4), "bias": fixed(3), "mrad": fixed(3), "q": fixed(2)})),
         Group(
-            "p of", {"level": cells(rows["level_pvalue"], short_pvalue), "MZ": cells(rows["mz_pvalue"], short_pvalue)}
+            "p of",
+            {
+                "level": cells(rows["level_pvalue"], short_pvalue),
+                _mz_head("MZ", horizon): cells(rows["mz_pvalue"], short_pvalue),
+            },
         ),
         *_tail_groups(rows, short_pvalue),
     ]

@@ -32,6 +32,8 @@ COLUMNS = (
     "unmodelled_weight",
     "cash_weight",
     "weight_drift",
+    "value_at_risk",
+    "expected_shortfall",
 )
 """Columns of the perf frame that are stored if present, in addition to contributions and turnover."""
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from volplugin.evaluation.constants import SIZE
+
 
 @dataclass(frozen=True)
 class Table:
@@ -50,6 +52,11 @@ def signed(value: float) -> str:
 def pvalue(value: float | None) -> str:
     """Format a p-value with three decimals."""
     return "< 0.001" if value is not None and value < 0.001 else number(value, 3)
+
+
+def sized_pvalue(value: float | None, size: float) -> str:
+    """Format a p-value, with the measured size of the test in brackets where it is not about 5%."""
+    return pvalue(value) + ("" if size == SIZE else f" ({percent(size, 0)})")
 
 
 def marked(bias: float, lower: float, upper: float) -> str:

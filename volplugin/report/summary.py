@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
 from volplugin.report.format import IN_SET, ahead, count, may_be_chance, number, percent, pvalue
 from volplugin.report.measures import Ratio, ReportData
 from volplugin.report.result import BacktestResult
@@ -17,8 +18,6 @@ GOOD, FAIR = 0.05, 0.10
 """Largest distance from 1 of realised over predicted volatility that is called right, or nearly right."""
 HELD = 0.10
 """Largest distance of realised volatility from the target, as a fraction of it, that counts as held."""
-SIZE = 0.05
-"""P-value below which a test rejects."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +187,26 @@ def years(data: ReportData) -> list[str]:
         vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} realised"
         sentences.append(f"With {name} instead: {vols}, bias statistic {number(card['bias_statistic']['value'], 2)}.")
     return sentences
+
+
+SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
+
+
+def errors(data: ReportData) -> list[str]:
+    """State the sources of the worst window's error, and which source was largest in how many windows."""
+    windows = data.result.scorecard.get("worst_windows")
+    if not windows:
+        return []
+    worst = windows[0]
+    parts = ", ".join(f"{number(100 * worst[name], 1, sign='+')} from {text}" for name, text in SOURCES.items())
+    largest = [max(SOURCES, key=lambda name: abs(window[name])) for window in windows]
+    counts = ", ".join(f"{text} in {largest.count(name)}" for name, text in SOURCES.items() if name in largest)
+    named = f" (most: {', '.join(worst['largest_stocks'])})" if worst["largest_stocks"] else ""
+    return [
+        f"Worst {MONTH_SESSIONS} sessions, {worst['first']} to {worst['last']}: {percent(worst['realized'])} realised, "
+        f"{percent(worst['predicted'])} forecast; in points of volatility {parts}{named}.",
+        f"The largest part was {counts} of the {len(windows)} worst such windows.",
+    ]
 
 
 def odds(data: ReportData) -> list[str]:

@@ -5,11 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from volplugin.evaluation.constants import SIZE
 from volplugin.evaluation.portfolio import compare_portfolio_forecasts
-from volplugin.report.format import IN_SET, Table, count, marked, number, percent, pvalue, sessions, signed
+from volplugin.report.format import (
+    IN_SET,
+    Table,
+    count,
+    marked,
+    number,
+    percent,
+    pvalue,
+    sessions,
+    signed,
+    sized_pvalue,
+)
 from volplugin.report.measures import ReportData
 
-METHODS = {"gaussian": "Gaussian quantile", "student": "Student-t quantile", "historical": "historical quantile"}
+METHODS = {
+    "gaussian": "Gaussian quantile",
+    "student": "Student-t quantile",
+    "historical": "historical quantile",
+    "held": "historical or Student-t",
+}
 OWN_ROWS = frozenset({"target", "frequency", "bundle"})
 """Parameters that `details` lists in a row of their own."""
 MAX_STOCKS = 10
@@ -58,12 +75,22 @@ def years(data: ReportData) -> Table:
 
 def exceedances(data: ReportData) -> Table:
     """Tabulate losses beyond value at risk, with tests of their number."""
-    rows = []
-    for method, levels in data.result.scorecard["exceedances"].items():
+    rows, card = [], data.result.scorecard
+    for method, levels in {**card["exceedances"], "held": card.get("tail_risk", {})}.items():
         for level, found in levels.items():
             tests = (pvalue(found[f"{test}_pvalue"]) for test in ("kupiec", "christoffersen"))
-            rows.append([f"{level}, {METHODS[method]}", count(found["expected"]), str(found["exceedances"]), *tests])
-    return Table("Losses beyond value at risk", ["", "expected", "found", "Kupiec p", "Christoffersen p"], rows)
+            shortfall = sized_pvalue(found["shortfall_pvalue"], found.get("shortfall_size", SIZE))
+            counts = (count(found["expected"]), str(found["exceedances"]))
+            rows.append(
+                [f"{level}, {METHODS[method]}", *counts, *tests, number(found["shortfall_ratio"], 2), shortfall]
+            )
+    note = (
+        "Historical or Student-t: the limits of the perf frame, from 500 earlier returns or else Student-t. Mean loss: "
+        "of the days beyond, over the expected shortfall; its p is Acerbi-Szekely's. In brackets: how often the test "
+        "rejects right forecasts, where that is not about 5%."
+    )
+    heads = ["", "expected", "found", "Kupiec p", "Christoffersen p", "mean loss", "shortfall p"]
+    return Table("Losses beyond value at risk", heads, rows, note)
 
 
 def stress(data: ReportData) -> Table | None:

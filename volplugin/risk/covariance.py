@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -24,6 +24,7 @@ from volplugin.risk.tail_risk import (
     standardized_history,
     tail_method,
 )
+from volplugin.risk.uncertainty import ForecastUncertainty, VolatilityInterval, volatility_interval
 from volplugin.units import TRADING_DAYS, annualize
 
 EVENT_SHARE = 0.1
@@ -162,6 +163,34 @@ class CovarianceForecast:
         """
         volatility = float(np.sqrt(max(self._variance(self.align(weights)), 0.0)))
         return volatility if periods is None else annualize(volatility, periods)
+
+    def volatility_interval(
+        self, weights: Weights, level: float = 0.90, periods: float | None = None
+    ) -> VolatilityInterval:
+        """Interval of `portfolio_volatility` from seeds, vintages and the estimation error of the correlation.
+
+        It is an interval of the forecast, not of the volatility that will be realised, which varies more
+        (`docs/evaluation.md`). A forecast made by hand has no such errors: its interval is a point.
+
+        Parameters
+        ----------
+        weights, periods
+            As in `portfolio_volatility`.
+        level : float, default 0.90
+            Probability of the interval.
+
+        Raises
+        ------
+        MissingForecastError
+            If an asset with a nonzero weight has no forecast.
+        ParameterError
+            For a level outside 0 to 1.
+        """
+        known = self.diagnostics.get("uncertainty", ForecastUncertainty())
+        interval = volatility_interval(known, self.assets, self.align(weights), *self._parts, level)
+        unit = 1.0 if periods is None else annualize(1.0, periods)
+        bounds = {name: unit * getattr(interval, name) for name in ("lower", "upper", "volatility")}
+        return replace(interval, **bounds)
 
     def value_at_risk(
         self,

@@ -13,13 +13,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel, as_moment
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, MissingLibraryError, ParameterError
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.storage.atomic import write_atomically
-from volplugin.units import TRADING_DAYS, annualize
+from volplugin.units import TRADING_DAYS, annualize, deannualize
 
 Date: TypeAlias = str | pd.Timestamp
 
@@ -152,6 +153,9 @@ def risk_history(
     DataFrame, columns (what, asset)
         ``("book", "predicted_vol")`` is the *annual* volatility forecast of the portfolio;
         ``history["contribution"]`` splits it over the assets, and sums to it; ``history["weight"]`` has the weights.
+        With ``horizon=1`` and ``every=1`` also ``("book", "returns")``, the simple return in the row's session of the
+        portfolio decided at the session before, and ``("book", "volatility")``, its *daily* volatility forecast then:
+        ``history["book"]`` is the ``history=`` of `CovarianceForecast.value_at_risk`.
 
     Raises
     ------
@@ -170,6 +174,11 @@ def risk_history(
     parts = {"contribution": contributions, "weight": portfolios}
     tables = {name: _by_session(rows, panel.assets).fillna(0.0) for name, rows in parts.items()}
     total = tables["contribution"].sum(axis=1).to_frame("predicted_vol")
+    if horizon == every == 1:
+        held = tables["weight"].shift(1)
+        earned = np.expm1(panel.returns.reindex(index=held.index, columns=held.columns))
+        total["returns"] = (held * earned).where(held != 0, 0.0).where(held.notna()).sum(axis=1, skipna=False)
+        total["volatility"] = deannualize(total["predicted_vol"], periods).shift(1)
     return pd.concat({"book": total, **tables}, axis=1, names=["what", "asset"])
 
 

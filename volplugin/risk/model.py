@@ -18,11 +18,19 @@ from volplugin.correlation.repair import average
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.data.suspects import suspect_prices
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, extra_horizons, past_rows
+from volplugin.risk.adjustments import (
+    PastForecasts,
+    PastPortfolios,
+    adjustment_list,
+    apply_adjustments,
+    extra_horizons,
+    past_rows,
+)
 from volplugin.risk.adjustments.base import CovarianceAdjustments
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.covariance_path import CovarianceArrays, CovariancePath
 from volplugin.risk.diagnostics import Deferred
+from volplugin.risk.uncertainty import EARLIER_VINTAGES, ForecastUncertainty
 from volplugin.risk.volatility_history import VolatilityHistory
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.base import VolatilityForecaster
@@ -104,7 +112,8 @@ class RiskModel(BaseEstimator):
     def description(self) -> str:
         """Names of the parts, such as "LSTMVolatility + RollingCorrelation()"."""
         forecaster: Any = getattr(self.volatility, "forecaster", self.volatility)
-        return f"{forecaster.vintage['model']} + {self.correlation!r}"
+        names = [type(item).__name__ for item in adjustment_list(self.calibration)]
+        return " + ".join([f"{forecaster.vintage['model']} + {self.correlation!r}", *names])
 
     def fit(self, panel: PricePanel) -> Self:
         """Fit the volatility forecaster on everything in the panel."""
@@ -215,6 +224,7 @@ class BacktestForecaster:
         self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()
         self._path: CovariancePath | None = None
+        self._checked: pd.Timestamp | None = None
         # The histories are updated in place, so one thread computes at a time.
         self._lock = threading.RLock()
 
@@ -249,7 +259,11 @@ class BacktestForecaster:
 
     def precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, *horizons: int) -> None:
         """Precompute the sessions of the vintage used at a session, through the panel's last; once per vintage."""
-        path = self._path
+        with self._lock:
+            self._precompute_vintage(panel, session, horizons)
+
+    def _precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, horizons: Iterable[int]) -> None:
+        path = self._current_path(session)
         is_covered = path is not None and session <= path.last_session
         if path is not None and is_covered and all(days in path.paths for days in horizons):
             return
@@ -265,10 +279,10 @@ class BacktestForecaster:
     def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
         with self._lock:
-            row = None if self.model.calibration else self._row(session, horizon)
-            if row is None or self._path is None:
+            path, row = (None, None) if self.model.calibration else self._row(session, horizon)
+            if path is None or row is None:
                 return None
-            found = self._path.arrays(row, horizon, view)
+            found = path.arrays(row, horizon, view)
             return found if len(found.assets) else None
 
     def forecast(
@@ -279,7 +293,8 @@ class BacktestForecaster:
             panel = panel.select(assets)
         session = panel.last_session
         with self._lock:
-            path, row = self._path, self._row(session, horizon)
+            self._checked = None
+            path, row = self._row(session, horizon)
             if path is None or row is None or not path.assets.equals(_universe(panel)):
                 universe = panel.tail(self.model.lookback).with_market_assets()
                 vintage = self.model.volatility.vintage_at(session)
@@ -287,9 +302,21 @@ class BacktestForecaster:
                 row = len(path.sessions) - 1
             return self._assemble(path, row, panel, horizon, view, demanded=assets is not None)
 
-    def _row(self, session: pd.Timestamp, horizon: int) -> int | None:
+    def _row(self, session: pd.Timestamp, horizon: int) -> tuple[CovariancePath | None, int | None]:
+        """Precomputed path and the row of a session in it, None if it is not there."""
+        path = self._current_path(session)
+        return path, path.row(session) if path is not None and horizon in path.paths else None
+
+    def _current_path(self, session: pd.Timestamp) -> CovariancePath | None:
+        """Return the precomputed path; None once the vintage used at its sessions was replaced, as by retraining."""
         path = self._path
-        return path.row(session) if path is not None and horizon in path.paths else None
+        # `arrays` looks at the store's folder once per session, as it is called several times at a close.
+        if path is not None and session != self._checked and path.row(session) is not None:
+            self._checked = session
+            if self.model.volatility.vintage_at(session) is not path.model:
+                logger.warning("the vintage used at %s was replaced; forecasts are computed anew", session.date())
+                self._path = path = None
+        return path
 
     def _path_of(
         self,
@@ -354,11 +381,30 @@ class BacktestForecaster:
                     **{name: done["fallback"] for name, done in applied["calibration"].items() if "fallback" in done},
                 }
             ),
+            "uncertainty": Deferred(
+                lambda: self._uncertainty(path.model, panel, horizon, float(estimate.moments.observations.min()), view)
+            ),
             "view": view,
         }
         if list(labels) != names:
             rho, volatility = rho.loc[names, names], volatility[names]
         return CovarianceForecast(panel.last_session, horizon, volatility, rho, diagnostics)
+
+    def _uncertainty(
+        self, vintage: VolatilityForecaster, panel: PricePanel, horizon: int, observations: float, view: str
+    ) -> ForecastUncertainty:
+        """Forecasts of the same sessions by each seed, and by the vintages before."""
+        source = self.model.volatility
+        window = panel.tail(source.lookback).with_market_assets()
+        seeds = [one for name, one in vintage.ensemble_members().items() if name.startswith("seed")]
+        before = getattr(vintage, "trained_through_", None)
+        dates = [date for date in source.vintage_dates() if before is not None and date < before]
+        earlier = [source.vintage_at(date) for date in dates[-EARLIER_VINTAGES:]]
+        return ForecastUncertainty(
+            pd.DataFrame([one.predict(window, horizon) for one in seeds]),
+            pd.DataFrame([one.predict(window, horizon) for one in [vintage, *earlier]]),
+            self.model.correlation.average_observations(observations, view),
+        )
 
     def _past_forecasts(self, path: CovariancePath, row: int, panel: PricePanel, horizon: int) -> PastForecasts:
         """Return the past of a row as frames, for the adjustments."""

@@ -170,6 +170,10 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
+PLAIN = (str, bool, int, float, type(None), pd.Timestamp, pd.Timedelta)
+"""Types that their text describes completely."""
+
+
 class UncacheableError(TypeError):
     """An object cannot be described completely, so that forecasts made with it are not cached."""
 
@@ -186,31 +190,32 @@ def described(value: Any) -> Any:
     UncacheableError
         For anything else, such as a function or an open file, and for a class without readable source.
     """
-    if isinstance(value, str | bool | int | float | None | np.generic | pd.Timestamp | pd.Timedelta | Path):
+    # Exact types: a subclass may hold more than its text or its items.
+    if type(value) in PLAIN or isinstance(value, np.generic | Path):
         return f"{type(value).__name__} {value!r}"
-    if isinstance(value, list | tuple | set | frozenset):
+    if type(value) in (list, tuple, set, frozenset):
         items = [described(item) for item in value]
         return sorted(items, key=repr) if isinstance(value, set | frozenset) else items
-    if isinstance(value, Mapping):
+    if type(value) is dict:
         return [[described(name), described(item)] for name, item in value.items()]
-    if isinstance(value, np.ndarray) and value.dtype != object:
+    if type(value) is np.ndarray and not value.dtype.hasobject:
         return [
             "array",
             value.dtype.str,
             value.shape,
             hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest(),
         ]
-    if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+    if type(value) in (pd.DataFrame, pd.Series) or isinstance(value, pd.Index):
         return _described_frame(value)
     if isinstance(value, type):
         return _described_class(value)
     if hasattr(value, "get_params"):
+        own = _described_class(type(value))
+        parameters = value.get_params(deep=False)
+        if own[2]:  # a user's class may depend on further attributes; learned ones, which end in _, are its state
+            parameters = {name: item for name, item in vars(value).items() if not name.endswith("_")} | parameters
         elsewhere = getattr(value, "runtime_params", ())
-        parameters = value.get_params(deep=False).items()
-        return [
-            _described_class(type(value)),
-            {name: described(item) for name, item in parameters if name not in elsewhere},
-        ]
+        return [own, {name: described(item) for name, item in parameters.items() if name not in elsewhere}]
     raise UncacheableError(f"{type(value).__qualname__} has no complete description")
 
 
@@ -240,10 +245,9 @@ def _top(found: type) -> str:
 
 
 def _source(found: type) -> str:
-    """Digest of the module of a class, whose helper functions it may call; of the class itself in a script."""
-    module = sys.modules.get(found.__module__)
+    """Digest of the module of a class, whose helper functions it may call."""
     try:
-        whole = found if module is None or found.__module__ == "__main__" else module
+        whole = sys.modules.get(found.__module__, found)
         return hashlib.sha256(inspect.getsource(whole).encode()).hexdigest()
     except (OSError, TypeError) as error:
         raise UncacheableError(f"the source of {found.__qualname__} cannot be read") from error

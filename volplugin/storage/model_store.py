@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,17 @@ class ModelStore:
     def __repr__(self) -> str:
         return f"ModelStore({str(self.path)!r})"
 
-    def signature(self) -> tuple[int, ...]:
-        """Return numbers that change when the configuration is written, or a vintage comes or goes."""
+    def signature(self, dates: Iterable[pd.Timestamp] = ()) -> tuple[int, ...]:
+        """Return numbers that change when the configuration is written, or a vintage comes, goes or is replaced.
+
+        Parameters
+        ----------
+        dates : iterable of Timestamp
+            Vintages whose own files are looked at too.
+        """
         found: list[int] = []
-        for part in (self.path / "store.json", self.path / "vintages"):
+        folder = self.path / "vintages"
+        for part in (self.path / "store.json", folder, *(folder / _name(date) / MANIFEST for date in list(dates))):
             with self._readable(), suppress(FileNotFoundError):
                 metadata = part.stat()
                 found += [metadata.st_mtime_ns, metadata.st_ino, metadata.st_size]

@@ -72,6 +72,7 @@ class WalkForward(VolatilityForecaster):
         self.store = store
         # Vintages in memory are no parameters, so a clone starts without them.
         self._vintages: dict[pd.Timestamp, VolatilityForecaster] = {}
+        self._checksums: dict[pd.Timestamp, str] = {}
         self._listing: tuple[tuple[int, ...] | None, set[pd.Timestamp]] = (None, set())
 
     @property
@@ -234,6 +235,7 @@ class WalkForward(VolatilityForecaster):
             }
             metadata["assets_with_data"] = int(panel.asof(date).close.notna().any().sum())
             self.store.save(date, fitted.get_state(), metadata)
+            self._checksums[date] = self.store.manifest(date).checksum
 
     # -- vintages and forecasts -------------------------------------------------------------
 
@@ -276,13 +278,22 @@ class WalkForward(VolatilityForecaster):
             return set(self._vintages)
         # The folder is listed again only when its signature changes.
         signature, known = self._listing
-        if signature != self.store.signature():
-            signature = self.store.signature()
+        current = self.store.signature(self._checksums)
+        if signature != current:
             if self.store.configuration is not None:
                 self.store.configure(self.configuration)
             known = set(self.store.vintages())
-            self._listing = signature, known
+            self._drop_retrained(known)
+            self._listing = self.store.signature(self._checksums), known
         return set(known)
+
+    def _drop_retrained(self, known: set[pd.Timestamp]) -> None:
+        """Drop the vintages in memory that the store no longer holds, or holds retrained: they are loaded again."""
+        assert self.store is not None
+        for date, checksum in list(self._checksums.items()):
+            if date not in known or self.store.manifest(date).checksum != checksum:
+                self._vintages.pop(date, None)
+                del self._checksums[date]
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
         if date not in self._vintages:
@@ -290,7 +301,7 @@ class WalkForward(VolatilityForecaster):
             state, manifest = self.store.load(date)
             fitted = _restored(self.forecaster, state, manifest, self.store)
             fitted.data_fingerprint_ = manifest.fingerprint
-            self._vintages[date] = fitted
+            self._vintages[date], self._checksums[date] = fitted, manifest.checksum
         return self._vintages[date]
 
     def _missing(self, asof: pd.Timestamp) -> str:
@@ -364,6 +375,7 @@ class WalkForwardMember(WalkForward):
         super().__init__(walk_forward.forecaster, walk_forward.schedule, walk_forward.store)
         self.walk_forward = walk_forward
         self.component = component
+        self._wholes: dict[pd.Timestamp, VolatilityForecaster] = {}
 
     def train(self, *arguments: Any, **settings: Any) -> Self:
         """Raise ParameterError: a member is trained with its `WalkForward`."""
@@ -373,8 +385,9 @@ class WalkForwardMember(WalkForward):
         return self.walk_forward._known()
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
-        if date not in self._vintages:
-            self._vintages[date] = self.walk_forward._vintage(date).ensemble_members()[self.component]
+        whole = self.walk_forward._vintage(date)
+        if self._wholes.get(date) is not whole:
+            self._wholes[date], self._vintages[date] = whole, whole.ensemble_members()[self.component]
         return self._vintages[date]
 
 

@@ -21,7 +21,7 @@ from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy
 from volplugin.correlation.repair import average
 from volplugin.data.panel import PricePanel
 from volplugin.errors import VolpluginError
-from volplugin.evaluation import PortfolioForecasts, VolatilityScores
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores, error_sources
 from volplugin.portfolio import VolatilityTarget
 from volplugin.report.backtest_page import report_folder
 from volplugin.report.folder import SCORECARD, forget_result, write_result
@@ -31,6 +31,7 @@ from volplugin.risk.defaults import PRETRAINED, default_walk_forward, load_walk_
 from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
 from volplugin.storage.atomic import write_atomically
+from volplugin.units import deannualize
 from volplugin.volatility.pretrained import PretrainedVolatility, require_trained
 from volplugin.volatility.walk_forward import WalkForward
 from volplugin.workflows.evaluate_portfolio import evaluate_portfolios
@@ -163,7 +164,9 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
     others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
     changes: list[dict[str, Any]] = [{}, *({"correlation": name} for name in others)]
-    first, *compared = Parallel(n_jobs=job.jobs)(delayed(_run)(job, panel, change) for change in changes)
+    first, *compared = Parallel(n_jobs=job.jobs)(
+        delayed(_run)(job, panel, change, show=not change) for change in changes
+    )
     # Written first: later errors do not lose the run.
     write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(first.perf))
     forget_result(job.out)
@@ -193,16 +196,22 @@ def _check(job: Backtest) -> None:
     VolatilityTarget(parsed.target, parsed.max_leverage, band=parsed.band)
 
 
-def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any]) -> _Run:
+def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any], show: bool = False) -> _Run:
     parameters = {**job.parameters, **change}
-    run = run_strategy(job.strategy, job.bundle, job.start, job.end, job.capital, parameters)
+    expected = panel.sessions.slice_indexer(job.start, job.end) if show else slice(0)
+    run = run_strategy(
+        job.strategy, job.bundle, job.start, job.end, job.capital, parameters, expected=len(panel.sessions[expected])
+    )
     run.perf.attrs["risk_model"] = None if run.model is None else run.model.description
     run.perf.attrs["risk_report"] = run.report
     volatility = None if run.model is None else run.model.volatility
     stored = volatility if isinstance(volatility, WalkForward) and volatility.store is not None else None
+    report = dict(run.report)
+    if run.model is not None and run.report:
+        report["worst_windows"] = _worst_windows(run.model, panel, run.perf)
     return _Run(
         run.perf,
-        run.report,
+        report,
         run.rule,
         NO_MODEL if run.model is None else run.model.description,
         None if stored is None else _store_name(stored),
@@ -285,6 +294,21 @@ def _average_correlation(model: RiskModel, panel: PricePanel, perf: pd.DataFrame
         return pd.Series({forecast.asof: average(forecast.correlation.to_numpy()) for forecast in path})
     except VolpluginError:  # a strategy's own model may need another panel
         return None
+
+
+def _worst_windows(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> list[dict[str, Any]]:
+    """Split the errors of the worst windows; empty where a strategy's model cannot forecast from the bundle."""
+    perf = on_sessions(perf)
+    # Positions at a close, as shares of the portfolio's value, are held through the next session.
+    held = [
+        {one["sid"].symbol: one["amount"] * one["last_sale_price"] / value for one in positions}
+        for positions, value in zip(perf["positions"], perf["portfolio_value"], strict=True)
+    ]
+    weights = pd.DataFrame(held, perf.index).reindex(columns=panel.assets).fillna(0.0).shift(1)
+    try:
+        return error_sources(model, panel, weights, deannualize(perf["predicted_vol"]), perf["returns"]).as_records()
+    except VolpluginError:
+        return []
 
 
 def vintages(walk_forward: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from volplugin import (
     read_bundle,
 )
 from volplugin.adapters.zipline import RiskMetrics, register_metrics
+from volplugin.evaluation import tail_limits
 
 START, END = "2016-11-01", "2017-09-15"  # over splits, dividends and the delisting of EEE
 
@@ -84,6 +85,38 @@ def test_realized_is_the_trailing_quarter(perf):
     expected = perf["returns"].rolling(63).std() * np.sqrt(252)
     np.testing.assert_allclose(perf["realized_vol"], expected, rtol=1e-9)
     assert perf["realized_vol"].isna().sum() == 62
+
+
+def test_tail_columns_are_losses_of_the_portfolio_held(perf):
+    daily = perf["predicted_vol"] / np.sqrt(252)
+    limits = tail_limits(perf["returns"], daily, 0.01)
+    np.testing.assert_allclose(perf["value_at_risk"], -limits["value_at_risk"], rtol=1e-9)
+    np.testing.assert_allclose(
+        perf["expected_shortfall"], -tail_limits(perf["returns"], daily, 0.025)["expected_shortfall"], rtol=1e-9
+    )
+    assert perf["tail_method"].iloc[0] is None
+    assert (perf["tail_method"].iloc[1:] == "student").all()  # the run has fewer than 500 sessions
+    assert (perf["expected_shortfall"].iloc[-1], perf["value_at_risk"].iloc[1]) > (0.0, -1e-9)
+
+
+def test_the_provider_stores_the_history_of_value_at_risk(small):
+    seen = {}
+
+    def initialize(context):
+        context.risk = RiskProvider(RiskModel(RollingVolatility(20), RollingCorrelation(60)), bundle=small)
+        strategies.buy_equal_weight_monthly(context)
+
+    def handle_data(context, data):
+        seen["history"] = context.risk.history(context)
+        seen["asof"] = pd.Timestamp(data.current_session).tz_localize(None)
+
+    run = strategies.run(small, "2016-11-01", "2017-02-15", initialize, handle_data=handle_data)
+    history = seen["history"]
+    assert history.index[-1] < seen["asof"]
+    own = run.set_index(run.index.normalize().tz_localize(None)).loc[history.index]
+    np.testing.assert_allclose(history["returns"], own["returns"], rtol=1e-9)
+    np.testing.assert_allclose(history["volatility"] * np.sqrt(252), own["predicted_vol"], rtol=1e-9)
+    assert len(history) == int((run["predicted_vol"][:-1] > 0).sum())
 
 
 def test_zipline_s_own_columns_stay(perf):

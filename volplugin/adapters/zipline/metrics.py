@@ -18,8 +18,12 @@ zipline's default metrics plus these columns, all annual, in the row of session 
     One-way turnover that would restore the weights after the last trade, from which prices have moved them.
 ``realized_vol``
     Standard deviation of the last 63 daily returns of the algorithm, through t.
+``value_at_risk``, ``expected_shortfall``, ``tail_method``
+    Not annual: losses in session t of the same portfolio, forecast with ``predicted_vol``. The loss exceeded with a
+    probability of 1%, and the mean of the worst 2.5%. The method is "historical" (the last 1,260 standardised returns
+    of the portfolio held) from 500 returns on, "student" before.
 
-The columns of a provider (the first four rows above) have the suffix ``_2`` for the second provider of a strategy,
+The columns of a provider (the first four rows above and the last) have the suffix ``_2`` for the second one,
 ``_3`` for the third.
 
 After the run ``context.risk_report`` holds the scorecard of the first provider; it stays empty for fewer than 63
@@ -62,6 +66,9 @@ NO_FORECAST: dict[str, Any] = {
     "unmodelled": (),
     "unmodelled_weight": np.nan,
 }
+TAIL_COLUMNS = ("value_at_risk", "expected_shortfall", "tail_method")
+TAIL_LEVELS = (0.01, 0.025)
+"""Tail probabilities of the value at risk and the expected shortfall."""
 NO_PORTFOLIO: dict[str, Any] = {"cash_weight": np.nan, "weight_drift": np.nan}
 
 
@@ -96,6 +103,7 @@ class RiskMetrics:
         self._horizon: int | None = None
         self._traded = NOTHING_HELD
         self._calculators: list[PortfolioRiskCalculator] = []
+        self._rows: list[dict[str, Any]] = []
 
     def start_of_simulation(
         self, ledger: Any, emission_rate: str, calendar: Any, sessions: pd.DatetimeIndex, benchmark: Any
@@ -110,6 +118,10 @@ class RiskMetrics:
         row, today = packet["daily_perf"], _naive(session)
         row.update(self._row)
         row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1])
+        self._rows.append(row)
+        for place, provider in enumerate(providers_of(get_algo_instance())):
+            predicted = self._row.get(f"predicted_vol{_suffix(place)}", np.nan)
+            provider.observe(get_algo_instance(), today, float(ledger.daily_returns_array[session_ix]), predicted)
         self._predicted[today] = self._row["predicted_vol"]
         self._ahead[today] = self._row["predicted_vol_horizon"]
         if np.isfinite(self._row["forecast_horizon"]):
@@ -130,7 +142,7 @@ class RiskMetrics:
             if place == len(self._calculators):
                 self._calculators.append(PortfolioRiskCalculator())
             columns = self._columns(self._calculators[place], algorithm, provider, held, session)
-            suffix = f"_{place + 1}" if place else ""
+            suffix = _suffix(place)
             row.update({name + suffix: value for name, value in columns.items()})
         return row
 
@@ -169,18 +181,37 @@ class RiskMetrics:
 
         predicted = deannualize(pd.Series(self._predicted, dtype=float).rename("predicted_vol"))
         returns = pd.Series(ledger.daily_returns_array, index=predicted.index, name="returns")
+        self._write_tails(returns)
         with suppress(InsufficientHistoryError):  # too few predictions for a scorecard
             target, several = _target(get_algo_instance()), self._horizon not in (None, 1)
             ahead = deannualize(pd.Series(self._ahead, dtype=float)) if several else None
             horizon = self._horizon if several else None
             packet.update(portfolio_scorecard(predicted, returns, target, predicted_horizon=ahead, horizon=horizon))
 
+    def _write_tails(self, returns: pd.Series) -> None:
+        """Add the tail columns to the rows of all sessions; each uses the sessions before it only."""
+        from volplugin.evaluation import tail_limits
+
+        for suffix in map(_suffix, range(max(1, len(self._calculators)))):
+            annual = pd.Series([row.get(f"predicted_vol{suffix}", np.nan) for row in self._rows], returns.index)
+            limits = {level: tail_limits(returns, deannualize(annual.astype(float)), level) for level in TAIL_LEVELS}
+            var, shortfall = (limits[level] for level in TAIL_LEVELS)
+            columns = (-var["value_at_risk"], -shortfall["expected_shortfall"], var["method"])
+            for row, *cells in zip(self._rows, *columns, strict=True):
+                row.update({name + suffix: cell for name, cell in zip(TAIL_COLUMNS, cells, strict=True)})
+
+
+def _suffix(place: int) -> str:
+    """Return the ending of the columns of a provider."""
+    return f"_{place + 1}" if place else ""
+
 
 def _realized(returns: np.ndarray) -> float:
     """Annual standard deviation of the last returns; on plain arrays, as it is computed at every close."""
     if len(returns) < WINDOW:
         return np.nan
-    deviations = returns[-WINDOW:] - returns[-WINDOW:].sum() / WINDOW
+    recent = returns[-WINDOW:]
+    deviations = recent - recent.sum() / WINDOW
     return annualize(math.sqrt(deviations @ deviations / (WINDOW - 1)))
 
 
@@ -188,7 +219,8 @@ def _target(algorithm: Any) -> float | None:
     """Annual target of the strategy, if it stores a `VolatilityTarget` as ``context.target``."""
     rule: Any = getattr(algorithm, "target", None)
     # By name: in a notebook the class may have been reloaded since the strategy made its object.
-    return rule.target if type(rule).__name__ == VolatilityTarget.__name__ else None
+    is_rule = type(rule).__name__ == VolatilityTarget.__name__
+    return rule.target if is_rule and rule.measure == "volatility" else None
 
 
 def _naive(session: pd.Timestamp) -> pd.Timestamp:

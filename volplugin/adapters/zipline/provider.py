@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,7 +28,9 @@ from volplugin.errors import (
 )
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.risk.covariance_path import CovarianceArrays
+from volplugin.risk.tail_risk import HISTORY_SESSIONS
 from volplugin.storage.forecast_cache import ForecastCache
+from volplugin.units import deannualize
 
 if TYPE_CHECKING:
     from volplugin.correlation.base import CorrelationEstimator
@@ -103,6 +106,7 @@ class RiskProvider:
         market: Iterable[str] | None = None,
         horizon: int = 21,
         environ: Environ | None = None,
+        anchor: str = "",
     ) -> Self:
         """Build on the trained vintages in a folder, with the recommended model around them.
 
@@ -114,16 +118,27 @@ class RiskProvider:
             The recommended one by default.
         bundle, market, horizon, environ
             As of the class.
+        anchor : str, default ""
+            "vix", or a CSV file of an implied-volatility index: adds an `ImpliedVolatilityAnchor`, learned on the
+            bundle.
 
         Raises
         ------
         MissingVintageError
             If the folder holds no trained models, with the command that trains them.
+        BundleError
+            For an `anchor` without a bundle.
         """
         from volplugin.risk.defaults import default_correlation, load_walk_forward
         from volplugin.risk.model import RiskModel
 
         model = RiskModel(load_walk_forward(path), default_correlation() if correlation is None else correlation)
+        if anchor:
+            from volplugin.adapters.zipline.implied_volatility import anchored
+
+            if bundle is None:
+                raise BundleError(f"anchor is {anchor!r} without a bundle to learn it on; pass bundle=NAME")
+            model = anchored(model, read_bundle(bundle, environ=environ), anchor)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
 
     def forecast(
@@ -206,6 +221,25 @@ class RiskProvider:
         """Return the track record that `target` writes in this run."""
         return self._run(context).targeting.record
 
+    def history(self, context: Any) -> pd.DataFrame:
+        """Return the past of the portfolio held, for ``forecast.value_at_risk(weights, history=...)``.
+
+        The metrics set writes it; at a close it ends with the session before. Standardised returns do not depend on
+        the leverage; a portfolio whose composition changes has those of its earlier compositions.
+
+        Returns
+        -------
+        DataFrame, index sessions, columns ``returns`` and ``volatility``
+            Daily return, and the *daily* volatility forecast at the close before; at most 1,260 rows.
+        """
+        past = pd.DataFrame(list(self._run(context).past), columns=["session", "returns", "volatility"])
+        known = past[past["volatility"] > 0].set_index("session")
+        return known.assign(volatility=deannualize(known["volatility"]))
+
+    def observe(self, context: Any, session: pd.Timestamp, returned: float, predicted_vol: float) -> None:
+        """Add a session's return and *annual* volatility forecast to `history`; the metrics set calls it."""
+        self._run(context).past.append((session, returned, predicted_vol))
+
     def forecast_at(
         self,
         context: Any,
@@ -229,8 +263,7 @@ class RiskProvider:
         InsufficientHistoryError
             If none of the symbols has a forecast.
         """
-        run = self._run(context)
-        return [run.arrays(context, session, symbols, days, view) for days in horizons]
+        return self._run(context).arrays(context, session, symbols, horizons, view)
 
     def _run(self, algorithm: Any) -> _Run:
         run = self._runs.get(algorithm)
@@ -280,6 +313,7 @@ class _Run:
 
     def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
         self.targeting = TargetingState()
+        self.past: deque[tuple[pd.Timestamp, float, float]] = deque(maxlen=HISTORY_SESSIONS)
         self._lookback = model.lookback
         self._horizon = horizon
         self._prices = prices
@@ -302,25 +336,32 @@ class _Run:
         return everything if here == list(everything.assets) else everything.select(here)
 
     def arrays(
+        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int], view: str
+    ) -> list[CovarianceArrays]:
+        """Return the forecasts at a session's close as arrays."""
+        self._precompute(session, *horizons)
+        found = [self._forecaster.arrays(session, horizon, view) for horizon in horizons]
+        return [
+            self._alone(algorithm, session, symbols, horizon, view) if arrays is None else arrays
+            for arrays, horizon in zip(found, horizons, strict=True)
+        ]
+
+    def _alone(
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
     ) -> CovarianceArrays:
-        """Return the forecast at a session's close as arrays."""
-        self._precompute(session, horizon)
-        found = self._forecaster.arrays(session, horizon, view)
-        if found is None:
-            forecast = self.forecast(algorithm, session, symbols, horizon, view)
-            sigma = forecast.volatility.to_numpy()
-            found = CovarianceArrays(forecast.assets, sigma, sigma, forecast.correlation.to_numpy())
-        return found
+        """Return the numbers of a forecast that is not precomputed."""
+        forecast = self.forecast(algorithm, session, symbols, horizon, view)
+        sigma = forecast.volatility.to_numpy()
+        return CovarianceArrays(forecast.assets, sigma, sigma, forecast.correlation.to_numpy())
 
-    def _precompute(self, session: pd.Timestamp, horizon: int) -> None:
+    def _precompute(self, session: pd.Timestamp, *horizons: int) -> None:
         """Compute the volatilities of all sessions of a vintage at once, many times faster than one by one.
 
         Each row uses only data up to its own date, as in `VolatilityForecaster.predict_path`.
         """
         panel = self._prices.whole_run(session, self._lookback)
         if panel is not None:
-            self._forecaster.precompute_vintage(panel, session, self._horizon, horizon)
+            self._forecaster.precompute_vintage(panel, session, self._horizon, *horizons)
 
 
 class _BundlePrices:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import AllocationError, ParameterError
+from volplugin.errors import ParameterError
+from volplugin.portfolio.solvers import minimum_variance_weights, risk_parity_weights
 
 EQUAL, INVERSE, MINIMUM, LONG_MINIMUM, PARITY = (
     "equal weight",
@@ -22,9 +23,6 @@ SINGLE = (EQUAL, INVERSE, MINIMUM, LONG_MINIMUM, PARITY)
 """Portfolios of one kind; all but the first depend on the forecast itself."""
 RANDOM_LONG, RANDOM_SHORT = "random long-only", "random long-short"
 FAMILIES = (*SINGLE, RANDOM_LONG, RANDOM_SHORT)
-
-SWEEPS = 200
-"""Most passes of a solver over all assets; it has converged long before."""
 
 
 class TestPortfolios:
@@ -96,67 +94,16 @@ def minimum_variances(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
 
 
 def long_only_minimum_variances(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Fully invested portfolio of least variance without short sales.
-
-    It is ``argmin x' Sigma x / 2 - 1' x`` over ``x >= 0``, scaled to a sum of one, and solved exactly by
-    exchanging all assets whose sign is wrong at once; where that does not reduce their number three times running,
-    the last one alone, which ends for certain.
-
-    References
-    ----------
-    Kim and Park (2011), Fast Nonnegative Matrix Factorization: An Active-Set-Like Method, SIAM Journal on
-    Scientific Computing 33, algorithm 1.
-    """
-    held, fewest = here.copy(), np.full(len(here), here.shape[1] + 1)
-    patience = np.full(len(here), 3)
-    last = np.arange(here.shape[1])
-    for _ in range(SWEEPS):
-        x = _solve_held(covariance, held)
-        slope = np.einsum("tij,tj->ti", covariance, x) - 1
-        wrong = here & np.where(held, x < 0, slope < -1e-9)
-        count = wrong.sum(axis=1)
-        if not count.any():
-            return _invested(x)
-        better = count < fewest
-        patience = np.where(better, 3, patience - 1)
-        fewest = np.minimum(count, fewest)
-        final = np.where(wrong, last, -1).max(axis=1, keepdims=True)
-        held ^= np.where((patience < 0)[:, None], wrong & (last == final), wrong)
-    raise AllocationError("no long-only minimum-variance portfolio: the solver did not converge")
+    """Fully invested portfolio of least variance without short sales (`minimum_variance_weights`)."""
+    weights = np.zeros(here.shape)
+    for row, own in enumerate(here):
+        weights[row, own] = minimum_variance_weights(covariance[row][np.ix_(own, own)])
+    return weights
 
 
 def risk_parities(covariance: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Long-only portfolio to whose variance each asset contributes the same.
-
-    ``argmin x' rho x / 2 - mean ln x`` by cyclical coordinate descent, each coordinate in closed form, over the
-    volatilities.
-
-    References
-    ----------
-    Griveau-Billion, Richard and Roncalli (2013), A Fast Algorithm for Computing High-Dimensional Risk Parity
-    Portfolios, eq. 5.
-    """
-    sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    rho = covariance / (sigma[:, :, None] * sigma[:, None, :])
-    budget = 1 / here.sum(axis=1)
-    x = here * np.sqrt(budget)[:, None]
-    for _ in range(SWEEPS):
-        before = x.copy()
-        for i in range(x.shape[1]):
-            others = np.einsum("tj,tj->t", rho[:, i], x) - x[:, i]
-            x[:, i] = here[:, i] * (np.sqrt(others**2 + 4 * budget) - others) / 2
-        if np.abs(x - before).max() < 1e-12:
-            return _invested(x / sigma)
-    raise AllocationError("no risk-parity portfolio: the solver did not converge")
-
-
-def _solve_held(covariance: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Solve ``Sigma x = 1`` on the assets held, zero elsewhere."""
-    both = held[:, :, None] & held[:, None, :]
-    reduced = np.where(both, covariance, 0.0)
-    diagonal = np.arange(held.shape[1])
-    reduced[:, diagonal, diagonal] = np.where(held, reduced[:, diagonal, diagonal], 1.0)
-    return np.linalg.solve(reduced, held.astype(float)[:, :, None])[:, :, 0]
+    """Long-only portfolio to whose variance each asset contributes the same (`risk_parity_weights`)."""
+    return risk_parity_weights(covariance, here.astype(float))
 
 
 def _invested(weights: np.ndarray) -> np.ndarray:

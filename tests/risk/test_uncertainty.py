@@ -1,0 +1,112 @@
+"""Intervals of portfolio volatility: each source against simulation or the plain formula."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from volplugin import (
+    CovarianceForecast,
+    EWMACorrelation,
+    HARVolatility,
+    RiskModel,
+    TwoSpeedCorrelation,
+    VolatilityTarget,
+    WalkForward,
+    simulated_panel,
+)
+from volplugin.errors import ParameterError
+from volplugin.risk.uncertainty import KURTOSIS_FACTOR, ForecastUncertainty, correlation_error
+
+NAMES = ["A", "B", "C"]
+SIGMA = np.array([0.01, 0.02, 0.015])
+RHO = np.array([[1.0, 0.6, 0.2], [0.6, 1.0, -0.1], [0.2, -0.1, 1.0]])
+
+
+def forecast(**uncertainty):
+    known = {"uncertainty": ForecastUncertainty(**uncertainty)}
+    return CovarianceForecast(
+        pd.Timestamp("2020-01-31"), 21, pd.Series(SIGMA, NAMES), pd.DataFrame(RHO, NAMES, NAMES), known
+    )
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.3, 0.2], [0.7, -0.5, 0.3], [1.0, 0.0, 0.0]])
+def test_the_error_of_the_correlation_is_the_simulated_one(weights):
+    """The oracle: sample correlations of 400 Gaussian sessions, 4,000 times."""
+    random, count, x = np.random.default_rng(1), 400, np.array(weights) * SIGMA
+    root, logs = np.linalg.cholesky(RHO), []
+    for _ in range(4000):
+        rho = np.corrcoef((random.standard_normal((count, 3)) @ root.T).T)
+        logs.append(np.log(x @ rho @ x) / 2)
+    found = correlation_error(x, RHO, count) / np.sqrt(KURTOSIS_FACTOR)
+    assert found == pytest.approx(np.std(logs), rel=0.05, abs=1e-8)
+
+
+def test_the_kurtosis_factor_is_the_simulated_one_of_student_t():
+    random, count = np.random.default_rng(2), 400
+    x, root, logs = np.array([0.5, 0.3, 0.2]) * SIGMA, np.linalg.cholesky(RHO), []
+    for _ in range(4000):
+        scale = np.sqrt(8 / random.chisquare(8, (count, 1)))
+        rho = np.corrcoef((random.standard_normal((count, 3)) @ root.T * scale).T)
+        logs.append(np.log(x @ rho @ x) / 2)
+    assert correlation_error(x, RHO, count) == pytest.approx(np.std(logs), rel=0.08)
+
+
+def test_seeds_and_vintages_are_standard_deviations_of_log_volatility():
+    seeds = pd.DataFrame([SIGMA * factor for factor in (0.9, 1.0, 1.2)], columns=NAMES)
+    found = forecast(seeds=seeds, vintages=seeds.iloc[:2]).volatility_interval({"A": 0.5, "B": 0.5})
+    logs = np.log([0.9, 1.0, 1.2])
+    assert found.seeds == pytest.approx(logs.std(ddof=1) / np.sqrt(3))
+    assert found.vintages == pytest.approx(logs[:2].std(ddof=1))
+    assert found.correlation == 0
+    assert found.upper == pytest.approx(found.volatility * np.exp(1.6448536 * np.hypot(found.seeds, found.vintages)))
+    assert found.lower * found.upper == pytest.approx(found.volatility**2)
+    annual = forecast(seeds=seeds).volatility_interval({"A": 0.5, "B": 0.5}, periods=252)
+    assert annual.volatility == pytest.approx(found.volatility * np.sqrt(252))
+
+
+def test_a_forecast_by_hand_is_a_point_and_leverage_does_not_matter():
+    point = forecast().volatility_interval({"A": 1.0})
+    assert point.lower == point.volatility == point.upper
+    one, two = (forecast(observations=100.0).volatility_interval({"A": w, "B": w}) for w in (0.5, 1.0))
+    assert two.upper / two.volatility == pytest.approx(one.upper / one.volatility)
+    with pytest.raises(ParameterError, match="level is 1"):
+        point = forecast().volatility_interval({"A": 1.0}, level=1.0)
+
+
+def test_two_speeds_have_fewer_observations_behind_the_average():
+    estimator = TwoSpeedCorrelation(fast_halflife=7, trust=0.5)
+    weights = 0.5 ** (np.arange(2000) / 7)
+    fast = weights.sum() ** 2 / (weights**2).sum()
+    assert estimator.average_observations(700.0) == pytest.approx(1 / (0.25 / fast + 0.25 / 700), rel=1e-6)
+    assert estimator.average_observations(700.0, "structure") == 700
+    weights = 0.5 ** (np.arange(2000) / 4)
+    fast = weights.sum() ** 2 / (weights**2).sum()
+    assert estimator.average_observations(700.0, "targeting") == pytest.approx(fast, rel=1e-6)
+
+
+def test_a_model_fills_the_vintages_and_the_observations():
+    panel = simulated_panel(3, "2010-01-04", "2015-03-31", seed=3)
+    walk = WalkForward(HARVolatility()).train(panel, "2013-01-02", "2015-03-31", progress=False)
+    found = RiskModel(walk, EWMACorrelation(60)).forecast(panel)
+    known = found.diagnostics["uncertainty"]
+    assert known.seeds.empty
+    assert known.observations == pytest.approx(found.diagnostics["observations"])
+    dates = walk.vintage_dates()[-3:]
+    for row, date in zip(range(3), [dates[2], dates[0], dates[1]], strict=True):
+        np.testing.assert_allclose(known.vintages.iloc[row], walk.vintage_at(date).predict(panel, 21), rtol=1e-9)
+    interval = found.volatility_interval(dict.fromkeys(panel.assets, 1 / 3))
+    assert 0 < interval.vintages < interval.correlation < 0.2
+
+
+def test_the_interval_is_a_no_trade_band():
+    seeds = pd.DataFrame([SIGMA * factor for factor in (0.8, 1.0, 1.25)], columns=NAMES)
+    f, rule = forecast(seeds=seeds), VolatilityTarget(0.10, 9, band="interval", drift=0)
+    portfolio = pd.Series({"A": 0.5, "B": 0.5})
+    wanted = rule.scale(portfolio, f)
+    interval = f.volatility_interval(portfolio)
+    low, high = interval.volatility / interval.upper, interval.volatility / interval.lower
+    assert high > 1.1
+    for held, expected in ((0.99 * low, low), (low * 1.001, low * 1.001), (1.0, 1.0), (high * 1.2, high)):
+        pd.testing.assert_series_equal(rule.scale(portfolio, f, current=held * wanted), expected * wanted)
+    with pytest.raises(ParameterError, match="band is wide"):
+        VolatilityTarget(0.10, band="wide")
