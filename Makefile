@@ -91,20 +91,23 @@ layers: $(VENV)/.dev  ## Draw the layers of the package, docs/layers.svg, from p
 pages notebook: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 pages: $(VENV)/.dev  ## Run the code of README and docs, and write what it prints into them
 	$(BIN)/volplugin ingest dow30
-	$(BIN)/python tests/pages.py README.md docs/*.md
+	$(BIN)/python tests/pages.py README.md docs/*.md docs/api/*.md
 
 notebook: $(VENV)/.dev  ## Run docs/volplugin.ipynb, and keep its outputs
 	$(BIN)/volplugin ingest dow30
 	$(BIN)/python tools/run_notebook.py docs/volplugin.ipynb
 
-docs: $(VENV)/.dev  ## Build the API reference into docs/api/
-	$(BIN)/python tools/build_docs.py docs/api
+docs: $(VENV)/.dev demo-output/report.html  ## Build the documentation into site/, without network; open site/index.html
+	$(BIN)/python tools/build_docs.py site demo-output
+
+demo-output/report.html:
+	$(MAKE) demo
 
 wheel: $(VENV)/.dev  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:  ## Remove the environment and everything generated
-	rm -rf $(VENV) $(PEERS) $(MUTATION) .zipline build dist demo-output docs/api *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(MUTATION) .zipline build dist demo-output site *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 comma := ,

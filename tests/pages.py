@@ -27,7 +27,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+PAGES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 SHELLS = {"sh", "bash", "console"}
 NUMBER = re.compile(r"-?\d+\.\d+")
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from webpage import check
 
 SPAN = ["--bundle", "market-by-command", "--start", "2017-04-03", "--end", "2017-09-29"]
 
@@ -36,7 +37,7 @@ def test_it_prints_the_answer_and_the_tables(first):
         "LSTM + rolling correlation",
     ):
         assert output in result.stdout
-    assert max(map(len, result.stdout.splitlines()[:-1])) <= 110
+    assert max(map(len, result.stdout.splitlines()[:-1])) <= 100
 
 
 def test_it_writes_what_it_prints(first):
@@ -48,6 +49,9 @@ def test_it_writes_what_it_prints(first):
     assert set(numbers["book"]) == {"LSTM", "LSTM + rolling correlation", "EWMA94"}
     assert (out / "evaluation.txt").read_text() in result.stdout
     assert (out / "plots" / "reductions.png").exists()
+    page = check((out / "evaluation.html").read_text())
+    assert {"models", "h1", "h5", "portfolio", "tables"} <= set(page.ids)
+    assert f"{lstm['qlike']:.4f}" in page.words
 
 
 def test_a_second_run_finds_the_forecasts_and_prints_the_same(first, judge):

@@ -36,7 +36,9 @@ from volplugin.cli.options import (
     help="Volatility models, by name; 'all' selects every model.",
 )
 @click.option("--horizons", default="1,5,21", show_default=True, help="Sessions that forecasts cover.")
-@click.option("--out", type=click.Path(file_okay=False), help="Folder for numbers, plots and finished forecasts.")
+@click.option(
+    "--out", type=click.Path(file_okay=False), help="Folder for the page, numbers, plots and finished forecasts."
+)
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train missing vintages.")
 @anchor_option
 @jobs_option
@@ -97,4 +99,4 @@ def evaluate(
     click.echo(text)
     if out is not None:
         record(out)
-        click.echo(f"\nwritten: {write_evaluation(evaluated, ours.portfolios, text, out)}")
+        click.echo(f"\nreport: {write_evaluation(evaluated, ours.portfolios, text, out)}")

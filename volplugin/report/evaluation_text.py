@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -56,7 +57,13 @@ def evaluation_text(evaluated: VolatilityEvaluation) -> str:
         blocks = [block for horizon in evaluated.scores.horizons if (block := table(evaluated, horizon))]
         if blocks:
             sections.append("\n\n".join([f"{title}\n{'=' * len(title)}", *blocks]))
-    return "\n\n\n".join([*sections, _legend(evaluated)])
+    return fitted("\n\n\n".join([*sections, _legend(evaluated)]))
+
+
+def fitted(text: str) -> str:
+    """Wrap lines that are wider than a terminal."""
+    wrap = partial(textwrap.wrap, width=WIDTH, subsequent_indent="  ")
+    return "\n".join(part for line in text.split("\n") for part in (wrap(line) if len(line) > WIDTH else [line]))
 
 
 def _summary(evaluated: VolatilityEvaluation) -> str:
@@ -288,14 +295,11 @@ def risk_model_table(portfolios: Mapping[str, PortfolioForecasts]) -> str:
     shown["forecast vol"] = table["mean_predicted_vol"].map("{:.1%}".format)
     shown["realised vol"] = table["realized_vol"].map("{:.1%}".format)
     origins = int(table["origins"].iloc[0])
-    return (
+    columns = {str(name): list(shown[name]) for name in shown}
+    return fitted(
         f"Equal-weight portfolio, {horizon} sessions ahead, {origins:,} origins; bias of daily returns over the "
-        f"forecast in force\n{_plain(shown)}"
+        f"forecast in force\n{grid(_names(shown), [Group('', columns)])}"
     )
-
-
-def _plain(table: pd.DataFrame) -> str:
-    return table.rename_axis(None).to_string()
 
 
 SECTIONS = (

@@ -126,7 +126,7 @@ def short_pvalue(value: float) -> str:
     return "1.00" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
 
 
-WIDTH = 110
+WIDTH = 100
 """Characters per line of a terminal."""
 
 

@@ -1,11 +1,16 @@
 import json
 
+from webpage import check
+
 from volplugin.report.evaluation_files import write_evaluation
 
 
 def test_numbers_text_and_plots_are_written(evaluation, portfolios, tmp_path):
     file = write_evaluation(evaluation, portfolios, "the text", tmp_path / "out")
-    numbers = json.loads(file.read_text())
+    assert file.name == "evaluation.html"
+    page = check(file.read_text())
+    assert {"models", "h1", "h5", "portfolio", "tables"} <= set(page.ids)
+    numbers = json.loads(file.with_suffix(".json").read_text())
     assert numbers["volatility"] == json.loads(json.dumps(evaluation.as_dict()))
     assert set(numbers["book"]) == {"EWMA94"}
     assert (file.parent / "evaluation.txt").read_text() == "the text\n"

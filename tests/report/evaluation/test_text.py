@@ -13,9 +13,9 @@ def text(evaluation):
 
 
 def row(table, name):
-    """The numbers of the row of that name, the first of them if there are several."""
-    line = next(line for line in table.splitlines() if line.startswith(f"{name} "))
-    return [float(cell.rstrip("*")) for cell in line.removeprefix(name).split() if cell not in ("-", "<.001")]
+    """The numbers of the rows of that name: columns that do not fit continue in a block below."""
+    lines = [line.removeprefix(name) for line in table.splitlines() if line.startswith(f"{name}  ")]
+    return [float(cell.rstrip("*")) for cell in " ".join(lines).split() if cell not in ("-", "<.001")]
 
 
 def test_no_line_is_wider_than_a_terminal(text, bare_evaluation):

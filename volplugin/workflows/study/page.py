@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 
 from volplugin.report.figures import Picture
-from volplugin.report.format import WIDTH, Table, may_be_chance, number, percent, signed
+from volplugin.report.format import WIDTH, Group, Table, grid, may_be_chance, number, percent, signed
 from volplugin.report.page import Pair, Points, Section, render, write_page
 from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
+from volplugin.report.summary import FAIR, GOOD, Answer
 from volplugin.storage.atomic import write_atomically
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
 
@@ -24,7 +25,6 @@ CORRELATION_LABELS = {
     KNOWN: "all sessions so far",
     CURRENT: "the causal model's estimator",
 }
-HEADLINE = "The seed design, as described and evaluated"
 
 
 def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
@@ -40,14 +40,68 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
     write_atomically(folder / "study.json", (json.dumps(as_dict(result), indent=2) + "\n").encode())
     write_atomically(folder / "predictions.csv", predictions(result).to_csv(index=False).encode())
     page = render(
-        title=HEADLINE,
-        eyebrow="",
-        headline=HEADLINE,
+        title=headline(result),
+        eyebrow="The original design and the causal model, on the same test part",
+        headline=headline(result),
         lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
-        answers=(),
+        answers=answers(result),
         sections=chapters,
     )
     return write_page(page, chapters, folder / "study.html")
+
+
+def headline(result: StudyResult) -> str:
+    """State how much of its loss the original design saves by knowing the correlation of the future."""
+    name, portfolio = next(iter(result.portfolios.items()))
+    known = portfolio.table.loc[KNOWN]
+    gain = _lookahead(portfolio)
+    verb = "lowered" if gain > 0 else "raised"
+    return (
+        f"Look-ahead in the correlation {verb} the original design's loss by {number(abs(gain), 1)}% "
+        f"on {name}{may_be_chance(known['dm_seed'])}"
+    )
+
+
+def answers(result: StudyResult) -> list[Answer]:
+    """Return, for the first portfolio, the worth of the look-ahead, the causal model's loss, and both biases."""
+    portfolio = next(iter(result.portfolios.values()))
+    seed, known, causal = (portfolio.table.loc[name] for name in (SEED, KNOWN, CAUSAL))
+    gain = _lookahead(portfolio)
+    verdict = "loss lowered" if gain > 0 else "loss raised"
+    better = causal["below_seed"] > 0
+    loss = f"QLIKE {number(causal['qlike'], 3)}, the original design's {number(seed['qlike'], 3)}"
+    return [
+        Answer(
+            "Worth of the look-ahead",
+            f"{number(abs(gain), 1)}%",
+            f"QLIKE {number(seed['qlike'], 3)}; {number(known['qlike'], 3)} without{_chance(known['dm_seed'])}",
+            verdict,
+            "fair",
+        ),
+        Answer(
+            "Causal model, without look-ahead",
+            f"{number(abs(causal['below_seed']), 1)}%",
+            f"{loss}{_chance(causal['dm_seed'])}",
+            "lower loss" if better else "higher loss",
+            "good" if better else "poor",
+        ),
+        _bias("Bias, original design", seed),
+        _bias("Bias, causal model", causal),
+    ]
+
+
+def _bias(label: str, row: pd.Series) -> Answer:
+    gap = abs(row["bias"] - 1)
+    verdict = "risk under-predicted" if row["bias"] > 1 else "risk over-predicted"
+    note = f"{percent(row['mean_predicted_vol'])} a year forecast, {percent(row['realized_vol'])} realised; 1 is right"
+    grade = "good" if gap <= GOOD else "fair" if gap <= FAIR else "poor"
+    return Answer(label, number(row["bias"], 2), note, "about right" if gap <= GOOD else verdict, grade)
+
+
+def _lookahead(portfolio: PortfolioStudy) -> float:
+    """Percent by which the correlation of the whole sample lowers the loss of the correlation known at each date."""
+    known = float(portfolio.table.at[KNOWN, "qlike"])
+    return 100 * (known - float(portfolio.table.at[SEED, "qlike"])) / known
 
 
 def as_dict(result: StudyResult) -> dict[str, Any]:
@@ -178,11 +232,12 @@ def stocks_sentence(result: StudyResult) -> str:
 
 def study_text(result: StudyResult) -> str:
     """Return the study as text: the sample, per portfolio a table and the findings, and the caveats."""
-    parts = [_wrapped([*result.sample, stocks_sentence(result)])]
+    parts = [_wrapped([f"{headline(result)}."]), _wrapped([*result.sample, stocks_sentence(result)])]
     for name, portfolio in result.portfolios.items():
         table = scores(portfolio, name, result.horizon)
-        frame = pd.DataFrame(table.rows, columns=list(table.columns)).set_index("").rename_axis(None)
-        parts.append(f"{name}, {result.horizon} sessions ahead\n{frame.to_string()}")
+        columns = {title: [row[place] for row in table.rows] for place, title in enumerate(table.columns) if title}
+        frame = grid([row[0] for row in table.rows], [Group("", columns)])
+        parts.append(f"{name}, {result.horizon} sessions ahead\n{frame}")
         parts.append(_wrapped(findings(portfolio, result.horizon)))
     return "\n\n".join([*parts, _wrapped(caveats(result))])
 
