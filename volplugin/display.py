@@ -7,7 +7,7 @@ from html import escape
 
 COLORS = ("#0072b2", "#d55e00")
 """Colours of the first and the second bar of a row: forecast and realised."""
-ROW, LABEL, ROOM, WIDTH = 17, 84, 230, 370
+ROW, LABEL, ROOM, WIDTH = 17, 84, 220, 420
 """Height of a row of bars, and widths of its label, of the longest bar and of the picture, in pixels."""
 
 

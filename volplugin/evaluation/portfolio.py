@@ -38,6 +38,11 @@ HELD_TAILS = (0.01, 0.025, 0.05)
 class Scorecard(dict[str, Any]):
     """The numbers of `portfolio_scorecard`: a dictionary that a notebook shows as a table and a picture."""
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Write one line in IPython; `print` shows the whole dictionary."""
+        bias = self.get("bias_statistic", {}).get("value", float("nan"))
+        printer.text(f"Scorecard({self.get('sessions', 0)} sessions, realised over forecast {bias:.2f})")
+
     def _repr_html_(self) -> str:
         if "bias_statistic" not in self:
             return card("Scorecard", {"sessions with a forecast": "too few"})

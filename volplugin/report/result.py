@@ -128,6 +128,10 @@ class BacktestResult:
 
         return volplugin.report.PlotAccessor(self)
 
+    def __repr__(self) -> str:
+        first, last = (date.date() for date in self.perf.index[[0, -1]])
+        return f"BacktestResult({self.details.strategy} on {self.details.bundle}, {first} to {last})"
+
     def _repr_html_(self) -> str:
         """Show a table of the run beside its main plot, in a notebook."""
         run, risk = self.details, self.scorecard

@@ -207,6 +207,7 @@ def line(history: pd.Series) -> dict[str, str] | None:
     y = 200 * (1 - history.to_numpy() / top)
     return {
         "path": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
+        "sessions": str(len(history)),
         "first": str(history.index[0].date()),
         "last": str(history.index[-1].date()),
         "now": percent(float(history.iloc[-1])),

@@ -96,6 +96,9 @@ class CovarianceForecast:
         self._keep(values, rho, names)
         object.__setattr__(self, "diagnostics", ForecastDiagnostics(self.diagnostics))
 
+    def __repr__(self) -> str:
+        return f"CovarianceForecast(asof={self.asof.date()}, horizon={self.horizon}, {len(self.assets)} assets)"
+
     def _repr_html_(self) -> str:
         """Show a table of the forecast, and the largest volatilities, in a notebook."""
         yearly = annualize(self.volatility, self.periods_per_year).sort_values(ascending=False)

@@ -119,6 +119,13 @@ def test_the_provider_stores_the_history_of_value_at_risk(small):
     assert len(history) == int((run["predicted_vol"][:-1] > 0).sum())
 
 
+def test_market_and_specific_parts_add_up_to_the_prediction(perf):
+    known = perf[perf["predicted_vol"] > 0]
+    squares = known["predicted_vol_market"].astype(float) ** 2 + known["predicted_vol_specific"].astype(float) ** 2
+    np.testing.assert_allclose(squares, known["predicted_vol"].astype(float) ** 2, rtol=1e-9)
+    assert (known["predicted_vol_market"] > 0).all()
+
+
 def test_zipline_s_own_columns_stay(perf):
     assert {"returns", "gross_leverage", "algo_volatility", "sharpe", "positions"} <= set(perf.columns)
 

@@ -7,6 +7,9 @@ zipline's default metrics plus these columns, all annual, in the row of session 
     fills at the close of t and belongs to row t+1. NaN before the first forecast, 0 for a portfolio of cash.
 ``risk_contributions``
     Contribution of each stock to ``predicted_vol``: a dictionary by symbol that sums to it.
+``predicted_vol_market``, ``predicted_vol_specific``
+    The part of ``predicted_vol`` from the market, the equal-weight portfolio of all stocks with a forecast (negative
+    for a negative beta), and the rest; the sum of their squares is the square of ``predicted_vol``.
 ``predicted_vol_horizon``, ``forecast_horizon``
     Volatility of the same portfolio over the provider's horizon, and that horizon in sessions.
 ``unmodelled``, ``unmodelled_weight``
@@ -60,6 +63,8 @@ WINDOW = 63
 
 NO_FORECAST: dict[str, Any] = {
     "predicted_vol": np.nan,
+    "predicted_vol_market": np.nan,
+    "predicted_vol_specific": np.nan,
     "predicted_vol_horizon": np.nan,
     "forecast_horizon": np.nan,
     "risk_contributions": {},
@@ -160,6 +165,8 @@ class RiskMetrics:
         risk = calculator.risk(next_session, held)
         return {
             "predicted_vol": risk.predicted_vol,
+            "predicted_vol_market": risk.market_vol,
+            "predicted_vol_specific": math.sqrt(max(risk.predicted_vol**2 - risk.market_vol**2, 0.0)),
             "predicted_vol_horizon": risk.predicted_vol if horizon == 1 else calculator.volatility(ahead, held),
             "forecast_horizon": horizon,
             "risk_contributions": risk.contributions,

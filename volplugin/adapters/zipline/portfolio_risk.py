@@ -32,12 +32,16 @@ class PortfolioRisk:
         Symbols held without a forecast.
     unmodelled_weight : float
         Sum of their absolute weights.
+    market_vol : float
+        Volatility from the market alone: beta times the volatility of the equal-weight portfolio of all stocks with a
+        forecast, with the sign of beta.
     """
 
     predicted_vol: float = np.nan
     contributions: Mapping[str, float] = field(default_factory=dict)
     unmodelled: tuple[str, ...] = ()
     unmodelled_weight: float = np.nan
+    market_vol: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +126,8 @@ class PortfolioRiskCalculator:
         volatility = math.sqrt(max(parts.sum(), 0.0))
         contributions = annualize(parts / volatility) if volatility > 0 else np.zeros(len(parts))
         by_symbol = dict(zip(self._modelled, contributions.tolist(), strict=True))
-        return PortfolioRisk(annualize(volatility), by_symbol, self._unmodelled, missing)
+        market = annualize(self._market_volatility(covariance, held))
+        return PortfolioRisk(annualize(volatility), by_symbol, self._unmodelled, missing, market)
 
     def volatility(self, covariance: CovarianceArrays | None, held: Holdings) -> float:
         """Return the annual volatility alone."""
@@ -130,6 +135,13 @@ class PortfolioRiskCalculator:
         if covariance is None or not self._modelled:
             return 0.0
         return annualize(math.sqrt(max(self._variance_parts(covariance, held).sum(), 0.0)))
+
+    def _market_volatility(self, covariance: CovarianceArrays, held: Holdings) -> float:
+        """Daily ``w' Sigma m / sqrt(m' Sigma m)`` with equal weights m of all stocks with a forecast."""
+        own = covariance.volatility**2 - covariance.correlated**2
+        exposure = covariance.correlated * (covariance.correlation @ covariance.correlated) + own
+        weights = held.weights[self._is_modelled] if self._unmodelled else held.weights
+        return float(weights @ exposure[self._places] / math.sqrt(exposure.sum()))
 
     def _variance_parts(self, covariance: CovarianceArrays, held: Holdings) -> np.ndarray:
         """Parts of the daily variance by stock held: ``x * (rho x) + (sigma^2 - s^2) w^2`` with ``x = s w``."""

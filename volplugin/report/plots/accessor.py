@@ -42,7 +42,7 @@ class PlotAccessor:
         """Return a plot as an ``<img>`` element that contains its PNG file."""
         picture = draw(lambda ax, theme: getattr(self, name)(ax, theme), LIGHT, SIZE, "png")
         code = base64.b64encode(picture).decode()
-        return f'<img width="490" alt="Plot, {name.replace("_", " ")}" src="data:image/png;base64,{code}">'
+        return f'<img width="440" alt="Plot, {name.replace("_", " ")}" src="data:image/png;base64,{code}">'
 
     def __dir__(self) -> list[str]:
         """Return the names of the plots."""

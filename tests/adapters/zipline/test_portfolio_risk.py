@@ -1,0 +1,29 @@
+"""Risk of the portfolio held, beside the forecast that holds the same numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from volplugin import CovarianceForecast
+from volplugin.adapters.zipline.portfolio_risk import Holdings, PortfolioRiskCalculator
+from volplugin.risk.covariance_path import CovarianceArrays
+
+NAMES = ["A", "B", "C"]
+
+
+def test_market_part_is_the_exposure_of_the_forecast_s_factor():
+    """With event variance, which is on the diagonal of Sigma alone."""
+    sigma, correlated = np.array([0.01, 0.02, 0.03]), np.array([0.01, 0.016, 0.03])
+    rho = np.array([[1.0, 0.3, 0.2], [0.3, 1.0, 0.5], [0.2, 0.5, 1.0]])
+    arrays = CovarianceArrays(pd.Index(NAMES), sigma, correlated, rho)
+    covariance = rho * np.outer(correlated, correlated) + np.diag(sigma**2 - correlated**2)
+    whole = pd.DataFrame(covariance / np.outer(sigma, sigma), NAMES, NAMES)
+    forecast = CovarianceForecast(pd.Timestamp("2015-06-30"), 1, pd.Series(sigma, NAMES), whole)
+    for weights in ({"C": 0.5, "A": 0.7}, {"B": -0.5}):
+        risk = PortfolioRiskCalculator().risk(arrays, Holdings(list(weights), np.array(list(weights.values()))))
+        table = forecast.factor_risk(weights, 0, periods=252)
+        assert risk.predicted_vol == pytest.approx(forecast.portfolio_volatility(weights, 252), rel=1e-12)
+        assert risk.market_vol == pytest.approx(table.loc["market", "exposure"], rel=1e-12)
+        specific = np.sqrt(risk.predicted_vol**2 - risk.market_vol**2)
+        assert specific == pytest.approx(table.loc["specific", "exposure"], rel=1e-9)
+    assert PortfolioRiskCalculator().risk(arrays, Holdings([], np.empty(0))).market_vol == 0
