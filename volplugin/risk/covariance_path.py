@@ -32,6 +32,14 @@ class CovarianceArrays(NamedTuple):
     correlation: np.ndarray
     """rho, of shape (n_assets, n_assets)."""
 
+    def variance_parts(self, weights: np.ndarray) -> np.ndarray:
+        """Parts of a portfolio's daily variance by asset: ``x * (rho x) + (sigma^2 - s^2) w^2`` with ``x = s w``."""
+        exposure = self.correlated * weights
+        parts: np.ndarray = exposure * (self.correlation @ exposure)
+        if self.volatility is not self.correlated:
+            parts += (self.volatility * weights) ** 2 - exposure**2
+        return parts
+
 
 class _Horizon(NamedTuple):
     """Arrays of one horizon, of shape (n_sessions, n_assets) unless stated."""

@@ -328,7 +328,9 @@ class BacktestForecaster:
     ) -> CovariancePath:
         """Compute the arrays of the last `count` sessions of a universe."""
         wanted = {*horizons, *extra_horizons(self.model.calibration)}
-        past = self._history.of(vintage, universe, count + 1, wanted)
+        # Adjustments need event-free forecasts of the past too.
+        rows = len(universe.sessions) - int(universe.sessions.searchsorted(first))
+        past = self._history.of(vintage, universe, count + 1, wanted, None if self.model.calibration else rows)
         returns = pd.DataFrame(
             universe.tail_values("returns", count), universe.sessions[-count:], universe.assets, copy=False
         )

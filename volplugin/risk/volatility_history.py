@@ -22,7 +22,7 @@ from volplugin.storage.forecast_cache import (
     frame_of,
     label_arrays,
 )
-from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster
+from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster, with_events, without_events
 
 Paths = dict[int, pd.DataFrame]
 """Daily volatilities by horizon, each a frame of sessions x assets."""
@@ -44,8 +44,16 @@ class VolatilityHistory:
         self._cache = cache or ForecastCache()
         self._online_predictor: OnlinePredictor | None = None
         self._paths: Paths = {}
+        self._event_free_from = pd.Timestamp.max
 
-    def of(self, model: VolatilityForecaster, panel: PricePanel, rows: int, horizons: Iterable[int]) -> Paths:
+    def of(
+        self,
+        model: VolatilityForecaster,
+        panel: PricePanel,
+        rows: int,
+        horizons: Iterable[int],
+        event_free_rows: int | None = None,
+    ) -> Paths:
         """Return forecasts for one session and for each horizon, at the last `rows` sessions of the panel.
 
         For an `event_aware` model the event-free forecast of each horizon is returned too, under minus the horizon.
@@ -59,6 +67,9 @@ class VolatilityHistory:
         rows : int
         horizons : iterable of int
             In sessions.
+        event_free_rows : int, optional
+            Last rows that need event-free forecasts, all by default; NaN in the rows before them. Event-free forecasts
+            take a second pass of the networks, and only the sessions that are forecast need them.
 
         Returns
         -------
@@ -69,10 +80,12 @@ class VolatilityHistory:
         if model.event_aware:
             wanted |= {-horizon for horizon in wanted}
         sessions = panel.sessions[-rows:]
-        predictor = self._online_predictor
-        if predictor is None or model is not predictor.model or not self._serves(panel.assets, wanted):
+        predictor, begin = self._online_predictor, sessions[-min(event_free_rows or rows, len(sessions))]
+        serves = self._serves(panel.assets, wanted) and (begin >= self._event_free_from or not model.event_aware)
+        if predictor is None or model is not predictor.model or not serves:
             self._online_predictor = predictor = model.online_predictor()
-            self._paths = self._computed(predictor, panel, sessions, sorted(wanted))
+            self._paths = self._computed(predictor, panel, sessions, sorted(wanted), begin)
+            self._event_free_from = begin
         known = self._paths[1].index
         missing = sessions[~sessions.isin(known)]
         if len(missing):
@@ -86,22 +99,44 @@ class VolatilityHistory:
         return horizons <= self._paths.keys() and self._paths[1].columns.equals(assets)
 
     def _computed(
-        self, predictor: OnlinePredictor, panel: PricePanel, sessions: pd.DatetimeIndex, horizons: list[int]
+        self,
+        predictor: OnlinePredictor,
+        panel: PricePanel,
+        sessions: pd.DatetimeIndex,
+        horizons: list[int],
+        begin: pd.Timestamp,
     ) -> Paths:
-        """Compute the forecasts of all sessions, or load them."""
+        """Compute the forecasts of all sessions, event-free ones from `begin` on; or load them."""
         model = predictor.model
         if self._cache.path is None or not model.requires_fit:
-            return predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
+            return _predicted(predictor, panel, sessions, horizons, begin)
+        rows = {"sessions": [str(sessions[0]), len(sessions)], "event free": str(begin)}
         try:
-            metadata = _metadata(model) | {"sessions": [str(sessions[0]), len(sessions)], "horizons": horizons}
+            metadata = _metadata(model) | rows | {"horizons": horizons}
         except UncacheableError:
-            return predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
+            return _predicted(predictor, panel, sessions, horizons, begin)
         key = forecast_key(metadata, price_digest(panel))
         found = _paths_of(self._cache.load(key, key), horizons, sessions, panel.assets)
         if found is None:
-            found = predictor.predict_in_sample(panel, sessions[0], sessions[-1], horizons)
+            found = _predicted(predictor, panel, sessions, horizons, begin)
             self._cache.keep(key, key, _arrays_of(found))
         return found
+
+
+def _predicted(
+    predictor: OnlinePredictor,
+    panel: PricePanel,
+    sessions: pd.DatetimeIndex,
+    horizons: list[int],
+    begin: pd.Timestamp,
+) -> Paths:
+    """Forecast the sessions; event-free from `begin` on."""
+    paths = predictor.predict_in_sample(panel, sessions[0], sessions[-1], with_events(horizons))
+    event_free = without_events(horizons)
+    if event_free:
+        later = predictor.predict_in_sample(panel, begin, sessions[-1], event_free)
+        paths |= {days: path.reindex(paths[1].index) for days, path in later.items()}
+    return paths
 
 
 def _metadata(model: VolatilityForecaster) -> dict[str, Any]:

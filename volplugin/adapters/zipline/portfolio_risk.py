@@ -144,15 +144,10 @@ class PortfolioRiskCalculator:
         return float(weights @ exposure[self._places] / math.sqrt(exposure.sum()))
 
     def _variance_parts(self, covariance: CovarianceArrays, held: Holdings) -> np.ndarray:
-        """Parts of the daily variance by stock held: ``x * (rho x) + (sigma^2 - s^2) w^2`` with ``x = s w``."""
-        places = self._places
-        weights = held.weights[self._is_modelled] if self._unmodelled else held.weights
-        exposure = np.zeros(len(covariance.correlated))
-        own = covariance.correlated[places] * weights
-        exposure[places] = own
-        parts: np.ndarray = own * (covariance.correlation @ exposure)[places]
-        parts += (covariance.volatility[places] * weights) ** 2 - own**2
-        return parts
+        """Parts of the daily variance by stock held that has a forecast."""
+        weights = np.zeros(len(covariance.volatility))
+        weights[self._places] = held.weights[self._is_modelled] if self._unmodelled else held.weights
+        return covariance.variance_parts(weights)[self._places]
 
     def _locate(self, covariance: CovarianceArrays | None, held: Holdings) -> None:
         assets = None if covariance is None else covariance.assets

@@ -240,8 +240,8 @@ def _portfolio_variances(model: CovarianceModel, panel: PricePanel) -> pd.DataFr
 
 
 def _equal_weight(forecast: CovarianceArrays) -> float:
-    weighted = forecast.volatility / len(forecast.volatility)
-    return float(weighted @ forecast.correlation @ weighted)
+    count = len(forecast.volatility)
+    return float(forecast.variance_parts(np.full(count, 1 / count)).sum())
 
 
 def _checked(series: pd.Series, lag: int) -> pd.Series:

@@ -58,12 +58,17 @@ class Readout:
         x : ndarray of shape (..., n_assets, n_inputs)
         assets : sequence of length n_assets
         """
-        features = with_one(hidden, x)
-        names = [str(asset) for asset in assets]
+        names, width = [str(asset) for asset in assets], hidden.shape[-1]
+        # In parts: a table of hidden units and inputs side by side would be the largest array of a vintage.
         if self.own.keys().isdisjoint(names):
-            return features @ self.table
+            return hidden @ self.table[:width] + x @ self.table[width:-1] + self.table[-1]
         tables = np.stack([self.own.get(name, self.table) for name in names])
-        return np.einsum("...ap,apk->...ak", features, tables)
+        ratio: np.ndarray = np.einsum("...ap,apk->...ak", hidden, tables[:, :width])
+        return ratio + np.einsum("...ap,apk->...ak", x, tables[:, width:-1]) + tables[:, -1]
+
+    def own_difference(self) -> Readout:
+        """Return the tables of single assets less the shared one."""
+        return Readout(np.zeros_like(self.table), {asset: own - self.table for asset, own in self.own.items()})
 
 
 def with_one(hidden: np.ndarray, x: np.ndarray) -> np.ndarray:

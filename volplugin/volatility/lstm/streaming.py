@@ -72,6 +72,7 @@ class LSTMOnlinePredictor(OnlinePredictor):
         super().__init__(model)
         self.fitted = fitted
         self.state: CarriedState | None = None
+        self._last: tuple[pd.Timestamp, list[str]] | None = None
 
     def predict_in_sample(
         self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
@@ -80,9 +81,11 @@ class LSTMOnlinePredictor(OnlinePredictor):
         known = panel.asof(end).tail(self.model.lookback)
         market = self.fitted.reference(known)
         if not self._is_next(known, start):
-            self.state = self._state_at(known, market)
+            self.state, self._last = None, (known.last_session, list(known.assets))
             return super().predict_in_sample(panel, start, end, horizons)
-        assert self.state is not None
+        if self.state is None:  # at the first session that follows: a batch alone needs no state
+            before = panel.asof(known.sessions[-2]).tail(self.model.lookback)
+            self.state = self._state_at(before, self.fitted.reference(before))
         with one_thread():
             self._advance(self.state, known, self.fitted.features(known, market, len(known.sessions) - 1))
         volatility = {}
@@ -93,14 +96,9 @@ class LSTMOnlinePredictor(OnlinePredictor):
         return {days: pd.DataFrame(row[None], index=index, columns=columns) for days, row in volatility.items()}
 
     def _is_next(self, panel: PricePanel, start: pd.Timestamp) -> bool:
-        sessions, state = panel.sessions, self.state
-        return (
-            state is not None
-            and len(sessions) > 1
-            and sessions[-1] == start
-            and sessions[-2] == state.session
-            and list(panel.assets) == state.assets
-        )
+        sessions = panel.sessions
+        last = self._last if self.state is None else (self.state.session, self.state.assets)
+        return len(sessions) > 1 and sessions[-1] == start and last == (sessions[-2], list(panel.assets))
 
     def _state_at(self, panel: PricePanel, market: PricePanel | None) -> CarriedState:
         """Run the networks over the last two blocks: the active run from the first, the next run from the second."""
