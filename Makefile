@@ -82,8 +82,8 @@ bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside thos
 	$(PEERS)/bin/volplugin ingest dow30
 	$(PEERS)/bin/python benchmarks/bench_covariance.py
 
-picture: demo  ## Draw the README's picture, docs/demo.png, from the demo's output
-	$(BIN)/python tools/draw_picture.py demo-output/plots/predicted_realized.png docs/demo.png
+picture: demo  ## Draw the README's picture, docs/demo.png and demo-dark.png, from the demo's output
+	$(BIN)/python tools/draw_picture.py demo-output docs/demo.png
 
 layers: $(VENV)/.dev  ## Draw the layers of the package, docs/layers.svg, from pyproject.toml
 	$(BIN)/python tools/draw_layers.py docs/layers.svg

@@ -4,6 +4,7 @@
     python benchmarks/bench_covariance.py --start 2010-01-04 --end 2021-03-15 --cache build/covariance
     python benchmarks/bench_covariance.py --horizon 1     forecasts renewed at every close
     python benchmarks/bench_covariance.py --prices LATER.parquet --beside NAME STORE --only none --start ... --end ...
+    python benchmarks/bench_covariance.py --anchor vix    our risk view adjusted by implied volatility too
 
 Needs the bundle dow30 (`volplugin ingest dow30`) and the peers (benchmarks/requirements.txt and the extra `skfolio`);
 those that are not installed are left out, and named. Every session is an origin, so that all 21 phases of a 21-session
@@ -43,6 +44,7 @@ from machine import describe_machine
 from peers import PEERS, Peer
 
 from volplugin import PricePanel, RiskModel, read_bundle
+from volplugin.adapters.zipline.implied_volatility import anchored
 from volplugin.data.panel import price_digest
 from volplugin.evaluation import CovariancePath, CovarianceScores, evaluate_covariance_forecasts
 from volplugin.risk.adjustments import VolatilityRegimeAdjustment
@@ -51,6 +53,11 @@ from volplugin.storage.forecast_cache import ForecastCache
 
 RISK, STRUCTURE = "volplugin, view risk", "volplugin, view structure"
 Timed = tuple[CovariancePath, float]
+
+
+def anchored_model(panel: PricePanel, anchor: str | None) -> dict[str, tuple[RiskModel, str]]:
+    """Return the default risk model adjusted by an implied-volatility series, if one is named."""
+    return {} if anchor is None else {f"volplugin, {anchor}": (anchored(default_risk_model(), panel, anchor), "risk")}
 
 
 def own_models(store: Path | None) -> dict[str, tuple[RiskModel, str]]:
@@ -174,6 +181,7 @@ def by_period(scores: CovarianceScores) -> str:
 )
 @click.option("--prices", type=click.Path(exists=True), help="Parquet file that holds the Dow 30 to 2024.")
 @click.option("--beside", nargs=2, multiple=True, metavar="NAME STORE", help="Other vintages, and what to call them.")
+@click.option("--anchor", help="Also our risk view adjusted by an implied-volatility series: vix, or a CSV file.")
 @click.option("--cache", default="build/covariance", show_default=True, type=click.Path(path_type=Path))
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated parts of peers' names; all if empty.")
@@ -186,6 +194,7 @@ def main(
     store: Path | None,
     prices: str | None,
     beside: tuple[tuple[str, str], ...],
+    anchor: str | None,
     cache: Path,
     jobs: int,
     only: str,
@@ -202,7 +211,7 @@ def main(
     names = [name for name in wanted if name not in absent]
     if store is not None:
         default_walk_forward(store).train(panel, start, end, n_jobs=jobs)
-    own = beside_models(beside) if beside else own_models(store)
+    own = (beside_models(beside) if beside else own_models(store)) | anchored_model(panel, anchor)
     tasks = [delayed(own_path)(model, panel, origins, horizon, view) for model, view in own.values()]
     tasks += [delayed(peer_path)(name, panel.asof(origins[-1]), origins, horizon, forecast_cache) for name in names]
     timed = dict(zip([*own, *names], Parallel(n_jobs=jobs)(tasks), strict=True))

@@ -39,15 +39,36 @@ from volplugin import (
     read_bundle,
 )
 from volplugin.evaluation import VolatilityScores, forecast_table, volatility_scorecard
+from volplugin.volatility.features import FEATURE_LOOKBACK
 from volplugin.volatility.pretrained import PretrainedVolatility
 
 HORIZONS = (1, 5, 21)
 WINDOWS = (("2010-01-04", "2021-03-15"), ("2021-04-22", "2024-11-05"))
 LONG = (42, 63, 126, 252)
 AGES = (1, 3, 5)
+OWN_HAR, HAR, MARKET_HAR = "log-HAR, a regression per stock", "log-HAR", "log-HAR with market terms"
+ALONE = "LSTM trained on the Dow 30"
 LOG_LINEAR, WITHOUT_SEASON = "log-linear, the same inputs", "log-linear without the season"
 SHIPPED, CLOSES, TUNED = "pretrained", "pretrained, closes only", "pretrained, tuned to each stock"
 WIDE_HAR = "log-HAR fitted on the same panel"
+
+
+ROLLING_SESSIONS = 1000
+GAINS = {
+    "pooling": (OWN_HAR, HAR),
+    "inputs: market, leverage, volume": (HAR, WITHOUT_SEASON),
+    "inputs: overnight moves and earnings season": (WITHOUT_SEASON, LOG_LINEAR),
+    "recurrence": (LOG_LINEAR, ALONE),
+    "more stocks": (ALONE, SHIPPED),
+}
+"""Parts of the gain over a regression per stock: the models before and after each."""
+
+
+class RollingHAR(HARVolatility):
+    """The regression on the last `ROLLING_SESSIONS` sessions of the training data, after those that inputs need."""
+
+    def _fit(self, panel: PricePanel) -> None:
+        super()._fit(panel.tail(ROLLING_SESSIONS + FEATURE_LOOKBACK))
 
 
 class OnCloses:
@@ -150,6 +171,16 @@ def reversion(models: dict[str, object], panel: PricePanel, start: str, end: str
     return "\n".join(lines)
 
 
+def gains(scores: VolatilityScores) -> str:
+    """Percent of QLIKE that each part of the gain over a regression per stock removes, of the model before it."""
+    lines = [f"| part | {' | '.join(f'h={h}' for h in HORIZONS)} |", "|---" * (len(HORIZONS) + 1) + "|"]
+    for part, (before, after) in GAINS.items():
+        if {before, after} <= set(scores.models):
+            pairs = [[scores.table.loc[(h, name), "qlike"] for name in (before, after)] for h in HORIZONS]
+            lines.append(f"| {part} | {' | '.join(f'{100 * (1 - after / before):.1f}%' for before, after in pairs)} |")
+    return "\n".join(lines)
+
+
 def ages(shipped: PretrainedVolatility, panel: PricePanel, start: str, end: str) -> str:
     """QLIKE of vintages so many years older than the vintage in force."""
     models = {"of the date": shipped} | {
@@ -177,16 +208,19 @@ def judge_later(prices: str, zero_shot: str | None, beside: tuple[tuple[str, str
     others = {name: PretrainedVolatility(folder) for name, folder in beside}
     models |= others
     if store is not None:
-        models["LSTM trained on the Dow 30"] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(
-            panel, start, end, n_jobs=1
-        )
+        models[ALONE] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(panel, start, end, n_jobs=1)
     fitted = {
         LOG_LINEAR: HARVolatility("season"),
         WITHOUT_SEASON: HARVolatility("lstm"),
-        "log-HAR with market terms": HARVolatility("market"),
-        "log-HAR": HARVolatility(),
+        MARKET_HAR: HARVolatility("market"),
+        HAR: HARVolatility(),
+        OWN_HAR: HARVolatility(pooled=False),
+        "log-linear, the same inputs, a regression per stock": HARVolatility("season", pooled=False),
     }
     models |= {name: WalkForward(each).train(panel, start, end, progress=False) for name, each in fitted.items()}
+    for name, terms in {LOG_LINEAR: "season", WITHOUT_SEASON: "lstm", HAR: "har"}.items():
+        monthly = WalkForward(RollingHAR(terms), RefitSchedule("monthly"))
+        models[f"{name}, monthly on {ROLLING_SESSIONS:,} sessions"] = monthly.train(panel, start, end, progress=False)
     models["EWMA94"] = EWMAVolatility()
     print(describe_machine())
     for first, last in WINDOWS:
@@ -198,6 +232,7 @@ def judge_later(prices: str, zero_shot: str | None, beside: tuple[tuple[str, str
             calibrated_through=pd.Timestamp(start) - pd.Timedelta(days=1),
         )
         print(f"\n{first} to {last}; it: {LOG_LINEAR}\n\n{table(scores, list(models))}\n")
+        print(f"{gains(scores)}\n")
         for name in models:
             found = [scores.table.loc[(h, name), f"dm_{LOG_LINEAR}"] for h in HORIZONS]
             if name != LOG_LINEAR:
@@ -249,9 +284,7 @@ def main(
     others = {name: PretrainedVolatility(folder) for name, folder in beside}
     models |= others
     if store is not None:
-        models["LSTM trained on the Dow 30"] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(
-            panel, start, end, n_jobs=2
-        )
+        models[ALONE] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(panel, start, end, n_jobs=2)
     closes_har = WalkForward(HARVolatility()).train(panel.close_only(), start, end, progress=False)
     models |= {"log-HAR on closes only": OnCloses(closes_har), "EWMA94": EWMAVolatility()}
     seeds = {

@@ -6,6 +6,7 @@ variance over the horizon. Only `annualize` and an explicit ``periods=`` change 
 
 from __future__ import annotations
 
+import math
 from typing import TypeVar
 
 import numpy as np
@@ -29,9 +30,9 @@ def annualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatili
     periods : float, default 252
         Sessions per year; ``panel.periods_per_year`` for the calendar of the prices.
     """
-    return volatility * float(np.sqrt(periods))
+    return volatility * math.sqrt(periods)
 
 
 def deannualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatility:
     """Daily volatility from an annual one: ``volatility / sqrt(periods)``."""
-    return volatility / float(np.sqrt(periods))
+    return volatility / math.sqrt(periods)

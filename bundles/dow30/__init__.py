@@ -11,6 +11,8 @@ from ..registration import register_tables
 
 NAME = "dow30"
 FILE = Path(__file__).with_name("dow30.csv.gz")
+SECTORS = Path(__file__).with_name("sectors.csv")
+"""Sector of each symbol, as of late 2024; columns ``symbol``, ``group``."""
 VIX = Path(__file__).with_name("vix.csv")
 FIRST_SESSION = "1999-11-01"
 LAST_SESSION = "2021-04-21"

@@ -38,9 +38,9 @@ def test_a_time_of_day_and_a_time_zone_name_the_same_session(model, real, return
     opening = returns.set_axis(returns.index.tz_localize("UTC") + pd.Timedelta(hours=14, minutes=30))
     t = opening.index[returns.index.get_loc(T)]
     for prices in ("open", "close"):
-        sigma = ForecastSigma(model, real, prices=prices)
-        expected = sigma.values_in_time(T, past(returns))
-        pd.testing.assert_frame_equal(sigma.values_in_time(t, past(opening, t)), expected)
+        expected = ForecastSigma(model, real, prices=prices).values_in_time(T, past(returns))
+        found = ForecastSigma(model, real, prices=prices).values_in_time(t, past(opening, t))
+        pd.testing.assert_frame_equal(found, expected)
 
 
 def test_units_are_those_of_a_trading_period(model, real, returns):

@@ -2,11 +2,12 @@
 
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from volplugin import RiskModel, RollingCorrelation, RollingVolatility, VolatilityTarget
 from volplugin.adapters.ml4t import TargetVolatility
-from volplugin.errors import AssetMismatchError, LookAheadError, ParameterError
+from volplugin.errors import AssetMismatchError, DataFrequencyError, LookAheadError, ParameterError
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +60,12 @@ def test_wrong_uses_are_errors(real, model):
         TargetVolatility(model, real, 0.10, {"NONE": 1.0}).get_weights(bars(real, day), Broker(), day)
     with pytest.raises(ParameterError, match="frequency is 'hourly'"):
         TargetVolatility(model, real, 0.10, frequency="hourly")
+
+
+def test_bars_within_a_session_are_refused(real, model):
+    """The second bar of a day ends the run: the first one may be before the close that a forecast uses."""
+    provider = TargetVolatility(model, real, 0.10)
+    day = real.asof("2010-06-30").last_session
+    provider.get_weights(bars(real, day), Broker(), day + pd.Timedelta(hours=10))
+    with pytest.raises(DataFrequencyError, match="2010-06-30 10:00:00 and 2010-06-30 11:00:00 are in one session"):
+        provider.get_weights(bars(real, day), Broker(), day + pd.Timedelta(hours=11))

@@ -2,10 +2,13 @@
 
 import json
 import pickle
+import re
 
+import click
 import pytest
 from webpage import check
 
+from volplugin.cli import main
 from volplugin.risk.defaults import CORRELATIONS
 
 BUNDLE = "market-by-command"
@@ -68,16 +71,31 @@ def test_forecast_prints_the_same_in_words(trained):
     assert words.output.count("%") > 4 * 5
 
 
+def test_forecast_writes_a_page_with_groups_and_money(trained, tmp_path):
+    weights, groups, page = (tmp_path / name for name in ("book.csv", "groups.csv", "today.html"))
+    weights.write_text("symbol,weight\nAAA,0.5\nBBB,0.7\n")
+    groups.write_text("Ticker,Sector\nAAA,one\nBBB,two\nZZZ,none\n")
+    options = ["--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30", "--weights", weights]
+    result = trained.run("forecast", *options, "--groups", groups, "--value", "1e6", "--html", page, "--json")
+    assert result.exit_code == 0, result.output
+    numbers = json.loads(result.stdout)
+    assert set(numbers["groups"]) == {"one", "two"}
+    loss = 1e6 * numbers["losses"]["VaR 99%"]["next session"]
+    assert f"{loss:,.0f}" in check(page.read_text(encoding="utf-8")).words
+    groups.write_text("symbol,group\nAAA,one\n")
+    assert "BBB has a weight but no group" in trained.fails("forecast", *options, "--groups", groups)
+
+
 @pytest.mark.parametrize(
     ("arguments", "output"),
     [
         (
             ["backtest", "vol_target", "--bundle", BUNDLE, "--start", "2017-04-03", "--end", "2018-06-01"],
-            "BundleRangeError",
+            "is after the last session",
         ),
         (["backtest", "vol_target", *SPAN, "--target", "-1"], "target is -1.0"),
         (["backtest", "nothing_of_the_kind", *SPAN], "vol_target"),
-        (["backtest", "vol_target", "--bundle", "nope"], "BundleNotFoundError"),
+        (["backtest", "vol_target", "--bundle", "nope"], "volplugin ingest"),
         (["evaluate", *SPAN, "--models", "LSTM,FOO"], "model is 'FOO'"),
         (["evaluate", *SPAN, "--horizons", "1,x"], "--horizons is '1,x'"),
         (["evaluate", "--bundle", BUNDLE, "--start", "2017-09-01", "--end", "2017-04-03"], "is before --start"),
@@ -92,7 +110,7 @@ def test_wrong_input_gets_one_line_that_says_what_to_do(trained, arguments, outp
 
 def test_no_train_refuses_an_empty_store(home):
     output = home.fails("backtest", "vol_target", *SPAN, "--store", home.folder / "empty", "--no-train")
-    assert "MissingVintageError" in output
+    assert "holds no trained models" in output
     assert "volplugin train" in output
 
 
@@ -225,8 +243,11 @@ def test_ingest_of_bad_prices_names_stock_and_date(home):
     assert "ABC on 2017-01-03" in output
 
 
-def test_help_teaches(home):
+def test_the_help_lists_every_command_in_whole_sentences(home):
     shown = home.run("--help").output
-    for command in ("ingest", "train", "backtest", "evaluate", "forecast", "demo"):
-        assert command in shown
-        assert home.run(command, "--help").exit_code == 0
+    assert max(map(len, shown.splitlines())) <= 80
+    for name, command in main.commands.items():
+        assert re.search(rf"^  {name} +[A-Z].*[^.]\.$", shown, re.M)
+        assert home.run(name, "--help").exit_code == 0
+        for option in (each for each in command.params if isinstance(each, click.Option)):
+            assert re.match(r"[A-Z].*?([.]|[.]  \[default: .*\])$", option.help), f"{name} {option.name}: {option.help}"

@@ -18,7 +18,7 @@ def trained(home):
     return home
 
 
-def test_monitor_reports_success_and_the_first_failure(trained):
+def test_monitor_reports_success_and_every_failure(trained):
     options = [*BASE, "--store", trained.store, "--today", "2017-06-30", "--window", "40"]
     limits = ["--confidence", "0.9999", "--loss", "50", "--still", "20", "--missing", "0.9", "--coverage", "0.5"]
     good = trained.run("monitor", *options, *limits, "--json")
@@ -27,7 +27,9 @@ def test_monitor_reports_success_and_the_first_failure(trained):
     assert report["configuration"]["window"] == 40
     late = trained.run("monitor", *BASE, "--store", trained.store, "--today", "2017-09-29")
     assert late.exit_code == 3
-    assert late.stderr.splitlines()[-1].startswith("prices are recent: 63 sessions behind 2017-09-29")
+    assert late.stderr.startswith("prices are recent: 63 sessions behind 2017-09-29")
+    failed = [line.removeprefix("FAIL ").split("  ")[0] for line in late.stdout.splitlines() if line.startswith("FAIL")]
+    assert [line.split(":")[0] for line in late.stderr.splitlines()] == failed
 
 
 def test_vintages_are_listed_and_pruned(trained, tmp_path):

@@ -31,7 +31,7 @@ def test_page_is_written_and_the_answers_are_printed(home, folder):
 
 
 def test_errors_of_wrong_folders_are_one_line(home, folder, tmp_path):
-    assert "ResultFolderError" in home.fails("report", tmp_path / "nowhere")
+    assert "nowhere" in home.fails("report", tmp_path / "nowhere")
     assert "holds no scorecard.json" in home.fails("report", tmp_path)
     assert "no such folder" in home.fails("report", folder / "history.npz")
     (folder / "history.npz").write_bytes(b"PK")

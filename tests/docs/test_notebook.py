@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
+import nbformat
 import pytest
 
 import pages
@@ -51,3 +53,50 @@ def test_it_shows_what_it_prints(tmp_path, dow30_root):
         assert len(texts(ran)) == len(texts(stored))
         for one, other in zip(texts(ran), texts(stored), strict=True):
             assert pages.is_same(one, other), f"{''.join(ran['source'])}\nprints\n{one}\nand shows\n{other}"
+
+
+CELLS = (
+    """
+    import numpy as np
+    from volplugin import EWMACorrelation, RiskModel, RollingVolatility, simulated_panel
+    panel = simulated_panel(5, "2015-01-02", "2016-12-30")
+    forecast = RiskModel(RollingVolatility(60), EWMACorrelation(halflife=42)).forecast(panel)
+    forecast
+    """,
+    """
+    import pandas as pd
+    from volplugin.evaluation import portfolio_scorecard
+    returns = panel.returns.mean(axis=1).iloc[1:]
+    daily = (returns**2).ewm(span=60).mean().shift(1)[60:] ** 0.5
+    scorecard = portfolio_scorecard(daily, returns, 0.1)
+    scorecard
+    """,
+    """
+    from volplugin.report import BacktestResult, RunDetails
+    perf = pd.DataFrame({"returns": returns, "predicted_vol": daily * 252**0.5}).dropna()
+    result = BacktestResult(RunDetails("mine", "simulated", "EWMA"), perf, scorecard, target=0.1)
+    result
+    """,
+    "result.plot.target();",
+    "result.plot.calibration()",
+    """
+    import matplotlib.pyplot as plt
+    _, axes = plt.subplots(1, 2)
+    result.plot.predicted_realized(axes[0]), result.plot.pit(axes[1]);
+    """,
+)
+
+
+def test_objects_and_plots_show_pictures(tmp_path):
+    """Executed by a kernel: tables with a picture from `_repr_html_`, and one PNG image per figure."""
+    path, written = tmp_path / "shown.ipynb", [nbformat.v4.new_code_cell(textwrap.dedent(cell)) for cell in CELLS]
+    nbformat.write(nbformat.v4.new_notebook(cells=written), path)
+    env = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    command = [sys.executable, pages.CHECKOUT / "tools" / "run_notebook.py", path]
+    done = subprocess.run(command, env=env | {"IPYTHONDIR": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    shown = [[output.get("data", {}) for output in cell["outputs"]] for cell in cells(path)]
+    for (output,), mark in zip(shown[:3], ("<svg", "<svg", "<img"), strict=True):
+        assert mark in "".join(output["text/html"])
+        assert "<table>" in "".join(output["text/html"])
+    assert [sum("image/png" in output for output in cell) for cell in shown[3:]] == [1, 1, 1]

@@ -1,4 +1,5 @@
 import dataclasses
+import sys
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,14 @@ from volplugin.evaluation import PortfolioForecasts, portfolio_scorecard, volati
 from volplugin.report import BacktestResult, Comparison, RunDetails
 
 ASSETS = [f"S{i:02d}" for i in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def no_figures():
+    """Close the figures that pyplot shows, so that each test begins with none."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def perf_frame(seed, sessions, scale=1.0):

@@ -21,10 +21,10 @@ def test_cells_are_aligned_below_titles_and_groups():
         [Group("", {"QLIKE": ["0.1", "0.25"]}), Group("below", {"HAR": ["+1.0", ""], "GJR": ["", "-12.5"]})],
     )
     assert text.splitlines() == [
-        "               -- below --",
-        "        QLIKE   HAR    GJR",
-        "LSTM      0.1  +1.0",
-        "EWMA94   0.25        -12.5",
+        "             below",
+        "       QLIKE   HAR    GJR",
+        "LSTM     0.1  +1.0",
+        "EWMA94  0.25        -12.5",
     ]
 
 

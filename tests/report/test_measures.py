@@ -165,6 +165,14 @@ def test_shares_add_up_to_one_and_assets_not_held_have_none(result):
     assert data_of(result, perf).shares.to_dict("list") == {"A": [1.0, 0.0], "B": [0.0, 1.0]}
 
 
+def test_shares_of_groups_are_sums_of_their_assets(result):
+    details = dataclasses.replace(result.details, groups={"S11": "one", "S10": "one", "S00": "two"})
+    share = ReportData(dataclasses.replace(result, details=details)).shares
+    single = ReportData(result).shares
+    assert set(share) == {"one", "two", "no group"}
+    np.testing.assert_allclose(share["one"], single["S11"] + single["S10"])
+
+
 def test_stock_errors_are_means_of_the_stock_s_own_days(result):
     scores, table = result.volatility, ReportData(result).stock_errors
     assert table["LSTM"].is_monotonic_decreasing
@@ -204,6 +212,5 @@ def test_stress_statistics_use_the_sessions_of_the_period(storm):
     lower, upper = sampling_band(len(part), dof=fit_dof(data.standardized))
     assert row["lower"] == pytest.approx(lower * row["predicted"])
     assert row["upper"] == pytest.approx(upper * row["predicted"])
-    assert row["leverage"] == pytest.approx(part["gross_leverage"].mean())
     assert row["worst_day"] == part["returns"].min()
     assert data_of(storm, storm.perf.loc["2020-07-01":]).stress is None

@@ -1,8 +1,10 @@
+import base64
 import dataclasses
 import itertools
-import sys
+import re
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 from volplugin.errors import ParameterError
 from volplugin.report import ReportData, plots
 from volplugin.report.figures import SIZE
-from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure
+from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure, width
 from volplugin.report.theme import DARK, LIGHT, style
 
 PLOTS = [getattr(plots, name) for name in plots.__all__]
@@ -30,11 +32,47 @@ def test_each_plot_draws_on_given_axes_in_the_dark_theme(storm, plot):
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_default_figure_is_not_registered_with_pyplot(storm, plot):
+def test_default_figure_is_shown_by_pyplot(storm, plot):
     ax = plot(storm)
-    assert ax.figure.axes[0] is ax
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    assert pyplot is None or pyplot.get_fignums() == []
+    assert ax is plt.gca()
+    assert plt.get_fignums() == [1]
+
+
+@pytest.mark.parametrize("engine", ["constrained", "tight", None])
+def test_plots_share_a_callers_figure_and_leave_its_style(storm, engine):
+    """Every axes is drawn within its own place; neither the figure nor the settings change."""
+    with plt.style.context("dark_background"):
+        before = dict(plt.rcParams)
+        figure, grid = plt.subplots(4, 4, figsize=(24, 18), layout=engine)
+        for plot, ax in zip(PLOTS, grid.flat, strict=False):
+            assert plot(storm, ax=ax) is ax
+        figure.canvas.draw()
+        assert dict(plt.rcParams) == before
+        assert figure.get_facecolor() == (0.0, 0.0, 0.0, 1.0)
+        assert plt.get_fignums() == [figure.number]
+        assert len(figure.axes) == 16
+    boxes = [ax.get_legend().get_window_extent() for ax in grid.flat[: len(PLOTS)] if ax.get_legend()]
+    titles = [ax._left_title.get_window_extent() for ax in grid.flat[: len(PLOTS)]]
+    for one, other in itertools.combinations([*boxes, *titles], 2):
+        assert not one.padded(-1).overlaps(other.padded(-1))
+
+
+def test_plots_fit_subfigures_and_narrow_axes(storm):
+    left, right = plt.figure(figsize=(10, 4), layout="constrained").subfigures(1, 2)
+    for part in (left, right):
+        ax = plots.plot_target(storm, part.add_subplot())
+        assert width(ax) == pytest.approx(5)
+    half = plt.subplots(1, 2, figsize=(12, 4))[1][0]
+    assert 5 < width(half) < 6
+    assert width(plt.figure(figsize=(7, 3)).add_subplot()) == pytest.approx(7)
+
+
+def test_plots_are_methods_of_a_result(storm):
+    assert dir(storm.plot) == [name.removeprefix("plot_") for name in plots.__all__]
+    ax = storm.plot.target(theme=DARK)
+    assert ax.get_title(loc="left") == plots.plot_target(storm).get_title(loc="left")
+    with pytest.raises(AttributeError, match="no plot 'targets'; choose one of"):
+        storm.plot.targets()
 
 
 def words_of(ax):
@@ -183,6 +221,7 @@ def test_dates_are_round_and_fit(days, narrow, expected):
     assert len(names) <= (5 if narrow else 12)
 
 
+@matplotlib.rc_context(style())
 def test_legend_has_fewer_columns_for_longer_names():
     rows = []
     for name in ("a", "a rather long name of a model, with its parameters"):
@@ -195,3 +234,16 @@ def test_legend_has_fewer_columns_for_longer_names():
         rows.append(len({round(text.get_window_extent().y0) for text in texts}))
         assert all(text.get_window_extent().x1 < ax.figure.bbox.x1 for text in texts)
     assert rows == [1, 2]
+
+
+def test_result_and_scores_show_a_table_and_a_picture(storm):
+    shown = storm._repr_html_()
+    assert "vol_target on dow30" in shown
+    assert f"{storm.scorecard['realized_vol']:.1%} a year" in shown
+    assert base64.b64decode(re.search(r"base64,([^\"]+)", shown)[1]).startswith(b"\x89PNG")
+    assert plt.get_fignums() == []
+    scores = storm.volatility
+    page = scores._repr_html_()
+    below = scores.table.loc[(21, "LSTM"), "below_EWMA94"]
+    assert (f"{below:.1f}%" in page) == (below > 0)
+    assert f"{scores.table.loc[(1, 'HAR'), 'qlike']:.3f} (1 ahead)" in page

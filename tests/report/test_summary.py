@@ -85,14 +85,14 @@ def test_other_runs_and_benchmarks_are_named(result):
     row = result.volatility.table.loc[(21, "LSTM")]
     assert len(verdicts) == 3
     assert f"{abs(row['below_EWMA94']):.1f}%" in verdicts[1]
-    assert " EWMA94's (t " in verdicts[1]
+    assert " EWMA94's (t\u00a0" in verdicts[1]
     assert "the 90% confidence set of the best holds" in verdicts[1]
     assert "hardest to forecast" in verdicts[2]
 
 
 def test_a_better_model_has_a_positive_t(result):
     row = pd.Series({"below_HAR": 5.0, "dm_HAR": -3.0})
-    assert summary._against(row, "HAR") == "5.0% below HAR's (t 3.0)"
+    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a03.0)"
 
 
 def test_years_are_counted_by_their_bands(result):

@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from volplugin.risk.covariance import Deferred, ForecastDiagnostics
+from volplugin.risk.diagnostics import Deferred, ForecastDiagnostics
 
 
 def test_a_later_fact_is_found_once_and_when_it_is_read():

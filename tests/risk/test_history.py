@@ -51,6 +51,13 @@ def test_contributions_add_up_and_weights_stand_beside_them(risk):
     assert risk.iloc[-1]["contribution"]["FOXT"] == 0
 
 
+def test_the_view_is_the_forecasts(model, synthetic):
+    history = risk_history(model, synthetic, None, END, END, 1, view="targeting")
+    forecast = model.forecast(synthetic.asof(END), 1, "targeting")
+    expected = forecast.portfolio_volatility(history["weight"].loc[END, forecast.assets], periods=252)
+    assert history["book", "predicted_vol"].item() == pytest.approx(expected, rel=1e-12)
+
+
 def test_a_portfolio_for_all_dates(model, synthetic):
     weights = {"ALFA": 0.5, "CHAR": -0.2}
     history = risk_history(model, synthetic, weights, END, END)

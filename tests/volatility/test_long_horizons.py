@@ -5,6 +5,7 @@ from registry import tiny_lstm
 from synthetic import SESSIONS, poisoned
 
 from volplugin import HARVolatility
+from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance
 from volplugin.volatility.long_horizons import LONG_HORIZONS, MINIMUM_SESSIONS, TermStructure, all_horizons
 
 TRAINED = SESSIONS[1150]
@@ -45,6 +46,26 @@ def test_the_variance_beyond_the_last_head_by_hand(model, synthetic):
         total = total + (end - begin) * np.exp(log_ratio) * table[4, column] * base
         np.testing.assert_allclose(paths[end].loc[ASOF] ** 2, total / end, rtol=1e-9)
         begin = end
+
+
+def test_the_regression_is_mixed_with_the_level_of_each_asset(synthetic):
+    """By hand: least squares, and the asset means of log variance regressed on ln b; then realised equals forecast."""
+    panel = synthetic.asof(TRAINED).select(["ALFA", "BRAV", "GOLF"])
+    random = np.random.default_rng(0)
+    base = 1e-4 * np.exp(random.standard_normal(panel.close.shape))
+    variance, level = base * np.exp(random.standard_normal(base.shape)), random.standard_normal(base.shape)
+    table = TermStructure.fit(panel, variance, base, level, 126).table[:, 0]
+    scaled = forward_variance(panel, (126, 252), close_to_close_ratio(panel))
+    y = 2 * scaled[..., 1] - scaled[..., 0]
+    here = np.isfinite(y)
+    x = np.stack([np.ones(base.shape), np.log(variance / base), np.log(base), level], axis=-1)[here]
+    log_y, b = np.log(y)[here], np.log(base)[here]
+    line = np.linalg.lstsq(x, log_y - b, rcond=None)[0]
+    means = np.nanmean(np.where(here, np.log(y), np.nan), axis=0)[np.nonzero(here)[1]]
+    slope, intercept = np.polyfit(b, means, 1)
+    expected = 0.6 * x @ line + 0.4 * (intercept + slope * b - b)
+    np.testing.assert_allclose(x @ table[:4], expected, atol=1e-8)
+    assert np.mean(np.exp(log_y - b - expected)) == pytest.approx(table[4])
 
 
 def test_forecasts_revert():

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from volplugin.errors import WeightsError
-from volplugin.workflows import read_weights
+from volplugin.workflows import read_groups, read_weights
 
 
 def test_weights_by_symbol(tmp_path):
@@ -53,3 +53,32 @@ def test_missing_and_binary_files_raise(tmp_path):
     (tmp_path / "w.csv").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(WeightsError, match="w.csv"):
         read_weights(tmp_path / "w.csv")
+
+
+def test_groups_by_symbol(tmp_path):
+    (tmp_path / "g.csv").write_text("Sector,Ticker\nbanks,JPM\noil, 10107\n")
+    assert read_groups(tmp_path / "g.csv").to_dict() == {"JPM": "banks", "10107": "oil"}
+    assert read_groups(tmp_path / "g.csv", [10107]).to_dict() == {"JPM": "banks", 10107: "oil"}
+
+
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        ("symbol,group\nA,x\nA,y\n", "A is there twice"),
+        ("symbol,group\nA,\n", "A has no group"),
+        ("symbol,group,other\nA,x,y\n", "expected columns symbol, group, found symbol, group, other"),
+        ("group\nx\n", "expected columns symbol, group"),
+    ],
+)
+def test_wrong_groups_raise(tmp_path, text, output):
+    (tmp_path / "g.csv").write_text(text)
+    with pytest.raises(WeightsError, match=output):
+        read_groups(tmp_path / "g.csv")
+    with pytest.raises(WeightsError, match="no such file"):
+        read_groups(tmp_path / "none.csv")
+
+
+def test_sectors_of_dow30_are_complete():
+    from volplugin._bundles.dow30 import SECTORS, load_dow30
+
+    assert set(read_groups(SECTORS).index) == set(load_dow30())

@@ -30,16 +30,13 @@ from volplugin.risk.model import RiskModel
 
 __all__ = ["ForecastSigma", "TargetVolatility"]
 
-PRICES = ("open", "close")
-DAY = pd.Timedelta(days=1)
-
 
 class _Gated:
     """Forecasts at the times of a simulation."""
 
     def __init__(self, forecasts: SessionForecasts, prices: str) -> None:
         self._forecasts = forecasts
-        self.prices = checked("prices", prices, PRICES)
+        self.prices = checked("prices", prices, ("open", "close"))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._forecasts!r}, prices={self.prices!r})"
@@ -47,7 +44,7 @@ class _Gated:
     def _at(self, t: pd.Timestamp, past_returns: pd.DataFrame) -> CovarianceForecast:
         if self.prices == "close":
             return self._forecasts.at(t)
-        return self._forecasts.at(session_of(t) - DAY, through=past_returns.index[-1])
+        return self._forecasts.at(t, days_before=1, through=past_returns.index[-1])
 
 
 class ForecastSigma(_Gated):

@@ -82,6 +82,8 @@ class TargetVolatility:
         ------
         LookAheadError
             If the panel ends before `timestamp`.
+        DataFrequencyError
+            For bars of less than a day.
         MissingForecastError, AssetMismatchError, InsufficientHistoryError
             If a wanted asset has no forecast or no bar and `missing` is "raise", or if no asset has a forecast.
         """
@@ -94,7 +96,7 @@ class TargetVolatility:
         scaled = self._run.weights(
             session,
             self.forecasts.before,
-            self.forecasts.at(session),
+            self.forecasts.at(timestamp),
             pd.Index(list(data)),
             pd.Series(held, dtype=float),
             value,

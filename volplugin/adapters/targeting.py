@@ -8,7 +8,13 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import AssetMismatchError, InsufficientHistoryError, LookAheadError, ParameterError
+from volplugin.errors import (
+    AssetMismatchError,
+    DataFrequencyError,
+    InsufficientHistoryError,
+    LookAheadError,
+    ParameterError,
+)
 from volplugin.portfolio import TrackRecord, VolatilityTarget
 from volplugin.portfolio.defaults import TARGETING_HORIZON, TARGETING_VIEW
 from volplugin.risk.covariance import CovarianceForecast, Weights
@@ -46,6 +52,7 @@ class SessionForecasts:
     ) -> None:
         self.model, self.panel, self.horizon, self.view = model, panel, horizon, view
         self._forecaster = model.backtest_forecaster()
+        self._last: pd.Timestamp | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SessionForecasts:
         """Return forecasts from the same model and prices: engines copy their strategies."""
@@ -54,30 +61,40 @@ class SessionForecasts:
     def __repr__(self) -> str:
         return f"{self.model.description}, horizon={self.horizon}, view={self.view!r}"
 
-    def at(self, date: Any, *, through: Any = None) -> CovarianceForecast:
+    def at(self, moment: Any, *, days_before: int = 0, through: Any = None) -> CovarianceForecast:
         """Forecast from the last session up to a date.
 
         Parameters
         ----------
-        date : Timestamp
-            With or without a time zone; prices after it are not used.
+        moment : Timestamp
+            Time of decision; its date counts, in its own time zone.
+        days_before : int, default 0
+            Days before that date after which prices are not used.
         through : Timestamp, optional
-            Date that the panel must reach; `date` by default.
+            Date that the panel must reach; by default the date after which prices are not used.
 
         Raises
         ------
         LookAheadError
             If the panel ends before `through`.
+        DataFrequencyError
+            If two times are on the same date.
         InsufficientHistoryError
             If no asset has a forecast yet.
         """
-        moment, needed = session_of(date), session_of(date if through is None else through)
+        last, self._last = self._last, pd.Timestamp(moment)
+        if last is not None and last != self._last and session_of(last) == session_of(moment):
+            raise DataFrequencyError(
+                f"{last} and {moment} are in one session; forecasts take daily bars: run it on them"
+            )
+        date = session_of(moment) - pd.Timedelta(days=days_before)
+        needed = date if through is None else session_of(through)
         if needed > self.panel.last_session:
             raise LookAheadError(
                 f"the run reaches {needed.date()}, the panel ends on {self.panel.last_session.date()}; "
                 "pass a panel with prices through the last session of the run"
             )
-        known = self.panel.asof(moment)
+        known = self.panel.asof(date)
         self._forecaster.precompute_vintage(self.panel, known.last_session, self.horizon)
         return self._forecaster.forecast(known, self.horizon, self.view)
 
@@ -159,7 +176,7 @@ class TargetingRun:
         value: float,
     ) -> pd.Series | None:
         """Return the weights to hold, None to trade nothing; `trading` has the assets that can be held."""
-        if session <= self._last:  # another run of the same object
+        if session < self._last:  # another run of the same object
             self.state = TargetingState()
         self._last, state = session, self.state
         state.observe(session, value, previous)

@@ -25,16 +25,33 @@ from volplugin.cli.train import train
 from volplugin.cli.vintages import vintages
 from volplugin.errors import VolpluginError
 
+SECTIONS = {
+    "First steps": (ingest, demo),
+    "Backtest a strategy": (backtest, report, audit),
+    "Every day": (forecast, monitor),
+    "Train models": (train, vintages, pretrain),
+    "Compare models": (evaluate, study),
+}
+"""Commands by task, in the order of the help."""
 
-class NamedErrors(click.Group):
-    """Shows our errors as one line with their name, never as a traceback."""
+
+class Commands(click.Group):
+    """Commands by task in the help; errors of the package as one line, without a traceback."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section per task."""
+        width = max(map(len, self.commands))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                rows = [(f"{each.name:<{width}}", each.get_short_help_str(formatter.width)) for each in commands]
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a named error becomes one line and exit status 1."""
         try:
             return super().invoke(ctx)
         except VolpluginError as error:
-            raise click.ClickException(f"{type(error).__name__}: {error}") from error
+            raise click.ClickException(str(error)) from error
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error
@@ -42,7 +59,7 @@ class NamedErrors(click.Group):
             raise click.ClickException(f"out of memory ({error or 'no size given'}); use fewer --jobs") from error
 
 
-@click.group(cls=NamedErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="volplugin")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
@@ -61,8 +78,6 @@ def main(verbose: bool, quiet: bool) -> None:
     configure_logging(VERBOSE if verbose else QUIET if quiet else NORMAL)
 
 
-for command in (
-    ingest, train, backtest, evaluate, forecast, monitor, vintages, report, audit, study, pretrain, demo,
-):  # fmt: skip
+for command in (command for commands in SECTIONS.values() for command in commands):
     add_config_option(command)
     main.add_command(command)

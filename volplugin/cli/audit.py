@@ -28,28 +28,36 @@ class NoVerdict(click.ClickException):
     exit_code = 2
 
 
-@click.command()
+@click.command(short_help="Check whether a strategy uses future prices.")
 @click.argument("strategy")
 @bundle_option
 @start_option
 @end_option
 @vintages_option
-@click.option("-x", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the strategy, as backtest has.")
-@click.option("--cuts", default=3, show_default=True, type=click.IntRange(min=1), help="Sessions with orders to test.")
-@click.option("--cut", "cut_dates", multiple=True, type=DATE, help="A first session to replace, instead of --cuts.")
-@click.option("--seed", default=0, show_default=True, help="Of the replaced prices.")
+@click.option("-x", "given", multiple=True, metavar="NAME=VALUE", help="Any parameter that the strategy reads.")
+@click.option(
+    "--cuts",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of sessions after which prices are replaced.",
+)
+@click.option(
+    "--cut", "cut_dates", multiple=True, type=DATE, help="First session to replace, instead of --cuts; can be repeated."
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the replaced prices.")
 @click.option(
     "--trained-on",
     multiple=True,
-    help="Prices that models were trained on, where not the bundle's: a Parquet or CSV file, a folder of CSV files, "
-    "or a bundle.",
+    help="Prices that models were trained on, if not the bundle's: Parquet or CSV file, folder of CSV files or bundle. "
+    "Can be repeated.",
 )
 @click.option(
     "--trust",
     "trusted",
     multiple=True,
     metavar="MODULE",
-    help="A module that the strategy imports and that reads no files.",
+    help="Imported module that reads no files; can be repeated.",
 )
 @jobs_option
 @click.pass_context
@@ -66,21 +74,22 @@ def audit(
 ) -> None:
     """Audit STRATEGY (a file, or a gallery name such as vol_target) for look-ahead.
 
-    The strategy runs on the bundle, and again on copies whose prices, splits, dividends and delistings are
-    others from some session on. All that it decides before that session's close must be the same: orders,
-    recorded values, and what before_trading_start keeps. Trained models must have been trained on the bundle's
-    own prices, or on the prices of --trained-on, and be used after the end of their training; models that come with the
-    package are trusted. A file, network or process access of any run that is not known to be harmless makes the
-    strategy not auditable, and so does an imported module that may read files unseen (--trust names exceptions).
+    The strategy runs on the bundle, and again on copies with other prices, splits, dividends and delistings from some
+    session on. All decisions before that session's close must be the same: orders, recorded values, and the values
+    that before_trading_start stores. Models must have been trained on the bundle's prices, or on the prices of
+    --trained-on, and be used after the end of their training; the models of the package are trusted. A run that reads
+    a file, uses the network or starts a process that is not listed as harmless makes the strategy not auditable, and
+    so does an imported module that may read files undetected (--trust lists exceptions).
 
-    In zipline's daily mode everything but before_trading_start runs at the close, whatever its time rule,
-    and orders fill at the next close: using today's close there is no leak. In before_trading_start it is.
+    In zipline's daily mode every function but before_trading_start runs at the close, whatever its time rule, and
+    orders fill at the next close: a function that uses today's close there does not look ahead. In
+    before_trading_start it does.
 
     \b
     Exit status:
       0  clean: no decision used the future
       1  a leak
-      2  no verdict: something could not be audited, or the audit could not be made
+      2  no verdict: the strategy could not be audited
     """  # noqa: D301 - click reads the backslash
     from volplugin.adapters.zipline.audit import Audit, audit_strategy, audit_text
 
@@ -95,6 +104,6 @@ def audit(
         )
         report = audit_strategy(wanted, trained_on=[read_prices(name) for name in trained_on], log=log)
     except (VolpluginError, OSError) as error:
-        raise NoVerdict(f"{type(error).__name__}: {error}") from error
+        raise NoVerdict(str(error)) from error
     click.echo(audit_text(report))
     context.exit(report.exit_code)

@@ -10,6 +10,7 @@ import pandas as pd
 from volplugin.cli.config import record
 from volplugin.cli.logging import log
 from volplugin.cli.options import (
+    anchor_option,
     bundle_option,
     end_of,
     end_option,
@@ -20,7 +21,7 @@ from volplugin.cli.options import (
 )
 
 
-@click.command()
+@click.command(short_help="Run a strategy, and report on its predicted risk.")
 @click.argument("strategy")
 @bundle_option
 @start_option
@@ -42,6 +43,7 @@ from volplugin.cli.options import (
     help="Correlation estimator: default, ewma, rolling, two-speed, ledoit-wolf, nonlinear, factor or dcc.  "
     "[default: default]",
 )
+@anchor_option
 @click.option("-x", "given", multiple=True, metavar="NAME=VALUE", help="Any parameter that the strategy reads.")
 @click.option("--compare", is_flag=True, help="Also run with rolling correlation, and show both.")
 @click.option("--capital", type=float, default=1e6, show_default=True, help="Starting capital.")
@@ -63,10 +65,10 @@ def backtest(
 ) -> None:
     """Run STRATEGY (a file, a module, or a gallery name such as vol_target) and report on its predicted risk.
 
-    Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out; volplugin report
-    draws the page again from them.
+    Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out. `volplugin report`
+    writes the page again from these files.
 
-    The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --store and -x by
+    The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --anchor, --store and -x by
     read_parameters(). An option that it does not read is an error.
     """
     from volplugin.report.summary import report_lines

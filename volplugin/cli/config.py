@@ -152,7 +152,7 @@ def _take(ctx: click.Context, param: click.Parameter, value: str | None) -> None
     try:
         found = options_of(read_configuration(value), str(ctx.info_name), names[str(ctx.info_name)], names)
     except VolpluginError as error:
-        raise click.ClickException(f"{type(error).__name__}: {value}: {error}") from error
+        raise click.ClickException(f"{value}: {error}") from error
     options = {option.name: option for option in ctx.command.params if isinstance(option, click.Option)}
     flags = {_flag(option): name for name, option in options.items()}
     default: dict[str, Any] = {}
@@ -160,7 +160,7 @@ def _take(ctx: click.Context, param: click.Parameter, value: str | None) -> None
         name = flags[key]
         if isinstance(each, list) != bool(options[name].multiple):
             wanted = "a list" if options[name].multiple else "one value"
-            raise click.ClickException(f"ConfigurationError: {value}: {key} is {each!r}; write {wanted}")
+            raise click.ClickException(f"{value}: {key} is {each!r}; write {wanted}")
         default[str(name)] = each
     ctx.default_map = {**(ctx.default_map or {}), **default}
 

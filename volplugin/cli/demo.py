@@ -9,11 +9,11 @@ import click
 import pandas as pd
 
 from volplugin.cli.config import record
-from volplugin.cli.logging import log
+from volplugin.cli.logging import log, on_terminal
 from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option
 
 
-@click.command()
+@click.command(short_help="Ingest, backtest and report on the shipped prices.")
 @click.option(
     "--out",
     default="demo-output",
@@ -26,8 +26,8 @@ from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option
 def demo(out: str, training: bool, jobs: int) -> None:
     """Ingest the shipped prices, backtest at 10% volatility, score the forecasts, write a report.
 
-    Uses the pretrained models. With --train it trains its own models first and stores them in the folder; a second
-    run uses these.
+    Uses the pretrained models. With --train, models are trained first and stored in the folder; a second run uses
+    them.
     """
     from volplugin._bundles import ingest_bundle, register_dow30
     from volplugin.report.summary import report_lines
@@ -36,7 +36,7 @@ def demo(out: str, training: bool, jobs: int) -> None:
     began = time.perf_counter()
     log("ingesting bundle dow30 (30 stocks, 1999 to 2021)")
     register_dow30()
-    ingest_bundle("dow30")
+    ingest_bundle("dow30", show_progress=on_terminal())
     store = str(Path(out) / "models") if training else "pretrained"
     job = work.Backtest(
         strategy="vol_target",

@@ -11,6 +11,7 @@ from volplugin.cli.config import record
 from volplugin.cli.logging import log
 from volplugin.cli.options import (
     address_option,
+    anchor_option,
     backend_option,
     bundle_option,
     end_of,
@@ -23,7 +24,7 @@ from volplugin.cli.options import (
 )
 
 
-@click.command()
+@click.command(short_help="Compare volatility models over many years.")
 @bundle_option
 @start_option
 @end_option
@@ -37,6 +38,7 @@ from volplugin.cli.options import (
 @click.option("--horizons", default="1,5,21", show_default=True, help="Sessions that forecasts cover.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder for numbers, plots and finished forecasts.")
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train missing vintages.")
+@anchor_option
 @jobs_option
 @backend_option
 @address_option
@@ -49,6 +51,7 @@ def evaluate(
     horizons: str,
     out: str | None,
     training: bool,
+    anchor: str | None,
     jobs: int,
     backend: str,
     address: str | None,
@@ -80,7 +83,7 @@ def evaluate(
             panel, walk_forward, start, last, models=names, horizons=days, jobs=jobs, cache=kept, log=log
         )
         ours = forecast_portfolios(
-            panel, walk_forward, start, last, volatilities=made.table, jobs=jobs, cache=kept, log=log
+            panel, walk_forward, start, last, volatilities=made.table, jobs=jobs, cache=kept, log=log, anchor=anchor
         )
     evaluated = evaluate_volatility_forecasts(
         made.table,

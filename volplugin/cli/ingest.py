@@ -16,7 +16,7 @@ DEFAULTS = {"calendar": "XNYS", "country": None, "currency": "USD", "start": Non
             "on_gap": "trade-free", "adjusted": False}  # fmt: skip
 
 
-@click.command()
+@click.command(short_help="Make a bundle from CSV or Parquet files.")
 @click.argument("bundle")
 @click.option(
     "--csv",
@@ -28,7 +28,7 @@ DEFAULTS = {"calendar": "XNYS", "country": None, "currency": "USD", "start": Non
     "--parquet", type=click.Path(exists=True), help="Parquet file with columns symbol, date, close, ..., or a folder."
 )
 @click.option("--calendar", default="XNYS", show_default=True, help="Exchange calendar: XLON, XSHG, XBOM, 24/7, ...")
-@click.option("--country", help="Two letters for Pipeline's domains.  [default: of the calendar]")
+@click.option("--country", help="Country code of Pipeline's domains.  [default: the calendar's]")
 @click.option("--currency", default="USD", show_default=True, help="Currency of the prices; recorded, not converted.")
 @click.option("--start", type=DATE, default=None, help="First session to use.  [default: the first]")
 @click.option("--end", type=DATE, default=None, help="Last session to use.  [default: the last]")
@@ -39,7 +39,7 @@ DEFAULTS = {"calendar": "XNYS", "country": None, "currency": "USD", "start": Non
     show_default=True,
     help="A session without a bar: store it as a session without a trade, drop the symbol, or stop.",
 )
-@click.option("--adjusted", is_flag=True, help="Prices are adjusted for splits and dividends already.")
+@click.option("--adjusted", is_flag=True, help="The prices are already adjusted for splits and dividends.")
 def ingest(bundle: str, folder: str | None, parquet: str | None, **options: Any) -> None:
     """Ingest prices from files under a name of your own, or a registered bundle such as dow30."""
     from volplugin._bundles import ingest_bundle, register_prices

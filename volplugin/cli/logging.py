@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 
 import click
@@ -30,6 +31,11 @@ def configure_logging(level: int) -> None:
         logger.removeHandler(handler)
     logger.addHandler(OnStandardError())
     logger.setLevel(level)
+
+
+def on_terminal() -> bool:
+    """Return whether progress bars are shown: standard error is a terminal, and ``--quiet`` is not given."""
+    return sys.stderr.isatty() and logger.isEnabledFor(NORMAL)
 
 
 def log(what: str) -> None:

@@ -90,7 +90,7 @@ def monitor(
 ) -> None:
     """Check prices, models and the calibration of the last forecasts; the exit status is 3 if a check fails.
 
-    Suitable for cron. Each line shows the finding and, in brackets, its limit. The first failure is also written to
+    Suitable for cron. Each line shows a finding and, in brackets, its limit. Every failure is also written to
     standard error.
     """
     from volplugin.adapters.zipline.bundles import read_bundle
@@ -114,5 +114,6 @@ def monitor(
     else:
         click.echo(health_text(checks))
     if failed:
-        click.echo(f"{failed[0].name}: {failed[0].found} ({failed[0].limit})", err=True)
+        for check in failed:
+            click.echo(f"{check.name}: {check.found} ({check.limit})", err=True)
         click.get_current_context().exit(FAILED)

@@ -55,6 +55,11 @@ weights_option = click.option(
     type=click.Path(dir_okay=False),
     help="CSV file with columns symbol, weight.  [default: equal]",
 )
+anchor_option = click.option(
+    "--anchor",
+    metavar="vix|CSV",
+    help="Adjust the risk of the market by implied volatility: vix, or a CSV file with columns date, close.",
+)
 jobs_option = click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Number of processes."
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from volplugin.data.panel import PricePanel
 
 
-@click.command(short_help="Train a volatility backbone on a wide panel.")
+@click.command(short_help="Train models on many stocks, for use on any others.")
 @click.option(
     "--panel",
     "panels",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command(short_help="Write the page of a backtest again.")
+@click.command(short_help="Write the page of a finished backtest again.")
 @click.argument("folder", metavar="DIR", type=click.Path())
 def report(folder: str) -> None:
     """Write report.html again from the result folder DIR of volplugin backtest or demo, without a new run."""

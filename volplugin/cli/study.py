@@ -11,7 +11,7 @@ from volplugin.cli.logging import log
 from volplugin.cli.options import address_option, backend_option, bundle_option, jobs_option, working
 
 
-@click.command(short_help="Compare the seed design with the causal model.")
+@click.command(short_help="Compare the original design with the causal model.")
 @bundle_option
 @click.option("--closes", type=click.Path(exists=True), help="CSV file or folder of closes; replaces the bundle.")
 @click.option(

@@ -19,7 +19,7 @@ from volplugin.cli.options import (
 )
 
 
-@click.command()
+@click.command(short_help="Train the models that forecasts between two dates need.")
 @bundle_option
 @start_option
 @end_option

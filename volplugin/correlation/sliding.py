@@ -34,10 +34,21 @@ class SlidingCorrelation:
 
     def __init__(self, estimator: WindowEstimator, z: np.ndarray, live: np.ndarray) -> None:
         self.estimator, self.z, self.live = estimator, z, live
+        self._start = -1
+        # By view: a strategy, a control and the metrics set need the matrix of the same close.
+        self._estimates: dict[str, CorrelationEstimate] = {}
 
     def at(self, row: int, view: str) -> CorrelationEstimate:
         """Return the estimate at a row, equal to `CorrelationEstimator.estimate_window` of the window up to it."""
-        return self.estimator.estimate_window(self.window(row), view)
+        if row != self._start:
+            self._start, self._estimates = row, {}
+        if view not in self._estimates:
+            self._estimates[view] = self.estimator.estimate_window(self.window(row), view)
+        return self._estimates[view]
+
+    def matrix(self, row: int, view: str) -> np.ndarray:
+        """Return the matrix of `at` alone."""
+        return self.at(row, view).correlation
 
     def window(self, row: int) -> np.ndarray:
         """Return the rows that the estimate of a row depends on, of its assets."""
@@ -74,10 +85,19 @@ class SlidingMomentsCorrelation(SlidingCorrelation):
         self._longest = min(RESTART, max(1, STACK_SIZE // max(1, z.shape[1]) ** 2)) if stacked else 1
         self._start = self._stop = 0
         self._shrunk: PairMoments | None = None
-        self._estimates: dict[str, CorrelationEstimate] = {}
 
     def at(self, row: int, view: str) -> CorrelationEstimate:
         """Return the estimate at a row; rows are fastest in increasing order."""
+        found = self._estimate(row, view)
+        return found.at(row - self._start) if self.stacked else found
+
+    def matrix(self, row: int, view: str) -> np.ndarray:
+        """Return the matrix of `at` alone."""
+        correlation = self._estimate(row, view).correlation
+        return correlation[row - self._start] if self.stacked else correlation
+
+    def _estimate(self, row: int, view: str) -> CorrelationEstimate:
+        """Return the estimate of the stack that a row is in."""
         if not self._start <= row < self._stop:
             length = self._longest if row == self._stop else 1
             moments, self._stop = self.moments.stack(row, row + length, self.live)
@@ -86,8 +106,7 @@ class SlidingMomentsCorrelation(SlidingCorrelation):
         if view not in self._estimates:
             assert self._shrunk is not None
             self._estimates[view] = self.estimator.finish(self._shrunk, lambda matrix: self.adjust(matrix, view))
-        found = self._estimates[view]
-        return found.at(row - self._start) if self.stacked else found
+        return self._estimates[view]
 
     def adjust(self, correlation: np.ndarray, view: str) -> tuple[np.ndarray, dict[str, Any]]:
         """Adjust the matrices of the current rows for a view, by default from the window up to the row."""

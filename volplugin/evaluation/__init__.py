@@ -39,6 +39,7 @@ from volplugin.evaluation.losses import log_likelihood, mse, proxy_scale, qlike,
 from volplugin.evaluation.model_comparison import VolatilityScores, volatility_scorecard
 from volplugin.evaluation.panel_tests import LevelTest, level_test, pooled_mincer_zarnowitz
 from volplugin.evaluation.portfolio import (
+    Scorecard,
     compare_portfolio_forecasts,
     horizon_scores,
     perf_scorecard,
@@ -59,6 +60,7 @@ from volplugin.evaluation.tail_tests import (
 from volplugin.evaluation.volatility import VolatilityEvaluation, evaluate_volatility_forecasts
 
 __all__ = [
+    "Scorecard",
     "TAILS",
     "BiasStatistic",
     "CovariancePath",

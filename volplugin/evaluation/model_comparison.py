@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
+from volplugin.display import bars, card
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, model_confidence_set
 from volplugin.evaluation.losses import (
     PROXY_CALIBRATION_END,
@@ -60,6 +61,21 @@ class VolatilityScores:
     benchmarks: tuple[str, ...]
     by_stock: pd.DataFrame = field(default_factory=pd.DataFrame)
     bias_by_stock: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def _repr_html_(self) -> str:
+        """Show mean QLIKE by model and horizon, and the percent below the benchmark, in a notebook."""
+        loss = self.table["qlike"].unstack("horizon").loc[self.models]
+        base, last = (self.benchmarks or self.models)[0], self.horizons[-1]
+        rows = {
+            name: ", ".join(f"{value:.3f} ({horizon} ahead)" for horizon, value in row.items())
+            for name, row in loss.iterrows()
+        }
+        lower = 100 * (1 - loss[last] / loss.at[base, last])
+        better = lower[lower > 0].sort_values(ascending=False)
+        values = {str(name): [float(value)] for name, value in better.items()}
+        texts = {name: f"{value:.1f}%" for name, (value,) in values.items()}
+        picture = bars(f"QLIKE lower than {base}'s, {last} sessions ahead", values, texts)
+        return card("Mean QLIKE, lower is better", rows, picture)
 
     @property
     def models(self) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from volplugin.display import bars, card
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
@@ -34,6 +35,28 @@ HELD_TAILS = (0.01, 0.025, 0.05)
 """Tails of ``tail_risk``."""
 
 
+class Scorecard(dict[str, Any]):
+    """The numbers of `portfolio_scorecard`: a dictionary that a notebook shows as a table and a picture."""
+
+    def _repr_html_(self) -> str:
+        if "bias_statistic" not in self:
+            return card("Scorecard", {"sessions with a forecast": "too few"})
+        bias, target = self["bias_statistic"], self["target"]
+        verdict = "within" if bias["within"] else "outside"
+        rows = {
+            "sessions": f"{self['sessions']}, {self['first_session']} to {self['last_session']}",
+            "target": "-" if target is None else f"{target:.1%}",
+            "predicted": f"{self['mean_predicted_vol']:.1%} a year",
+            "realised": f"{self['realized_vol']:.1%} a year",
+            "realised over forecast": f"{bias['value']:.2f}, {verdict} {bias['lower']:.2f} to {bias['upper']:.2f}",
+            "quarters within their band": f"{self['bias_63']['share_inside']:.0%}, 95% if forecasts are right",
+        }
+        years = {year: (row["mean_predicted_vol"], row["realized_vol"]) for year, row in self["by_year"].items()}
+        texts = {year: f"{predicted:.1%}, {realized:.1%}" for year, (predicted, realized) in years.items()}
+        picture = bars("Volatility by year", years, texts, ["forecast", "realised"])
+        return card("Portfolio risk, forecast and realised", rows, picture)
+
+
 def portfolio_scorecard(
     predicted: pd.Series,
     returns: pd.Series,
@@ -41,7 +64,7 @@ def portfolio_scorecard(
     *,
     predicted_horizon: pd.Series | None = None,
     horizon: int | None = None,
-) -> dict[str, Any]:
+) -> Scorecard:
     """Compare each session's ex-ante volatility with the portfolio's return of that session.
 
     Parameters
@@ -61,8 +84,8 @@ def portfolio_scorecard(
 
     Returns
     -------
-    dict
-        JSON-serialisable. Volatilities are annual and in decimals (``mean_predicted_vol`` is the root
+    Scorecard
+        A JSON-serialisable dictionary. Volatilities are annual and in decimals (``mean_predicted_vol`` is the root
         mean square, so that it compares with ``realized_vol``); errors against the target, or against
         the prediction (``..._gap``), are in percentage points. Bands hold 95% of right forecasts with the fitted
         tails (``tail_dof`` degrees of freedom; None for Gaussian ones). ``tail_risk`` holds, by tail, the mean value
@@ -98,7 +121,7 @@ def portfolio_scorecard(
     z = r / sigma
     dof = fit_dof(z)
     mrad_band, q_band = mrad_and_q_bands(sigma.to_numpy(), dof)
-    card = {
+    numbers = {
         "sessions": len(known),
         "sessions_without_forecast": len(pair) - len(known),
         "first_session": str(known.index[0].date()),
@@ -121,10 +144,10 @@ def portfolio_scorecard(
         "by_year": _by_year(r, sigma, dof),
         "over_horizon": _over_horizon(predicted_horizon, returns, horizon),
     }
-    return _clean(card)
+    return Scorecard(_clean(numbers))
 
 
-def perf_scorecard(perf: pd.DataFrame, target: float | None = None, horizon: int | None = None) -> dict[str, Any]:
+def perf_scorecard(perf: pd.DataFrame, target: float | None = None, horizon: int | None = None) -> Scorecard:
     """`portfolio_scorecard` of a perf frame.
 
     Parameters

@@ -2,10 +2,10 @@
 
 ``volplugin backtest`` writes the page; ``volplugin report DIR`` writes it again from the result folder. In Python::
 
-    from volplugin.report import plots, read_result
+    from volplugin.report import read_result
 
     result = read_result("results")
-    plots.plot_calibration(result).figure.savefig("calibration.png")
+    result.plot.calibration().figure.savefig("calibration.png")   # or plots.plot_calibration(result)
 
 The numbers behind each plot are functions of `volplugin.report.measures`.
 """
@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "backtest_page": ["write_report"],
         "measures": ["ReportData"],
+        "plots.accessor": ["PlotAccessor"],
         "folder": ["read_result"],
         "result": ["BacktestResult", "Comparison", "RunDetails"],
     },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,7 +128,6 @@ def short_pvalue(value: float) -> str:
 
 WIDTH = 110
 """Characters per line of a terminal."""
-GAP = "  "
 
 
 @dataclass(frozen=True)
@@ -151,59 +150,11 @@ def grid(names: Sequence[str], groups: Sequence[Group], width: int = WIDTH) -> s
     width : int, default 110
         Characters per line.
     """
-    label = max((len(name) for name in names), default=0)
-    return "\n\n".join("\n".join(_block(names, label, part)) for part in _pages(groups, width - label))
-
-
-def _pages(groups: Sequence[Group], room: int) -> Iterator[list[Group]]:
-    """Split columns into pages of at most `room` characters, within a group only if it is wider than a page."""
-    page: list[Group] = []
-    for group in (piece for one in groups if one.columns for piece in _pieces(one, room)):
-        if page and sum(map(_width, [*page, group])) > room:
-            yield page
-            page = []
-        page.append(group)
-    if page:
-        yield page
-
-
-def _pieces(group: Group, room: int) -> Iterator[Group]:
-    columns: dict[str, Sequence[str]] = {}
-    for title, cells in group.columns.items():
-        if columns and _width(Group(group.title, {**columns, title: cells})) > room:
-            yield Group(group.title, columns)
-            columns = {}
-        columns[title] = cells
-    yield Group(group.title, columns)
-
-
-def _widths(group: Group) -> list[int]:
-    """Return the width of each column; the first is widened to fit the group's title."""
-    widths = [max(map(len, (title, *cells))) + len(GAP) for title, cells in group.columns.items()]
-    widths[0] += max(0, len(group.title) + len(GAP) - sum(widths))
-    return widths
-
-
-def _width(group: Group) -> int:
-    return sum(_widths(group))
-
-
-def _block(names: Sequence[str], label: int, groups: Sequence[Group]) -> Iterator[str]:
-    if any(group.title for group in groups):
-        yield (" " * label + "".join(_heading(group) for group in groups)).rstrip()
-    yield " " * label + "".join(_cells(group, list(group.columns)) for group in groups)
-    for place, name in enumerate(names):
-        cells = (_cells(group, [column[place] for column in group.columns.values()]) for group in groups)
-        yield (name.ljust(label) + "".join(cells)).rstrip()
-
-
-def _heading(group: Group) -> str:
-    """Title over its columns, padded with dashes to their width."""
-    room = _width(group) - len(GAP)
-    if not group.title:
-        return GAP + " " * room
-    return GAP + (f" {group.title} ".center(room, "-") if len(group.title) + 2 <= room else group.title.center(room))
-
-
-def _cells(group: Group, cells: Sequence[str]) -> str:
-    return "".join(cell.rjust(width) for cell, width in zip(cells, _widths(group), strict=True))
+    titled = any(group.title for group in groups if group.columns)
+    columns = {
+        (group.title, title) if titled else title: list(cells)
+        for group in groups
+        for title, cells in group.columns.items()
+    }
+    text = pd.DataFrame(columns, index=list(names)).to_string(line_width=width)
+    return "\n".join(line.removesuffix("\\").rstrip() for line in text.splitlines())

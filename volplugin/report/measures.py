@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -252,7 +251,7 @@ class ReportData:
 
         ``first``, ``last``, ``sessions``; ``predicted`` (root mean square), ``realized``, and the 95% band ``lower``,
         ``upper`` of the latter if forecasts are right; ``bias``; counts ``beyond_5%``, ``beyond_1%`` of losses beyond
-        value at risk; ``worst_day`` (daily return); ``leverage`` (mean gross, NaN if not recorded).
+        value at risk; ``worst_day`` (daily return).
         """
         periods = stress_within(self.held.index) if len(self.held) else {}
         rows = {name: self._period(self.held.loc[begin:end].index) for name, (begin, end) in periods.items()}
@@ -275,7 +274,6 @@ class ReportData:
             "bias": ratio.value,
             **{f"beyond_{tail:.0%}": int(beyond[f"beyond_{tail:.0%}"].sum()) for tail in TAILS},
             "worst_day": float(part["returns"].min()),
-            "leverage": float(part["gross_leverage"].mean()) if "gross_leverage" in part else np.nan,
         }
 
     @cached_property
@@ -319,11 +317,6 @@ class ReportData:
         return None if daily is None else daily.groupby(daily.index.to_period("M").to_timestamp()).sum()
 
     @cached_property
-    def groups(self) -> Mapping[str, str]:
-        """Group of each asset of the contributions; empty if unknown."""
-        return {}
-
-    @cached_property
     def shares(self) -> pd.DataFrame | None:
         """Share of each group in the predicted volatility, largest mean first; of the assets if groups are unknown.
 
@@ -332,8 +325,9 @@ class ReportData:
         parts = self.result.contributions
         if parts.empty:
             return None
-        if self.groups:
-            parts = parts.T.groupby(lambda asset: self.groups.get(asset, "no group")).sum().T
+        groups = self.result.details.groups
+        if groups:
+            parts = parts.T.groupby(lambda asset: groups.get(asset, "no group")).sum().T
         share = parts.div(parts.sum(axis=1), axis=0)
         return share[share.mean().sort_values(ascending=False).index]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from volplugin.display import card
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.forecasts import PortfolioForecasts
 from volplugin.evaluation.model_comparison import VolatilityScores
@@ -46,6 +47,8 @@ class RunDetails:
         Digest of the price data.
     versions : mapping
         Package versions.
+    groups : mapping
+        Group of each asset, such as its sector, by symbol; empty if unknown.
     """
 
     strategy: str
@@ -56,6 +59,7 @@ class RunDetails:
     vintages: Sequence[Mapping[str, Any]] = ()
     fingerprint: str | None = None
     versions: Mapping[str, str] = field(default_factory=installed_versions)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +120,26 @@ class BacktestResult:
     def __post_init__(self) -> None:
         object.__setattr__(self, "perf", on_sessions(self.perf))
         _check_card(self.scorecard)
+
+    @property
+    def plot(self) -> Any:
+        """The plots of this result, such as ``result.plot.target()``; ``dir(result.plot)`` has their names."""
+        import volplugin.report  # a lazy name of the package: the plots need matplotlib, and this module
+
+        return volplugin.report.PlotAccessor(self)
+
+    def _repr_html_(self) -> str:
+        """Show a table of the run beside its main plot, in a notebook."""
+        run, risk = self.details, self.scorecard
+        rows = {
+            "sessions": f"{risk['sessions']}, {risk['first_session']} to {risk['last_session']}",
+            "target": "-" if self.target is None else f"{self.target:.1%}",
+            "predicted": f"{risk['mean_predicted_vol']:.1%} a year",
+            "realised": f"{risk['realized_vol']:.1%} a year",
+            "realised over forecast": f"{risk['bias_statistic']['value']:.2f}",
+            "model": run.model,
+        }
+        return card(f"{run.strategy} on {run.bundle}", rows, self.plot.html())
 
     @cached_property
     def contributions(self) -> pd.DataFrame:

@@ -97,14 +97,14 @@ def stress(data: ReportData) -> Table | None:
     """Tabulate the portfolio's risk in each stress period."""
     if data.stress is None:
         return None
-    columns = ["", "forecast", "realised", "bias", "beyond 5%", "beyond 1%", "worst day", "leverage"]
+    columns = ["", "forecast", "realised", "bias", "beyond 5%", "beyond 1%", "worst day"]
     rows = []
     for name, row in data.stress.iterrows():
         band = row["lower"] / row["predicted"], row["upper"] / row["predicted"]
         beyond = [f"{row[f'beyond_{tail}%']} of {count(row['sessions'] * tail / 100)}" for tail in (5, 1)]
         cells = [str(name), percent(row["predicted"])]
         cells += [percent(row["realized"]), marked(row["bias"], *band), *beyond, percent(row["worst_day"])]
-        rows.append([*cells, number(row["leverage"], 2)])
+        rows.append(cells)
     spans = [f"{name}: {row['first'].date()} to {row['last'].date()}" for name, row in data.stress.iterrows()]
     note = (
         f"{'; '.join(spans)}. Bias: ▲ above the 95% band, forecasts were too low; ▼ below it. Beyond: days on which "

@@ -39,7 +39,7 @@ LIGHT = Theme(
     grid="#e3e7ec",
     predicted="#0072b2",
     realized="#d55e00",
-    series=("#0072b2", "#009e73", "#b8578c", "#56b4e9", "#8a6d3b", "#7a5195", "#9bbf3b", "#44546a"),
+    series=("#0072b2", "#009e73", "#882255", "#56b4e9", "#8a6d3b", "#332288", "#9bbf3b", "#44546a"),
     rest="#d9dee4",
 )
 
@@ -51,7 +51,7 @@ DARK = Theme(
     grid="#2a333f",
     predicted="#5cb8f0",
     realized="#ff9a52",
-    series=("#5cb8f0", "#3ecfa0", "#e79fc6", "#2f86c4", "#c9a66b", "#b48ede", "#b9da62", "#9fb0c6"),
+    series=("#5cb8f0", "#3ecfa0", "#c2528f", "#2f86c4", "#c9a66b", "#b48ede", "#b9da62", "#9fb0c6"),
     rest="#36414e",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -10,8 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from volplugin.correlation.repair import is_positive_definite
-from volplugin.errors import AssetMismatchError, MissingForecastError, VolpluginError
+from volplugin.correlation.repair import average, is_positive_definite
+from volplugin.display import bars, card
+from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError
+from volplugin.risk.attribution import factor_loadings, shapley_parts
+from volplugin.risk.diagnostics import ForecastDiagnostics
 from volplugin.risk.diversification import bet_shares, diversification_ratio, effective_number
 from volplugin.risk.tail_risk import (
     STUDENT_DOF,
@@ -24,51 +27,14 @@ from volplugin.risk.tail_risk import (
 from volplugin.risk.uncertainty import ForecastUncertainty, VolatilityInterval, volatility_interval
 from volplugin.units import TRADING_DAYS, annualize
 
-
-@dataclass(frozen=True)
-class Deferred:
-    """A value that is computed when it is first read."""
-
-    find: Callable[[], Any]
-
-
-class ForecastDiagnostics(Mapping[str, Any]):
-    """An immutable mapping whose `Deferred` values are computed when they are first read.
-
-    Copies and pickles contain the computed values.
-    """
-
-    def __init__(self, known: Mapping[str, Any]) -> None:
-        self._known: dict[str, Any] = dict(known._known if isinstance(known, ForecastDiagnostics) else known)
-
-    def __getitem__(self, name: str) -> Any:
-        if isinstance(self._known[name], Deferred):
-            self._known[name] = self._known[name].find()
-        return self._known[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._known
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._known)
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
-        return dict(self) | dict(other)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ForecastDiagnostics, (dict(self),)
-
-
 EVENT_SHARE = 0.1
 """Share of an asset's variance that makes it one with an expected event."""
 
+SHOWN = 10
+"""Assets in the picture of a forecast."""
+
 Weights: TypeAlias = pd.Series | Mapping[Any, float]
+Groups: TypeAlias = pd.Series | Mapping[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +95,25 @@ class CovarianceForecast:
         _check_correlation(rho, self.asof)
         self._keep(values, rho, names)
         object.__setattr__(self, "diagnostics", ForecastDiagnostics(self.diagnostics))
+
+    def _repr_html_(self) -> str:
+        """Show a table of the forecast, and the largest volatilities, in a notebook."""
+        yearly = annualize(self.volatility, self.periods_per_year).sort_values(ascending=False)
+        rho = self._parts[1]
+        model = self.diagnostics.get("model", {})
+        rows = {
+            "as of": str(self.asof.date()),
+            "covers": f"the next {self.horizon} sessions",
+            "assets": str(len(self.assets)),
+            "volatility": f"{yearly.min():.1%} to {yearly.max():.1%} a year, median {yearly.median():.1%}",
+            "mean correlation": f"{average(rho):.2f}" if len(rho) > 1 else "-",
+            "expected events": ", ".join(map(str, self.events)) or "none",
+            **{str(name).replace("_", " "): str(value) for name, value in model.items()},
+        }
+        top = {str(asset): value for asset, value in yearly[:SHOWN].items()}
+        texts = {asset: f"{value:.1%}" for asset, value in top.items()}
+        title = f"Largest volatilities, {len(top)} of {len(yearly)}"
+        return card("Covariance forecast", rows, bars(title, {asset: [value] for asset, value in top.items()}, texts))
 
     @property
     def assets(self) -> pd.Index:
@@ -275,10 +260,29 @@ class CovarianceForecast:
         values = exposure / total if total > 0 else np.zeros_like(exposure)
         return pd.Series(values, index=self.assets, name="marginal_contribution")
 
-    def risk_contributions(self, weights: Weights, periods: float | None = None) -> pd.Series:
-        """Component risk ``w * (Sigma w) / sigma_p`` by asset; sums to the portfolio volatility (Euler)."""
-        daily = self.marginal_contributions(weights) * self.align(weights)
-        daily = daily.rename("risk_contribution")
+    def risk_contributions(
+        self, weights: Weights, periods: float | None = None, *, groups: Groups | None = None
+    ) -> pd.Series:
+        """Component risk ``w * (Sigma w) / sigma_p`` by asset or by group; sums to the portfolio volatility (Euler).
+
+        Parameters
+        ----------
+        weights : Series or mapping of asset to weight
+        periods : float, optional
+            Sessions a year to annualise by.
+        groups : Series or mapping of asset to group, optional
+            Sums the contributions of each group's assets; the index is then the group, of assets with a weight.
+
+        Raises
+        ------
+        AssetMismatchError
+            If an asset with a nonzero weight has no group.
+        """
+        w = self.align(weights)
+        daily = (self.marginal_contributions(weights) * w).rename("risk_contribution")
+        if groups is not None:
+            daily = daily[w != 0]
+            daily = daily.groupby(self._groups_of(daily.index, groups), sort=False).sum()
         return daily if periods is None else annualize(daily, periods)
 
     def percent_contributions(self, weights: Weights) -> pd.Series:
@@ -303,6 +307,160 @@ class CovarianceForecast:
                 f"the portfolio has no risk at {self.asof.date()}, and nothing a beta to it; give it weights"
             )
         return pd.Series(self._exposure(w) / variance, index=self.assets, name="beta")
+
+    def beta(self, weights: Weights, market: Weights | None = None) -> float:
+        """Beta of a portfolio to a market portfolio, ``w' Sigma m / m' Sigma m``.
+
+        Parameters
+        ----------
+        weights : Series or mapping of asset to weight
+        market : Series or mapping of asset to weight, optional
+            Default equal weights of all assets of the forecast.
+
+        Raises
+        ------
+        VolpluginError
+            For a market without risk.
+        """
+        return float(self.align(weights) @ self.betas(self._market(market)).to_numpy())
+
+    def average_correlation(self, weights: Weights) -> float:
+        """Mean correlation of the pairs of assets with a nonzero weight; NaN for fewer than two."""
+        held = self.align(weights) != 0
+        rho = self._parts[1][np.ix_(held, held)]
+        return average(rho) if len(rho) > 1 else float("nan")
+
+    def factor_loadings(self, components: int = 2, market: Weights | None = None) -> pd.DataFrame:
+        """Exposure of each asset to statistical factors: the market, and principal components of the rest.
+
+        Sigma is ``L L'`` plus the specific covariance, where L are the loadings: factors are uncorrelated and have a
+        daily variance of one, so a loading is the return of the asset for a factor move of one standard deviation.
+
+        Parameters
+        ----------
+        components : int, default 2
+            Principal components of the correlation that the market leaves.
+        market : Series or mapping of asset to weight, optional
+            The market portfolio; default equal weights of all assets of the forecast.
+
+        Returns
+        -------
+        DataFrame of shape (n_assets, 1 + components)
+            Daily, columns ``market``, ``component 1`` and so on.
+
+        Raises
+        ------
+        ParameterError
+            For fewer components than none or more than assets.
+        VolpluginError
+            For a market without risk.
+        """
+        if not 0 <= components < len(self.assets):
+            raise ParameterError(f"components is {components}; pass 0 to {len(self.assets) - 1}")
+        weights = self._market(market)
+        if self._variance(self.align(weights)) <= 0:
+            raise VolpluginError(f"the market portfolio has no risk at {self.asof.date()}; give it weights")
+        columns = ["market", *(f"component {number + 1}" for number in range(components))]
+        values = factor_loadings(*self._parts, self.align(weights), components)
+        return pd.DataFrame(values, self.assets, columns)
+
+    def factor_risk(
+        self, weights: Weights, components: int = 2, market: Weights | None = None, periods: float | None = None
+    ) -> pd.DataFrame:
+        """Split a portfolio's volatility into statistical factors and a specific part.
+
+        Parameters and errors as in `factor_loadings`.
+
+        Returns
+        -------
+        DataFrame, index ``market``, ``component 1``, ..., ``specific``
+            ``exposure`` (the portfolio's return for a factor move of one standard deviation; the volatility of the
+            specific part), ``contribution`` (``exposure**2 / sigma_p``, sums to the portfolio volatility). Daily, or
+            annual with ``periods=252``. ``share`` of the variance, sums to one (zero without risk).
+        """
+        w = self.align(weights)
+        loadings = self.factor_loadings(components, market)
+        exposure = loadings.to_numpy().T @ w
+        variance = max(self._variance(w), 0.0)
+        specific = np.sqrt(max(variance - exposure @ exposure, 0.0))
+        exposure = np.append(exposure, specific)
+        share = exposure**2 / variance if variance > 0 else 0 * exposure
+        table = pd.DataFrame({"exposure": exposure, "contribution": share * np.sqrt(variance)})
+        table = table if periods is None else annualize(table, periods)
+        return table.assign(share=share).set_axis([*loadings, "specific"])
+
+    def volatility_change(
+        self,
+        weights: Weights,
+        before: CovarianceForecast,
+        weights_before: Weights | None = None,
+        periods: float | None = None,
+    ) -> pd.Series:
+        """Split the change of a portfolio's volatility between two forecasts by its causes.
+
+        Each cause gets its Shapley value: the mean effect of changing it, over all orders in which the three may
+        change. The parts add up to the change exactly.
+
+        Parameters
+        ----------
+        weights : Series or mapping of asset to weight
+            Weights now.
+        before : CovarianceForecast
+            The earlier forecast.
+        weights_before : Series or mapping of asset to weight, optional
+            Weights at the earlier forecast; default the same.
+        periods : float, optional
+            Sessions a year to annualise by.
+
+        Returns
+        -------
+        Series, index ``volatilities``, ``correlations``, ``weights``
+
+        Raises
+        ------
+        MissingForecastError
+            If either forecast lacks an asset with a nonzero weight now or before.
+
+        References
+        ----------
+        Shorrocks (2013), Decomposition Procedures for Distributional Analysis, Journal of Economic Inequality 11.
+        """
+        now, then = (
+            pd.Series(w, dtype=float) for w in (weights, weights if weights_before is None else weights_before)
+        )
+        held = now[now != 0].index.union(then[then != 0].index, sort=False)
+        causes = [
+            (sigma, rho, w.reindex(held, fill_value=0.0).to_numpy())
+            for (sigma, rho), w in ((one.select(held)._parts, w) for one, w in ((before, then), (self, now)))
+        ]
+        parts = shapley_parts(_volatility, *causes)
+        change = pd.Series(parts, ["volatilities", "correlations", "weights"], name="change")
+        return change if periods is None else annualize(change, periods)
+
+    def trim_effects(self, weights: Weights, size: float = 0.01, periods: float | None = None) -> pd.Series:
+        """Change of the portfolio's volatility if one position alone is reduced towards zero, by asset.
+
+        Parameters
+        ----------
+        weights : Series or mapping of asset to weight
+        size : float, default 0.01
+            Reduction, as a fraction of the portfolio's value; a smaller position is closed. The rest becomes cash.
+        periods : float, optional
+            Sessions a year to annualise by.
+
+        Raises
+        ------
+        ParameterError
+            If `size` is not positive.
+        """
+        if not size > 0:
+            raise ParameterError(f"size is {size}; pass a positive fraction of the portfolio's value, such as 0.01")
+        w = self.align(weights)
+        sold = np.clip(w, -size, size)
+        variance, sigma = self._variance(w), self._parts[0]
+        after = np.maximum(variance - 2 * sold * self._exposure(w) + (sold * sigma) ** 2, 0.0)
+        change = pd.Series(np.sqrt(after) - np.sqrt(max(variance, 0.0)), self.assets, name="trim_effect")
+        return change if periods is None else annualize(change, periods)
 
     def tracking_error(self, weights: Weights, benchmark: Weights, periods: float | None = None) -> float:
         """Volatility of the difference of two portfolios' returns: daily, or annual with ``periods=252``."""
@@ -418,6 +576,15 @@ class CovarianceForecast:
     def _parts(self) -> tuple[np.ndarray, np.ndarray]:
         return self.volatility.to_numpy(), self.correlation.to_numpy()
 
+    def _market(self, market: Weights | None) -> Weights:
+        return pd.Series(1 / len(self.assets), self.assets) if market is None else market
+
+    def _groups_of(self, assets: pd.Index, groups: Groups) -> list[Any]:
+        named = pd.Series(groups, dtype=object).reindex(assets)
+        if named.isna().any():
+            raise AssetMismatchError(f"{assets[named.isna()][0]} has a weight but no group; add it to the groups")
+        return list(named)
+
     def _why(self, name: Any) -> str:
         reason = self.diagnostics.get("excluded", {}).get(name)
         return f" ({reason})" if reason else ""
@@ -428,6 +595,11 @@ class CovarianceForecast:
 
     def _variance(self, w: np.ndarray) -> float:
         return float(w @ self._exposure(w))
+
+
+def _volatility(sigma: np.ndarray, rho: np.ndarray, weights: np.ndarray) -> float:
+    exposure = weights * sigma
+    return float(np.sqrt(max(exposure @ rho @ exposure, 0.0)))
 
 
 def _check_correlation(rho: np.ndarray, asof: pd.Timestamp) -> None:

@@ -83,7 +83,6 @@ class CovariancePath:
         self._rows = {session: row for row, session in enumerate(self.sessions)}
         self._horizons: dict[int, _Horizon] = {}
         self._live: dict[bytes, pd.Index] = {}
-        self._last: dict[tuple[int, str], tuple[int, CorrelationEstimate]] = {}
         self._correlation = correlation
 
     def row(self, session: pd.Timestamp) -> int | None:
@@ -97,12 +96,7 @@ class CovariancePath:
 
     def estimate(self, row: int, horizon: int, view: str) -> CorrelationEstimate:
         """Correlation of the assets with a volatility for this horizon."""
-        sliding = self._of(horizon).sliding
-        # A strategy, a control and the metrics set need the matrix of the same close, which costs up to 4 ms.
-        key = id(sliding), view
-        if key not in self._last or self._last[key][0] != row:
-            self._last[key] = row, sliding.at(row, view)
-        return self._last[key][1]
+        return self._of(horizon).sliding.at(row, view)
 
     def event_share(self, row: int, horizon: int) -> np.ndarray:
         """Share of each asset's variance that is event variance, ``1 - min(1, sigma0 / sigma)``.
@@ -113,7 +107,8 @@ class CovariancePath:
 
     def correlation(self, row: int, horizon: int, view: str) -> np.ndarray:
         """Correlation of Sigma: event variance is uncorrelated, so it scales the other assets' correlations down."""
-        rho, at = self.estimate(row, horizon, view).correlation, self._of(horizon)
+        at = self._of(horizon)
+        rho = at.sliding.matrix(row, view)
         if not at.share[row].any():
             return rho
         kept = np.sqrt(1 - at.share[row][at.live[row]])
@@ -125,14 +120,14 @@ class CovariancePath:
         """Return volatilities and correlations of the assets with a forecast."""
         at = self._of(horizon)
         if at.is_whole[row]:
-            rho = self.estimate(row, horizon, view).correlation
+            rho = at.sliding.matrix(row, view)
             return CovarianceArrays(self.assets, at.volatility[row], at.correlated[row], rho)
         live = at.live[row]
         # One label object per set of assets, so that callers compare them by identity.
         key = live.tobytes()
         if key not in self._live:
             self._live[key] = self.assets[live]
-        rho = self.estimate(row, horizon, view).correlation if live.any() else np.empty((0, 0))
+        rho = at.sliding.matrix(row, view) if live.any() else np.empty((0, 0))
         return CovarianceArrays(self._live[key], at.volatility[row, live], at.correlated[row, live], rho)
 
     def _of(self, horizon: int) -> _Horizon:

@@ -18,10 +18,18 @@ from volplugin.correlation.repair import average
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.data.suspects import suspect_prices
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.risk.adjustments import PastForecasts, PastPortfolios, apply_adjustments, extra_horizons, past_rows
+from volplugin.risk.adjustments import (
+    PastForecasts,
+    PastPortfolios,
+    adjustment_list,
+    apply_adjustments,
+    extra_horizons,
+    past_rows,
+)
 from volplugin.risk.adjustments.base import CovarianceAdjustments
-from volplugin.risk.covariance import CovarianceForecast, Deferred
+from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.covariance_path import CovarianceArrays, CovariancePath
+from volplugin.risk.diagnostics import Deferred
 from volplugin.risk.uncertainty import EARLIER_VINTAGES, ForecastUncertainty
 from volplugin.risk.volatility_history import VolatilityHistory
 from volplugin.storage.forecast_cache import ForecastCache
@@ -104,7 +112,8 @@ class RiskModel(BaseEstimator):
     def description(self) -> str:
         """Names of the parts, such as "LSTMVolatility + RollingCorrelation()"."""
         forecaster: Any = getattr(self.volatility, "forecaster", self.volatility)
-        return f"{forecaster.vintage['model']} + {self.correlation!r}"
+        names = [type(item).__name__ for item in adjustment_list(self.calibration)]
+        return " + ".join([f"{forecaster.vintage['model']} + {self.correlation!r}", *names])
 
     def fit(self, panel: PricePanel) -> Self:
         """Fit the volatility forecaster on everything in the panel."""

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 from joblib import Parallel, delayed
 
+from volplugin._bundles import dow30
 from volplugin.adapters.zipline.bundles import read_bundle
 from volplugin.adapters.zipline.parameters import StrategyParameters
 from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
@@ -163,7 +164,9 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
     others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
     changes: list[dict[str, Any]] = [{}, *({"correlation": name} for name in others)]
-    first, *compared = Parallel(n_jobs=job.jobs)(delayed(_run)(job, panel, change) for change in changes)
+    first, *compared = Parallel(n_jobs=job.jobs)(
+        delayed(_run)(job, panel, change, show=not change) for change in changes
+    )
     # Written first: later errors do not lose the run.
     write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(first.perf))
     forget_result(job.out)
@@ -193,9 +196,12 @@ def _check(job: Backtest) -> None:
     VolatilityTarget(parsed.target, parsed.max_leverage, band=parsed.band)
 
 
-def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any]) -> _Run:
+def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any], show: bool = False) -> _Run:
     parameters = {**job.parameters, **change}
-    run = run_strategy(job.strategy, job.bundle, job.start, job.end, job.capital, parameters)
+    expected = panel.sessions.slice_indexer(job.start, job.end) if show else slice(0)
+    run = run_strategy(
+        job.strategy, job.bundle, job.start, job.end, job.capital, parameters, expected=len(panel.sessions[expected])
+    )
     run.perf.attrs["risk_model"] = None if run.model is None else run.model.description
     run.perf.attrs["risk_report"] = run.report
     volatility = None if run.model is None else run.model.volatility
@@ -256,6 +262,7 @@ def _result(
             parameters={**given, **run.rule, "capital": job.capital, **({"store": run.store} if run.store else {})},
             vintages=run.vintages,
             fingerprint=panel.asof(job.end).fingerprint(),
+            groups=_groups(job.bundle),
         ),
         perf=run.perf,
         scorecard=run.report,
@@ -265,6 +272,12 @@ def _result(
         portfolios=portfolios,
         average_correlation=run.average_correlation,
     )
+
+
+def _groups(bundle: str) -> dict[str, str]:
+    """Sectors of the stocks of bundle dow30; empty for other bundles."""
+    file = Path(dow30.__file__).with_name("sectors.csv")
+    return pd.read_csv(file, index_col="symbol")["group"].to_dict() if bundle == dow30.NAME else {}
 
 
 def _rebalanced(perf: pd.DataFrame) -> str:

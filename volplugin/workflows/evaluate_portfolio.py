@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from volplugin.adapters.zipline.implied_volatility import anchored
 from volplugin.data.panel import PricePanel, price_digest
 from volplugin.evaluation import EqualWeightPortfolios, PortfolioForecasts, portfolio_forecasts
 from volplugin.evaluation.equal_weight import Portfolios
@@ -40,10 +41,18 @@ class PortfolioForecastSet:
     by_volatility: Portfolios
 
 
-def portfolio_models(walk_forward: WalkForward) -> dict[str, RiskModel]:
-    """Return the risk models that are compared on one unlevered portfolio, ours first."""
+def portfolio_models(
+    walk_forward: WalkForward, panel: PricePanel | None = None, anchor: str | None = None
+) -> dict[str, RiskModel]:
+    """Return the risk models that are compared on one unlevered portfolio, ours first.
+
+    With the name of an implied-volatility series, also ours with an `ImpliedVolatilityAnchor`, learned on the panel.
+    """
+    ours = RiskModel(walk_forward, correlation_named("default"))
+    adjusted = {} if panel is None or anchor is None else {f"{OURS} + {anchor}": anchored(ours, panel, anchor)}
     return {
-        OURS: RiskModel(walk_forward, correlation_named("default")),
+        OURS: ours,
+        **adjusted,
         f"{OURS} + rolling correlation": RiskModel(walk_forward, correlation_named("rolling")),
         "EWMA94": ewma_covariance(),
     }
@@ -73,6 +82,7 @@ def forecast_portfolios(
     jobs: int = 2,
     cache: ForecastCache | None = None,
     log: Callable[[str], None] | None = None,
+    anchor: str | None = None,
 ) -> PortfolioForecastSet:
     """Forecast the equal-weight portfolio from every session.
 
@@ -93,9 +103,11 @@ def forecast_portfolios(
         Stores forecasts and loads them again.
     log : callable, optional
         Called with a line that names the models whose forecasts were loaded.
+    anchor : str, optional
+        As of `portfolio_models`.
     """
     cache = cache if cache is not None else ForecastCache()
-    models = portfolio_models(walk_forward)
+    models = portfolio_models(walk_forward, panel, anchor)
     prices = "" if cache.path is None else price_digest(panel)
     tables = {name: volatilities if name == OURS else None for name in models}
     keys = {

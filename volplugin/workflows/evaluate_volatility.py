@@ -84,7 +84,7 @@ def evaluate_volatility(
     """Score volatility models on the same stock-days, each refitted every year."""
     days = list(horizons)
     made = forecast_volatility(
-        panel, walk_forward, start, end, models=list(models), horizons=days, jobs=jobs, members=False, progress=False
+        panel, walk_forward, start, end, models=list(models), horizons=days, jobs=jobs, members=False
     )
     return volatility_scorecard(made.table, panel, days, calibrated_through=known_before(start))
 

@@ -2,86 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import InsufficientHistoryError, MissingForecastError
-from volplugin.report.format import fraction, percent, with_sign
-from volplugin.risk.covariance import CovarianceForecast
-from volplugin.risk.model import RiskModel
-from volplugin.units import TRADING_DAYS, annualize, deannualize
+from volplugin.errors import InsufficientHistoryError, LookAheadError, MissingForecastError, VolpluginError
+from volplugin.report.today import PortfolioToday
+from volplugin.risk.covariance import CovarianceForecast, Groups
+from volplugin.risk.model import BacktestForecaster, RiskModel
+from volplugin.risk.tail_risk import TailMethod, standardized_history, tail_method
+from volplugin.units import TRADING_DAYS, annualize
 
-UNITS = {
-    "volatility": "annual standard deviation, decimals",
-    "contribution": "annual, the sum is the volatility of the portfolio",
-    "daily": "daily standard deviation, decimals",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class PortfolioToday:
-    """Risk of a portfolio; volatilities are *annual*.
-
-    Attributes
-    ----------
-    forecast : CovarianceForecast
-    weights : Series of shape (n_held,)
-        The nonzero weights.
-    volatility, before : float
-        Volatility of the portfolio by the forecast of the last session, and of the previous one (NaN if there is none).
-    positions : DataFrame, index asset
-        ``weight``, ``volatility`` (of the asset), ``marginal`` (derivative of the portfolio's volatility by weight),
-        ``contribution``, ``share`` (of the portfolio's volatility), and ``change`` and ``volatility_change``, the
-        differences of contribution and volatility from the previous session. Largest contribution first.
-    pairs : DataFrame
-        ``one``, ``other``, ``correlation``, ``change`` of the most correlated pairs held.
-    diversification_ratio : float
-    """
-
-    forecast: CovarianceForecast
-    weights: pd.Series
-    volatility: float
-    before: float
-    positions: pd.DataFrame
-    pairs: pd.DataFrame
-    diversification_ratio: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        known = self.forecast.diagnostics
-        return {
-            "asof": str(self.forecast.asof.date()),
-            "horizon": self.forecast.horizon,
-            "units": UNITS,
-            "portfolio_volatility": self.volatility,
-            "portfolio_volatility_daily": deannualize(self.volatility),
-            "portfolio_volatility_before": _number(self.before),
-            "diversification_ratio": _number(self.diversification_ratio),
-            "model": dict(known["model"]),
-            "data_fingerprint": known["data_fingerprint"],
-            "stale": known["stale"],
-            "fallbacks": dict(known["fallbacks"]),
-            "event_variance": {str(asset): share for asset, share in known["event_variance"].items()},
-            "events": [str(asset) for asset in self.forecast.events],
-            "excluded": {str(asset): why for asset, why in known["excluded"].items()},
-            "assets": {
-                str(asset): {name: _number(value) for name, value in row.items()}
-                for asset, row in self.positions.to_dict(orient="index").items()
-            },
-            "pairs": [
-                {name: _number(value) if isinstance(value, float) else str(value) for name, value in row.items()}
-                for row in self.pairs.to_dict(orient="records")
-            ],
-        }
+HISTORY = 504
+"""Sessions of past forecasts: enough for historical tails."""
+TRIM = 0.01
+"""Fraction of the portfolio's value by which a position is reduced, to see the effect."""
+CAUSES = ("volatilities", "correlations", "weights")
 
 
 def portfolio_today(
-    model: RiskModel, panel: PricePanel, weights: pd.Series | None = None, horizon: int = 21, pairs: int = 5
+    model: RiskModel,
+    panel: PricePanel,
+    weights: pd.Series | None = None,
+    horizon: int = 21,
+    pairs: int = 5,
+    *,
+    groups: Groups | None = None,
+    weights_before: pd.Series | None = None,
+    history: int = HISTORY,
 ) -> PortfolioToday:
     """Forecast the risk of a portfolio from the panel's last session, and from the previous one.
 
@@ -97,69 +47,167 @@ def portfolio_today(
         Sessions covered.
     pairs : int, default 5
         Number of most correlated pairs to list.
+    groups : Series or mapping of asset to group, optional
+    weights_before : Series, optional
+        Weights at the previous session; default the same shares and cash at the prices of the previous session.
+    history : int, default 504
+        Past sessions whose forecasts are made too. Losses come from their standardised returns if 500 or more have
+        one, else from a Student-t law.
 
     Raises
     ------
     MissingForecastError
         If an asset with a nonzero weight has no forecast.
+    AssetMismatchError
+        If an asset with a nonzero weight has no group.
     """
-    sessions = panel.sessions[-2:]
-    *earlier, forecast = _forecasts(model, panel, sessions, horizon)
+    forecaster = model.backtest_forecaster()
+    past = _past(forecaster, panel, max(history, 1), horizon)
+    forecast = past[panel.last_session][horizon]
     weights = pd.Series(1 / len(forecast.assets), forecast.assets) if weights is None else weights[weights != 0]
-    old = earlier[0] if earlier else None
-    positions, previous = _positions(forecast, weights), _positions_before(old, weights)
-    table = positions.assign(
-        change=positions["contribution"] - previous["contribution"],
-        volatility_change=positions["volatility"] - previous["volatility"],
-    )
-    known = not previous["contribution"].isna().any() and len(previous) > 0
+    then = drifted_back(weights, panel) if weights_before is None else weights_before[weights_before != 0]
+    old = past.get(panel.sessions[-2], {}).get(horizon) if len(panel.sessions) > 1 else None
+    old = None if old is None or weights.index.union(then.index).difference(old.assets).size else old
+    daily, ahead = (_volatility_history(past, days, weights) for days in (1, horizon))
+    losses, laws = _losses(past[panel.last_session], weights, _tail_history(panel, daily, weights), horizon)
     return PortfolioToday(
         forecast=forecast,
         weights=weights,
         volatility=forecast.portfolio_volatility(weights, periods=TRADING_DAYS),
-        before=float(previous["contribution"].sum()) if known else float("nan"),
-        positions=table.sort_values("contribution", ascending=False),
-        pairs=_most_correlated(forecast, old, list(weights.index), pairs),
+        before=np.nan if old is None else old.portfolio_volatility(then, periods=TRADING_DAYS),
+        change=_causes(forecast, old, weights, then),
+        positions=_positions(forecast, old, weights, then),
+        groups=_grouped(forecast, weights, groups),
+        factors=forecast.factor_risk(weights, min(2, len(forecast.assets) - 1), periods=TRADING_DAYS),
+        losses=losses,
+        tail_methods=laws,
+        beta=forecast.beta(weights),
+        effective_bets=_effective_bets(forecast, weights),
         diversification_ratio=forecast.diversification_ratio(weights),
+        average_correlation=forecast.average_correlation(weights),
+        average_correlation_before=np.nan if old is None else old.average_correlation(then),
+        pairs=_most_correlated(forecast, old, list(weights.index), pairs),
+        history=annualize(ahead),
     )
 
 
-def _forecasts(
-    model: RiskModel, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int
-) -> list[CovarianceForecast]:
-    forecaster, found = model.backtest_forecaster(), []
-    for session in sessions:
+def drifted_back(weights: pd.Series, panel: PricePanel) -> pd.Series:
+    """Return the weights of the same shares and cash at the prices of the session before the panel's last.
+
+    An asset without a return of the last session keeps its price.
+    """
+    returns = np.expm1(panel.returns.iloc[-1].reindex(weights.index)).fillna(0.0)
+    held = weights / (1 + returns)
+    return held / (1 - weights.sum() + held.sum())
+
+
+def _past(
+    forecaster: BacktestForecaster, panel: PricePanel, count: int, horizon: int
+) -> dict[pd.Timestamp, dict[int, CovarianceForecast]]:
+    """Forecasts of one session and of `horizon` sessions, by origin and horizon; the last origin must have them."""
+    found = {}
+    for session in panel.sessions[-count - 1 :]:
         try:
-            found.append(forecaster.forecast(panel.asof(session), horizon))
-        except (InsufficientHistoryError, LookupError):
+            forecaster.precompute_vintage(panel, session, 1, horizon)
+            known = panel.asof(session)
+            found[session] = {days: forecaster.forecast(known, days) for days in dict.fromkeys((1, horizon))}
+        except (InsufficientHistoryError, LookAheadError, LookupError):
             if session == panel.last_session:
                 raise
     return found
 
 
-def _positions(forecast: CovarianceForecast, weights: pd.Series) -> pd.DataFrame:
+def _volatility_history(
+    past: dict[pd.Timestamp, dict[int, CovarianceForecast]], horizon: int, weights: pd.Series
+) -> pd.Series:
+    """Daily volatility of the weights by each past forecast; sessions at which an asset has none are left out."""
+    found = {}
+    for session, forecasts in past.items():
+        try:
+            found[session] = forecasts[horizon].portfolio_volatility(weights)
+        except MissingForecastError:
+            if session == max(past):
+                raise
+    return pd.Series(found, dtype=float)
+
+
+def _tail_history(panel: PricePanel, volatility: pd.Series, weights: pd.Series) -> pd.DataFrame:
+    """Daily returns of the weights, and the volatility forecast for each at the close before."""
+    sessions = panel.sessions[panel.sessions >= volatility.index[0]]
+    returns = np.expm1(panel.returns.loc[sessions, weights.index])
+    known = volatility.reindex(sessions).shift(1)
+    frame = pd.DataFrame({"returns": returns.dot(weights), "volatility": known.where(known > 0)})
+    return frame.dropna()
+
+
+def _losses(
+    forecasts: dict[int, CovarianceForecast], weights: pd.Series, history: pd.DataFrame, horizon: int
+) -> tuple[pd.DataFrame, dict[str, TailMethod]]:
+    """Return value at risk and expected shortfall of one session and of the horizon, and the law of each."""
+    names = {"next session": 1} | ({f"next {horizon} sessions": horizon} if horizon > 1 else {})
+    table: dict[str, dict[str, float]] = {}
+    laws: dict[str, TailMethod] = {}
+    for name, days in names.items():
+        law: TailMethod = tail_method(standardized_history(history, forecasts[1].asof)) if days == 1 else "student"
+        settings: dict[str, Any] = {"horizon": days, "method": law, "history": history}
+        table[name] = {
+            "VaR 99%": forecasts[days].value_at_risk(weights, 0.99, **settings),
+            "ES 97.5%": forecasts[days].expected_shortfall(weights, 0.975, **settings),
+        }
+        laws[name] = law
+    return pd.DataFrame(table), laws
+
+
+def _causes(
+    forecast: CovarianceForecast, old: CovarianceForecast | None, weights: pd.Series, then: pd.Series
+) -> pd.Series:
+    if old is None:
+        return pd.Series(np.nan, CAUSES, name="change")
+    return forecast.volatility_change(weights, old, then, periods=TRADING_DAYS)
+
+
+def _positions(
+    forecast: CovarianceForecast, old: CovarianceForecast | None, weights: pd.Series, then: pd.Series
+) -> pd.DataFrame:
     held = weights.index
-    total = forecast.portfolio_volatility(weights, periods=TRADING_DAYS)
     parts = forecast.risk_contributions(weights, periods=TRADING_DAYS)[held]
-    return pd.DataFrame(
+    before = None if old is None else old.risk_contributions(then, periods=TRADING_DAYS)[held]
+    table = pd.DataFrame(
         {
             "weight": weights,
             "volatility": annualize(forecast.volatility[held]),
             "marginal": annualize(forecast.marginal_contributions(weights)[held]),
             "contribution": parts,
+            "share": forecast.percent_contributions(weights)[held] / 100,
+            "change": np.nan if before is None else parts - before,
+            "volatility_change": np.nan if old is None else annualize((forecast.volatility - old.volatility)[held]),
+            "trim": forecast.trim_effects(weights, TRIM, periods=TRADING_DAYS)[held],
+        }
+    )
+    return table.sort_values("contribution", ascending=False)
+
+
+def _grouped(forecast: CovarianceForecast, weights: pd.Series, groups: Groups | None) -> pd.DataFrame:
+    if groups is None:
+        return pd.DataFrame()
+    parts = forecast.risk_contributions(weights, periods=TRADING_DAYS, groups=groups)
+    total = parts.sum()
+    table = pd.DataFrame(
+        {
+            "weight": weights.groupby(pd.Series(groups).reindex(weights.index)).sum(),
+            "contribution": parts,
             "share": parts / total if total > 0 else 0.0 * parts,
         }
     )
+    return table.sort_values("contribution", ascending=False)
 
 
-def _positions_before(forecast: CovarianceForecast | None, weights: pd.Series) -> pd.DataFrame:
-    unknown = pd.DataFrame(np.nan, weights.index, ["contribution", "volatility"])
-    if forecast is None:
-        return unknown
+def _effective_bets(forecast: CovarianceForecast, weights: pd.Series) -> float:
+    """Return the effective bets among the assets held; NaN for a singular correlation."""
     try:
-        return _positions(forecast, weights)
-    except MissingForecastError:  # an asset listed at the last session
-        return unknown
+        return forecast.select(weights.index).effective_bets(weights)
+    except VolpluginError:
+        return float("nan")
 
 
 def _most_correlated(
@@ -170,66 +218,6 @@ def _most_correlated(
     order = np.argsort(-rho[one, other], kind="stable")[:count]
     rows = []
     for i, j in zip(one[order], other[order], strict=True):
-        known = before is not None and {held[i], held[j]} <= set(before.assets)
-        was = before.correlation.loc[held[i], held[j]] if known and before is not None else np.nan
+        was = np.nan if before is None else before.correlation.loc[held[i], held[j]]
         rows.append((held[i], held[j], float(rho[i, j]), float(rho[i, j] - was)))
     return pd.DataFrame(rows, columns=["one", "other", "correlation", "change"])
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-MAX_CHANGES = 5
-"""Number of largest changes to list."""
-
-
-def portfolio_text(portfolio: PortfolioToday) -> str:
-    """Describe a portfolio's volatility, its change, its positions, and its most correlated pairs."""
-    known = portfolio.forecast.diagnostics
-    lines = [
-        f"Annual volatility over the {portfolio.forecast.horizon} sessions after {portfolio.forecast.asof.date()}: "
-        f"{percent(portfolio.volatility, 2)} ({percent(deannualize(portfolio.volatility), 3)} per day)",
-        f"({', '.join(f'{key} {value}' for key, value in known['model'].items())})",
-        *_changed(portfolio),
-        f"diversification ratio {portfolio.diversification_ratio:.2f}",
-        "",
-        portfolio.positions.drop(columns=["change", "volatility_change"])
-        .map(fraction(2))
-        .rename_axis(None)
-        .to_string(),
-    ]
-    if len(portfolio.pairs):
-        pairs = portfolio.pairs.assign(
-            pair=portfolio.pairs["one"].astype(str) + " and " + portfolio.pairs["other"].astype(str)
-        )
-        shown = pairs.set_index("pair")[["correlation", "change"]].map(with_sign(2))
-        lines += ["", "Most correlated", shown.rename_axis(None).to_string(header=["correlation", "since before"])]
-    if portfolio.forecast.events:
-        shares = known["event_variance"]
-        named = ", ".join(f"{asset} {shares[asset]:.0%}" for asset in portfolio.forecast.events)
-        lines += ["", f"moves of their own expected, with their share of the variance: {named}"]
-    if known.get("stale"):
-        lines += ["", known["stale"]]
-    lines += [f"no forecast for {asset}: {why}" for asset, why in known["excluded"].items()]
-    lines += [f"{part}: {why}" for part, why in known["fallbacks"].items()]
-    return "\n".join(lines)
-
-
-def _changed(portfolio: PortfolioToday) -> list[str]:
-    if not np.isfinite(portfolio.before):
-        return []
-    moved = portfolio.positions["change"]
-    most = moved.reindex(moved.abs().sort_values(ascending=False).index)[:MAX_CHANGES]
-    vols = portfolio.positions["volatility_change"]
-    most_vols = vols.reindex(vols.abs().sort_values(ascending=False).index)[:MAX_CHANGES]
-    return [
-        f"the session before: {percent(portfolio.before, 2)}, "
-        f"a change of {100 * (portfolio.volatility - portfolio.before):+.2f} points",
-        f"  contributions: {_named(most)}",
-        f"  volatilities: {_named(most_vols)}",
-    ]
-
-
-def _named(changes: pd.Series) -> str:
-    return ", ".join(f"{asset} {100 * change:+.2f}" for asset, change in changes.items())

@@ -1,4 +1,4 @@
-"""Portfolio weights from a file."""
+"""Portfolio weights, and groups of assets, from a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from volplugin.data.tables import read_long
+from volplugin.data.tables import meaning_of, read_long, read_symbols, read_table
 from volplugin.errors import PanelError, WeightsError
 
 CASH = "CASH"
@@ -50,6 +50,45 @@ def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.S
     if strange:
         raise WeightsError(f"{path}: there are no prices of {', '.join(strange[:5])}; correct the symbol, or drop it")
     return weights.rename(index=labels)
+
+
+def read_groups(path: str | Path, known: Collection[Any] = ()) -> pd.Series:
+    """Read the group of each symbol from a CSV or Parquet file with columns ``symbol, group`` in any case.
+
+    The second column may have any name, such as ``sector``.
+
+    Parameters
+    ----------
+    path : str or Path
+    known : collection, optional
+        Symbols with prices, whose labels the index then has; the file may name others.
+
+    Returns
+    -------
+    Series of shape (n_assets,)
+        Group, as text, by symbol.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, names an asset twice or without a group, or has other columns.
+    """
+    try:
+        table = read_table(Path(path))
+        found = ", ".join(map(str, table.columns))
+        symbols = [name for name in table if meaning_of(name) == "symbol"]
+        others = [name for name in table if name not in symbols]
+        if len(symbols) != 1 or len(others) != 1:
+            raise WeightsError(f"{path}: expected columns symbol, group, found {found}")
+        labels = read_symbols(table[symbols[0]], str(path))
+    except PanelError as error:
+        raise WeightsError(f"{error}; expected columns symbol, group") from error
+    groups = pd.Series(table[others[0]].fillna("").astype(str).str.strip().to_numpy(), labels.to_numpy(), name="group")
+    if groups.index.has_duplicates:
+        raise WeightsError(f"{path}: {groups.index[groups.index.duplicated()][0]} is there twice; give it one group")
+    if (groups == "").any():
+        raise WeightsError(f"{path}: {groups.index[groups == ''][0]} has no group; write one")
+    return groups.rename(index={str(name): name for name in known})
 
 
 def _read(path: Path) -> pd.Series:

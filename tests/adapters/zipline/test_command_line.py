@@ -47,4 +47,4 @@ def test_parameters_pipeline_and_limit(arguments, small, tmp_path):
 def test_a_wrong_parameter_is_named(arguments, tmp_path):
     ended = zipline("-x", "volplugin.speed=3", *arguments, folder=tmp_path)
     assert ended.returncode != 0
-    assert "ParameterError: no parameter 'speed'; there are target, frequency" in ended.stderr
+    assert "Error: no parameter 'speed'; there are target, frequency" in ended.stderr

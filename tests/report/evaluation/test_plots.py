@@ -1,5 +1,4 @@
-import sys
-
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -23,8 +22,7 @@ def test_each_plot_draws_on_given_axes_in_both_themes_with_units(evaluation, plo
         assert ax.get_title(loc="left")
         assert "%" in ax.get_xlabel() + ax.get_ylabel()
         ax.figure.canvas.draw()
-    assert plot(evaluation).figure.axes
-    assert "matplotlib.pyplot" not in sys.modules or sys.modules["matplotlib.pyplot"].get_fignums() == []
+    assert plot(evaluation) is plt.gca()
 
 
 def test_reductions_equal_the_table(evaluation):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from webpage import check
 
 from volplugin.report.plots.axes import NARROW, WIDE, new_figure
 from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
-from volplugin.report.theme import DARK, LIGHT
+from volplugin.report.theme import DARK, LIGHT, style
 from volplugin.workflows.study import page
 from volplugin.workflows.study.page import study_text, write_study
 from volplugin.workflows.study.result import CAUSAL, KNOWN, SEED
@@ -76,6 +77,7 @@ def test_true_and_predicted_are_annual_and_share_the_scale(result, model, theme)
     ax.figure.canvas.draw()
 
 
+@matplotlib.rc_context(style())
 def test_long_titles_wrap_in_a_narrow_figure(result):
     title = "The seed, as described: true and predicted volatility, weights of a_file_with_a_long_name.csv"
     portfolio = result.portfolios["mine"]

@@ -210,7 +210,8 @@ def _realized(returns: np.ndarray) -> float:
     """Annual standard deviation of the last returns; on plain arrays, as it is computed at every close."""
     if len(returns) < WINDOW:
         return np.nan
-    deviations = returns[-WINDOW:] - returns[-WINDOW:].sum() / WINDOW
+    recent = returns[-WINDOW:]
+    deviations = recent - recent.sum() / WINDOW
     return annualize(math.sqrt(deviations @ deviations / (WINDOW - 1)))
 
 

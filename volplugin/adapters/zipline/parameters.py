@@ -43,6 +43,8 @@ class StrategyParameters:
         No-trade band around the wanted leverage, as a fraction of it; 0 for none.
     correlation : str, default "default"
         The recommended correlation estimator, or one of `volplugin.risk.defaults.CORRELATIONS`.
+    anchor : str, default ""
+        "vix", or a CSV file of an implied-volatility index, for an `ImpliedVolatilityAnchor`; none by default.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class StrategyParameters:
     max_leverage: float = 1.5
     band: float = 0.10
     correlation: str = "default"
+    anchor: str = ""
 
     def __post_init__(self) -> None:
         self._check_choice("frequency", FREQUENCIES)

@@ -106,6 +106,7 @@ class RiskProvider:
         market: Iterable[str] | None = None,
         horizon: int = 21,
         environ: Environ | None = None,
+        anchor: str = "",
     ) -> Self:
         """Build on the trained vintages in a folder, with the recommended model around them.
 
@@ -117,16 +118,27 @@ class RiskProvider:
             The recommended one by default.
         bundle, market, horizon, environ
             As of the class.
+        anchor : str, default ""
+            "vix", or a CSV file of an implied-volatility index: adds an `ImpliedVolatilityAnchor`, learned on the
+            bundle.
 
         Raises
         ------
         MissingVintageError
             If the folder holds no trained models, with the command that trains them.
+        BundleError
+            For an `anchor` without a bundle.
         """
         from volplugin.risk.defaults import default_correlation, load_walk_forward
         from volplugin.risk.model import RiskModel
 
         model = RiskModel(load_walk_forward(path), default_correlation() if correlation is None else correlation)
+        if anchor:
+            from volplugin.adapters.zipline.implied_volatility import anchored
+
+            if bundle is None:
+                raise BundleError(f"anchor is {anchor!r} without a bundle to learn it on; pass bundle=NAME")
+            model = anchored(model, read_bundle(bundle, environ=environ), anchor)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
 
     def forecast(
@@ -251,8 +263,7 @@ class RiskProvider:
         InsufficientHistoryError
             If none of the symbols has a forecast.
         """
-        run = self._run(context)
-        return [run.arrays(context, session, symbols, days, view) for days in horizons]
+        return self._run(context).arrays(context, session, symbols, horizons, view)
 
     def _run(self, algorithm: Any) -> _Run:
         run = self._runs.get(algorithm)
@@ -325,25 +336,32 @@ class _Run:
         return everything if here == list(everything.assets) else everything.select(here)
 
     def arrays(
+        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int], view: str
+    ) -> list[CovarianceArrays]:
+        """Return the forecasts at a session's close as arrays."""
+        self._precompute(session, *horizons)
+        found = [self._forecaster.arrays(session, horizon, view) for horizon in horizons]
+        return [
+            self._alone(algorithm, session, symbols, horizon, view) if arrays is None else arrays
+            for arrays, horizon in zip(found, horizons, strict=True)
+        ]
+
+    def _alone(
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
     ) -> CovarianceArrays:
-        """Return the forecast at a session's close as arrays."""
-        self._precompute(session, horizon)
-        found = self._forecaster.arrays(session, horizon, view)
-        if found is None:
-            forecast = self.forecast(algorithm, session, symbols, horizon, view)
-            sigma = forecast.volatility.to_numpy()
-            found = CovarianceArrays(forecast.assets, sigma, sigma, forecast.correlation.to_numpy())
-        return found
+        """Return the numbers of a forecast that is not precomputed."""
+        forecast = self.forecast(algorithm, session, symbols, horizon, view)
+        sigma = forecast.volatility.to_numpy()
+        return CovarianceArrays(forecast.assets, sigma, sigma, forecast.correlation.to_numpy())
 
-    def _precompute(self, session: pd.Timestamp, horizon: int) -> None:
+    def _precompute(self, session: pd.Timestamp, *horizons: int) -> None:
         """Compute the volatilities of all sessions of a vintage at once, many times faster than one by one.
 
         Each row uses only data up to its own date, as in `VolatilityForecaster.predict_path`.
         """
         panel = self._prices.whole_run(session, self._lookback)
         if panel is not None:
-            self._forecaster.precompute_vintage(panel, session, self._horizon, horizon)
+            self._forecaster.precompute_vintage(panel, session, self._horizon, *horizons)
 
 
 class _BundlePrices:

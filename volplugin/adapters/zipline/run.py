@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from tqdm.auto import tqdm
 from zipline import run_algorithm
 from zipline.data import bundles
 from zipline.finance import metrics
@@ -63,7 +64,9 @@ class StrategyRun:
     def read(self, context: Any) -> None:
         """Store what only ``context`` has at the end of the run."""
         provider, rule = provider_of(context), vars(context).get("target")
-        self.report = dict(context.risk_report or {})
+        from volplugin.evaluation.portfolio import Scorecard
+
+        self.report = Scorecard(context.risk_report or {})
         self.model = None if provider is None else provider.model
         # By name: in a notebook the class may have been loaded anew since the strategy made its own.
         if rule is not None and type(rule).__name__ == "VolatilityTarget":
@@ -126,8 +129,12 @@ def run_strategy(
     capital: float = 1e6,
     parameters: Mapping[str, Any] | None = None,
     environ: Environ | None = None,
+    expected: int = 0,
 ) -> StrategyRun:
-    """Run a strategy as `run_backtest` does, and return its model and rule too."""
+    """Run a strategy as `run_backtest` does, and return its model and rule too.
+
+    On a terminal, a progress bar counts up to the number of sessions `expected`, if given.
+    """
     if not 0 < capital < float("inf"):
         raise ParameterError(f"capital is {capital}; pass a finite amount above zero")
     for name in (METRICS, AT_REBALANCE):  # a module loaded before this one may have registered its own classes
@@ -143,10 +150,22 @@ def run_strategy(
             own(context, perf)
 
     named = strategy_name(strategy)
-    run.perf = run_hooks(
-        {**hooks, "analyze": analyze}, bundle, start, end, capital, parameters, environ, METRICS, strategy=named
-    )
+    with tqdm(desc="backtest", unit="session", total=expected, disable=None if expected else True) as bar:
+        counted = {**hooks, "analyze": analyze} if bar.disable else {**_counted(hooks, bar), "analyze": analyze}
+        run.perf = run_hooks(counted, bundle, start, end, capital, parameters, environ, METRICS, strategy=named)
     return run
+
+
+def _counted(hooks: Mapping[str, Hook], bar: tqdm) -> dict[str, Hook]:
+    """Return hooks that advance a progress bar at each session."""
+    own = hooks.get("before_trading_start")
+
+    def before_trading_start(context: Any, data: Any) -> None:
+        bar.update()
+        if own is not None:
+            own(context, data)
+
+    return {**hooks, "before_trading_start": before_trading_start}
 
 
 def run_hooks(

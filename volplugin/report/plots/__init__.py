@@ -1,6 +1,8 @@
 """Plots of a backtest: each is ``plot_x(result, ax=None, theme=LIGHT)`` and returns its axes.
 
-Without `ax` a new figure is made, outside pyplot: ``plot_target(result).figure.savefig("target.png")``.
+Without `ax` a new pyplot figure is made, which a notebook shows; ``plot_target(result).figure.savefig("target.png")``
+writes it. `ax` may be any axes, also one of several: nothing outside of it changes. ``result.plot.target()`` is
+the same as ``plot_target(result)``.
 """
 
 from volplugin.report.plots.portfolio import (

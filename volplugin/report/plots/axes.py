@@ -1,4 +1,4 @@
-"""Parts that all plots share: figures without pyplot, frames, date axes, reference lines, legends."""
+"""Parts that all plots share: figures, frames, date axes, reference lines, legends."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import ScaledTranslation
 
@@ -19,11 +21,11 @@ WIDE = (10.0, 4.0)
 NARROW = (4.0, 3.7)
 """Figure sizes in inches; a phone shows the narrow figure unscaled."""
 
-TITLE_LETTERS = 10.0
-"""Letters of a title per inch of its figure."""
-LEGEND_LETTERS = 13.8
+TITLE_LETTERS = 97.5
+"""Letters of a title per inch, times the size of its type in points."""
+LEGEND_LETTERS = 117.0
 KEY = 6
-"""Letters of a legend per inch of its figure, and the width of a legend's key and gap in letters."""
+"""The same of a legend, and the width of a legend's key and gap in letters."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
 """Markers of models or dates, in order."""
 
@@ -31,19 +33,30 @@ STEPS = ("D", "7D", "14D", "MS", "2MS", "3MS", "6MS", "YS", "2YS", "5YS", "10YS"
 """Candidate distances between dates on an axis, from fine to coarse."""
 
 
+class ReportFigure(Figure):
+    """A figure that a plot makes, and whose background it paints; the figures of callers stay as they are."""
+
+
 def new_figure(size: tuple[float, float] = WIDE) -> Figure:
     """Return a figure that pyplot does not manage."""
-    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.05))
+    figure = ReportFigure(figsize=size, layout=_layout())
     FigureCanvasAgg(figure)
     return figure
 
 
+def _layout() -> ConstrainedLayoutEngine:
+    return ConstrainedLayoutEngine(h_pad=0.07, w_pad=0.05)
+
+
 def prepare(ax: Axes | None, theme: Theme) -> Axes:
-    """Return `ax`, or axes of a new figure if None, with the theme's frame."""
+    """Return `ax`, or axes of a new pyplot figure if None, with the theme's frame."""
     if ax is None:
-        ax = new_figure().add_subplot()
+        from matplotlib import pyplot
+
+        ax = pyplot.figure(FigureClass=ReportFigure, figsize=WIDE, layout=_layout()).add_subplot()
     figure = cast(Figure, ax.figure)
-    figure.set_facecolor(theme.paper)
+    if isinstance(figure, ReportFigure):
+        figure.set_facecolor(theme.paper)
     ax.set_facecolor(theme.paper)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
@@ -55,15 +68,23 @@ def prepare(ax: Axes | None, theme: Theme) -> Axes:
     return ax
 
 
+def width(ax: Axes) -> float:
+    """Return the inches across that a figure has for the axes and their labels: all of them for axes alone."""
+    figure = cast(Figure, ax.figure)  # or a subfigure, which has no size in inches
+    room = figure.subplotpars.right - figure.subplotpars.left
+    return float(figure.bbox.width / figure.dpi * min(1.0, ax.get_position(original=True).width / room))
+
+
 def is_narrow(ax: Axes) -> bool:
-    """Return whether the figure has the narrow size, for a phone."""
-    return cast(Figure, ax.figure).get_size_inches()[0] < 6
+    """Return whether the axes have the width of a phone or of one of several columns."""
+    return width(ax) < 6
 
 
 def label(ax: Axes, theme: Theme, title: str, x: str | None = None, y: str | None = None) -> None:
-    """Set the title (left-aligned, wrapped to the figure's width) and the axis labels."""
-    room = int(TITLE_LETTERS * cast(Figure, ax.figure).get_size_inches()[0])
-    ax.set_title(textwrap.fill(title, room), loc="left", color=theme.ink, pad=10)
+    """Set the title (left-aligned, wrapped to the width of the axes) and the axis labels."""
+    shown = ax.set_title(title, loc="left", color=theme.ink, pad=10)
+    room = max(12, int(TITLE_LETTERS / float(shown.get_fontsize()) * width(ax)))
+    shown.set_text(textwrap.fill(title, room))
     if x is not None:
         ax.set_xlabel(x, color=theme.muted)
     if y is not None:
@@ -106,13 +127,21 @@ def _dated(ticks: pd.DatetimeIndex, yearly: bool) -> list[str]:
 
 
 def legend(ax: Axes, theme: Theme, *, reverse: bool = False) -> None:
-    """Draw a frameless legend below the axes and their labels, in as many columns as fit."""
+    """Draw a legend below the axes and their labels, in as many columns as fit.
+
+    In a figure without a layout engine, which would leave no room there, it is drawn within the axes.
+    """
     figure = cast(Figure, ax.figure)
-    room = int(LEGEND_LETTERS * (figure.get_size_inches()[0] - 0.6))
+    size = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
+    room = max(KEY + 12, int(LEGEND_LETTERS / size * (width(ax) - 0.6)))
     handles, names = ax.get_legend_handles_labels()
     if reverse:
         handles, names = handles[::-1], names[::-1]
     names = [textwrap.fill(name, room - KEY) for name in names]
+    if figure.get_layout_engine() is None:
+        ax.legend(handles, names, loc="best", frameon=True, framealpha=0.8, facecolor=theme.paper,
+                  edgecolor="none", labelcolor=theme.ink)  # fmt: skip
+        return
     lengths = [KEY + max(map(len, name.splitlines())) for name in names]
     # The distance is in points, not a fraction of the axes, so that tall and flat plots look alike.
     lines = max((tick.get_text().count("\n") for tick in ax.get_xticklabels()), default=0)

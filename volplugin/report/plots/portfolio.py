@@ -81,21 +81,26 @@ def plot_risk_contributions(
     block = -(-len(share) // MAX_POINTS)
     share = share.groupby(np.arange(len(share)) // block).mean().set_axis(share.index[::block])
     rest = share.iloc[:, top:]
-    if rest.shape[1]:
+    if rest.shape[1] > 1:
         share = share.iloc[:, :top].assign(**{f"{rest.shape[1]} others": rest.sum(axis=1)})
     ax = prepare(ax, theme)
     colors = [*theme.series[: min(top, share.shape[1])], theme.rest][: share.shape[1]]
     for sign in (1, -1):
         part = (sign * share).clip(lower=0) * sign
         if part.to_numpy().any():
-            names = list(share.columns) if sign == 1 else ()
+            names = [_short(str(name)) for name in share] if sign == 1 else ()
             look: dict[str, Any] = {"linewidth": 0.35, "edgecolor": theme.paper, "labels": names}
             ax.stackplot(share.index, part.to_numpy().T, colors=colors, **look)
     for name in share:  # invisible: values for the pointer
         values(ax, share[name], theme.ink, 0, f"_{name}", visible=False)
     ax.set_ylim(min(0.0, float(share.clip(upper=0).sum(axis=1).min())), float(share.clip(lower=0).sum(axis=1).max()))
-    by = "group" if data.groups else "asset"
-    return finish_dates(ax, theme, f"Share of predicted volatility by {by}", share.index)
+    by = "group" if data.result.details.groups else "asset"
+    return finish_dates(ax, theme, f"Share of the forecast risk by {by}", share.index)
+
+
+def _short(name: str, letters: int = 17) -> str:
+    """Cut a name to its first letters, so that a legend of two columns fits."""
+    return name if len(name) <= letters else f"{name[: letters - 1]}."
 
 
 def plot_average_correlation(result: BacktestResult | ReportData, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:

@@ -16,11 +16,11 @@ from volplugin.report.result import BacktestResult
 from volplugin.report.theme import LIGHT, Theme
 from volplugin.units import QUARTER_SESSIONS
 
-BAND = "95% band if forecasts are right"
+BAND = "95% band of right forecasts"
 
 
 def plot_volatility(result: BacktestResult | ReportData, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Plot realised volatility of the last 63 sessions: the run's, and that of its stocks at a leverage of 1."""
+    """Plot realised volatility of the last 63 sessions: the run, and its stocks at a leverage of 1."""
     data = ReportData.of(result)
     frame = 100 * required(data.volatilities, SHORT)
     ax = prepare(ax, theme)
@@ -30,7 +30,7 @@ def plot_volatility(result: BacktestResult | ReportData, ax: Axes | None = None,
         values(ax, frame["untouched"], theme.muted, 1.8, "same stocks, untouched")
     values(ax, frame["run"], theme.realized, 2.2, "this run")
     ax.set_ylim(bottom=0)
-    return finish_dates(ax, theme, "Realised volatility, with and without the model", data.held.index)
+    return finish_dates(ax, theme, "Volatility with and without the model", data.held.index)
 
 
 def plot_tenths(result: BacktestResult | ReportData, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
@@ -138,7 +138,7 @@ def plot_stress(result: BacktestResult | ReportData, ax: Axes | None = None, the
     ax.set_xticks(places, [f"{name}\n{row['sessions']} sessions" for name, row in table.iterrows()])
     spare = max(0, 4 - len(table)) / 2
     ax.set_xlim(-0.5 - spare, len(table) - 0.5 + spare)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 115 * float(table[["realized", "upper"]].to_numpy().max()))
     percent_axis(ax)
     return finish(ax, theme, "Volatility under stress")
 

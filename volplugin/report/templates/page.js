@@ -16,7 +16,10 @@ for (const svg of document.querySelectorAll("svg[data-values]")) {
     frame.append(part);
     return part;
   });
-  const marks = moved.flatMap((part) => [...part.querySelectorAll("use")]).map((use) => [use, +use.getAttribute("x")]);
+  // Markers are placed by x; areas (x of 0) and lines are stretched.
+  const marks = moved.flatMap((part) => [...part.querySelectorAll("use")]).map((use) => [use, +use.getAttribute("x")])
+    .filter(([, x]) => x);
+  const marked = new Set(marks.map(([use]) => use.parentElement));
   const ticks = [...svg.querySelectorAll("[id*=xtick]")], label = ticks.length && ticks[0].querySelector("text");
   const own = svg.appendChild(make("g"));
 
@@ -24,7 +27,7 @@ for (const svg of document.querySelectorAll("svg[data-values]")) {
     start = years ? Math.max(first, last - 365.25 * years) : first;
     const scale = (last - first) / (last - start);
     for (const part of moved) {
-      if (part.querySelector("use")) continue;
+      if (marked.has(part)) continue;
       part.setAttribute("transform", `matrix(${scale} 0 0 1 ${right * (1 - scale)} 0)`);
       for (const path of [part, ...part.querySelectorAll("path")]) path.setAttribute("vector-effect", "non-scaling-stroke");
     }

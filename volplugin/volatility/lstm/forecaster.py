@@ -76,7 +76,7 @@ class LSTMVolatility(VolatilityForecaster):
         Least number of sessions that warm up the network's state before a forecast.
     seeds : sequence of int, default (0, 1, 2)
         One network per seed.
-    steps : int, sequence of int or None, default 150
+    steps : int, sequence of int or None, default 300
         Gradient steps. From several numbers each seed selects the one with the least loss on a purged validation tail,
         the last fifth of the training span, and then trains on the whole span. None means 75, 150 and 300.
     loss : {"log_mse", "qlike", "gaussian_nll", "volatility_mse"}, default "log_mse"
@@ -146,7 +146,7 @@ class LSTMVolatility(VolatilityForecaster):
         units: Sequence[int] = (64, 32),
         window: int = 60,
         seeds: Sequence[int] = (0, 1, 2),
-        steps: int | Sequence[int] | None = 150,
+        steps: int | Sequence[int] | None = 300,
         loss: str = "log_mse",
         linear_share: float | Sequence[float] = 0.25,
         mode: str = "fine-tuned",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from tqdm.auto import tqdm
 
 from volplugin.adapters.zipline.audit.compare import differing_names, first_leak, nondeterminism, refused
 from volplugin.adapters.zipline.audit.copies import remove_abandoned_folders, scrambled_root
@@ -80,8 +81,8 @@ def audit_strategy(
         Prices, in addition to the bundle's, that the strategy's models may have been trained on.
     run : callable, optional
         Makes one run; each in a process of its own by default.
-    say : callable
-        Told of the steps.
+    log : callable
+        Called with one line per step.
 
     Raises
     ------
@@ -197,8 +198,14 @@ class _Runs:
     def compared(self, bundles: list[str], cuts: tuple[str, ...], seed: int, jobs: int) -> tuple[Any, ...]:
         """Run on a plain copy, and on two per cut: in one of two mirrored futures any price moves the other way."""
         wanted = [(cut, seed + number, mirror) for number, cut in enumerate(cuts) for mirror in (False, True)]
-        work = (delayed(self.run)(bundles, cuts, *copy) for copy in [(), *wanted])
-        runs = Parallel(n_jobs=jobs, prefer="threads")(work)
+        with tqdm(desc="audit", unit="run", total=1 + len(wanted), disable=None) as bar:
+
+            def one(*copy: Any) -> Record:
+                record = self.run(bundles, cuts, *copy)
+                bar.update()
+                return record
+
+            runs = Parallel(n_jobs=jobs, prefer="threads")(delayed(one)(*copy) for copy in [(), *wanted])
         return runs[0], *((cut, record) for (cut, *_), record in zip(wanted, runs[1:], strict=True))
 
 

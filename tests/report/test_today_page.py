@@ -1,0 +1,81 @@
+"""The page "risk today": what it shows comes from the numbers, and it stands alone."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import ASOF
+from webpage import check
+
+from volplugin import RiskModel, RollingCorrelation, RollingVolatility
+from volplugin.report.today_page import amount, headline, line, render_today, sentences, weight_bars, write_today
+from volplugin.workflows import portfolio_today
+
+WEIGHTS = pd.Series({"ALFA": 0.5, "BRAV": 0.7, "CHAR": -0.2})
+
+
+@pytest.fixture(scope="module")
+def portfolio(synthetic):
+    model = RiskModel(RollingVolatility(40), RollingCorrelation(60))
+    groups = {"ALFA": "north", "BRAV": "south & east", "CHAR": "north"}
+    return portfolio_today(model, synthetic.asof(ASOF), WEIGHTS, 5, groups=groups, history=80)
+
+
+def test_page_stands_alone_and_shows_the_numbers(portfolio, tmp_path):
+    path = write_today(portfolio, tmp_path / "today.html", "my <book>", value=2e6)
+    page = check(path.read_text(encoding="utf-8"))
+    words = " ".join(page.words.split())
+    assert "my <book>, close of " in words
+    loss = 2e6 * portfolio.losses.loc["VaR 99%", "next session"]
+    assert f"({amount(loss)})" in words
+    for cause, part in portfolio.change.items():
+        assert f"{cause} {100 * part:+.2f}".replace("-", "−") in words
+    for group, row in portfolio.groups.iterrows():
+        assert group in words
+        assert f"{100 * row['share']:.1f}%".replace("-", "−") in words
+    for tile in ("Beta", "Effective bets", "Average correlation", "VaR 99%, next session"):
+        assert tile in words
+    assert len(page.source) < 40_000
+
+
+def test_headline_and_sentences_fit_the_numbers(portfolio):
+    lower = dataclasses.replace(portfolio, volatility=0.156, before=0.1649)
+    assert headline(lower) == "Volatility 15.6% a year, 0.89 points down since the close before"
+    assert headline(dataclasses.replace(lower, before=0.156)).endswith("as at the close before")
+    assert headline(dataclasses.replace(lower, before=np.nan)) == "Volatility 15.6% a year"
+    *_, trim = sentences(portfolio, 1000.0)
+    best = portfolio.positions["trim"].idxmin()
+    assert f"ing {best} worth 1.00% (10) of the portfolio lowers" in trim.replace("Buying back", "Buying")
+    assert f"{-100 * portfolio.positions['trim'].min():.2f} points" in trim
+
+
+def test_bars_have_one_scale_and_mark_hedges():
+    table = pd.DataFrame({"weight": [0.5, -0.2], "share": [1.0, -0.1]}, ["a", "b"])
+    one, other = weight_bars(table)
+    assert (one.widths, one.negative) == ((50.0, 100.0), False)
+    assert (other.widths, other.negative) == (pytest.approx((20.0, 10.0)), True)
+    assert other.texts == ("−20.0%", "−10.0%")
+
+
+def test_line_begins_at_zero():
+    sessions = pd.bdate_range("2020-01-01", periods=3)
+    drawn = line(pd.Series([0.1, 0.2, 0.15], sessions))
+    heights = [200 - float(pair.split(",")[1]) for pair in drawn["path"].split()]
+    assert np.array(heights) / heights[1] == pytest.approx([0.5, 1, 0.75], abs=1e-3)
+    assert (drawn["first"], drawn["last"], drawn["high"]) == ("2020-01-01", "2020-01-03", "20.0%")
+
+
+def test_parts_without_numbers_are_absent(synthetic):
+    model = RiskModel(RollingVolatility(40), RollingCorrelation(60))
+    alone = portfolio_today(model, synthetic.asof(ASOF), pd.Series({"ALFA": 1.0}), 1, history=1)
+    page = render_today(dataclasses.replace(alone, before=np.nan, history=alone.history.iloc[-1:]))
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    assert titles == [
+        "Loss to expect",
+        "What one trim does",
+        "Risk by factor",
+        "Weight and share of risk by stock",
+    ]
+    assert "nan" not in page.lower().replace("financ", "")
