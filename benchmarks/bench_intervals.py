@@ -3,7 +3,7 @@
     python benchmarks/bench_intervals.py
 
 Needs the bundle dow30 (`volplugin ingest dow30`). 90% intervals of the default risk model for the equal-weight
-portfolio and 20 random long-only ones, from every fifth session. Prints a Markdown table: mean logarithmic standard
+portfolio and 20 random long-only ones, from every 21st session. Prints a Markdown table: mean logarithmic standard
 deviations by source, and how often the interval holds the root mean square return of the sessions ahead: alone, and
 widened by the sampling error of that root mean square under Student-t returns.
 """
@@ -54,7 +54,7 @@ def records(start: str, end: str, horizon: int, every: int) -> pd.DataFrame:
 @click.command()
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2021-04-20", show_default=True)
-@click.option("--every", default=5, show_default=True, help="Sessions between origins.")
+@click.option("--every", default=21, show_default=True, help="Sessions between origins.")
 def main(start: str, end: str, every: int) -> None:
     """Forecast, count and print."""
     print(f"{describe_machine()}\n\nOrigins from {start} on, every {every} sessions, to {end}; {LEVEL:.0%} intervals\n")
