@@ -1,9 +1,12 @@
 """What each part of the LSTM forecaster is worth: one part changed at a time, one seed each, on the same stock-days.
 
     python benchmarks/bench_ablation.py --start 2010-01-04 --end 2021-03-15 --store build/ablation
+    python benchmarks/bench_ablation.py --inputs
 
 Needs the bundle dow30 (`volplugin ingest dow30`). Variants are refitted at each year's end; vintages are kept in the
-store, so that an interrupted run goes on where it stopped. Prints a Markdown table: mean QLIKE against squared
+store, so that an interrupted run goes on where it stopped. `--inputs` takes the log-linear model instead, without
+each of the eight inputs of the earnings season, without all of them, and with all; it needs minutes. Prints a Markdown
+table: mean QLIKE against squared
 returns, lower is better; how far QLIKE is above that of the first row, in percent; the Diebold-Mariano t of the
 difference (positive: worse than the first row); and the share of assets with a readout or network
 of their own, over the vintages.
@@ -20,9 +23,11 @@ import click
 import pandas as pd
 from machine import describe_machine
 
-from volplugin import LSTMVolatility, ModelStore, PricePanel, WalkForward, read_bundle
+from volplugin import HARVolatility, LSTMVolatility, ModelStore, PricePanel, WalkForward, read_bundle
 from volplugin.evaluation import forecast_table, volatility_scorecard
 from volplugin.evaluation.model_comparison import VolatilityScores
+from volplugin.volatility.har import TERMS
+from volplugin.volatility.season import SEASON
 
 HORIZONS = (1, 5, 21)
 REFERENCE = "one seed"
@@ -67,6 +72,18 @@ def kept(walk_forward: WalkForward, panel: PricePanel, start: str, end: str) -> 
     return f"{sum(own for own, _ in pairs) / sum(total for _, total in pairs):.0%}" if pairs else ""
 
 
+def without_inputs(panel: PricePanel, start: str, end: str) -> dict[str, WalkForward]:
+    """Return the log-linear model without each input of the season, and without all of them, trained in memory."""
+    every = TERMS["season"]
+    TERMS.update({f"without {name}": tuple(other for other in every if other != name) for name in SEASON})
+    terms = {REFERENCE: "season", "without all eight": "lstm"} | {
+        f"without {name}": f"without {name}" for name in SEASON
+    }
+    return {
+        name: WalkForward(HARVolatility(key)).train(panel, start, end, progress=False) for name, key in terms.items()
+    }
+
+
 def markdown(scores: VolatilityScores, shares: dict[str, str]) -> str:
     """Lay out the scores, one row per variant."""
     heads = [*(f"h={h}" for h in HORIZONS), *(f"above, h={h}" for h in HORIZONS), "t, h=5", "kept"]
@@ -89,7 +106,8 @@ def markdown(scores: VolatilityScores, shares: dict[str, str]) -> str:
 @click.option("--store", default="build/ablation", show_default=True, type=click.Path(path_type=Path))
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated beginnings of variants' names; all if empty.")
-def main(start: str, end: str, store: Path, jobs: int, only: str) -> None:
+@click.option("--inputs", "by_input", is_flag=True, help="The log-linear model without each input of the season.")
+def main(start: str, end: str, store: Path, jobs: int, only: str, by_input: bool) -> None:
     """Train and evaluate the variants, and print the table."""
     panel = read_bundle("dow30").asof(end)
     wanted = tuple(part for part in only.split(",") if part)
@@ -97,6 +115,8 @@ def main(start: str, end: str, store: Path, jobs: int, only: str) -> None:
         name: model for name, model in VARIANTS.items() if name == REFERENCE or not wanted or name.startswith(wanted)
     }
     walk_forwards = {}
+    if by_input:
+        variants, walk_forwards = {}, without_inputs(panel, start, end)
     for name, model in variants.items():
         click.echo(name, err=True)
         walk_forwards[name] = trained(name, model, panel, start, end, store, jobs)

@@ -81,6 +81,10 @@ class ImpliedVolatilityAnchor(CovarianceAdjustment):
     ----------
     learned_ : DataFrame, index (through, horizon), columns theta, mean, scale, low, high
         What `fit` learned through each year's end; used from the next session on.
+    forecast_ : Series
+        Daily variance of the reference portfolio over 21 sessions, forecast at each session by the vintage of its date.
+    market_ : Index
+        Assets of the reference portfolio.
 
     Raises
     ------
@@ -137,7 +141,8 @@ class ImpliedVolatilityAnchor(CovarianceAdjustment):
         """
         market = panel.market
         forecast = _portfolio_variances(model, market)
-        gap = self._gaps(forecast[REFERENCE_HORIZON])
+        self.forecast_, self.market_ = forecast[REFERENCE_HORIZON], market.assets
+        gap = self._gaps(self.forecast_)
         squared = np.expm1(market.returns).mean(axis=1) ** 2
         year = pd.Series(market.sessions.year, market.sessions)
         rows = {}
@@ -185,7 +190,7 @@ class ImpliedVolatilityAnchor(CovarianceAdjustment):
 
     def _gap(self, past: PastForecasts) -> tuple[float, str]:
         """Return the gap at the last session, or the reason why there is none."""
-        variance = past.portfolios.of(past.over(REFERENCE_HORIZON), GAP_SESSIONS).astype(float) ** 2
+        variance = self._variance(past.over(REFERENCE_HORIZON))
         gap = self._gaps(variance).iloc[-1]
         if np.isfinite(gap):
             return float(gap), ""
@@ -193,6 +198,16 @@ class ImpliedVolatilityAnchor(CovarianceAdjustment):
         if np.isnan(self._values(variance.index)[-1]):
             return gap, f"no implied volatility at most {MAX_AGE} sessions old at {session}; not adjusted"
         return gap, f"fewer than {MINIMUM_GAPS} sessions of the past year with a gap at {session}; not adjusted"
+
+    def _variance(self, past: PastForecasts) -> pd.Series:
+        """Forecasts of the last sessions: as `fit` made them where it did, else by the current vintage."""
+        sessions = past.volatility.index[-GAP_SESSIONS:]
+        made = pd.Series(np.nan, sessions)
+        if hasattr(self, "forecast_") and self.market_.equals(past.market):
+            made = self.forecast_.reindex(sessions)
+        made.iloc[-1] = np.nan
+        rows = len(made) - int(made.notna().to_numpy().nonzero()[0].max(initial=-1)) - 1
+        return made.fillna(past.portfolios.of(past, rows).astype(float) ** 2)
 
     def _gaps(self, variance: pd.Series) -> pd.Series:
         gap = pd.Series(2 * np.log(self._values(variance.index)), variance.index) - np.log(variance)
