@@ -3,14 +3,14 @@
 Ten markets of other dynamics than the US: no earnings season, other leverage, memory, tails and noise. The choice is
 made on the years to 2014 and measured on 2015 to 2017.
 
-    python benchmarks/bench_transfer.py [MARKETS] [STOCKS]
+    python benchmarks/bench_transfer.py
 """
 
 from __future__ import annotations
 
-import sys
 from unittest import mock
 
+import click
 import numpy as np
 import pandas as pd
 
@@ -38,7 +38,10 @@ def foreign_market(number: int, stocks: int):
         return simulated_panel(stocks, FIRST, LAST, seed=1000 + number)
 
 
-def main(markets: int = 10, stocks: int = 12) -> None:
+@click.command()
+@click.option("--markets", default=10, show_default=True)
+@click.option("--stocks", default=12, show_default=True, help="Of each market.")
+def main(markets: int, stocks: int) -> None:
     """Print one line per market, and the totals."""
     right, strictly, excess, regret = 0, 0, [], []
     for number in range(markets):
@@ -67,4 +70,4 @@ def main(markets: int = 10, stocks: int = 12) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main()
