@@ -11,7 +11,7 @@ from volplugin.workflows import backtest as jobs
 def asked(home, monkeypatch) -> list[jobs.Backtest]:
     """What would be run, instead of running it."""
     asked: list[jobs.Backtest] = []
-    monkeypatch.setattr("volplugin._bundles.ingest_bundle", lambda name: None)
+    monkeypatch.setattr("volplugin._bundles.ingest_bundle", lambda name, show_progress: None)
     monkeypatch.setattr(jobs, "backtest", lambda job, log: asked.append(job))
     return asked
 
