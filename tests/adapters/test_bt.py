@@ -114,4 +114,5 @@ def test_wrong_uses_say_what_to_do(real, model):
 
 
 def test_without_weights_nothing_is_scaled(real, model):
-    run(real, ForecastRisk(model, real), algos.WeighSpecified(), TargetVolatility(0.10), algos.Rebalance())
+    found = run(real, ForecastRisk(model, real), algos.WeighSpecified(), TargetVolatility(0.10), algos.Rebalance())
+    assert found.prices["run"].eq(100.0).all()  # a value that never moved: no position was taken

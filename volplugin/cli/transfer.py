@@ -17,7 +17,7 @@ from volplugin.cli.options import DATE, bundle_option, vintages_option
     "training",
     default=True,
     show_default=True,
-    help="Also train a model there and measure it, which takes minutes; otherwise a local HAR stands for it.",
+    help="Also train a model there and measure it, which takes minutes; otherwise a local HAR takes its place.",
 )
 @click.option(
     "--recalibrate",

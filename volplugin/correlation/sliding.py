@@ -176,7 +176,7 @@ class SlidingMoments:
         return self._moments(products, pairs, seen, full[0], live[row], np.array(observations)), int(rows[-1]) + 1
 
     def _stacked(self, count: int) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return the sums of products, and those of pairs with gaps, at the current row and those after it."""
+        """Return the sums of products, and the sums of pairs with gaps, at the current row and the rows after it."""
         products = np.empty((count, *self._products.shape))
         pairs = [np.empty((count, *pair.values.shape)) for pair in self._pairs]
         for place in range(count):

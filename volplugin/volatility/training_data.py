@@ -29,7 +29,7 @@ OTHER_RETURN, OTHER_SHARE = 0.1, 0.25
 """Another stock under the same name: returns that differ by over a tenth of the median move, on over a quarter of
 the sessions."""
 MISSING = np.float32(3e38)
-"""Stands for NaN in a store, whose tensors are finite."""
+"""Replaces NaN in a store, whose tensors are finite."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class TrainingData:
         list of str
             What changed: assets, sessions, and numbers by asset.
         list of str
-            Assets whose prices are those of another stock.
+            Assets with the prices of another stock.
         """
         here = TrainingData.of(panel)
         gone = [asset for asset in self.assets if asset not in set(here.assets)]

@@ -70,7 +70,7 @@ def measure_transfer(panel: PricePanel, store: str = "pretrained", *, training: 
     store : str, default "pretrained"
         Folder of the stored models.
     training : bool, default True
-        Also train the default model there, which takes minutes; without it a local HAR stands for it.
+        Also train the default model there, which takes minutes; without it a local HAR takes its place.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def local_models(store: str, *, training: bool = True) -> dict[str, VolatilityFo
 def transfer_losses(
     panel: PricePanel, models: Mapping[str, VolatilityForecaster], store: str, cut: pd.Timestamp
 ) -> pd.DataFrame:
-    """Fit models through a session, and return their mean QLIKE and that of the stored models after it.
+    """Fit models through a session, and return their mean QLIKE after it, beside the stored models' QLIKE.
 
     Returns
     -------

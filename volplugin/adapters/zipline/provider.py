@@ -225,7 +225,7 @@ class RiskProvider:
         """Return the past of the portfolio held, for ``forecast.value_at_risk(weights, history=...)``.
 
         The metrics set writes it; at a close it ends with the session before. Standardised returns do not depend on
-        the leverage; a portfolio whose composition changes has those of its earlier compositions.
+        the leverage; after a change of composition they include the returns of earlier compositions.
 
         Returns
         -------
