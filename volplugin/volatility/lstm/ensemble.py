@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +76,7 @@ class Readout:
 
 def _by_asset(values: np.ndarray, tables: np.ndarray) -> np.ndarray:
     """Multiply the values of each asset, of shape (..., n_assets, n), with a table of its own."""
-    rows = values.reshape(-1, *values.shape[-2:]).swapaxes(0, 1)
+    rows = values.reshape(math.prod(values.shape[:-2]), *values.shape[-2:]).swapaxes(0, 1)
     return np.matmul(rows, tables).swapaxes(0, 1).reshape(*values.shape[:-1], tables.shape[-1])
 
 
