@@ -117,6 +117,6 @@ def _tail_means(z: np.ndarray, level: float, minimum: int) -> np.ndarray:
             below = int(place)
             step = ordered[min(below + 1, len(ordered) - 1)] - ordered[below]
             quantile = ordered[below] + (place - below) * step  # linear interpolation, as numpy's
-            excess = sum(quantile - one for one in ordered[: below + 1])
+            excess = (below + 1) * quantile - sum(ordered[: below + 1])
             found[row] = quantile - excess / (level * len(ordered))
     return found

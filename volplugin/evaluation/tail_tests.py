@@ -146,13 +146,9 @@ def dynamic_quantile(
         raise InsufficientHistoryError(f"{len(pair)} sessions are too few for the dynamic quantile test; pass 63")
     standard = pair["limit"].to_numpy() / float(pair["limit"].mean())
     observed = (pair["returns"] < pair["limit"]).to_numpy()[None]
-    random = np.random.default_rng(seed)
-    simulated = [
-        _dynamic_statistic(random.random((min(100, reps - begin), len(pair))) < level, standard, level)
-        for begin in range(0, reps, 100)
-    ]
-    statistic = float(_dynamic_statistic(observed, standard, level)[0])
-    return DynamicQuantile(statistic, _mid_pvalue(statistic, np.concatenate(simulated)), len(pair))
+    statistic = float(_dynamic_statistic(observed, _lagged_counts(observed), standard, level)[0])
+    simulated = _dynamic_statistic(*_simulated_exceedances(len(pair), level, reps, seed), standard, level)
+    return DynamicQuantile(statistic, _mid_pvalue(statistic, simulated), len(pair))
 
 
 def acerbi_szekely(
@@ -294,20 +290,42 @@ def _simulated_coverage(n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(free), np.concatenate(both)
 
 
-def _dynamic_statistic(hit: np.ndarray, limit: np.ndarray, level: float) -> np.ndarray:
-    """Wald statistic of each row of exceedances, shape (n_series, n_sessions)."""
-    centred = hit - level
-    length = hit.shape[1] - LAGGED
-    lags = [centred[:, LAGGED - lag : LAGGED - lag + length] for lag in range(1, LAGGED + 1)]
-    # Regressors and the outcome, [series, sessions] or [sessions]: their products are summed pair by pair.
-    columns = [np.ones(length), limit[LAGGED:], *lags, centred[:, LAGGED:]]
-    products = np.empty((len(hit), len(columns), len(columns)))
-    for row, one in enumerate(columns):
-        for column, other in enumerate(columns[: row + 1]):
-            subscripts = f"{'rt' if one.ndim == 2 else 't'},{'rt' if other.ndim == 2 else 't'}->"
-            subscripts += "r" if "r" in subscripts else ""
-            products[:, row, column] = products[:, column, row] = np.einsum(subscripts, one, other)
-    moments = products[:, :-1, -1:]
+@lru_cache(maxsize=8)
+def _simulated_exceedances(n: int, level: float, reps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Independent exceedances, shape (reps, n), and their `_lagged_counts`: the same for all limits."""
+    random = np.random.default_rng(seed)
+    hit = np.concatenate([random.random((min(100, reps - begin), n)) < level for begin in range(0, reps, 100)])
+    return hit, _lagged_counts(hit)
+
+
+def _lagged_counts(hit: np.ndarray) -> np.ndarray:
+    """Sessions with an exceedance i and j sessions before, of shape (n_series, 1 + LAGGED, 1 + LAGGED)."""
+    counts = np.empty((len(hit), LAGGED + 1, LAGGED + 1))
+    for gap in range(LAGGED + 1):
+        both = hit[:, gap:] & hit[:, : hit.shape[1] - gap]
+        # All pairs at this gap, less the ones outside the sessions that have every lag.
+        total = both.sum(axis=1)
+        for lag in range(LAGGED + 1 - gap):
+            outside = both[:, : LAGGED - gap - lag].sum(axis=1) + both[:, both.shape[1] - lag :].sum(axis=1)
+            counts[:, lag, lag + gap] = counts[:, lag + gap, lag] = total - outside
+    return counts
+
+
+def _dynamic_statistic(hit: np.ndarray, counts: np.ndarray, limit: np.ndarray, level: float) -> np.ndarray:
+    """Wald statistic of each row of exceedances, shape (n_series, n_sessions), with their `_lagged_counts`."""
+    lags, length = LAGGED + 1, hit.shape[1] - LAGGED
+    shifted = np.zeros((hit.shape[1], lags))
+    for lag in range(lags):
+        shifted[LAGGED - lag : LAGGED - lag + length, lag] = limit[LAGGED:]
+    own, known = np.diagonal(counts, axis1=1, axis2=2), np.stack([np.ones(length), limit[LAGGED:]])
+    # Columns: the outcome, its lags, a constant and the limit; exceedances less their probability.
+    products = np.empty((len(hit), lags + 2, lags + 2))
+    products[:, :lags, :lags] = counts - level * (own[:, :, None] + own[:, None, :]) + level**2 * length
+    products[:, :lags, lags] = own - level * length
+    products[:, :lags, lags + 1] = hit @ shifted - level * known[1].sum()
+    products[:, lags:, :lags] = products[:, :lags, lags:].swapaxes(1, 2)
+    products[:, lags:, lags:] = known @ known.T
+    moments = products[:, 1:, :1]
     # A constant limit, or no exceedance among the lags, leaves a singular matrix: the pseudo-inverse drops it.
-    inverse = np.linalg.pinv(products[:, :-1, :-1], rcond=1e-10, hermitian=True)
+    inverse = np.linalg.pinv(products[:, 1:, 1:], rcond=1e-10, hermitian=True)
     return np.asarray((moments.transpose(0, 2, 1) @ inverse @ moments)[:, 0, 0] / (level * (1 - level)))
