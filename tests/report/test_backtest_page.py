@@ -60,7 +60,7 @@ def test_plots_over_dates_hold_their_values(page, storm):
     data = {
         svg.attrs["aria-label"][6:20]: svg.attrs["data-values"] for svg in page.all("svg") if "data-values" in svg.attrs
     }
-    assert len(data) == 9
+    assert len(data) == 10
     (growth,) = [json.loads(values) for label, values in data.items() if label.startswith("value of 1")]
     assert list(growth["lines"]) == ["same stocks, untouched", "this run"]
     assert len(growth["days"]) == len(growth["lines"]["this run"]) == len(storm.perf) - 1

@@ -147,22 +147,27 @@ def test_a_stale_model_is_a_warning(result, bare):
     assert summary.warnings(ReportData(bare)) == []
 
 
-TABLES = ("money", "runs", "years", "exceedances", "stress", "vintages", "models", "portfolios", "stocks")
+TABLES = ("money", "runs", "years", "exceedances", "stress", "vintages", "stocks")
 
 
 def test_tables_have_a_cell_for_every_column(storm, bare):
     for given in (storm, bare):
-        for table in filter(None, (getattr(tables, name)(ReportData(given)) for name in TABLES)):
+        found = [getattr(tables, name)(ReportData(given)) for name in TABLES]
+        found += [*tables.models(ReportData(given)), tables.portfolios(given.portfolios)]
+        for table in filter(None, found):
             assert {len(row) for row in table.rows} <= {1, len(table.columns)}
 
 
 def test_model_table_shows_scores_and_verdicts(result):
-    rows = tables.models(ReportData(result)).rows
-    assert rows[0] == ["1 session"]
+    one, _ = tables.models(ReportData(result))
+    assert one.title.startswith("1 session ahead: ")
     scores = result.volatility.table.loc[(1, "LSTM")]
-    assert rows[1][1] == f"{scores['qlike']:.3f}"
-    assert rows[1][-1] in ("yes", "no")
-    assert rows[3][3:5] == ["–", "–"]
+    assert one.rows[0][:2] == ("LSTM", f"{scores['qlike']:.4f}")
+    assert one.rows[0][-1] == f"{scores['mcs_pvalue']:.3f}{'*' if scores['mcs_pvalue'] >= 0.1 else ' '}"
+    assert one.columns[5:7] == [("lower by (%) than", "EWMA94"), ("lower by (%) than", "HAR")]
+    # The benchmark is not compared with itself.
+    assert one.rows[2][0] == "EWMA94"
+    assert one.rows[2][5] == one.rows[2][7] == "-"
 
 
 def test_metrics_without_a_value_are_omitted(bare):
