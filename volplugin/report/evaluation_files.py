@@ -43,7 +43,7 @@ def evaluation_page(
     """Return the page of an evaluation as HTML, and its pictures; the best model first, then the evidence."""
     answers = texts.answers(evaluation)
     best = {one.value: [other.label.split()[0] for other in answers if other.value == one.value] for one in answers}
-    parts = "; ".join(f"{name} at {' and '.join(horizons)}" for name, horizons in best.items())
+    parts = "; ".join(f"{name} at {', '.join(horizons)}" for name, horizons in best.items())
     return render(
         "evaluation.html.j2",
         plots,

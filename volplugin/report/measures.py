@@ -341,6 +341,13 @@ class ReportData:
         return share[share.mean().sort_values(ascending=False).index]
 
     @cached_property
+    def factors(self) -> pd.DataFrame | None:
+        """Predicted volatility from the ``market`` (all stocks with a forecast, equally weighted), and ``specific``."""
+        names = {"predicted_vol_market": "market", "predicted_vol_specific": "specific"}
+        found = self.held.reindex(columns=list(names)).rename(columns=names).dropna()
+        return None if found.empty else found
+
+    @cached_property
     def reductions(self) -> pd.DataFrame | None:
         """Percent by which each model's mean QLIKE is below the benchmark's (models x horizons), without it."""
         scores, base = self.result.volatility, self.benchmark

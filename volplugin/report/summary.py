@@ -238,12 +238,16 @@ def portfolio(data: ReportData) -> list[str]:
 
 
 def sources(data: ReportData) -> list[str]:
-    """State the largest share of risk at the last session, and the range of the average correlation."""
+    """State the largest shares of risk at the last session, the market's, and the range of average correlation."""
     sentences = []
     if data.shares is not None:
         last = data.shares.iloc[-1].nlargest(3)
         largest = ", ".join(f"{name} {percent(value, 0)}" for name, value in last.items())
         sentences.append(f"Largest shares of the predicted volatility on {data.shares.index[-1].date()}: {largest}.")
+    if data.factors is not None:
+        parts = (data.factors**2).sum()
+        market = percent(parts["market"] / parts.sum(), 0)
+        sentences.append(f"Of the predicted variance, {market} came from the market, the rest was specific.")
     average = data.result.average_correlation
     if average is not None:
         sentences.append(

@@ -96,20 +96,14 @@ def date_axis(ax: Axes, index: pd.DatetimeIndex) -> None:
     most = 5 if is_narrow(ax) else 12
     # matplotlib's automatic locator warns, and crowds labels, if none of its intervals gives so few ticks.
     for step in STEPS:
-        ticks = pd.date_range(_anchor(first, step), last, freq=step)
+        # Ticks on firsts of a month, Januaries, or round years: multiples of a step from 1900.
+        start = first.normalize().replace(day=1) if step.endswith("D") else pd.Timestamp(1900, 1, 1)
+        ticks = pd.date_range(start, last, freq=step)
         ticks = ticks[ticks >= first]
         if len(ticks) <= most:
             break
     ax.set_xticks(list(ticks), _dated(ticks, yearly="Y" in step))
     ax.set_xlim(first, last)
-
-
-def _anchor(first: pd.Timestamp, step: str) -> pd.Timestamp:
-    """Return the origin of the steps, so that ticks fall on round years, Januaries, or firsts of a month."""
-    if step.endswith("D"):
-        return first.normalize().replace(day=1)
-    years = int(step[:-2] or 1) if step.endswith("YS") else 1
-    return pd.Timestamp(first.year - first.year % years, 1, 1)
 
 
 def _dated(ticks: pd.DatetimeIndex, yearly: bool) -> list[str]:
@@ -118,11 +112,8 @@ def _dated(ticks: pd.DatetimeIndex, yearly: bool) -> list[str]:
         return [f"{tick:%Y}" for tick in ticks]
     fine = any(tick.day != 1 for tick in ticks)
     names = [f"{tick.day} {tick:%b}" if fine else f"{tick:%b}" for tick in ticks]
-    years = ticks.year
-    return [
-        f"{name} {year}" if place == 0 or years[place - 1] != year else name
-        for place, (name, year) in enumerate(zip(names, years, strict=True))
-    ]
+    new = [True, *(ticks.year[1:] != ticks.year[:-1])]
+    return [f"{name} {tick.year}" if first else name for name, tick, first in zip(names, ticks, new, strict=False)]
 
 
 def legend(ax: Axes, theme: Theme) -> None:

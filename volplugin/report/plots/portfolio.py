@@ -53,7 +53,7 @@ def _both(ax: Axes, theme: Theme, frame: pd.DataFrame) -> None:
 def plot_leverage(result: Run, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Plot gross leverage at each close, and the cap if the run has a `max_leverage`."""
     data, leverage, ax = begin(result, ax, theme, "leverage", "the run recorded no gross_leverage")
-    values(ax, leverage, theme.predicted, 1.5, "gross leverage")
+    values(ax, leverage, theme.predicted, 1.5, "_gross leverage")
     cap = data.result.details.parameters.get("max_leverage")
     if cap is not None:
         reference(ax, theme, float(cap), f"cap {float(cap):g}")
@@ -96,10 +96,19 @@ def plot_risk_contributions(result: Run, ax: Axes | None = None, theme: Theme = 
     return finish_dates(ax, theme, f"Share of the forecast risk by {by}", share.index)
 
 
+def plot_factors(result: Run, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
+    """Plot the predicted volatility that comes from the market, and the specific part."""
+    _, frame, ax = begin(result, ax, theme, "factors", "the run recorded no split of its predicted volatility")
+    values(ax, 100 * frame["market"], theme.predicted, 1.6, "market")
+    values(ax, 100 * frame["specific"], theme.series[2], 1.6, "specific")
+    ax.set_ylim(bottom=0)
+    return finish_dates(ax, theme, "Predicted volatility by source", frame.index)
+
+
 def plot_average_correlation(result: Run, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """Plot the average forecast correlation of different stocks."""
     _, average, ax = begin(result, ax, theme, "result.average_correlation", "the result has no average correlation")
-    values(ax, average, theme.predicted, 2.0, "forecast")
+    values(ax, average, theme.predicted, 2.0, "_forecast")
     ax.set_ylim(min(0.0, float(average.min())), 1.1 * float(average.max()))
     return finish_dates(ax, theme, "Average correlation of the stocks", average.index, percent=False)
 
