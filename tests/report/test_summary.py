@@ -90,9 +90,9 @@ def test_other_runs_and_benchmarks_are_named(result):
     assert "hardest to forecast" in verdicts[2]
 
 
-def test_a_better_model_has_a_positive_t(result):
+def test_a_better_model_has_a_negative_t(result):
     row = pd.Series({"below_HAR": 5.0, "dm_HAR": -3.0})
-    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a03.0)"
+    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a0-3.0)"
 
 
 def test_years_are_counted_by_their_bands(result):
@@ -123,7 +123,8 @@ def test_turnover_is_annual(result):
 
 
 def test_sources_name_the_largest_and_the_range_of_correlations(result):
-    share, correlation = summary.sources(ReportData(result))
+    share, market, correlation = summary.sources(ReportData(result))
+    assert "64% came from the market" in market
     assert share.startswith(f"Largest shares of the predicted volatility on {result.perf.index[-1].date()}: S")
     assert f"{result.average_correlation.max():.2f}" in correlation
 

@@ -36,7 +36,7 @@ def show(value: Any, form: Format = ".2f") -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Format a fraction as a percentage."""
-    return show(value, f".{digits}%")
+    return show(value, f"z.{digits}%")
 
 
 def signed(value: float) -> str:

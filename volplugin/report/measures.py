@@ -347,6 +347,14 @@ class ReportData:
         found = self.held.reindex(columns=list(names)).rename(columns=names).dropna()
         return None if found.empty else found
 
+    @property
+    def market_share(self) -> float | None:
+        """Share of the market in the predicted variance of all sessions."""
+        if self.factors is None:
+            return None
+        parts = (self.factors**2).sum()
+        return float(parts["market"] / parts.sum())
+
     @cached_property
     def reductions(self) -> pd.DataFrame | None:
         """Percent by which each model's mean QLIKE is below the benchmark's (models x horizons), without it."""

@@ -244,9 +244,8 @@ def sources(data: ReportData) -> list[str]:
         last = data.shares.iloc[-1].nlargest(3)
         largest = ", ".join(f"{name} {percent(value, 0)}" for name, value in last.items())
         sentences.append(f"Largest shares of the predicted volatility on {data.shares.index[-1].date()}: {largest}.")
-    if data.factors is not None:
-        parts = (data.factors**2).sum()
-        market = percent(parts["market"] / parts.sum(), 0)
+    if data.market_share is not None:
+        market = percent(data.market_share, 0)
         sentences.append(f"Of the predicted variance, {market} came from the market, the rest was specific.")
     average = data.result.average_correlation
     if average is not None:
@@ -283,7 +282,7 @@ def models(data: ReportData) -> list[str]:
 
 
 def _against(row: pd.Series, name: str) -> str:
-    gain, t = row[f"below_{name}"], -row[f"dm_{name}"]
+    gain, t = row[f"below_{name}"], row[f"dm_{name}"]
     return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t\u00a0{show(t, '.1f')}{may_be_chance(t)})"
 
 
