@@ -66,7 +66,7 @@ def evaluate(
     from volplugin.adapters.zipline.bundles import read_bundle
     from volplugin.evaluation.volatility import evaluate_volatility_forecasts
     from volplugin.report.evaluation_files import write_evaluation
-    from volplugin.report.evaluation_text import evaluation_text, risk_model_table
+    from volplugin.report.evaluation_text import evaluation_text
     from volplugin.storage.forecast_cache import ForecastCache
     from volplugin.volatility.pretrained import require_trained
     from volplugin.workflows import backtest as work
@@ -95,8 +95,7 @@ def evaluate(
         portfolios=ours.by_volatility,
         calibrated_through=known_before(start),
     )
-    text = f"{evaluation_text(evaluated)}\n\n\n{risk_model_table(ours.portfolios)}"
-    click.echo(text)
+    click.echo(evaluation_text(evaluated, ours.portfolios))
     if out is not None:
         record(out)
-        click.echo(f"\nreport: {write_evaluation(evaluated, ours.portfolios, text, out)}")
+        click.echo(f"\nreport: {write_evaluation(evaluated, ours.portfolios, out)}")

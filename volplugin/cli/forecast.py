@@ -48,7 +48,6 @@ def forecast(
     """Forecast the volatility of a portfolio, the risk contributions, and their change since the previous session."""
     from volplugin._bundles.dow30 import NAME, SECTORS
     from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.report.today_page import write_today
     from volplugin.risk.defaults import default_correlation
     from volplugin.risk.model import RiskModel
     from volplugin.volatility.pretrained import require_trained
@@ -73,6 +72,8 @@ def forecast(
         else portfolio_text(portfolio)
     )
     if html is not None:
+        from volplugin.report.today_page import write_today
+
         name = Path(weights).stem if weights else "equal weights"
         write_today(portfolio, html, title=f"{name} on {bundle}", value=value)
         click.echo(f"page: {html}", err=True)

@@ -36,6 +36,7 @@ from volplugin.volatility.pretrained import PretrainedVolatility, require_traine
 from volplugin.volatility.walk_forward import WalkForward
 from volplugin.workflows.evaluate_portfolio import evaluate_portfolios
 from volplugin.workflows.evaluate_volatility import evaluate_volatility
+from volplugin.workflows.weights import read_groups
 
 LOG = logging.getLogger(__name__)
 
@@ -262,7 +263,7 @@ def _result(
             parameters={**given, **run.rule, "capital": job.capital, **({"store": run.store} if run.store else {})},
             vintages=run.vintages,
             fingerprint=panel.asof(job.end).fingerprint(),
-            groups=_groups(job.bundle),
+            groups=read_groups(dow30.SECTORS).to_dict() if job.bundle == dow30.NAME else {},
         ),
         perf=run.perf,
         scorecard=run.report,
@@ -272,12 +273,6 @@ def _result(
         portfolios=portfolios,
         average_correlation=run.average_correlation,
     )
-
-
-def _groups(bundle: str) -> dict[str, str]:
-    """Sectors of the stocks of bundle dow30; empty for other bundles."""
-    file = Path(dow30.__file__).with_name("sectors.csv")
-    return pd.read_csv(file, index_col="symbol")["group"].to_dict() if bundle == dow30.NAME else {}
 
 
 def _rebalanced(perf: pd.DataFrame) -> str:
