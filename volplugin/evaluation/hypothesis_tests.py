@@ -6,7 +6,7 @@ the stocks of one day are not independent observations. The measured sizes of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -177,7 +177,9 @@ def _same_losses(one: np.ndarray | pd.Series, other: np.ndarray | pd.Series) -> 
     return np.allclose(one, other, rtol=1e-12, atol=0.0)
 
 
-def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series, horizon: int) -> MincerZarnowitz:
+def mincer_zarnowitz(
+    realized_variance: pd.Series, forecast_variance: pd.Series, horizon: int, simulated: np.ndarray | None = None
+) -> MincerZarnowitz:
     """Test that forecasts have the right level and the right spread, weighted for their noise.
 
     ``y/f`` is regressed on ``1/f`` and a constant, and (0, 1) tested jointly. The outcome's noise grows with its
@@ -190,6 +192,10 @@ def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series,
         Daily variances of the same sessions.
     horizon : int
         Sessions that each forecast covers.
+    simulated : ndarray of shape (n_series, n_sessions), optional
+        Outcomes over forecasts of right one-session forecasts, such as squares of `bands.shuffled_returns`: the p-value
+        is then the share of them with a larger statistic, not the chi-square one, which rejects too often where fat
+        tails meet few sessions.
 
     Raises
     ------
@@ -204,7 +210,19 @@ def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series,
     Sheppard (2009), Evaluating Volatility and Correlation Forecasts.
     """
     pair = aligned(realized=realized_variance, forecast=forecast_variance).dropna()
-    return mincer_zarnowitz_of(pair[["realized"]].to_numpy(), pair[["forecast"]].to_numpy(), horizon)
+    found = mincer_zarnowitz_of(pair[["realized"]].to_numpy(), pair[["forecast"]].to_numpy(), horizon)
+    if simulated is None:
+        return found
+    forecast = pair["forecast"].to_numpy()
+    statistics = _statistics(simulated - 1, forecast.mean() / forecast, found.rank)
+    return replace(found, pvalue=float((statistics >= found.statistic).mean()))
+
+
+def _statistics(residual: np.ndarray, inverse: np.ndarray, rank: int) -> np.ndarray:
+    """Score statistic of each row of residuals, shape (n_series, n_sessions)."""
+    moments = np.stack([residual, residual * inverse][:rank], axis=2)
+    total = moments.sum(axis=1)[:, :, None]
+    return np.asarray(total.transpose(0, 2, 1) @ np.linalg.solve(moments.transpose(0, 2, 1) @ moments, total))[:, 0, 0]
 
 
 def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int) -> MincerZarnowitz:
