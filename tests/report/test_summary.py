@@ -90,9 +90,9 @@ def test_other_runs_and_benchmarks_are_named(result):
     assert "hardest to forecast" in verdicts[2]
 
 
-def test_a_better_model_has_a_positive_t(result):
+def test_a_better_model_has_a_negative_t(result):
     row = pd.Series({"below_HAR": 5.0, "dm_HAR": -3.0})
-    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a03.0)"
+    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a0−3.0)"
 
 
 def test_years_are_counted_by_their_bands(result):

@@ -35,7 +35,7 @@ LEGEND = (
     "the forecast covers.",
     "MCS p: 0.10 or more (*) is inside the 90% model confidence set of all models; components are not among them.",
     "t: of the mean loss of each session, with a long-run variance from cosine averages and Student's t of few degrees "
-    "of freedom (2.3 rejects at 5% with 8, 2.1 with 16); negative is better.",
+    "of freedom (2.3 rejects at 5% with 8, 2.1 with 16); negative where the loss of the first model is lower.",
     "Mincer-Zarnowitz (MZ): y/f on 1/f and a constant over all stock-days, moments summed per session; right is 0 "
     "and 1. const/mean: the constant over the mean forecast.",
     "bias: standard deviation of z; above 1 risk was under-predicted. MRAD: mean distance from 1 of the bias of 21 "

@@ -280,7 +280,7 @@ def models(data: ReportData) -> list[str]:
 
 
 def _against(row: pd.Series, name: str) -> str:
-    gain, t = row[f"below_{name}"], -row[f"dm_{name}"]
+    gain, t = row[f"below_{name}"], row[f"dm_{name}"]
     return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t\u00a0{number(t, 1)}{may_be_chance(t)})"
 
 

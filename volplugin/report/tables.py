@@ -158,7 +158,7 @@ def models(data: ReportData) -> Table | None:
             cells = [str(model), number(row["qlike"], 3), number(row["qlike_range"], 3)]
             for name in against:
                 same = model == name
-                cells += ["–" if same else signed(row[f"below_{name}"]), number(-row[f"dm_{name}"], 1)]
+                cells += ["–" if same else signed(row[f"below_{name}"]), number(row[f"dm_{name}"], 1)]
             rows.append([*cells, "yes" if row["mcs_pvalue"] >= IN_SET else "no"] if tested else cells)
     days, origins = (int(scores.table[key].iloc[-1]) for key in ("stock_days", "origins"))
     left = int(scores.left_out.sum())
@@ -179,7 +179,7 @@ def portfolios(data: ReportData) -> Table | None:
     rows = []
     for name, row in scores.iterrows():
         same = name == "EWMA94"
-        against = ["–" if same else signed(row["below_EWMA94"]), number(-row["dm_EWMA94"], 1)] if below else []
+        against = ["–" if same else signed(row["below_EWMA94"]), number(row["dm_EWMA94"], 1)] if below else []
         vols = (percent(row["mean_predicted_vol"]), percent(row["realized_vol"]))
         rows.append([str(name), number(row["qlike"], 3), *against, number(row["bias"], 2), *vols])
     horizon = next(iter(data.result.portfolios.values())).horizon
