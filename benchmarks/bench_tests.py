@@ -39,6 +39,7 @@ from volplugin.evaluation import (
     sampling_band,
 )
 from volplugin.evaluation.bands import mrad_and_q_bands, mrad_of_rows, shuffled_returns
+from volplugin.evaluation.hypothesis_tests import score_statistics
 from volplugin.evaluation.long_run import cosine_averages, smoothing_degrees
 from volplugin.evaluation.simulation import (
     SimulatedForecasts,
@@ -77,12 +78,7 @@ def score_test(outcome: np.ndarray, variance: np.ndarray, horizon: int) -> np.nd
     """P-values of the Mincer-Zarnowitz test of each row."""
     ratio, inverse = outcome / variance, variance.mean(axis=1, keepdims=True) / variance
     moments = np.stack([ratio - 1, (ratio - 1) * inverse], axis=2)
-    pvalues = []
-    for phase in range(horizon):
-        own = moments[:, phase::horizon]
-        total = own.sum(axis=1)[:, :, None]
-        explained = (total.transpose(0, 2, 1) @ np.linalg.solve(own.transpose(0, 2, 1) @ own, total))[:, 0, 0]
-        pvalues.append(stats.chi2.sf(explained, 2))
+    pvalues = [stats.chi2.sf(score_statistics(moments[:, phase::horizon]), 2) for phase in range(horizon)]
     return np.asarray(pvalues[0] if horizon == 1 else np.minimum(1, 2 * np.median(pvalues, axis=0)))
 
 

@@ -214,15 +214,19 @@ def mincer_zarnowitz(
     if simulated is None:
         return found
     forecast = pair["forecast"].to_numpy()
-    statistics = _statistics(simulated - 1, forecast.mean() / forecast, found.rank)
-    return replace(found, pvalue=float((statistics >= found.statistic).mean()))
+    moments = np.stack([simulated - 1, (simulated - 1) * (forecast.mean() / forecast)][: found.rank], axis=2)
+    return replace(found, pvalue=float((score_statistics(moments) >= found.statistic).mean()))
 
 
-def _statistics(residual: np.ndarray, inverse: np.ndarray, rank: int) -> np.ndarray:
-    """Score statistic of each row of residuals, shape (n_series, n_sessions)."""
-    moments = np.stack([residual, residual * inverse][:rank], axis=2)
+def score_statistics(moments: np.ndarray) -> np.ndarray:
+    """Return 1'G (G'G)^-1 G'1 of each series of moments G, shape (n_series, n_sessions, n_moments).
+
+    The variance of the moments is taken under the hypothesis, without centring, so that a large outcome raises both
+    the mean and its error.
+    """
     total = moments.sum(axis=1)[:, :, None]
-    return np.asarray(total.transpose(0, 2, 1) @ np.linalg.solve(moments.transpose(0, 2, 1) @ moments, total))[:, 0, 0]
+    inverse = np.linalg.pinv(moments.transpose(0, 2, 1) @ moments, hermitian=True)
+    return np.asarray(total.transpose(0, 2, 1) @ inverse @ total)[:, 0, 0]
 
 
 def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int) -> MincerZarnowitz:
@@ -247,16 +251,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
 
 
 def _score_tests(residual: np.ndarray, inverse: np.ndarray, horizon: int, rank: int) -> tuple[list[float], list[float]]:
-    """Score statistic and p-value of each phase: moments of right forecasts are uncorrelated within it.
-
-    The variance of the moments is taken under the hypothesis, without centring, so that a large outcome raises both
-    the mean and its error.
-    """
-    moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[:, :rank]
-    statistics = []
-    for phase in range(horizon):
-        own = moments[phase::horizon]
-        # 1'G (G'G)^-1 G'1: the sum of squares of a vector of ones that the moments explain.
-        ones = np.ones(len(own))
-        statistics.append(float(ones @ own @ np.linalg.lstsq(own, ones)[0]))
+    """Score statistic and p-value of each phase: moments of right forecasts are uncorrelated within it."""
+    moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[None, :, :rank]
+    statistics = [float(score_statistics(moments[:, phase::horizon])[0]) for phase in range(horizon)]
     return statistics, [float(stats.chi2.sf(statistic, rank)) for statistic in statistics]

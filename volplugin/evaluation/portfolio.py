@@ -381,7 +381,7 @@ def _tail_risk(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTa
 def _backtests(
     returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float, simulated: SimulatedTails | None
 ) -> dict[str, Any]:
-    row = coverage(returns < limit, level, simulated).as_dict()
+    row = coverage(returns < limit, level, None if simulated is None else simulated.exceeded).as_dict()
     row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level, simulated=simulated).pvalue
     test = acerbi_szekely(returns, limit, shortfall, level, simulated=simulated)
     sizes = {"dynamic_quantile": "dynamic quantile", "shortfall": "Acerbi-Szekely"}

@@ -126,13 +126,17 @@ class SimulatedTails:
 
 
 def simulate_tails(
-    volatility: np.ndarray, levels: Sequence[float], dof: float, reps: int = 500
+    volatility: np.ndarray,
+    levels: Sequence[float],
+    dof: float,
+    reps: int = 500,
+    minimum: int = MIN_HISTORY_SESSIONS,
 ) -> dict[float, SimulatedTails]:
     """Exceedances of right forecasts whose limits come from `tail_limits`.
 
     A historical limit follows the returns: many early exceedances widen it, and few follow. Exceedances are therefore
     not independent, and their number varies less than a binomial one: its variance is a third over 1,000 sessions.
-    Limits are right for the simulated Student-t returns in the first 500 sessions, and historical after them.
+    Limits are right for the simulated Student-t returns in the first sessions, and historical after them.
 
     Parameters
     ----------
@@ -144,6 +148,8 @@ def simulate_tails(
         Degrees of freedom of the returns, such as `fit_dof` returns.
     reps : int, default 500
         Simulated series.
+    minimum : int, default 500
+        Sessions before the first historical limit.
 
     References
     ----------
@@ -156,7 +162,7 @@ def simulate_tails(
         level: [np.full_like(z, -of(1 - level, law, dof=dof)) for of in (loss_quantile, loss_shortfall)]
         for level in levels
     }
-    for row in range(MIN_HISTORY_SESSIONS, len(volatility), REFRESH_SESSIONS):
+    for row in range(minimum, len(volatility), REFRESH_SESSIONS):
         past = z[:, max(0, row - HISTORY_SESSIONS) : row]
         places = {level: level * (past.shape[1] - 1) for level in levels}
         ordered = np.partition(past, sorted({int(place) + up for place in places.values() for up in (0, 1)}), axis=1)

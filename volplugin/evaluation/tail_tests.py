@@ -70,7 +70,7 @@ class ShortfallTest:
     pvalue: float
 
 
-def coverage(exceeded: pd.Series | np.ndarray, level: float, simulated: SimulatedTails | None = None) -> Coverage:
+def coverage(exceeded: pd.Series | np.ndarray, level: float, simulated: np.ndarray | None = None) -> Coverage:
     """Kupiec's test of the number of exceedances and Christoffersen's of their clustering.
 
     Kupiec's p-value is exact, from the binomial law; the two others are simulated with independent exceedances. Numbers
@@ -82,8 +82,8 @@ def coverage(exceeded: pd.Series | np.ndarray, level: float, simulated: Simulate
         Whether the return was below the limit, session by session; missing sessions are left out.
     level : float
         Tail probability of the limit.
-    simulated : SimulatedTails, optional
-        Of right limits that follow the returns, from `simulate_tails`: p-values are shares of these series.
+    simulated : ndarray of bool, shape (n_series, n_sessions), optional
+        Exceedances of right limits that follow the returns, from `simulate_tails`; p-values are shares of these series.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def coverage(exceeded: pd.Series | np.ndarray, level: float, simulated: Simulate
     if simulated is None:
         of_count, free, both = _binomial_pvalue(kupiec, n, level), *_independent_statistics(n, level)
     else:
-        of_number, free = _coverage_statistics(simulated.exceeded, level)
+        of_number, free = _coverage_statistics(simulated, level)
         of_count, both = _mid_pvalue(kupiec, of_number), of_number + free
     return Coverage(
         level, n, count, level * n,
