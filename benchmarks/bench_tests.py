@@ -57,8 +57,8 @@ HORIZONS = (1, 5, 21)
 PERSISTENCE = {"independent": 0.0, "persistent": 0.98}
 TOO_HIGH = 1.1
 """Factor of the biased volatility forecast."""
-OLD_SETS, SLOW = 50, 500
-"""Simulations of the former confidence set; of the dynamic quantile test, MRAD and Q."""
+OLD_SETS, DYNAMIC = 50, 500
+"""Simulations of the former confidence set and of the dynamic quantile test, which are slow."""
 CHUNK = 250
 """Simulations in memory at once."""
 
@@ -117,25 +117,22 @@ def old_mincer_zarnowitz(outcome: np.ndarray, variance: np.ndarray, horizon: int
 
 def month_bands(z: np.ndarray, dof: float) -> np.ndarray:
     """Bands of MRAD and Q, rows of (lower, upper); they do not depend on the level of z."""
-    found = mrad_and_q_bands(shuffled_returns(z, dof, 250), np.full(len(z), 1e3))  # no floor of squared returns
+    found = mrad_and_q_bands(shuffled_returns(z, dof), np.full(len(z), 1e3))  # no floor of squared returns
     return np.array([[band.lower, band.upper] for band in found])
 
 
-def bands(z: np.ndarray, seeds: list[int]) -> Rejections:
+def bands(z: np.ndarray) -> Rejections:
     """Bands of right one-session forecasts, and of forecasts that are a tenth too high."""
     dofs = [fit_dof(row) for row in z]
-    few = np.array(seeds) < SLOW
-    month = np.array([month_bands(*one) for one in zip(z[few], np.array(dofs)[few], strict=True)])
-    month = month.reshape(-1, 2, 2)
+    month = np.array([month_bands(*one) for one in zip(z, dofs, strict=True)])
     for case, scaled in (("right", z), ("10% too high", z / TOO_HIGH)):
         for name, length in (("bias", z.shape[1]), ("bias, one year", 252), ("bias, 63 sessions", 63)):
             deviation = scaled[:, :length].std(axis=1, ddof=1)
             fitted = np.array([sampling_band(length, dof=dof) for dof in dofs])
             gaussian = np.array([sampling_band(length)])
             yield (name, 1, case), outside(deviation, fitted), outside(deviation, gaussian)
-        chosen = scaled[few]
-        yield ("MRAD of 21 sessions", 1, case), outside(mrad_of_rows(chosen), month[:, 0]), None
-        yield ("Q", 1, case), outside((chosen**2 - np.log(chosen**2)).mean(axis=1), month[:, 1]), None
+        yield ("MRAD of 21 sessions", 1, case), outside(mrad_of_rows(scaled), month[:, 0]), None
+        yield ("Q", 1, case), outside((scaled**2 - np.log(scaled**2)).mean(axis=1), month[:, 1]), None
 
 
 def outside(values: np.ndarray, band: np.ndarray) -> np.ndarray:
@@ -239,7 +236,7 @@ def tails(sample: SimulatedForecasts, law: str, seeds: list[int]) -> Rejections:
             acerbi = np.array([acerbi_szekely(*row, level, reps=400).pvalue for row in rows])
             yield (f"Acerbi-Szekely, {level:.1%}", 1, case), acerbi < 0.05, None
             if case == "right" and level != 0.025:
-                chosen = [row for row, seed in zip(rows, seeds, strict=True) if seed < SLOW]
+                chosen = [row for row, seed in zip(rows, seeds, strict=True) if seed < DYNAMIC]
                 engle = [dynamic_quantile(r, v, level, reps=199) for r, v, _ in chosen]
                 old = np.array([stats.chi2.sf(one.statistic, 6) < 0.05 for one in engle], dtype=bool)
                 now = np.array([one.pvalue < 0.05 for one in engle], dtype=bool)
@@ -263,7 +260,7 @@ def rejections(world: str, seeds: list[int], sessions: int, only: str = "") -> R
     for horizon in HORIZONS:
         sample = simulate(seeds, sessions, horizon)
         if horizon == 1 and "bands" in wanted:
-            yield from bands(sample.returns / np.sqrt(sample.variance), seeds)
+            yield from bands(sample.returns / np.sqrt(sample.variance))
         if "levels" in wanted:
             yield from levels(sample, horizon)
         if "losses" in wanted:

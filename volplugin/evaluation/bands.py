@@ -122,13 +122,13 @@ def shuffled_returns(standardized: np.ndarray, dof: float, reps: int = SHUFFLES)
     dof : float
         Degrees of freedom of the returns, such as `fit_dof` returns.
     reps : int, default 500
-        Rows, at most 2,000.
+        Rows; their levels are evenly spaced quantiles of 2,000 simulated ones.
 
     Returns
     -------
     ndarray of shape (reps, n_sessions)
     """
-    levels = _simulated_levels(len(standardized), _rounded(dof))[:reps]
+    levels = np.quantile(_simulated_levels(len(standardized), _rounded(dof)), (np.arange(reps) + 0.5) / reps)
     rows = np.broadcast_to(standardized / standardized.std(ddof=1), (reps, len(standardized)))
     return np.asarray(np.random.default_rng(1).permuted(rows, axis=1) * levels[:, None])
 
