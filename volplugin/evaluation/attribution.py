@@ -15,9 +15,8 @@ to their difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,22 +25,13 @@ from volplugin.correlation.repair import average
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.constants import MONTH_SESSIONS
+from volplugin.evaluation.forecasts import PredictsCovariancePath
 from volplugin.evaluation.inputs import aligned
-from volplugin.risk.covariance import CovarianceForecast
 from volplugin.units import annualize
 
 PARTS = ("level", "correlation", "stocks", "other")
 LARGEST = 3
 """Stocks that `ErrorSources.as_records` names per window."""
-
-
-class ForecastsPath(Protocol):
-    """Anything with the `forecast_path` of a `RiskModel`."""
-
-    def forecast_path(
-        self, panel: PricePanel, sessions: pd.DatetimeIndex, horizon: int = 21
-    ) -> Iterator[CovarianceForecast]:
-        """One forecast per session, each made with data through it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +63,7 @@ class ErrorSources:
 
 
 def error_sources(
-    model: ForecastsPath,
+    model: PredictsCovariancePath,
     panel: PricePanel,
     weights: pd.DataFrame,
     predicted: pd.Series,
@@ -171,7 +161,7 @@ class _Exposures:
 
 
 def _exposures(
-    model: ForecastsPath, panel: PricePanel, weights: pd.DataFrame, sessions: pd.DatetimeIndex
+    model: PredictsCovariancePath, panel: PricePanel, weights: pd.DataFrame, sessions: pd.DatetimeIndex
 ) -> dict[pd.Timestamp, _Exposures]:
     """Exposures of the sessions, from forecasts made at the sessions before."""
     for name, index in (("weights", weights.index), ("panel", panel.sessions[1:])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -17,9 +18,9 @@ from volplugin.evaluation.long_run import combine_pvalues
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
 from volplugin.evaluation.sample import EvaluationSample
-from volplugin.evaluation.tail_limits import value_at_risk
+from volplugin.evaluation.tail_limits import HISTORY_START, simulate_tails, value_at_risk
 from volplugin.evaluation.tail_tests import coverage
-from volplugin.risk.tail_risk import TailMethod
+from volplugin.risk.tail_risk import HISTORY_SESSIONS, STUDENT_DOF, TailMethod
 from volplugin.units import QUARTER_SESSIONS, annualize
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
@@ -265,12 +266,21 @@ def _tail(exceeded: np.ndarray, method: str, tail: float) -> dict[str, float]:
     known = [phase for phase in known if len(phase) >= QUARTER_SESSIONS]
     if not known:
         return {}
-    found = [coverage(phase > 0, tail) for phase in known]
+    found = [coverage(phase > 0, tail, _right(len(phase), tail) if method == "historical" else None) for phase in known]
     return {
         tail_name("exceeded", method, tail): float(np.mean(np.concatenate(known))),
         tail_name("kupiec", method, tail): combine_pvalues([one.kupiec_pvalue for one in found]),
         tail_name("christoffersen", method, tail): combine_pvalues([one.christoffersen_pvalue for one in found]),
     }
+
+
+@lru_cache(maxsize=16)
+def _right(sessions: int, tail: float) -> np.ndarray | None:
+    """Simulate exceedances of historical limits; None where all earlier sessions count: they are independent then."""
+    count = sessions + HISTORY_START
+    if count <= HISTORY_SESSIONS:
+        return None
+    return simulate_tails(np.ones(count), (tail,), STUDENT_DOF, minimum=HISTORY_START)[tail].exceeded[:, HISTORY_START:]
 
 
 DECILES = 10

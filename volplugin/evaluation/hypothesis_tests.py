@@ -6,7 +6,7 @@ the stocks of one day are not independent observations. The measured sizes of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -177,7 +177,9 @@ def _same_losses(one: np.ndarray | pd.Series, other: np.ndarray | pd.Series) -> 
     return np.allclose(one, other, rtol=1e-12, atol=0.0)
 
 
-def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series, horizon: int) -> MincerZarnowitz:
+def mincer_zarnowitz(
+    realized_variance: pd.Series, forecast_variance: pd.Series, horizon: int, simulated: np.ndarray | None = None
+) -> MincerZarnowitz:
     """Test that forecasts have the right level and the right spread, weighted for their noise.
 
     ``y/f`` is regressed on ``1/f`` and a constant, and (0, 1) tested jointly. The outcome's noise grows with its
@@ -190,6 +192,10 @@ def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series,
         Daily variances of the same sessions.
     horizon : int
         Sessions that each forecast covers.
+    simulated : ndarray of shape (n_series, n_sessions), optional
+        Outcomes over forecasts of right one-session forecasts, such as squares of `bands.shuffled_returns`: the p-value
+        is then the share of them with a larger statistic, not the chi-square one, which rejects too often where fat
+        tails meet few sessions.
 
     Raises
     ------
@@ -204,7 +210,23 @@ def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series,
     Sheppard (2009), Evaluating Volatility and Correlation Forecasts.
     """
     pair = aligned(realized=realized_variance, forecast=forecast_variance).dropna()
-    return mincer_zarnowitz_of(pair[["realized"]].to_numpy(), pair[["forecast"]].to_numpy(), horizon)
+    found = mincer_zarnowitz_of(pair[["realized"]].to_numpy(), pair[["forecast"]].to_numpy(), horizon)
+    if simulated is None:
+        return found
+    forecast = pair["forecast"].to_numpy()
+    moments = np.stack([simulated - 1, (simulated - 1) * (forecast.mean() / forecast)][: found.rank], axis=2)
+    return replace(found, pvalue=float((score_statistics(moments) >= found.statistic).mean()))
+
+
+def score_statistics(moments: np.ndarray) -> np.ndarray:
+    """Return 1'G (G'G)^-1 G'1 of each series of moments G, shape (n_series, n_sessions, n_moments).
+
+    The variance of the moments is taken under the hypothesis, without centring, so that a large outcome raises both
+    the mean and its error.
+    """
+    total = moments.sum(axis=1)[:, :, None]
+    inverse = np.linalg.pinv(moments.transpose(0, 2, 1) @ moments, hermitian=True)
+    return np.asarray(total.transpose(0, 2, 1) @ inverse @ total)[:, 0, 0]
 
 
 def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int) -> MincerZarnowitz:
@@ -229,16 +251,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
 
 
 def _score_tests(residual: np.ndarray, inverse: np.ndarray, horizon: int, rank: int) -> tuple[list[float], list[float]]:
-    """Score statistic and p-value of each phase: moments of right forecasts are uncorrelated within it.
-
-    The variance of the moments is taken under the hypothesis, without centring, so that a large outcome raises both
-    the mean and its error.
-    """
-    moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[:, :rank]
-    statistics = []
-    for phase in range(horizon):
-        own = moments[phase::horizon]
-        # 1'G (G'G)^-1 G'1: the sum of squares of a vector of ones that the moments explain.
-        ones = np.ones(len(own))
-        statistics.append(float(ones @ own @ np.linalg.lstsq(own, ones)[0]))
+    """Score statistic and p-value of each phase: moments of right forecasts are uncorrelated within it."""
+    moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[None, :, :rank]
+    statistics = [float(score_statistics(moments[:, phase::horizon])[0]) for phase in range(horizon)]
     return statistics, [float(stats.chi2.sf(statistic, rank)) for statistic in statistics]

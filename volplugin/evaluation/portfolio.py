@@ -15,18 +15,24 @@ import pandas as pd
 
 from volplugin.display import bars, card
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band
+from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band, shuffled_returns
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS, measured_size
+from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
 from volplugin.evaluation.inputs import aligned
 from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
-from volplugin.evaluation.tail_limits import expected_shortfall, tail_limits, value_at_risk
+from volplugin.evaluation.tail_limits import (
+    SimulatedTails,
+    expected_shortfall,
+    simulate_tails,
+    tail_limits,
+    value_at_risk,
+)
 from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
-from volplugin.risk.tail_risk import TailMethod
+from volplugin.risk.tail_risk import MIN_HISTORY_SESSIONS, TailMethod
 from volplugin.units import QUARTER_SESSIONS, annualize, deannualize
 
 TAIL_METHODS: tuple[TailMethod, ...] = ("gaussian", "student", "historical")
@@ -125,7 +131,9 @@ def portfolio_scorecard(
         raise InsufficientHistoryError("the portfolio's returns are all zero: there is no risk to evaluate")
     z = r / sigma
     dof = fit_dof(z)
-    mrad_band, q_band = mrad_and_q_bands(sigma.to_numpy(), dof)
+    right = shuffled_returns(z.to_numpy(), dof)
+    mrad_band, q_band = mrad_and_q_bands(right, sigma.to_numpy())
+    tails = simulate_tails(sigma.to_numpy(), HELD_TAILS, dof) if len(known) > MIN_HISTORY_SESSIONS else {}
     numbers = {
         "sessions": len(known),
         "sessions_without_forecast": len(pair) - len(known),
@@ -142,9 +150,9 @@ def portfolio_scorecard(
         "mrad_21": mrad(z, MONTH_SESSIONS),
         "mrad_21_band": asdict(mrad_band),
         "bias_63": _quarters(z, dof),
-        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, horizon=1)),
-        "exceedances": _exceedances(r, sigma),
-        "tail_risk": _tail_risk(r, sigma),
+        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, 1, right**2)),
+        "exceedances": _exceedances(r, sigma, tails),
+        "tail_risk": _tail_risk(r, sigma, tails),
         **_errors(r, sigma, target),
         "by_year": _by_year(r, sigma, dof),
         "over_horizon": _over_horizon(predicted_horizon, returns, horizon),
@@ -343,20 +351,21 @@ def _quarters(z: pd.Series, dof: float) -> dict[str, float]:
     return {"lower": lower, "upper": upper, "share_inside": float(inside.mean())}
 
 
-def _exceedances(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
+def _exceedances(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTails]) -> dict[str, dict[str, Any]]:
     """Test value at risk and expected shortfall at each tail, with the quantiles of each method."""
     found: dict[str, dict[str, Any]] = {}
     for method in TAIL_METHODS:
         found[method] = {}
         for level in TAILS:
-            limit = value_at_risk(r, sigma, level, method).dropna()
+            limit = value_at_risk(r, sigma, level, method, MIN_HISTORY_SESSIONS).dropna()
             if len(limit) >= QUARTER_SESSIONS:
-                shortfall = expected_shortfall(r, sigma, level, method)[limit.index]
-                found[method][f"{level:.0%}"] = _backtests(r[limit.index], limit, shortfall, level)
+                shortfall = expected_shortfall(r, sigma, level, method, MIN_HISTORY_SESSIONS)[limit.index]
+                simulated = tails[level].since(MIN_HISTORY_SESSIONS) if method == "historical" else None
+                found[method][f"{level:.0%}"] = _backtests(r[limit.index], limit, shortfall, level, simulated)
     return found
 
 
-def _tail_risk(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
+def _tail_risk(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTails]) -> dict[str, dict[str, Any]]:
     """Value at risk and expected shortfall of the portfolio held, as `tail_limits` forecasts them, and their tests."""
     found = {}
     for level in HELD_TAILS:
@@ -365,16 +374,19 @@ def _tail_risk(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
             "mean_value_at_risk": -float(limits["value_at_risk"].mean()),
             "mean_expected_shortfall": -float(limits["expected_shortfall"].mean()),
             "student_sessions": int((limits["method"] == "student").sum()),
-        } | _backtests(r, limits["value_at_risk"], limits["expected_shortfall"], level)
+        } | _backtests(r, limits["value_at_risk"], limits["expected_shortfall"], level, tails.get(level))
     return found
 
 
-def _backtests(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float) -> dict[str, Any]:
-    row = coverage(returns < limit, level).as_dict()
-    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level).pvalue
-    test = acerbi_szekely(returns, limit, shortfall, level)
+def _backtests(
+    returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float, simulated: SimulatedTails | None
+) -> dict[str, Any]:
+    row = coverage(returns < limit, level, None if simulated is None else simulated.exceeded).as_dict()
+    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level, simulated=simulated).pvalue
+    test = acerbi_szekely(returns, limit, shortfall, level, simulated=simulated)
     sizes = {"dynamic_quantile": "dynamic quantile", "shortfall": "Acerbi-Szekely"}
-    row |= {f"{name}_size": measured_size(title, level) for name, title in sizes.items()}
+    for name, title in sizes.items():
+        row[f"{name}_size"] = measured_size(title, level) if simulated is None else SIZE
     return row | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
 
 
