@@ -20,6 +20,7 @@ from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
 from volplugin.storage.atomic import write_atomically
 from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, to_json
+from volplugin.units import TRADING_DAYS
 
 SCORECARD, HISTORY = "scorecard.json", "history.npz"
 FORMAT = 1
@@ -214,7 +215,10 @@ def _of_history(card: Mapping[str, Any], arrays: StoredArrays) -> BacktestResult
             name: Comparison(_columns(arrays, f"comparison/{place}"), one)
             for place, (name, one) in enumerate(compared.items())
         },
-        portfolios={str(name): _portfolio(arrays, f"book/{place}") for place, name in enumerate(arrays["book/names"])},
+        portfolios={
+            str(name): _portfolio(arrays, f"book/{place}", card["portfolio"].get("periods_per_year", TRADING_DAYS))
+            for place, name in enumerate(arrays["book/names"])
+        },
         average_correlation=(
             pd.Series(arrays["average_correlation/values"], dates(arrays["average_correlation/sessions"]))
             if "average_correlation/values" in arrays
@@ -240,13 +244,13 @@ def _columns(arrays: StoredArrays, place: str) -> pd.DataFrame:
     return pd.DataFrame(columns, index=dates(arrays[f"{place}/sessions"]))
 
 
-def _portfolio(arrays: StoredArrays, place: str) -> PortfolioForecasts:
+def _portfolio(arrays: StoredArrays, place: str, periods: float) -> PortfolioForecasts:
     predicted, returns = (
         pd.Series(arrays[f"{place}/{name}/values"], dates(arrays[f"{place}/{name}/sessions"]), name=name)
         for name in ("predicted", "returns")
     )
     kind: Any = str(arrays[f"{place}/kind"])
-    return PortfolioForecasts(predicted, returns, int(arrays[f"{place}/horizon"]), kind)
+    return PortfolioForecasts(predicted, returns, int(arrays[f"{place}/horizon"]), kind, periods)
 
 
 def scores_of(metadata: Mapping[str, Any], arrays: StoredArrays) -> VolatilityScores:

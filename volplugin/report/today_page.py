@@ -15,7 +15,6 @@ from volplugin.report.format import number, percent
 from volplugin.report.theme import DARK, LIGHT
 from volplugin.report.today import PortfolioToday, remarks
 from volplugin.storage.atomic import write_atomically
-from volplugin.units import deannualize
 
 MAX_STOCKS = 15
 """Positions shown before the others are folded."""
@@ -148,7 +147,7 @@ def tiles(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Til
         label = f"{name}, next session"
         return Tile(label, text) if value is None else Tile(label, amount(share * value), text)
 
-    daily = deannualize(portfolio.volatility)
+    daily = portfolio.daily_volatility
     a_day = f"{percent(daily, 2)} per session" + ("" if value is None else f", {amount(daily * value)}")
     yield Tile("Volatility, annual", percent(portfolio.volatility), a_day)
     yield loss("VaR 99%")

@@ -16,7 +16,7 @@ from zipline.utils.paths import zipline_path
 
 from volplugin.adapters.targeting import TargetingState
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
-from volplugin.adapters.zipline.sessions import completed_session, portal_panel
+from volplugin.adapters.zipline.sessions import completed_session, portal_panel, run_periods
 from volplugin.adapters.zipline.targeting import hold_target
 from volplugin.data.panel import PricePanel
 from volplugin.errors import (
@@ -234,7 +234,7 @@ class RiskProvider:
         """
         past = pd.DataFrame(list(self._run(context).past), columns=["session", "returns", "volatility"])
         known = past[past["volatility"] > 0].set_index("session")
-        return known.assign(volatility=deannualize(known["volatility"]))
+        return known.assign(volatility=deannualize(known["volatility"], run_periods(context)))
 
     def observe(self, context: Any, session: pd.Timestamp, returned: float, predicted_vol: float) -> None:
         """Add a session's return and *annual* volatility forecast to `history`; the metrics set calls it."""

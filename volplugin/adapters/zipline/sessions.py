@@ -14,6 +14,7 @@ from exchange_calendars import ExchangeCalendar
 from zipline.utils.algo_instance import get_algo_instance
 
 from volplugin.data import FIELDS, PricePanel
+from volplugin.data.calendars import calendar_periods
 from volplugin.errors import InsufficientHistoryError, ParameterError
 
 
@@ -29,6 +30,11 @@ def running_algorithm() -> Any:
     if algorithm is None:
         raise ParameterError("no zipline simulation is running; call this from a hook of a strategy")
     return algorithm
+
+
+def run_periods(algorithm: Any) -> int:
+    """Return the sessions per year of a run's calendar."""
+    return calendar_periods(algorithm.trading_calendar.name)
 
 
 def completed_session(data: Any) -> pd.Timestamp:
