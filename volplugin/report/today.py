@@ -143,7 +143,7 @@ def portfolio_text(portfolio: PortfolioToday) -> str:
     tails = ", ".join(f"{name} {percent(row[session], 2)}" for name, row in portfolio.losses.iterrows())
     lines = [
         f"Annual volatility over the {portfolio.forecast.horizon} sessions after {portfolio.forecast.asof.date()}: "
-        f"{percent(portfolio.volatility, 2)} ({percent(portfolio.daily_volatility, 3)} per session)",
+        f"{percent(portfolio.volatility, 2)} ({percent(portfolio.daily_volatility, 3)} per day)",
         f"({', '.join(f'{key} {value}' for key, value in known['model'].items())})",
         *_changed(portfolio),
         f"loss of the {session}: {tails} ({portfolio.tail_methods[session]})",
