@@ -11,9 +11,9 @@ from volplugin.cli.logging import log
 from volplugin.cli.options import (
     DATE,
     bundle_option,
-    end_of,
     end_option,
     jobs_option,
+    range_of,
     read_prices,
     start_option,
     strategy_parameters,
@@ -65,7 +65,7 @@ def audit(
     context: click.Context,
     strategy: str,
     bundle: str,
-    start: pd.Timestamp,
+    start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     store: str,
     given: tuple[str, ...],
@@ -94,11 +94,12 @@ def audit(
     from volplugin.adapters.zipline.audit import Audit, audit_strategy, audit_text
 
     try:
+        first, last = range_of(bundle, start, end)
         wanted = Audit(
             strategy=strategy,
             bundle=bundle,
-            start=start,
-            end=end_of(bundle, start, end),
+            start=first,
+            end=last,
             parameters={"store": store, **strategy_parameters(given, {})},
             **settings,
         )

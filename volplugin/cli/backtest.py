@@ -12,9 +12,9 @@ from volplugin.cli.logging import log
 from volplugin.cli.options import (
     anchor_option,
     bundle_option,
-    end_of,
     end_option,
     jobs_option,
+    range_of,
     start_option,
     strategy_parameters,
     vintages_option,
@@ -51,7 +51,7 @@ from volplugin.cli.options import (
 def backtest(
     strategy: str,
     bundle: str,
-    start: pd.Timestamp,
+    start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     out: str,
     store: str,
@@ -74,14 +74,15 @@ def backtest(
     from volplugin.report.summary import report_lines
     from volplugin.workflows import backtest as work
 
+    first, last = range_of(bundle, start, end)
     parameters = strategy_parameters(given, {**options, "store": store})
     job = work.Backtest(
         strategy=strategy,
         bundle=bundle,
         store=str(parameters.get("store", store)),
         out=out,
-        start=start,
-        end=end_of(bundle, start, end),
+        start=first,
+        end=last,
         parameters=parameters,
         compare=("rolling",) if compare else (),
         capital=capital,

@@ -14,10 +14,10 @@ from volplugin.cli.options import (
     anchor_option,
     backend_option,
     bundle_option,
-    end_of,
     end_option,
     horizons_of,
     jobs_option,
+    range_of,
     start_option,
     vintages_option,
     working,
@@ -46,7 +46,7 @@ from volplugin.cli.options import (
 @address_option
 def evaluate(
     bundle: str,
-    start: pd.Timestamp,
+    start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     store: str,
     models: str,
@@ -75,17 +75,17 @@ def evaluate(
 
     names, days = model_names(models), horizons_of(horizons)
     panel = read_bundle(bundle)
-    last = end_of(bundle, start, end)
+    first, last = range_of(bundle, start, end)
     kept = ForecastCache(None if out is None else Path(out) / "forecasts")
     with working(backend, address, panel):
         walk_forward = (
-            work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start, panel)
+            work.train(panel, store, first, last, jobs=jobs) if training else require_trained(store, first, panel)
         )
         made = forecast_volatility(
-            panel, walk_forward, start, last, models=names, horizons=days, jobs=jobs, cache=kept, log=log
+            panel, walk_forward, first, last, models=names, horizons=days, jobs=jobs, cache=kept, log=log
         )
         ours = forecast_portfolios(
-            panel, walk_forward, start, last, volatilities=made.table, jobs=jobs, cache=kept, log=log, anchor=anchor
+            panel, walk_forward, first, last, volatilities=made.table, jobs=jobs, cache=kept, log=log, anchor=anchor
         )
     evaluated = evaluate_volatility_forecasts(
         made.table,
@@ -93,7 +93,7 @@ def evaluate(
         components=made.components,
         parents=made.parents,
         portfolios=ours.by_volatility,
-        calibrated_through=known_before(start),
+        calibrated_through=known_before(first),
     )
     click.echo(evaluation_text(evaluated, ours.portfolios))
     if out is not None:

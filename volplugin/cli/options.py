@@ -71,7 +71,9 @@ backend_option = click.option(
     help="Where to compute: in processes of this machine, or on a dask cluster, with its own number of workers.",
 )
 address_option = click.option("--address", help="Scheduler of the dask cluster, such as tcp://10.0.0.1:8786.")
-start_option = click.option("--start", type=DATE, default=DEMO_START, show_default=True, help="First session.")
+start_option = click.option(
+    "--start", type=DATE, help=f"First session.  [default: {DEMO_START}, or the bundle's first if that is later]"
+)
 end_option = click.option("--end", type=DATE, default=None, help="Last session.  [default: the bundle's last]")
 
 
@@ -114,6 +116,14 @@ def _is_given(name: str, value: Any) -> bool:
     source, kinds = context.get_parameter_source(name), click.core.ParameterSource
     defaults = {param.name: param.default for param in context.command.params}
     return source is not kinds.DEFAULT and not (source is kinds.DEFAULT_MAP and value == defaults[name])
+
+
+def range_of(bundle: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the ends of a range that the bundle holds, by default from `DEMO_START` or its first session on."""
+    from volplugin.adapters.zipline.bundles import bundle_sessions
+
+    first = max(pd.Timestamp(DEMO_START), bundle_sessions(bundle)[0]) if start is None else start
+    return first, end_of(bundle, first, end)
 
 
 def end_of(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None) -> pd.Timestamp:

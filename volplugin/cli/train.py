@@ -13,6 +13,7 @@ from volplugin.cli.options import (
     bundle_option,
     end_option,
     jobs_option,
+    range_of,
     start_option,
     store_option,
     working,
@@ -29,7 +30,7 @@ from volplugin.cli.options import (
 @address_option
 def train(
     bundle: str,
-    start: pd.Timestamp,
+    start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     store: str,
     jobs: int,
@@ -46,10 +47,12 @@ def train(
 
     # Anchored at the first session: no later split or dividend changes a training price.
     panel = read_bundle(bundle)
+    first = range_of(bundle, start, end)[0] if start is None else start
+    last = end or panel.last_session
     began = time.perf_counter()
     with working(backend, address, panel):
-        walk_forward = work.train(panel, store, start, end or panel.last_session, jobs=jobs)
-    used = work.vintages(walk_forward, start, end or panel.last_session)
+        walk_forward = work.train(panel, store, first, last, jobs=jobs)
+    used = work.vintages(walk_forward, first, last)
     click.echo(
         f"{len(used)} models in {store}, trained through {used[0]['trained_through']} to {used[-1]['trained_through']}"
         f" ({time.perf_counter() - began:.0f} s)"

@@ -128,7 +128,7 @@ def error_sources(
     exposures = _exposures(model, panel, weights, sessions)
     rows, stocks = [], []
     for span in chosen:
-        parts, by_stock = _split(exposures, span, known.loc[span, "r"].to_numpy())
+        parts, by_stock = _split(exposures, span, known.loc[span, "r"].to_numpy(), panel.periods_per_year)
         rows.append({"first": span[0], "last": span[-1]} | parts)
         stocks.append(by_stock)
     return ErrorSources(pd.DataFrame(rows), pd.DataFrame(stocks).reindex(columns=panel.assets).fillna(0.0))
@@ -185,7 +185,7 @@ def _exposures(
 
 
 def _split(
-    exposures: dict[pd.Timestamp, _Exposures], span: pd.DatetimeIndex, own_returns: np.ndarray
+    exposures: dict[pd.Timestamp, _Exposures], span: pd.DatetimeIndex, own_returns: np.ndarray, periods: float
 ) -> tuple[dict[str, float], pd.Series]:
     """Parts of one window, in annual volatility, and the stocks' parts."""
     days = [exposures[session] for session in span]
@@ -209,9 +209,9 @@ def _split(
         "stocks": by_stock.sum(),
         "other": total - realized.sum(),
     }
-    predicted, actual = annualize(float(np.sqrt(forecast.sum()))), annualize(float(np.sqrt(total)))
+    predicted, actual = (annualize(float(np.sqrt(variance)), periods) for variance in (forecast.sum(), total))
     # d(volatility) = d(variance) / (sum of both volatilities), exactly.
-    unit = annualize(1.0) ** 2 / (predicted + actual)
+    unit = periods / (predicted + actual)
     points = {name: float(part * unit) for name, part in variance.items()}
     return {"predicted": predicted, "realized": actual} | points, pd.Series(by_stock * unit, assets)
 

@@ -296,18 +296,18 @@ def by_forecast_decile(sample: EvaluationSample) -> pd.DataFrame:
         (realised over predicted: above 1 risk was under-predicted) and ``stock_days``. Decile 1 has the
         smallest forecasts.
     """
-    tables = {model: _deciles(sample.outcome, variance) for model, variance in sample.variance.items()}
+    tables = {name: _deciles(sample.outcome, variance, sample.periods) for name, variance in sample.variance.items()}
     return pd.concat(tables, names=["model", "decile"])
 
 
-def _deciles(outcome: pd.DataFrame, variance: pd.DataFrame) -> pd.DataFrame:
+def _deciles(outcome: pd.DataFrame, variance: pd.DataFrame, periods: float) -> pd.DataFrame:
     f, y = variance.to_numpy().ravel(), outcome.to_numpy().ravel()
     f, y = f[np.isfinite(f)], y[np.isfinite(f)]
     # By rank, so that the groups are equal in size even where forecasts tie.
     place = np.argsort(np.argsort(f, kind="stable"), kind="stable")
     group = pd.Series(place * min(DECILES, len(f)) // len(f) + 1, name="decile")
     means = pd.DataFrame({"f": f, "y": y}).groupby(group).mean()
-    predicted, realized = annualize(means["f"] ** 0.5), annualize(means["y"] ** 0.5)
+    predicted, realized = (annualize(means[name] ** 0.5, periods) for name in ("f", "y"))
     days = group.value_counts().sort_index()
     return pd.DataFrame(
         {"predicted": predicted, "realized": realized, "ratio": realized / predicted, "stock_days": days}

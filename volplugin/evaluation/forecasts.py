@@ -11,6 +11,7 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
+from volplugin.units import TRADING_DAYS
 
 if TYPE_CHECKING:
     from volplugin.risk.covariance import CovarianceForecast
@@ -53,12 +54,15 @@ class PortfolioForecasts:
         Sessions that each forecast covers.
     kind : {"simple", "log"}
         Of the returns.
+    periods : float
+        Sessions per year, for annual figures.
     """
 
     predicted: pd.Series
     returns: pd.Series
     horizon: int
     kind: ReturnKind = "simple"
+    periods: float = TRADING_DAYS
 
 
 def forecast_table(
@@ -143,7 +147,8 @@ def portfolio_forecasts(
         held[forecast.asof] = portfolio
     portfolios = pd.DataFrame.from_dict(held, orient="index").reindex(columns=panel.assets).fillna(0.0)
     returns = portfolio_returns(panel.returns, portfolios, kind)
-    return PortfolioForecasts(pd.Series(predicted, name="predicted"), returns, horizon, kind)
+    daily = pd.Series(predicted, name="predicted")
+    return PortfolioForecasts(daily, returns, horizon, kind, panel.periods_per_year)
 
 
 def portfolio_returns(log_returns: pd.DataFrame, portfolios: pd.DataFrame, kind: ReturnKind = "simple") -> pd.Series:

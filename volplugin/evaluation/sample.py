@@ -11,6 +11,7 @@ import pandas as pd
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.losses import PROXY_CALIBRATION_END, range_variance, realized_variance
+from volplugin.units import TRADING_DAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class EvaluationSample:
         Daily log returns of the panel.
     left_out : int
         Stock-days with an outcome that some models, but not all, had a forecast for.
+    periods : float
+        Sessions per year, for annual figures.
 
     All but `smooth` and `returns` are NaN on every stock-day that is not scored.
     """
@@ -41,6 +44,7 @@ class EvaluationSample:
     smooth: pd.DataFrame
     returns: pd.DataFrame
     left_out: int
+    periods: float = TRADING_DAYS
 
     @property
     def stock_days(self) -> int:
@@ -111,4 +115,5 @@ def _sample(
         smooth,
         panel.returns,
         int((some & ~every).to_numpy().sum()),
+        panel.periods_per_year,
     )

@@ -15,7 +15,7 @@ from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.forecasts import PortfolioForecasts
 from volplugin.evaluation.model_comparison import VolatilityScores
 from volplugin.storage.forecast_cache import package_versions
-from volplugin.units import QUARTER_SESSIONS
+from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS
 
 PACKAGES = ("volplugin", "zipline-reloaded", "torch", "numpy", "pandas", "scikit-learn", "arch", "statsmodels")
 REQUIRED = ("returns", "predicted_vol")
@@ -128,6 +128,11 @@ class BacktestResult:
             object.__setattr__(self, "average_correlation", _average(self.correlations))
 
     @property
+    def periods(self) -> float:
+        """Sessions per year by which the volatilities are annual."""
+        return float(self.scorecard.get("periods_per_year", TRADING_DAYS))
+
+    @property
     def plot(self) -> Any:
         """The plots of this result, such as ``result.plot.target()``; ``dir(result.plot)`` has their names."""
         import volplugin.report  # a lazy name of the package: the plots need matplotlib, and this module
@@ -187,7 +192,11 @@ def on_sessions(perf: pd.DataFrame) -> pd.DataFrame:
         )
     frame = perf.copy()
     index = pd.DatetimeIndex(frame.index)
-    frame.index = (index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index).normalize()
+    if index.tz is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+        # Rows of zipline are stamped at the close, which on 24/7 is the midnight after the session.
+        index = index - pd.Timedelta(1, "ns") if "period_close" in frame else index
+    frame.index = index.normalize()
     return frame
 
 

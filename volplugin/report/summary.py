@@ -13,7 +13,7 @@ from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
 from volplugin.report.format import IN_SET, ahead, count, may_be_chance, percent, pvalue, show
 from volplugin.report.measures import Ratio, ReportData
 from volplugin.report.result import BacktestResult
-from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS
+from volplugin.units import QUARTER_SESSIONS
 
 GOOD, FAIR = 0.05, 0.10
 """Largest distance from 1 of realised over predicted volatility that is called right, or nearly right."""
@@ -232,7 +232,7 @@ def portfolio(data: ReportData) -> list[str]:
         leverage = data.result.perf["gross_leverage"]
         sentences.append(f"Gross leverage was {leverage.mean():.2f} on average and {leverage.max():.2f} at most.")
     if data.turnover is not None:
-        yearly = percent(TRADING_DAYS * data.turnover.mean(), 0)
+        yearly = percent(data.periods * data.turnover.mean(), 0)
         sentences.append(f"A year's trades, bought and sold, came to {yearly} of the portfolio's value.")
     return sentences
 

@@ -348,7 +348,7 @@ class BacktestForecaster:
             asset = panel.assets[~there][0]
             raise InsufficientHistoryError(
                 f"{asset} has no forecast at {panel.last_session.date()}: {_reason(panel.tail(lookback), asset)}; "
-                "leave it out until it has"
+                f"{'leave it out until it has' if names else 'start later'}"
             )
         estimate = path.estimate(row, horizon, view)
         labels = path.assets if live.all() else path.assets[live]

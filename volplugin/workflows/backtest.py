@@ -301,7 +301,8 @@ def _worst_windows(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> l
     ]
     weights = pd.DataFrame(held, perf.index).reindex(columns=panel.assets).fillna(0.0).shift(1)
     try:
-        return error_sources(model, panel, weights, deannualize(perf["predicted_vol"]), perf["returns"]).as_records()
+        predicted = deannualize(perf["predicted_vol"], panel.periods_per_year)
+        return error_sources(model, panel, weights, predicted, perf["returns"]).as_records()
     except VolpluginError:
         return []
 

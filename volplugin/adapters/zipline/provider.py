@@ -16,7 +16,7 @@ from zipline.utils.paths import zipline_path
 
 from volplugin.adapters.targeting import TargetingState
 from volplugin.adapters.zipline.bundles import Environ, read_bundle
-from volplugin.adapters.zipline.sessions import completed_session, portal_panel
+from volplugin.adapters.zipline.sessions import accept_session_labels, completed_session, portal_panel, run_periods
 from volplugin.adapters.zipline.targeting import hold_target
 from volplugin.data.panel import PricePanel
 from volplugin.errors import (
@@ -234,7 +234,7 @@ class RiskProvider:
         """
         past = pd.DataFrame(list(self._run(context).past), columns=["session", "returns", "volatility"])
         known = past[past["volatility"] > 0].set_index("session")
-        return known.assign(volatility=deannualize(known["volatility"]))
+        return known.assign(volatility=deannualize(known["volatility"], run_periods(context)))
 
     def observe(self, context: Any, session: pd.Timestamp, returned: float, predicted_vol: float) -> None:
         """Add a session's return and *annual* volatility forecast to `history`; the metrics set calls it."""
@@ -269,6 +269,7 @@ class RiskProvider:
         run = self._runs.get(algorithm)
         if run is None:
             _check_frequency(algorithm)
+            accept_session_labels(algorithm.trading_calendar)
             prices = (
                 _PortalPrices(algorithm, self.market)
                 if self.bundle is None
@@ -371,6 +372,7 @@ class _BundlePrices:
         # Anchored at the first session, an earlier row holds no trace of a later split or dividend.
         panel = read_bundle(bundle, environ=environ)
         _check_end(algorithm, panel.last_session, f"bundle {bundle!r}")
+        _check_sessions(algorithm, panel, bundle)
         strangers = [asset.symbol for asset in _equities(algorithm) if asset.symbol not in panel.assets]
         if strangers:
             raise BundleError(
@@ -463,6 +465,18 @@ def _check_frequency(algorithm: Any) -> None:
         raise DataFrequencyError(
             f"the run is in {frequency} mode, and forecasts are made of daily bars; run it with "
             "--data-frequency daily (data_frequency='daily')"
+        )
+
+
+def _check_sessions(algorithm: Any, panel: PricePanel, bundle: str) -> None:
+    run = algorithm.sim_params.sessions
+    own = panel.sessions[panel.sessions.slice_indexer(run[0], run[-1])]
+    odd = run.symmetric_difference(own)
+    if len(odd):
+        raise BundleError(
+            f"the run has the sessions of {algorithm.trading_calendar.name}, bundle {bundle!r} those of "
+            f"{panel.calendar}: {odd[0].date()} is in one alone; run it with --trading-calendar {panel.calendar} "
+            f"(trading_calendar=get_calendar({panel.calendar!r}))"
         )
 
 
