@@ -15,7 +15,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from volplugin._bundles import dow30
-from volplugin.adapters.zipline.bundles import read_bundle
+from volplugin.adapters.zipline.bundles import read_bundle, with_named_market
 from volplugin.adapters.zipline.parameters import StrategyParameters
 from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
 from volplugin.correlation.repair import average
@@ -151,7 +151,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
     MissingVintageError
         If the store lacks a vintage, and `training` is False.
     """
-    panel = read_bundle(job.bundle)
+    panel = with_named_market(read_bundle(job.bundle), job.parameters.get("market"))
     _check(job)  # before the training, so that errors come first
     Path(job.out).mkdir(parents=True, exist_ok=True)
     if training:
@@ -159,7 +159,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
             log(f"training what {job.store} lacks")
         train(panel, job.store, job.start, job.end, jobs=job.jobs)
     else:
-        require_trained(job.store, job.start, panel)
+        require_trained(job.store, job.start)  # the run compares the training data
     chosen = job.parameters.get("correlation", "default")
     others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
