@@ -18,6 +18,8 @@ GOOD, FAIR = 0.05, 0.10
 """Largest distance from 1 of realised over predicted volatility that is called right, or nearly right."""
 HELD = 0.10
 """Largest distance of realised volatility from the target, as a fraction of it, that counts as held."""
+MAX_SUSPECTS = 5
+"""Stocks with suspect prices that are named."""
 
 
 @dataclass(frozen=True)
@@ -285,12 +287,15 @@ def _against(row: pd.Series, name: str) -> str:
 
 
 def warnings(data: ReportData) -> list[str]:
-    """State on how many sessions the model was stale; empty if it never was."""
+    """Name stocks with suspect prices, and state on how many sessions the model was stale."""
+    suspect = data.result.scorecard.get("suspect") or {}
+    found = [f"Suspect prices of {asset}: {why}." for asset, why in list(suspect.items())[:MAX_SUSPECTS]]
     if data.stale is None or data.stale.empty:
-        return []
+        return found
     return [
+        *found,
         f"Stale model: on {len(data.stale):,} of {len(data.held):,} sessions, to {data.stale[-1].date()}, the newest "
-        "usable model was more than a year old. Train newer vintages with volplugin train."
+        "usable model was more than a year old. Train newer vintages with volplugin train.",
     ]
 
 

@@ -20,6 +20,7 @@ from volplugin.adapters.zipline.parameters import StrategyParameters
 from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
 from volplugin.correlation.repair import average
 from volplugin.data.panel import PricePanel
+from volplugin.data.suspects import suspect_prices
 from volplugin.errors import VolpluginError
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores, error_sources
 from volplugin.portfolio import VolatilityTarget
@@ -209,6 +210,7 @@ def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any], show: bool
     report = dict(run.report)
     if run.model is not None and run.report:
         report["worst_windows"] = _worst_windows(run.model, panel, run.perf)
+        report["suspect"] = _suspects(panel, run.perf)
     return _Run(
         run.perf,
         report,
@@ -309,6 +311,13 @@ def _worst_windows(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> l
         return error_sources(model, panel, weights, deannualize(perf["predicted_vol"]), perf["returns"]).as_records()
     except VolpluginError:
         return []
+
+
+def _suspects(panel: PricePanel, perf: pd.DataFrame) -> dict[str, str]:
+    """Return the stocks held whose prices during the run are probably wrong, with the reason."""
+    held = {one["sid"].symbol for positions in perf["positions"] for one in positions}
+    during = panel.asof(on_sessions(perf).index[-1]).tail(len(perf))
+    return {str(asset): why for asset, why in suspect_prices(during).items() if asset in held}
 
 
 def vintages(walk_forward: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:
