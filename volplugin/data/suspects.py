@@ -18,8 +18,8 @@ SPLIT_TOLERANCE, TEN_TOLERANCE = 0.04, 0.20
 MAX_RANGE = 0.20
 """Log range of a bar above which a large return is a move that was traded, and not a split."""
 CALM_RANGE, CALM_TURNOVER, TURNOVER_WINDOW = 0.10, 1.0, 20
-"""Log range, log of price times volume over its median of the sessions before, and their number: after a split price
-and volume change, and trading does not. A real move by a split ratio trades several times as much."""
+"""Largest log range, largest log of price times volume over its median of the sessions before, and their number. At a
+split price and volume change, turnover does not; a real move by a split ratio trades several times as much."""
 MIN_PEERS = 5
 """Assets whose median return is the market's."""
 MIN_SHARE_OF_PEERS = 0.01
@@ -106,7 +106,7 @@ def _missed_splits(panel: PricePanel) -> dict[Any, str]:
         before = turnover[max(0, row - TURNOVER_WINDOW) : row, place]
         before = before[before > 0]
         calm = len(before) >= TURNOVER_WINDOW // 2 and turnover[row, place] > 0 and ranges[row, place] < CALM_RANGE
-        calm = calm and abs(np.log(turnover[row, place] / np.median(before))) < CALM_TURNOVER
+        calm = calm and np.log(turnover[row, place] / np.median(before)) < CALM_TURNOVER
         if calm and max(abs(move - split), abs(gaps[row, place] - split)) < SPLIT_TOLERANCE:
             verb, factor = ("fell", np.exp(-move)) if move < 0 else ("rose", np.exp(move))
             found[panel.assets[place]] = (
