@@ -25,6 +25,8 @@ MONEY = (
     ("largest drawdown", "drawdown", ".1%"),
 )
 SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
+MAX_SUSPECTS = 5
+"""Stocks with suspect prices that are named."""
 
 
 @dataclass(frozen=True)
@@ -287,12 +289,15 @@ def _against(row: pd.Series, name: str) -> str:
 
 
 def warnings(data: ReportData) -> list[str]:
-    """State on how many sessions the model was stale; empty if it never was."""
+    """Name stocks with suspect prices, and state on how many sessions the model was stale."""
+    suspect = data.result.scorecard.get("suspect") or {}
+    found = [f"Suspect prices of {asset}: {why}." for asset, why in list(suspect.items())[:MAX_SUSPECTS]]
     if data.stale is None or data.stale.empty:
-        return []
+        return found
     return [
+        *found,
         f"Stale model: on {len(data.stale):,} of {len(data.held):,} sessions, to {data.stale[-1].date()}, the newest "
-        "usable model was more than a year old. Train newer vintages with volplugin train."
+        "usable model was more than a year old. Train newer vintages with volplugin train.",
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError, ParameterError
 from volplugin.volatility.members import MemberFitting, State
+from volplugin.volatility.reference import NO_REFERENCE, reference, with_reference
 from volplugin.volatility.rolling import ffill_limited
 from volplugin.volatility.term_structure import FITTED_HORIZONS, interpolate_variance
 from volplugin.volatility.vintages import VintageSource
@@ -112,6 +113,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         panel = panel if market is None else panel.with_market(market)
         _check_horizon(horizon)
         self.check_no_lookahead(panel.last_session)
+        panel = self.with_reference(panel)
         return self._predict(panel.tail(self.lookback), horizon).reindex(panel.assets).rename("volatility")
 
     def predict_path(
@@ -184,7 +186,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         InsufficientHistoryError
             If the panel has no session between the dates.
         """
-        known = panel.asof(end)
+        known = self.with_reference(panel.asof(end))
         begin, stop = int(known.sessions.searchsorted(as_moment(start))), len(known.sessions)
         if begin >= stop:
             raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
@@ -243,7 +245,25 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Return the assets or inputs of a panel for which a substitute is used, each with the reason."""
-        return {}
+        lacking = self.uses_market and reference(self.with_reference(panel), self.universe_) is None
+        return {"market-wide inputs": NO_REFERENCE} if lacking else {}
+
+    @property
+    def uses_market(self) -> bool:
+        """Whether the model has market-wide inputs."""
+        return False
+
+    def with_reference(self, panel: PricePanel) -> PricePanel:
+        """Return the panel with the market that a forecast from it uses, if it lacks the reference universe.
+
+        The market depends on the sessions up to the last training session alone; see `features.with_reference`.
+        """
+        return with_reference(panel, self.universe_, self.trained_through_) if self.uses_market else panel
+
+    def reference_assets(self, panel: PricePanel) -> list[Any]:
+        """Return the assets whose means are the market-wide inputs of a forecast; empty without such inputs."""
+        found = reference(self.with_reference(panel), self.universe_) if self.uses_market else None
+        return [] if found is None else list(found.assets)
 
     # -- implemented by forecasters ---------------------------------------------------------
 

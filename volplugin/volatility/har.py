@@ -14,17 +14,16 @@ from volplugin.volatility.features import (
     HAR,
     LEVERAGE,
     MARKET,
-    NO_REFERENCE,
     OWN,
     Features,
     build_features,
     clip_levels,
     level_bounds,
-    reference,
     without_market,
     without_season,
 )
 from volplugin.volatility.long_horizons import TermStructure, all_horizons
+from volplugin.volatility.reference import reference
 from volplugin.volatility.regression import forecast_ratio, regress_logs
 from volplugin.volatility.season import SEASON
 from volplugin.volatility.term_structure import FITTED_HORIZONS
@@ -156,11 +155,10 @@ class HARVolatility(VolatilityForecaster):
             return variance
         return self.term_.extend(variance, inputs.base, inputs.take(("level",))[..., 0], FITTED_HORIZONS[-1])
 
-    def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Report that market-wide inputs are left out, if the panel lacks the reference universe."""
-        if set(self.names).isdisjoint(MARKET) or reference(panel, self.universe_) is not None:
-            return {}
-        return {"market-wide inputs": NO_REFERENCE}
+    @property
+    def uses_market(self) -> bool:
+        """Whether the regressors include market-wide ones."""
+        return not set(self.names).isdisjoint(MARKET)
 
     def _inputs(self, panel: PricePanel, names: tuple[str, ...], first: int = 0) -> Features:
         """Return the inputs of all rows; those that cost much are needed from row `first` on alone."""

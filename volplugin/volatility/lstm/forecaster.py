@@ -19,7 +19,6 @@ from volplugin.volatility.features import (
     BASE_MINIMUM,
     FEATURE_LOOKBACK,
     INPUT_SETS,
-    NO_REFERENCE,
     level_bounds,
     without_market,
     without_season,
@@ -406,10 +405,10 @@ class LSTMVolatility(VolatilityForecaster):
         """Return a predictor that updates the networks' state by one step per session, for networks with a state."""
         return LSTMOnlinePredictor(self, self._fitted) if self.ensemble_.carries else super().online_predictor()
 
-    def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Report that market-wide inputs are left out, if the panel lacks the reference universe."""
-        lacking = without_market(self.names) != self.names and self._fitted.reference(panel) is None
-        return {"market-wide inputs": NO_REFERENCE} if lacking else {}
+    @property
+    def uses_market(self) -> bool:
+        """Whether the inputs include market-wide ones."""
+        return without_market(self.names) != self.names
 
     def ensemble_members(self) -> dict[str, VolatilityForecaster]:
         """Return each seed alone and the ensemble of all, without the linear model, each with its own rescale."""

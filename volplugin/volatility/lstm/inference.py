@@ -17,12 +17,12 @@ from volplugin.volatility.features import (
     RECURRENT,
     Features,
     build_features,
-    reference,
     without_market,
     without_season,
 )
 from volplugin.volatility.long_horizons import TermStructure, all_horizons
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
+from volplugin.volatility.reference import reference
 from volplugin.volatility.season import SEASON
 
 
