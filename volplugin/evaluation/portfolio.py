@@ -20,7 +20,7 @@ from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad
 from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
-from volplugin.evaluation.inputs import aligned
+from volplugin.evaluation.inputs import check_count, check_zones, forecasts_and_returns, is_number
 from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
@@ -113,7 +113,8 @@ def portfolio_scorecard(
     InsufficientHistoryError
         If fewer than 63 sessions have both a prediction and a return, or all returns are zero.
     ParameterError
-        Naming the session of a repeated date or an infinite value; for time zones that differ.
+        Naming the session of a repeated date, or an infinite or negative value; for time zones that differ, labels
+        that are no dates, and a target that is no risk above zero.
 
     Examples
     --------
@@ -123,7 +124,9 @@ def portfolio_scorecard(
     >>> portfolio_scorecard(pd.Series(0.01, sessions), returns)["bias_statistic"]["within"]
     True
     """
-    pair = aligned(sigma=predicted, r=returns)
+    pair = forecasts_and_returns(predicted, returns)
+    if target is not None and not (is_number(target) and 0 < target < np.inf):
+        raise ParameterError(f"target is {target!r}; pass an annual volatility above zero, such as 0.10")
     known = pair[(pair["sigma"] > 0) & pair["r"].notna()]
     if len(known) < QUARTER_SESSIONS:
         raise InsufficientHistoryError(
@@ -176,7 +179,15 @@ def perf_scorecard(perf: pd.DataFrame, target: float | None = None, horizon: int
         *Annual* volatility that the strategy aimed at.
     horizon : int, optional
         Sessions that ``predicted_vol_horizon`` covers; the column is not read if None.
+
+    Raises
+    ------
+    ParameterError
+        Naming a missing column; and as `portfolio_scorecard`.
     """
+    missing = {"returns", "predicted_vol"} - set(perf if isinstance(perf, pd.DataFrame) else ())
+    if missing:
+        raise ParameterError(f"perf has no column {min(missing)}; pass the frame of a backtest with metrics volplugin")
     longer = "predicted_vol_horizon" in perf and horizon is not None
     periods = perf_periods(perf)
     return portfolio_scorecard(
@@ -202,7 +213,8 @@ def _over_horizon(
         return None
     if horizon is None:
         raise ParameterError("predicted_horizon needs horizon=, the sessions that each forecast covers")
-    pair = aligned(sigma=predicted, r=returns)
+    check_count(horizon, "horizon")
+    pair = forecasts_and_returns(predicted, returns)
     # The origin of a forecast for the sessions from t on is t - 1: shift the labels back by one session.
     origin = pair["sigma"].where(pair["sigma"] > 0).shift(-1)
     try:
@@ -278,7 +290,7 @@ class _Sample:
 
 
 def _sample(predicted: pd.Series, returns: pd.Series, horizon: int) -> _Sample:
-    pair = aligned(sigma=predicted, r=returns)
+    pair = forecasts_and_returns(predicted, returns)
     outcome = _outcome(pair["sigma"], pair["r"], horizon)
     if len(outcome) < 2:
         raise InsufficientHistoryError(f"{len(outcome)} origins have a forecast and the {horizon} returns after it")
@@ -308,8 +320,19 @@ def compare_portfolio_forecasts(
         (annual), ``origins`` and, with the benchmark, ``below_NAME`` (percent by which QLIKE is lower)
         and ``dm_NAME`` (Diebold-Mariano t, negative where better). Bounds and t are NaN where the origins are too
         few for a test: fewer than twelve, or than four horizons.
+
+    Raises
+    ------
+    ParameterError
+        For horizons that differ, and as `portfolio_scorecard`.
+    InsufficientHistoryError
+        If fewer than two origins are common to all.
     """
-    losses = pd.DataFrame({name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}).dropna()
+    if len({portfolio.horizon for portfolio in portfolios.values()}) != 1:
+        raise ParameterError("pass the forecasts of one or more models, all of one horizon")
+    each = {name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}
+    check_zones(**each)
+    losses = pd.DataFrame(each).dropna()
     rows = {}
     for name, portfolio in portfolios.items():
         sample = _sample(portfolio.predicted.reindex(losses.index), portfolio.returns, portfolio.horizon)
@@ -335,7 +358,7 @@ def compare_portfolio_forecasts(
 
 
 def _portfolio_loss(portfolio: PortfolioForecasts) -> pd.Series:
-    pair = aligned(sigma=portfolio.predicted, r=portfolio.returns)
+    pair = forecasts_and_returns(portfolio.predicted, portfolio.returns)
     outcome = _outcome(pair["sigma"], pair["r"], portfolio.horizon)
     return qlike(outcome, pair.loc[outcome.index, "sigma"] ** 2)
 

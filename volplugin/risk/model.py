@@ -33,7 +33,7 @@ from volplugin.risk.diagnostics import Deferred
 from volplugin.risk.uncertainty import EARLIER_VINTAGES, ForecastUncertainty
 from volplugin.risk.volatility_history import VolatilityHistory
 from volplugin.storage.forecast_cache import ForecastCache
-from volplugin.volatility.base import VolatilityForecaster
+from volplugin.volatility.base import VolatilityForecaster, check_horizon
 
 logger = logging.getLogger(__name__)
 
@@ -327,6 +327,9 @@ class BacktestForecaster:
         first: pd.Timestamp,
     ) -> CovariancePath:
         """Compute the arrays of the last `count` sessions of a universe."""
+        horizons = list(horizons)
+        for horizon in horizons:
+            check_horizon(horizon)
         wanted = {*horizons, *extra_horizons(self.model.calibration)}
         # Adjustments need event-free forecasts of the past too.
         rows = len(universe.sessions) - int(universe.sessions.searchsorted(first))

@@ -111,7 +111,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
             For a horizon outside 1 to 252.
         """
         panel = panel if market is None else panel.with_market(market)
-        _check_horizon(horizon)
+        check_horizon(horizon)
         self.check_no_lookahead(panel.last_session)
         panel = self.with_reference(panel)
         return self._predict(panel.tail(self.lookback), horizon).reindex(panel.assets).rename("volatility")
@@ -150,7 +150,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
             As in `predict`.
         """
         panel = panel if market is None else panel.with_market(market)
-        _check_horizon(horizon)
+        check_horizon(horizon)
         begin = int(panel.sessions.searchsorted(as_moment(start)))
         if begin < len(panel.sessions):
             self.check_no_lookahead(pd.Timestamp(panel.sessions[begin]))
@@ -348,6 +348,7 @@ def without_events(horizons: Sequence[int]) -> tuple[int, ...]:
     return tuple(horizon for horizon in horizons if horizon < 0)
 
 
-def _check_horizon(horizon: int) -> None:
-    if not isinstance(horizon, int | np.integer) or not 1 <= horizon <= 252:
+def check_horizon(horizon: int) -> None:
+    """Require a whole number of sessions from 1 to 252."""
+    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or not 1 <= horizon <= 252:
         raise ParameterError(f"horizon is {horizon!r}; pass a whole number of sessions from 1 to 252")
