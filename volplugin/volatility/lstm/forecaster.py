@@ -392,9 +392,10 @@ class LSTMVolatility(VolatilityForecaster):
         inputs = fitted.features(panel, fitted.reference(panel))
         # In a halt the forecast at the last bar is used, which may lie before the first row wanted.
         answered = max(0, first - MAX_GAP_SESSIONS)
-        paths = self._from_fitted_horizons(
-            fitted.fitted_variance(inputs, panel, answered), panel, with_events(horizons)
-        )
+        paths: dict[int, pd.DataFrame] = {}
+        if with_events(horizons):
+            variance = fitted.fitted_variance(inputs, panel, answered)
+            paths |= self._from_fitted_horizons(variance, panel, with_events(horizons))
         if without_events(horizons):
             quiet = fitted.fitted_variance(inputs, panel, answered, quiet=True)
             free = self._from_fitted_horizons(quiet, panel, [-days for days in without_events(horizons)])

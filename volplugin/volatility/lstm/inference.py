@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,12 @@ from volplugin.volatility.features import (
 )
 from volplugin.volatility.long_horizons import TermStructure, all_horizons
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
+from volplugin.volatility.lstm.sequences import blocks
 from volplugin.volatility.reference import reference
 from volplugin.volatility.season import SEASON
+
+PART_SEQUENCES = 500
+"""Sequences whose hidden units are computed before they are mapped to forecasts: 25 MB."""
 
 
 def recurrent_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -139,9 +143,17 @@ class FittedLSTM:
         ndarray of shape (n_sessions, n_assets, n_horizons)
             NaN before `first` and in rows without inputs.
         """
-        x = self.recurrent(features, quiet)
-        hidden = self.ensemble.encode(x, panel.assets, panel.sessions, self.window, first)
-        return self.variance(hidden, features, panel.assets, quiet)
+        x, sessions = self.recurrent(features, quiet), panel.sessions
+        found = np.full((*features.base.shape, len(self.horizons)), np.nan)
+        # In parts: the hidden units of all sessions would be the largest array of a vintage.
+        spans, count = blocks(sessions, self.window, first), max(1, PART_SEQUENCES // len(panel.assets))
+        for part in (spans[begin : begin + count] for begin in range(0, len(spans), count)):
+            rows, answers = slice(part[0].begin, part[-1].stop), slice(part[0].answer, part[-1].stop)
+            skipped = answers.start - rows.start
+            hidden = self.ensemble.encode(x[rows], panel.assets, sessions[rows], self.window, skipped)
+            known = replace(features, values=features.values[answers], base=features.base[answers])
+            found[answers] = self.variance(hidden[skipped:], known, panel.assets, quiet)
+        return found
 
     def variance(self, hidden: np.ndarray, features: Features, assets: pd.Index, quiet: bool = False) -> np.ndarray:
         """Return the mean daily variance at `horizons` from the hidden units of the networks; event-free if `quiet`.
