@@ -104,7 +104,7 @@ def train(
         In logs; NaN in burn-in, in padding, and where the horizon reaches beyond the data.
     loss : callable
         Elementwise loss of output and target.
-    recipe : Recipe
+    recipe : TrainingConfig
     generator : torch.Generator
         Source of all random numbers, drawn on the CPU for any device.
     device : torch.device, default CPU
