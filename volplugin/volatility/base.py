@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -308,12 +308,16 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
     # -- shared by implementations ----------------------------------------------------------
 
     def _from_fitted_horizons(
-        self, variance: np.ndarray, panel: PricePanel, horizons: Sequence[int]
+        self, variance: Callable[[bool], np.ndarray], panel: PricePanel, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
-        """Volatility at any horizons from the variance at `all_horizons`, the last axis of the array."""
+        """Volatility at any horizons from a function that returns the variance at `all_horizons` on the last axis.
+
+        The function is passed whether the variance is event-free, as at minus a horizon.
+        """
+        found = {quiet: variance(quiet) for quiet in {days < 0 for days in horizons}}
         return {
-            horizon: self._volatility_frame(interpolate_variance(variance, self.all_horizons, horizon), panel)
-            for horizon in horizons
+            days: self._volatility_frame(interpolate_variance(found[days < 0], self.all_horizons, abs(days)), panel)
+            for days in horizons
         }
 
     @staticmethod

@@ -7,7 +7,7 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.volatility.base import State, VolatilityForecaster, with_events, without_events
+from volplugin.volatility.base import State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
 from volplugin.volatility.features import (
     FEATURE_LOOKBACK,
@@ -135,15 +135,13 @@ class HARVolatility(VolatilityForecaster):
         if self.fallbacks(panel):
             names, tables, free = without_market(names), [self.no_market_coef_] * len(panel.assets), None
         inputs = self._inputs(panel, names, first)
-        paths = self._from_fitted_horizons(
-            self._variance(inputs, names, np.stack(tables)), panel, with_events(horizons)
-        )
-        if without_events(horizons):
-            quiet = without_season(names), np.stack(tables if free is None else [free] * len(tables))
-            event_free = [-days for days in without_events(horizons)]
-            found = self._from_fitted_horizons(self._variance(inputs, *quiet), panel, event_free)
-            paths |= {-days: path for days, path in found.items()}
-        return paths
+        quiet_tables = tables if free is None else [free] * len(tables)
+
+        def variance(quiet: bool) -> np.ndarray:
+            chosen = (without_season(names), quiet_tables) if quiet else (names, tables)
+            return self._variance(inputs, chosen[0], np.stack(chosen[1]))
+
+        return self._from_fitted_horizons(variance, panel, horizons)
 
     def _variance(self, inputs: Features, names: tuple[str, ...], table: np.ndarray) -> np.ndarray:
         """Mean daily variance at `all_horizons`, from a table for each asset."""
