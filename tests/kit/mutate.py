@@ -7,6 +7,7 @@ description) is counted apart: few tests should look for one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -49,17 +50,22 @@ NONE = "no.such.mutant"
 @click.option("--sample", default=300, show_default=True, type=click.IntRange(min=1), help="Mutants to try.")
 @click.option("--seed", default=0, show_default=True, help="Of the sample.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Processes at once.")
-def main(package: str, sample: int, seed: int, jobs: int) -> None:
+@click.option("--work", type=click.Path(path_type=Path), help="Folder to keep; a second run tries only survivors again.")
+def main(package: str, sample: int, seed: int, jobs: int, work: Path | None) -> None:
     """Try a sample of the mutants of PACKAGE."""
-    with tempfile.TemporaryDirectory(prefix="volplugin-mutate-") as place:
-        python, checkout = environment(Path(place)), copy(Path(place, "checkout"), package)
+    with contextlib.nullcontext(work) if work else tempfile.TemporaryDirectory(prefix="volplugin-mutate-") as folder:
+        place = Path(folder).resolve()
+        python, checkout = environment(place), copy(place / "checkout", package)
         mutmut(python, checkout, jobs, NONE)
-        for name, folder in {"_bundles": "bundles", "_gallery": "strategies"}.items():  # as setup.py maps them
-            (checkout / "mutants" / "volplugin" / name).symlink_to(checkout / "mutants" / folder)
-        mutants = sorted(codes(checkout, package))
-        chosen = sorted(random.Random(seed).sample(mutants, min(sample, len(mutants))))
-        click.echo(f"{len(mutants):,} mutants of {package}; {len(chosen)} chosen")
-        mutmut(python, checkout, jobs, *chosen)
+        for name, target in {"_bundles": "bundles", "_gallery": "strategies"}.items():  # as setup.py maps them
+            (link := checkout / "mutants" / "volplugin" / name).unlink(missing_ok=True)
+            link.symlink_to(checkout / "mutants" / target)
+        status = codes(checkout, package)
+        chosen = sorted(random.Random(seed).sample(sorted(status), min(sample, len(status))))
+        left = [name for name in chosen if status[name] is None or status[name] in SURVIVED]
+        click.echo(f"{len(status):,} mutants of {package}; {len(chosen)} chosen, {len(left)} to try")
+        if left:
+            mutmut(python, checkout, jobs, *left)
         status = codes(checkout, package)
         left = {name: difference(python, checkout, name) for name in chosen if status[name] in SURVIVED}
     for name, change in left.items():
@@ -97,7 +103,7 @@ def copy(target: Path, package: str) -> Path:
         "also_copy": others,
         "process_isolation": ["forkserver"],
         "pytest_add_cli_args_test_selection": [path for path in TESTS[package] if (ROOT / path).exists()],
-        "pytest_add_cli_args": ["-m", "not slow", "-p", "no:cacheprovider", "-k", f"not ({' or '.join(SKIPPED)})"],
+        "pytest_add_cli_args": ["-m", "not slow", "-p", "no:cacheprovider", "-p", "tests.kit.fast_first", "-k", f"not ({' or '.join(SKIPPED)})"],
     }
     lines = [f"{name}=\n" + "".join(f"    {value}\n" for value in values) for name, values in settings.items()]
     lines[3] = "process_isolation=forkserver\n"
