@@ -149,7 +149,9 @@ def test_the_files_are_ingested_as_the_panel(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_simulated_is_refused():
-    with pytest.raises(ParameterError, match="n_assets is 0, .* simulate one or more assets over 504 sessions or more$"):
+    with pytest.raises(
+        ParameterError, match="n_assets is 0, .* simulate one or more assets over 504 sessions or more$"
+    ):
         simulated_market(0)
     with pytest.raises(ParameterError, match="252 sessions of XNYS"):
         simulated_market(3, "2019-01-02", "2019-12-31")

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import click
 
+from kit.fast_first import LONGEST
+
 ROOT = Path(__file__).parents[2]
 
 TESTS = {
@@ -50,9 +52,13 @@ NONE = "no.such.mutant"
 @click.option("--sample", default=300, show_default=True, type=click.IntRange(min=1), help="Mutants to try.")
 @click.option("--seed", default=0, show_default=True, help="Of the sample.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Processes at once.")
-@click.option("--work", type=click.Path(path_type=Path), help="Folder to keep; a second run tries only survivors again.")
-def main(package: str, sample: int, seed: int, jobs: int, work: Path | None) -> None:
+@click.option("--longest", default=2.0, show_default=True, help="Seconds of a test above which it is left out.")
+@click.option(
+    "--work", type=click.Path(path_type=Path), help="Folder to keep; a second run tries only survivors again."
+)
+def main(package: str, sample: int, seed: int, jobs: int, longest: float, work: Path | None) -> None:
     """Try a sample of the mutants of PACKAGE."""
+    os.environ[LONGEST] = str(longest)
     with contextlib.nullcontext(work) if work else tempfile.TemporaryDirectory(prefix="volplugin-mutate-") as folder:
         place = Path(folder).resolve()
         python, checkout = environment(place), copy(place / "checkout", package)
@@ -103,7 +109,16 @@ def copy(target: Path, package: str) -> Path:
         "also_copy": others,
         "process_isolation": ["forkserver"],
         "pytest_add_cli_args_test_selection": [path for path in TESTS[package] if (ROOT / path).exists()],
-        "pytest_add_cli_args": ["-m", "not slow", "-p", "no:cacheprovider", "-p", "tests.kit.fast_first", "-k", f"not ({' or '.join(SKIPPED)})"],
+        "pytest_add_cli_args": [
+            "-m",
+            "not slow",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "kit.fast_first",
+            "-k",
+            f"not ({' or '.join(SKIPPED)})",
+        ],
     }
     lines = [f"{name}=\n" + "".join(f"    {value}\n" for value in values) for name, values in settings.items()]
     lines[3] = "process_isolation=forkserver\n"
@@ -113,7 +128,7 @@ def copy(target: Path, package: str) -> Path:
 
 def mutmut(python: Path, checkout: Path, jobs: int, *mutants: str) -> None:
     """Run mutmut on some mutants; with a name that none has it only writes them."""
-    path = f"{checkout / 'mutants'}{os.pathsep}{checkout}"
+    path = os.pathsep.join(map(str, (checkout / "mutants", checkout, checkout / "mutants" / "tests")))
     environ = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     command = [python, "-m", "mutmut", "run", "--max-children", str(jobs), *mutants]
     done = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True)
