@@ -28,9 +28,9 @@ TESTS = {
     "volplugin/storage": ["tests/storage"],
     "volplugin/data": ["tests/data"],
     "volplugin/risk": ["tests/risk"],
-    "volplugin/adapters/zipline/audit": ["tests/cli/test_audit.py", "tests/adapters/zipline/audit"],
+    "volplugin/adapters/zipline/audit": ["tests/adapters/zipline/audit"],
 }
-"""Of each package the tests that should notice a change."""
+"""Of each package the tests that should notice a change; of the audit the ones without backtests, which take minutes."""
 
 SKIPPED = (
     "two_processes_that_train",
@@ -39,6 +39,12 @@ SKIPPED = (
     "passes_in_processes",
 )
 """Parts of the names of tests that start another Python."""
+
+UNTOUCHED = {
+    "volplugin/adapters/zipline/audit/run.py": ("def record(",),
+    "volplugin/adapters/zipline/audit/watch.py": ("def _importing(", "def notice("),
+}
+"""Functions left as they are: the audit finds them by name or by their depth in the call stack, which mutmut changes."""
 
 SURVIVED = {0: "survived", 5: "no test", 33: "no test"}
 """Exit status of the tests, where they did not notice the change; any other is an error, a crash or a timeout."""
@@ -102,6 +108,10 @@ def copy(target: Path, package: str) -> Path:
         if (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
+    for name, begins in UNTOUCHED.items():
+        lines = (target / name).read_text().splitlines()
+        marked = [f"{line}  # pragma: no mutate block" if line.strip().startswith(begins) else line for line in lines]
+        (target / name).write_text("\n".join(marked) + "\n")
     others = [path.name for path in target.iterdir() if path.name not in ("volplugin", "tests")]
     settings = {
         "source_paths": ["volplugin"],
