@@ -30,7 +30,7 @@ TESTS = {
     "volplugin/risk": ["tests/risk"],
     "volplugin/adapters/zipline/audit": ["tests/adapters/zipline/audit"],
 }
-"""Of each package the tests that should notice a change; of the audit the ones without backtests, which take minutes."""
+"""Of each package the tests that should notice a change; of the audit those without backtests, which take minutes."""
 
 SKIPPED = (
     "two_processes_that_train",
@@ -44,7 +44,7 @@ UNTOUCHED = {
     "volplugin/adapters/zipline/audit/run.py": ("def record(",),
     "volplugin/adapters/zipline/audit/watch.py": ("def _importing(", "def notice("),
 }
-"""Functions left as they are: the audit finds them by name or by their depth in the call stack, which mutmut changes."""
+"""Functions left as they are: the audit finds them by name or by depth in the call stack, which mutmut changes."""
 
 SURVIVED = {0: "survived", 5: "no test", 33: "no test"}
 """Exit status of the tests, where they did not notice the change; any other is an error, a crash or a timeout."""

@@ -137,8 +137,8 @@ def test_a_store_that_refuses_a_copy_is_no_leak():
 def test_a_record_comes_back_from_its_text():
     text = (
         '{"decisions": [{"session": "2017-06-12", "hook": "the close", "kind": "order", "name": "AAA", "value": 1}], '
-        '"mornings": true, "bundles": ["dow30"], "foreign": {"reads x": "line 1"}, "future": ["a model"], "error": null, '
-        '"loads": [{"path": "p", "trained_through": "2017-03-31", "fingerprint": "f", "assets": ["AAA"], '
+        '"mornings": true, "bundles": ["dow30"], "foreign": {"reads x": "line 1"}, "future": ["a model"], '
+        '"error": null, "loads": [{"path": "p", "trained_through": "2017-03-31", "fingerprint": "f", "assets": ["AAA"], '
         '"universe": ["AAA", "BBB"], "early": false}]}'
     )
     record = read_record(text)

@@ -59,7 +59,7 @@ def watched(place, *lines, trusted=()):
             "reads {place}/a.db",
         ),
         (
-            "import sqlite3; c = sqlite3.connect(':memory:'); c.execute('attach ? as x', (PLACE + '/a.db',)); c.close()",
+            "import sqlite3; c = sqlite3.connect(':memory:'); c.execute('attach ? as x', [PLACE + '/a']); c.close()",
             "reads /database attached by an SQL parameter",
         ),
         (
