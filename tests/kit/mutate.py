@@ -131,7 +131,7 @@ def copy(target: Path, package: str) -> Path:
         ],
     }
     lines = [f"{name}=\n" + "".join(f"    {value}\n" for value in values) for name, values in settings.items()]
-    lines[3] = "process_isolation=forkserver\n"
+    lines[3] = "process_isolation=forkserver\ntimeout_multiplier=4\ntimeout_constant=5\n"
     (target / "setup.cfg").write_text("[mutmut]\n" + "".join(lines))
     return target
 

@@ -1,5 +1,7 @@
 """What an audit says of its runs: the first leak, chance, refusals, and the exact text."""
 
+import json
+
 import pytest
 
 from volplugin.adapters.zipline.audit import AuditReport, audit_text
@@ -135,11 +137,14 @@ def test_a_store_that_refuses_a_copy_is_no_leak():
 
 
 def test_a_record_comes_back_from_its_text():
-    text = (
-        '{"decisions": [{"session": "2017-06-12", "hook": "the close", "kind": "order", "name": "AAA", "value": 1}], '
-        '"mornings": true, "bundles": ["dow30"], "foreign": {"reads x": "line 1"}, "future": ["a model"], '
-        '"error": null, "loads": [{"path": "p", "trained_through": "2017-03-31", "fingerprint": "f", "assets": ["AAA"], '
-        '"universe": ["AAA", "BBB"], "early": false}]}'
+    load = {"path": "p", "trained_through": "2017-03-31", "fingerprint": "f", "early": False}
+    text = json.dumps(
+        {
+            "decisions": [{"session": "2017-06-12", "hook": CLOSE, "kind": "order", "name": "AAA", "value": 1}],
+            "loads": [load | {"assets": ["AAA"], "universe": ["AAA", "BBB"]}],
+            "foreign": {"reads x": "line 1"},
+        }
+        | {"mornings": True, "bundles": ["dow30"], "future": ["a model"], "error": None}
     )
     record = read_record(text)
     assert record.decisions == [made("2017-06-12", 1)]
