@@ -143,9 +143,15 @@ def test_future_prices_and_values_change_nothing(long):
     ("given", "message"),
     [
         ({"series": IMPLIED.iloc[::-1]}, "do not increase"),
-        ({"series": IMPLIED.where(IMPLIED.index != ASOF, -1.0)}, "not positive"),
-        ({"series": IMPLIED.to_frame()}, "pass a Series"),
-        ({"series": IMPLIED, "lag": -1}, "lag is -1"),
+        ({"series": IMPLIED.where(IMPLIED.index != ASOF, -1.0)}, "^implied volatility at 2016-03-24 is not positive"),
+        ({"series": IMPLIED.where(IMPLIED.index != ASOF, np.inf)}, "2016-03-24 is not positive and finite; leave the"),
+        ({"series": IMPLIED.to_frame()}, "^series is a DataFrame; pass a Series by date, without a timezone$"),
+        ({"series": IMPLIED.tz_localize("UTC")}, "^series is a Series; pass a Series by date, without a timezone$"),
+        ({"series": IMPLIED.reset_index(drop=True)}, "^series is a Series; pass a Series by date"),
+        ({"series": IMPLIED * np.nan}, "^the dates of the implied volatility do not increase; sort them, each once$"),
+        ({"series": pd.concat([IMPLIED, IMPLIED[-1:]])}, "do not increase"),
+        ({"series": IMPLIED, "lag": -1}, "^lag is -1; pass 0 or a positive whole number$"),
+        ({"series": IMPLIED, "lag": 0.5}, "^lag is 0.5; pass 0 or a positive whole number$"),
     ],
 )
 def test_bad_parameters(given, message, known):
@@ -154,5 +160,8 @@ def test_bad_parameters(given, message, known):
 
 
 def test_fit_needs_years(known):
-    with pytest.raises(InsufficientHistoryError, match="pass more years"):
+    with pytest.raises(
+        InsufficientHistoryError,
+        match=r"^PricePanel\(.*\): no year ends after 1000 forecasts with a gap and an outcome; pass more years of prices ",
+    ):
         ImpliedVolatilityAnchor(IMPLIED).fit(RiskModel(RollingVolatility(20), RollingCorrelation(60)), known)
