@@ -205,6 +205,7 @@ def test_a_newly_listed_asset_leans_on_the_average(synthetic):
     """Thirty sessions after its listing, its correlations are pulled to the average, and the diagnostics say so."""
     forecast = RiskModel(RollingVolatility(20), RollingCorrelation(252)).forecast(synthetic.asof(SESSIONS[430]))
     assert dict(forecast.diagnostics["short_history"]) == {"DELT": 31}
+    assert dict(SIMPLE.forecast(synthetic.asof(ASOF)).diagnostics["short_history"]) == {"ECHO": 117}
     assert forecast.diagnostics["observations"] < 20
     others = [name for name in ASSETS if name != "DELT"]
     rest = forecast.correlation.loc[others, others].to_numpy()
@@ -420,6 +421,7 @@ def test_the_diagnostics_name_event_variance(aware, known):
     assert few.events == [asset for asset in few.assets if asset in forecast.events]
     off = ~np.eye(len(forecast.assets), dtype=bool)
     assert forecast.diagnostics["average_correlation"] == pytest.approx(forecast.correlation.to_numpy()[off].mean())
+    assert forecast.diagnostics["condition_number"] == pytest.approx(np.linalg.cond(forecast.correlation))
 
 
 def test_models_without_an_event_free_forecast_have_no_events(model, known):
@@ -485,6 +487,14 @@ def test_arrays_are_the_numbers_of_the_forecast(synthetic):
     adjusted = RiskModel(SIMPLE.volatility, SIMPLE.correlation, calibration=[AssetBias(21)]).backtest_forecaster()
     adjusted.precompute(synthetic, SESSIONS[1100], SESSIONS[1115], 21)
     assert adjusted.arrays(SESSIONS[1100]) is None
+
+
+def test_the_last_session_of_a_vintage_is_precomputed_with_it(walk_forward, synthetic):
+    running = walk_forward.backtest_forecaster()
+    for vintage, sessions in walk_forward.volatility.iter_vintages(synthetic, "2016-01-04", "2016-06-30"):
+        running.precompute_vintage(synthetic.asof("2016-07-29"), sessions[-1], 21)
+        expected = vintage.predict(synthetic.asof(sessions[-1]), 21).dropna()
+        np.testing.assert_allclose(running.arrays(sessions[-1]).volatility, expected, rtol=1e-6)
 
 
 def test_a_forecaster_can_be_copied(synthetic):

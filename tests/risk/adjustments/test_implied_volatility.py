@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 from synthetic import ASOF, ASSETS, SESSIONS, poisoned
 
 from volplugin import (
@@ -112,6 +113,19 @@ def test_fit_learns_how_far_to_follow(long):
     # What was learned through a year's end is used from the next session on.
     through = anchor.learned_.index.unique("through")
     assert list(through.year) == [2009, 2010]
+    gap = 2 * np.log(informative(long)) - np.log(anchor.forecast_)
+    gap -= gap.rolling(252, min_periods=120).median()
+    coming = (np.expm1(long.returns).mean(axis=1) ** 2).loc[: through[0]].rolling(21).mean().shift(-21).clip(lower=1e-7)
+    table = pd.DataFrame({"ratio": coming / anchor.forecast_, "gap": gap}).dropna()
+    z = (table["gap"] - table["gap"].mean()) / table["gap"].std()
+
+    def penalised(point):
+        return (table["ratio"] * np.exp(-point[0] - point[1] * z) + point[0] + point[1] * z).sum() + 50 * point[1] ** 2
+
+    rows = anchor.learned_.loc[through[0]]
+    best = minimize(penalised, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-6}).x[1]
+    assert rows.loc[21, "theta"] == pytest.approx(best, rel=1e-3)
+    assert rows.loc[21, ["mean", "scale"]].tolist() == pytest.approx([table["gap"].mean(), table["gap"].std()])
     rows = anchor.learned_.loc[through[0]]
     asof = long.sessions[long.sessions.searchsorted(through[0]) + 5]
     found = effect(long.asof(asof), anchor)
