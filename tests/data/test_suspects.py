@@ -51,6 +51,11 @@ def test_a_stale_price():
     assert suspect_prices(PricePanel(close)) == {"OLD": "close of 33 unchanged for 25 sessions up to 2020-04-14"}
 
 
+@pytest.mark.parametrize(("sessions", "suspect"), [(19, False), (20, True)])
+def test_a_close_is_stale_from_twenty_sessions_on(sessions, suspect):
+    assert bool(suspect_prices(PricePanel(pd.DataFrame({"OLD": 5.0}, DAYS[:sessions])))) == suspect
+
+
 def test_a_move_that_was_traded_is_no_split():
     close = closes(BAD=from_row(60, 0.5)).close
     high = close * 1.01

@@ -235,10 +235,11 @@ def _stamped(column: pd.Series, where: str, time_zone: str | None) -> pd.Series:
         column = moments
     if column.dt.tz is not None:
         column = column.dt.tz_localize(None)
-    days = column.dt.normalize().astype("datetime64[ns]")
-    if not days.dt.year.between(FIRST_YEAR, LAST_YEAR).all():
-        raise PanelError(f"{where}: {days[~days.dt.year.between(FIRST_YEAR, LAST_YEAR)].iloc[0].date()} is no session")
-    return days
+    days = column.dt.normalize()
+    far = ~days.dt.year.between(FIRST_YEAR, LAST_YEAR)
+    if far.any():
+        raise PanelError(f"{where}: {days[far].iloc[0].date()} is no session")
+    return days.astype("datetime64[ns]")
 
 
 def read_symbols(column: pd.Series, where: str) -> pd.Series:

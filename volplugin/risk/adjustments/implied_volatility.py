@@ -260,9 +260,11 @@ def _checked(series: pd.Series, lag: int) -> pd.Series:
     known = series.dropna()
     if not (len(known) and known.index.is_monotonic_increasing and known.index.is_unique):
         raise ParameterError("the dates of the implied volatility do not increase; sort them, each once")
-    if not (np.isfinite(known.to_numpy(dtype=float)) & (known.to_numpy(dtype=float) > 0)).all():
-        bad = known.index[~(known.to_numpy(dtype=float) > 0)]
-        raise ParameterError(f"implied volatility at {as_moment(bad[0]).date()} is not positive; leave the date out")
+    values = known.to_numpy(dtype=float)
+    bad = known.index[~(np.isfinite(values) & (values > 0))]
+    if len(bad):
+        day = as_moment(bad[0]).date()
+        raise ParameterError(f"implied volatility at {day} is not positive and finite; leave the date out")
     return known
 
 
