@@ -17,13 +17,13 @@ from volplugin.volatility.features import (
     RECURRENT,
     Features,
     build_features,
-    reference,
     without_market,
     without_season,
 )
 from volplugin.volatility.long_horizons import TermStructure, all_horizons
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
 from volplugin.volatility.lstm.sequences import blocks
+from volplugin.volatility.reference import reference
 from volplugin.volatility.season import SEASON
 
 PART_SEQUENCES = 500
@@ -165,22 +165,16 @@ class FittedLSTM:
             Of the same sessions and assets.
         assets : Index of length n_assets
         """
-        names, readout, factor = self.names, self.readout, self.factor
+        names, readout, factor, table = self.names, self.readout, self.factor, None
         own: np.ndarray | float = 0.0
         if not set(self.names) <= set(features.names):
             # The panel lacks the reference universe: coefficients fitted without market-wide inputs.
-            names, readout, factor = (
-                without_market(self.names),
-                self.ensemble.alone(self.no_market_coef),
-                self.no_market_coef[-1],
-            )
+            names, table = without_market(self.names), self.no_market_coef
         elif quiet and self.no_season_coef is not None:
-            names, readout, factor = (
-                without_season(self.names),
-                self.ensemble.alone(self.no_season_coef),
-                self.no_season_coef[-1],
-            )
+            names, table = without_season(self.names), self.no_season_coef
             own = self._own_difference(hidden, features, assets)
+        if table is not None:
+            readout, factor = self.ensemble.alone(table), table[-1]
         # The readout gives log variance relative to the slow level `base`; the factor is the rescale.
         log_ratio = readout(hidden, features.take(names, self.bounds), assets) + own
         variance = np.exp(log_ratio) * factor * features.base[..., None]
