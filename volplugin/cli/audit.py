@@ -14,7 +14,6 @@ from volplugin.cli.options import (
     end_option,
     jobs_option,
     range_of,
-    read_prices,
     start_option,
     strategy_parameters,
     vintages_option,
@@ -92,6 +91,7 @@ def audit(
       2  no verdict: the strategy could not be audited
     """  # noqa: D301 - click reads the backslash
     from volplugin.adapters.zipline.audit import Audit, audit_strategy, audit_text
+    from volplugin.adapters.zipline.bundles import read_prices
 
     try:
         first, last = range_of(bundle, start, end)

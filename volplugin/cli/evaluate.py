@@ -17,6 +17,7 @@ from volplugin.cli.options import (
     end_option,
     horizons_of,
     jobs_option,
+    market_option,
     range_of,
     start_option,
     vintages_option,
@@ -26,6 +27,7 @@ from volplugin.cli.options import (
 
 @click.command(short_help="Compare volatility models over many years.")
 @bundle_option
+@market_option
 @start_option
 @end_option
 @vintages_option
@@ -46,6 +48,7 @@ from volplugin.cli.options import (
 @address_option
 def evaluate(
     bundle: str,
+    market: str | None,
     start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     store: str,
@@ -63,10 +66,10 @@ def evaluate(
     QLIKE against squared returns, lower is better; every model is refitted at each year's end. With --out, forecasts
     are saved in OUT/forecasts as they are computed: an interrupted or repeated run computes only the missing ones.
     """
-    from volplugin.adapters.zipline.bundles import read_bundle
+    from volplugin.adapters.zipline.bundles import read_bundle, with_named_market
     from volplugin.evaluation.volatility import evaluate_volatility_forecasts
     from volplugin.report.evaluation_files import write_evaluation
-    from volplugin.report.evaluation_text import evaluation_text, risk_model_table
+    from volplugin.report.evaluation_text import evaluation_text
     from volplugin.storage.forecast_cache import ForecastCache
     from volplugin.volatility.pretrained import require_trained
     from volplugin.workflows import backtest as work
@@ -74,7 +77,7 @@ def evaluate(
     from volplugin.workflows.evaluate_volatility import forecast_volatility, known_before, model_names
 
     names, days = model_names(models), horizons_of(horizons)
-    panel = read_bundle(bundle)
+    panel = with_named_market(read_bundle(bundle), market)
     first, last = range_of(bundle, start, end)
     kept = ForecastCache(None if out is None else Path(out) / "forecasts")
     with working(backend, address, panel):
@@ -95,8 +98,7 @@ def evaluate(
         portfolios=ours.by_volatility,
         calibrated_through=known_before(first),
     )
-    text = f"{evaluation_text(evaluated)}\n\n\n{risk_model_table(ours.portfolios)}"
-    click.echo(text)
+    click.echo(evaluation_text(evaluated, ours.portfolios))
     if out is not None:
         record(out)
-        click.echo(f"\nreport: {write_evaluation(evaluated, ours.portfolios, text, out)}")
+        click.echo(f"\nreport: {write_evaluation(evaluated, ours.portfolios, out)}")

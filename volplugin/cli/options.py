@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pandas as pd
 
 from volplugin.errors import ParameterError
-
-if TYPE_CHECKING:
-    from volplugin.data.panel import PricePanel
 
 DEMO_START, DEMO_END = "2010-01-04", "2021-04-20"
 
@@ -54,6 +50,13 @@ weights_option = click.option(
     "--weights",
     type=click.Path(dir_okay=False),
     help="CSV file with columns symbol, weight.  [default: equal]",
+)
+market_option = click.option(
+    "--market",
+    metavar="SYMBOLS|FILE",
+    help="Reference universe of the market-wide inputs: symbols of the prices, such as AAPL,MSFT, or other prices that "
+    "do not end before them, as a Parquet or CSV file, a folder of CSV files or a bundle.  [default: the model's, or "
+    "the 30 largest]",
 )
 anchor_option = click.option(
     "--anchor",
@@ -143,13 +146,3 @@ def horizons_of(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise ParameterError(f"--horizons is {text!r}; write whole numbers such as 1,5,21") from None
-
-
-def read_prices(name: str) -> PricePanel:
-    """Read a file, a folder of CSV files, or an ingested bundle."""
-    from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.data.panel import PricePanel
-
-    if Path(name).suffix in (".parquet", ".pq"):
-        return PricePanel.from_parquet(name)
-    return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name)

@@ -15,18 +15,24 @@ import pandas as pd
 
 from volplugin.display import bars, card
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band
+from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band, shuffled_returns
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS, measured_size
+from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
-from volplugin.evaluation.inputs import aligned
+from volplugin.evaluation.inputs import check_count, check_zones, forecasts_and_returns, is_number
 from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
-from volplugin.evaluation.tail_limits import expected_shortfall, tail_limits, value_at_risk
+from volplugin.evaluation.tail_limits import (
+    SimulatedTails,
+    expected_shortfall,
+    simulate_tails,
+    tail_limits,
+    value_at_risk,
+)
 from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
-from volplugin.risk.tail_risk import TailMethod
+from volplugin.risk.tail_risk import MIN_HISTORY_SESSIONS, TailMethod
 from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize
 
 TAIL_METHODS: tuple[TailMethod, ...] = ("gaussian", "student", "historical")
@@ -107,7 +113,8 @@ def portfolio_scorecard(
     InsufficientHistoryError
         If fewer than 63 sessions have both a prediction and a return, or all returns are zero.
     ParameterError
-        Naming the session of a repeated date or an infinite value; for time zones that differ.
+        Naming the session of a repeated date, or an infinite or negative value; for time zones that differ, labels
+        that are no dates, and a target that is no risk above zero.
 
     Examples
     --------
@@ -117,7 +124,9 @@ def portfolio_scorecard(
     >>> portfolio_scorecard(pd.Series(0.01, sessions), returns)["bias_statistic"]["within"]
     True
     """
-    pair = aligned(sigma=predicted, r=returns)
+    pair = forecasts_and_returns(predicted, returns)
+    if target is not None and not (is_number(target) and 0 < target < np.inf):
+        raise ParameterError(f"target is {target!r}; pass an annual volatility above zero, such as 0.10")
     known = pair[(pair["sigma"] > 0) & pair["r"].notna()]
     if len(known) < QUARTER_SESSIONS:
         raise InsufficientHistoryError(
@@ -128,7 +137,9 @@ def portfolio_scorecard(
         raise InsufficientHistoryError("the portfolio's returns are all zero: there is no risk to evaluate")
     z = r / sigma
     dof = fit_dof(z)
-    mrad_band, q_band = mrad_and_q_bands(sigma.to_numpy(), dof)
+    right = shuffled_returns(z.to_numpy(), dof)
+    mrad_band, q_band = mrad_and_q_bands(right, sigma.to_numpy())
+    tails = simulate_tails(sigma.to_numpy(), HELD_TAILS, dof) if len(known) > MIN_HISTORY_SESSIONS else {}
     numbers = {
         "sessions": len(known),
         "sessions_without_forecast": len(pair) - len(known),
@@ -146,9 +157,9 @@ def portfolio_scorecard(
         "mrad_21": mrad(z, MONTH_SESSIONS),
         "mrad_21_band": asdict(mrad_band),
         "bias_63": _quarters(z, dof),
-        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, horizon=1)),
-        "exceedances": _exceedances(r, sigma),
-        "tail_risk": _tail_risk(r, sigma),
+        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, 1, right**2)),
+        "exceedances": _exceedances(r, sigma, tails),
+        "tail_risk": _tail_risk(r, sigma, tails),
         **_errors(r, sigma, target, periods),
         "by_year": _by_year(r, sigma, dof, periods),
         "over_horizon": _over_horizon(predicted_horizon, returns, horizon, periods),
@@ -168,7 +179,15 @@ def perf_scorecard(perf: pd.DataFrame, target: float | None = None, horizon: int
         *Annual* volatility that the strategy aimed at.
     horizon : int, optional
         Sessions that ``predicted_vol_horizon`` covers; the column is not read if None.
+
+    Raises
+    ------
+    ParameterError
+        Naming a missing column; and as `portfolio_scorecard`.
     """
+    missing = {"returns", "predicted_vol"} - set(perf if isinstance(perf, pd.DataFrame) else ())
+    if missing:
+        raise ParameterError(f"perf has no column {min(missing)}; pass the frame of a backtest with metrics volplugin")
     longer = "predicted_vol_horizon" in perf and horizon is not None
     periods = perf_periods(perf)
     return portfolio_scorecard(
@@ -194,7 +213,8 @@ def _over_horizon(
         return None
     if horizon is None:
         raise ParameterError("predicted_horizon needs horizon=, the sessions that each forecast covers")
-    pair = aligned(sigma=predicted, r=returns)
+    check_count(horizon, "horizon")
+    pair = forecasts_and_returns(predicted, returns)
     # The origin of a forecast for the sessions from t on is t - 1: shift the labels back by one session.
     origin = pair["sigma"].where(pair["sigma"] > 0).shift(-1)
     try:
@@ -270,7 +290,7 @@ class _Sample:
 
 
 def _sample(predicted: pd.Series, returns: pd.Series, horizon: int) -> _Sample:
-    pair = aligned(sigma=predicted, r=returns)
+    pair = forecasts_and_returns(predicted, returns)
     outcome = _outcome(pair["sigma"], pair["r"], horizon)
     if len(outcome) < 2:
         raise InsufficientHistoryError(f"{len(outcome)} origins have a forecast and the {horizon} returns after it")
@@ -300,8 +320,19 @@ def compare_portfolio_forecasts(
         (annual), ``origins`` and, with the benchmark, ``below_NAME`` (percent by which QLIKE is lower)
         and ``dm_NAME`` (Diebold-Mariano t, negative where better). Bounds and t are NaN where the origins are too
         few for a test: fewer than twelve, or than four horizons.
+
+    Raises
+    ------
+    ParameterError
+        For horizons that differ, and as `portfolio_scorecard`.
+    InsufficientHistoryError
+        If fewer than two origins are common to all.
     """
-    losses = pd.DataFrame({name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}).dropna()
+    if len({portfolio.horizon for portfolio in portfolios.values()}) != 1:
+        raise ParameterError("pass the forecasts of one or more models, all of one horizon")
+    each = {name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}
+    check_zones(**each)
+    losses = pd.DataFrame(each).dropna()
     rows = {}
     for name, portfolio in portfolios.items():
         sample = _sample(portfolio.predicted.reindex(losses.index), portfolio.returns, portfolio.horizon)
@@ -327,7 +358,7 @@ def compare_portfolio_forecasts(
 
 
 def _portfolio_loss(portfolio: PortfolioForecasts) -> pd.Series:
-    pair = aligned(sigma=portfolio.predicted, r=portfolio.returns)
+    pair = forecasts_and_returns(portfolio.predicted, portfolio.returns)
     outcome = _outcome(pair["sigma"], pair["r"], portfolio.horizon)
     return qlike(outcome, pair.loc[outcome.index, "sigma"] ** 2)
 
@@ -361,20 +392,21 @@ def _quarters(z: pd.Series, dof: float) -> dict[str, float]:
     return {"lower": lower, "upper": upper, "share_inside": float(inside.mean())}
 
 
-def _exceedances(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
+def _exceedances(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTails]) -> dict[str, dict[str, Any]]:
     """Test value at risk and expected shortfall at each tail, with the quantiles of each method."""
     found: dict[str, dict[str, Any]] = {}
     for method in TAIL_METHODS:
         found[method] = {}
         for level in TAILS:
-            limit = value_at_risk(r, sigma, level, method).dropna()
+            limit = value_at_risk(r, sigma, level, method, MIN_HISTORY_SESSIONS).dropna()
             if len(limit) >= QUARTER_SESSIONS:
-                shortfall = expected_shortfall(r, sigma, level, method)[limit.index]
-                found[method][f"{level:.0%}"] = _backtests(r[limit.index], limit, shortfall, level)
+                shortfall = expected_shortfall(r, sigma, level, method, MIN_HISTORY_SESSIONS)[limit.index]
+                simulated = tails[level].since(MIN_HISTORY_SESSIONS) if method == "historical" else None
+                found[method][f"{level:.0%}"] = _backtests(r[limit.index], limit, shortfall, level, simulated)
     return found
 
 
-def _tail_risk(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
+def _tail_risk(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTails]) -> dict[str, dict[str, Any]]:
     """Value at risk and expected shortfall of the portfolio held, as `tail_limits` forecasts them, and their tests."""
     found = {}
     for level in HELD_TAILS:
@@ -383,16 +415,19 @@ def _tail_risk(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
             "mean_value_at_risk": -float(limits["value_at_risk"].mean()),
             "mean_expected_shortfall": -float(limits["expected_shortfall"].mean()),
             "student_sessions": int((limits["method"] == "student").sum()),
-        } | _backtests(r, limits["value_at_risk"], limits["expected_shortfall"], level)
+        } | _backtests(r, limits["value_at_risk"], limits["expected_shortfall"], level, tails.get(level))
     return found
 
 
-def _backtests(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float) -> dict[str, Any]:
-    row = coverage(returns < limit, level).as_dict()
-    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level).pvalue
-    test = acerbi_szekely(returns, limit, shortfall, level)
+def _backtests(
+    returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float, simulated: SimulatedTails | None
+) -> dict[str, Any]:
+    row = coverage(returns < limit, level, None if simulated is None else simulated.exceeded).as_dict()
+    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level, simulated=simulated).pvalue
+    test = acerbi_szekely(returns, limit, shortfall, level, simulated=simulated)
     sizes = {"dynamic_quantile": "dynamic quantile", "shortfall": "Acerbi-Szekely"}
-    row |= {f"{name}_size": measured_size(title, level) for name, title in sizes.items()}
+    for name, title in sizes.items():
+        row[f"{name}_size"] = measured_size(title, level) if simulated is None else SIZE
     return row | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
 
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import empyrical
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from volplugin.errors import ParameterError
 from volplugin.evaluation import TAILS, fit_dof, rolling_bias, sampling_band, value_at_risk
 from volplugin.evaluation.stress_periods import stress_within
 from volplugin.report.result import BacktestResult
-from volplugin.report.theme import model_slots
+from volplugin.report.theme import Theme, model_slots
 from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize
 
 TENTHS = 10
@@ -316,6 +315,16 @@ class ReportData:
         return pd.DataFrame(annual | {"drawdown": self.returns.apply(empyrical.max_drawdown)})
 
     @cached_property
+    def targeted(self) -> pd.DataFrame | None:
+        """The `quarters` of a run with a target."""
+        return None if self.result.target is None else self.quarters
+
+    @cached_property
+    def leverage(self) -> pd.Series | None:
+        """Gross leverage at each close."""
+        return self.result.perf.get("gross_leverage")
+
+    @cached_property
     def turnover(self) -> pd.Series | None:
         """Traded value over portfolio value, per session."""
         return turnover(self.result.perf)
@@ -340,6 +349,21 @@ class ReportData:
             parts = parts.T.groupby(lambda asset: groups.get(asset, "no group")).sum().T
         share = parts.div(parts.sum(axis=1), axis=0)
         return share[share.mean().sort_values(ascending=False).index]
+
+    @cached_property
+    def factors(self) -> pd.DataFrame | None:
+        """Predicted volatility from the ``market`` (all stocks with a forecast, equally weighted), and ``specific``."""
+        names = {"predicted_vol_market": "market", "predicted_vol_specific": "specific"}
+        found = self.held.reindex(columns=list(names)).rename(columns=names).dropna()
+        return None if found.empty else found
+
+    @property
+    def market_share(self) -> float | None:
+        """Share of the market in the predicted variance of all sessions."""
+        if self.factors is None:
+            return None
+        parts = (self.factors**2).sum()
+        return float(parts["market"] / parts.sum())
 
     @cached_property
     def reductions(self) -> pd.DataFrame | None:
@@ -376,6 +400,10 @@ class ReportData:
         scored = [] if scores is None else scores.models
         return model_slots([*scored, *self.result.portfolios, *self.result.comparisons])
 
+    def color(self, model: str, theme: Theme) -> str:
+        """Return the colour of a model in the theme."""
+        return theme.series[self.slots[model] % len(theme.series)]
+
     @cached_property
     def stale(self) -> pd.DatetimeIndex | None:
         """Sessions on which the newest usable vintage was older than a year; None if the run used no vintages."""
@@ -390,19 +418,3 @@ class ReportData:
 def trailing(returns: pd.Series, periods: float = TRADING_DAYS) -> pd.Series:
     """Return the annual volatility of the last 63 sessions."""
     return annualize(returns.rolling(QUARTER_SESSIONS).std(), periods)
-
-
-Found = TypeVar("Found")
-
-
-def required(value: Found | None, reason: str) -> Found:
-    """Return a measure that is not None.
-
-    Raises
-    ------
-    ParameterError
-        With the reason if it is None.
-    """
-    if value is None:
-        raise ParameterError(reason)
-    return value

@@ -158,4 +158,17 @@ def _checked(name: str, table: pd.DataFrame) -> pd.DataFrame:
         raise PanelError(f"{name}: the rows must be plain dates, the last session that each forecast used")
     if not dates.is_monotonic_increasing or dates.has_duplicates or table.empty:
         raise PanelError(f"{name}: the dates must increase, each once, and there must be some; sort the rows")
-    return table.astype(float)
+    if table.columns.has_duplicates:
+        raise PanelError(f"{name}: {table.columns[table.columns.duplicated()][0]} has two columns; keep one")
+    try:
+        table = table.astype(float)
+    except (TypeError, ValueError) as error:
+        raise PanelError(f"{name}: the table holds something other than numbers: {error}; pass floats") from error
+    bad = np.isinf(table) | (table <= 0 if name == "volatility" else False)
+    if bad.to_numpy().any():
+        row, column = np.argwhere(bad.to_numpy())[0]
+        raise PanelError(
+            f"{name}: {table.columns[column]} on {dates[row].date()} is {table.iat[row, column]}; "
+            "write no number where there is no forecast"
+        )
+    return table

@@ -15,7 +15,7 @@ from zipline.utils.algo_instance import get_algo_instance
 from zipline.utils.paths import zipline_path
 
 from volplugin.adapters.targeting import TargetingState
-from volplugin.adapters.zipline.bundles import Environ, read_bundle
+from volplugin.adapters.zipline.bundles import Environ, read_bundle, with_named_market
 from volplugin.adapters.zipline.sessions import accept_session_labels, completed_session, portal_panel, run_periods
 from volplugin.adapters.zipline.targeting import hold_target
 from volplugin.data.panel import PricePanel
@@ -31,6 +31,7 @@ from volplugin.risk.covariance_path import CovarianceArrays
 from volplugin.risk.tail_risk import HISTORY_SESSIONS
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.units import deannualize
+from volplugin.volatility.pretrained import compare_training_data
 
 if TYPE_CHECKING:
     from volplugin.correlation.base import CorrelationEstimator
@@ -54,8 +55,9 @@ class RiskProvider:
         The bundle of the run. Its raw bars are read once per run and cut at each session: forecasts equal those made
         outside the run to 1e-6. Without it the bars come from ``data.history``, which rounds them to three decimals
         (1e-3).
-    market : iterable of str, optional
-        Symbols of the reference universe for market-wide inputs; every stock of the bundle by default.
+    market : str or iterable of str, optional
+        Symbols of the reference universe for market-wide inputs, as a list or joined by commas; with a bundle also the
+        name of other prices, a file or a bundle. The model's, or the 30 largest stocks of the bundle, by default.
     horizon : int, default 21
         Sessions that a forecast covers.
     environ : mapping, optional
@@ -82,13 +84,13 @@ class RiskProvider:
         model: RiskModel,
         *,
         bundle: str | None = None,
-        market: Iterable[str] | None = None,
+        market: str | Iterable[str] | None = None,
         horizon: int = 21,
         environ: Environ | None = None,
     ) -> None:
         self.model = model
         self.bundle = bundle
-        self.market = None if market is None else list(market)
+        self.market = market if market is None or isinstance(market, str) else list(market)
         self.horizon = horizon
         self.environ = environ
         self._runs: WeakKeyDictionary[Any, _Run] = WeakKeyDictionary()
@@ -103,7 +105,7 @@ class RiskProvider:
         *,
         bundle: str | None = None,
         correlation: CorrelationEstimator | None = None,
-        market: Iterable[str] | None = None,
+        market: str | Iterable[str] | None = None,
         horizon: int = 21,
         environ: Environ | None = None,
         anchor: str = "",
@@ -138,7 +140,8 @@ class RiskProvider:
 
             if bundle is None:
                 raise BundleError(f"anchor is {anchor!r} without a bundle to learn it on; pass bundle=NAME")
-            model = anchored(model, read_bundle(bundle, environ=environ), anchor)
+            panel = with_named_market(read_bundle(bundle, environ=environ), market, environ)
+            model = anchored(model, panel, anchor)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
 
     def forecast(
@@ -265,16 +268,18 @@ class RiskProvider:
         """
         return self._run(context).arrays(context, session, symbols, horizons, view)
 
+    def _bundle(self, algorithm: Any) -> _BundlePrices:
+        assert self.bundle is not None
+        prices = _BundlePrices(algorithm, self.bundle, self.market, self.environ)
+        compare_training_data(self.model.volatility, algorithm.sim_params.start_session, prices._panel)
+        return prices
+
     def _run(self, algorithm: Any) -> _Run:
         run = self._runs.get(algorithm)
         if run is None:
             _check_frequency(algorithm)
             accept_session_labels(algorithm.trading_calendar)
-            prices = (
-                _PortalPrices(algorithm, self.market)
-                if self.bundle is None
-                else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
-            )
+            prices: _Prices = _PortalPrices(algorithm, self.market) if self.bundle is None else self._bundle(algorithm)
             run = self._runs[algorithm] = _Run(self.model, prices, self.horizon, _cache(self.environ))
             vars(algorithm).setdefault(ON_CONTEXT, []).append(self)
         return run
@@ -368,7 +373,7 @@ class _Run:
 class _BundlePrices:
     """Raw bars of an ingested bundle, read once per run, adjusted exactly and gated by session."""
 
-    def __init__(self, algorithm: Any, bundle: str, market: list[str] | None, environ: Environ | None) -> None:
+    def __init__(self, algorithm: Any, bundle: str, market: str | list[str] | None, environ: Environ | None) -> None:
         # Anchored at the first session, an earlier row holds no trace of a later split or dividend.
         panel = read_bundle(bundle, environ=environ)
         _check_end(algorithm, panel.last_session, f"bundle {bundle!r}")
@@ -379,7 +384,7 @@ class _BundlePrices:
                 f"the run has {strangers[0]}, which bundle {bundle!r} lacks: the risk model would read "
                 "another bundle than the run; name one in both (`-x volplugin.bundle=NAME` and `-b NAME`)"
             )
-        panel = panel if market is None else panel.with_market(panel.select(market))
+        panel = with_named_market(panel, market, environ)
         self._panel = panel.asof(algorithm.sim_params.end_session)
         self._begin = algorithm.sim_params.start_session
         self._is_cut = False
@@ -405,7 +410,8 @@ class _BundlePrices:
 class _PortalPrices:
     """Bars of the run's own bundle as ``data.history`` returns them, rounded to three decimals."""
 
-    def __init__(self, algorithm: Any, market: list[str] | None) -> None:
+    def __init__(self, algorithm: Any, market: str | list[str] | None) -> None:
+        market = market.split(",") if isinstance(market, str) else market
         equities = _equities(algorithm)
         _check_end(algorithm, max(asset.end_date for asset in equities), "the run's bundle")
         self._assets = {asset.symbol: asset for asset in equities}
