@@ -1,11 +1,8 @@
 """Runs on other calendars than New York's."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from zipline import run_algorithm
 from zipline.api import attach_pipeline, order, pipeline_output, set_slippage
 from zipline.finance import slippage
@@ -16,14 +13,10 @@ from zipline.utils.calendar_utils import get_calendar
 from volplugin import (
     EWMACorrelation,
     HARVolatility,
-    LSTMVolatility,
-    ModelStore,
-    RefitSchedule,
     RiskModel,
     RiskProvider,
     RollingVolatility,
     VolatilityTarget,
-    WalkForward,
 )
 from volplugin._bundles import bundle_from_frames
 from volplugin.adapters.zipline import (
@@ -33,7 +26,6 @@ from volplugin.adapters.zipline import (
     register_metrics,
     run_backtest,
 )
-from volplugin.cli import main
 from volplugin.data.calendars import calendar_sessions
 from volplugin.errors import BundleError
 
@@ -161,26 +153,3 @@ def test_prices_and_fills_are_of_the_session_that_closes(calendar):
     (fill,) = [trade for trades in perf["transactions"] for trade in trades]
     assert fill["price"] == pytest.approx(due.iloc[1], abs=1e-3)
     assert perf["transactions"].iloc[1]
-
-
-@pytest.mark.slow
-def test_the_commands_work_on_every_calendar(calendar, tmp_path):
-    tiny = LSTMVolatility(units=(4,), window=10, seeds=(0,), steps=5)
-    store = ModelStore(tmp_path / "models")
-    store.configure(WalkForward(tiny, schedule=RefitSchedule("quarterly"), store=store).configuration)
-    shared = ["--bundle", name_of(calendar), "--store", store.path]
-    runs = {
-        "train": ["--start", "2015-07-01", "--jobs", 1],
-        "forecast": ["--json"],
-        "monitor": ["--today", END, "--json"],
-        "evaluate": ["--start", "2015-10-01", "--models", "LSTM,EWMA94", "--horizons", "1,5", "--jobs", 1],
-        "audit": ["vol_target", "--start", "2015-12-01", "--cuts", 1, "--jobs", 1],
-    }
-    for command, arguments in runs.items():
-        result = CliRunner().invoke(main, [str(part) for part in (command, *arguments, *shared)])
-        assert result.exit_code in (0, 3), result.output  # 3: the monitor finds the missing bars of the halt
-        if command == "forecast":
-            assert json.loads(result.stdout)["periods_per_year"] == CALENDARS[calendar]
-        if command == "monitor":
-            checks = {check["name"]: check["state"] for check in json.loads(result.stdout)["checks"]}
-            assert checks["every session is there"] == checks["prices are recent"] == "ok"
