@@ -59,7 +59,9 @@ def run(*arguments: object) -> str:
 
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     if result.exit_code not in (0, 3):  # 3: a check of the monitor fails, such as the age of the prices
-        raise SystemExit(f"volplugin {' '.join(map(str, arguments))}: {result.exit_code}\n{result.output}")
+        raise SystemExit(
+            f"volplugin {' '.join(map(str, arguments))}: {result.exit_code}\n{result.output}"
+        ) from result.exception
     return result.stdout
 
 

@@ -687,3 +687,16 @@ def test_a_long_track_record_replaces_student_t_in_the_expected_shortfall():
 def test_tail_parameters_outside_their_domain(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
         VolatilityTarget(0.02, **{"measure": "es"} | wrong)
+
+
+@pytest.mark.parametrize(("explicit", "periods"), [(None, 365), (252, 252)])
+def test_the_target_is_annual_by_the_sessions_of_the_forecasts_calendar(explicit, periods):
+    correlation = pd.DataFrame([[1.0, 0.0], [0.0, 1.0]], ["A", "B"], ["A", "B"])
+    volatility = pd.Series({"A": 0.02, "B": 0.03})
+    crypto = CovarianceForecast(
+        pd.Timestamp("2020-01-31"), 1, volatility, correlation, diagnostics={"periods_per_year": 365}
+    )
+    rule = VolatilityTarget(0.10, periods=explicit, shock=ShockLimit(0.30))
+    scaled = rule.scale({"A": 0.5, "B": 0.5}, crypto)
+    assert crypto.portfolio_volatility(scaled) * periods**0.5 == pytest.approx(0.10)
+    assert ShockLimit(0.30).volatility_of(scaled, crypto) == pytest.approx(2 * 0.05 * 0.5 * scaled.sum() * 365**0.5)

@@ -315,3 +315,9 @@ def test_labels_that_differ():
     rho = pd.DataFrame(np.eye(3), index=NAMES, columns=NAMES)
     with pytest.raises(AssetMismatchError, match="labelled differently"):
         CovarianceForecast(ASOF, 21, pd.Series([0.01] * 3, index=NAMES[::-1]), rho)
+
+
+@pytest.mark.parametrize("weights", [[0.5, 0.3, 0.2], np.array([0.5, 0.3, 0.2]), pd.Series([0.5, 0.3, 0.2])])
+def test_weights_without_labels_are_refused(weights):
+    with pytest.raises(AssetMismatchError, match="the weights have no labels; pass a Series or a dict"):
+        forecast().portfolio_volatility(weights)

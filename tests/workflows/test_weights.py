@@ -82,3 +82,9 @@ def test_sectors_of_dow30_are_complete():
     from volplugin._bundles.dow30 import SECTORS, load_dow30
 
     assert set(read_groups(SECTORS).index) == set(load_dow30())
+
+
+def test_other_columns_are_ignored_and_named(tmp_path, caplog):
+    (tmp_path / "w.csv").write_text("Name,Symbol,WEIGHT,Shares\nFirst,A,0.5,10\nSecond,B,0.25,20\n,Cash,0.25,\n")
+    assert read_weights(tmp_path / "w.csv", ["A", "B"]).to_dict() == {"A": 0.5, "B": 0.25}
+    assert "ignored: Name, Shares" in caplog.text

@@ -12,6 +12,7 @@ Rules
 
 from __future__ import annotations
 
+import logging
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -22,6 +23,8 @@ import numpy as np
 import pandas as pd
 
 from volplugin.errors import PanelError
+
+LOG = logging.getLogger("volplugin")
 
 ALIASES = {
     "date": ("date", "datetime", "timestamp"),
@@ -288,7 +291,7 @@ def _numbers(table: pd.DataFrame, field: str, where: str) -> pd.Series:
     return numbers
 
 
-def read_long(path: Path, required: Iterable[str] = ("date", "symbol")) -> pd.DataFrame:
+def read_long(path: Path, required: Iterable[str] = ("date", "symbol"), only: str | None = None) -> pd.DataFrame:
     """Read a file with one row per date and symbol, or per symbol, and columns of numbers.
 
     Parameters
@@ -296,6 +299,8 @@ def read_long(path: Path, required: Iterable[str] = ("date", "symbol")) -> pd.Da
     path : Path
     required : iterable of str
         Columns ``date`` and ``symbol``, or ``symbol`` alone; the rest become numbers under their own names.
+    only : str, optional
+        The one column of numbers to read, in any case; a logged warning names the others.
 
     Raises
     ------
@@ -305,6 +310,12 @@ def read_long(path: Path, required: Iterable[str] = ("date", "symbol")) -> pd.Da
     table, where, keys = read_table(path), str(path), list(required)
     names = [meaning if (meaning := meaning_of(name)) in keys else str(name).strip() for name in table.columns]
     found = ", ".join(map(str, table.columns))
+    if only is not None and only in map(str.lower, names):
+        used = [name in keys or name.lower() == only for name in names]
+        ignored = [name for name, is_used in zip(names, used, strict=True) if not is_used]
+        table, names = table.loc[:, used], [name if name in keys else only for name in names if name not in ignored]
+        if ignored:
+            LOG.warning("%s: columns that are ignored: %s", path, ", ".join(ignored))
     folded = [name.lower() for name in names]
     twice = next((name for name in folded if folded.count(name) > 1), None)
     if twice is not None:

@@ -549,6 +549,8 @@ class CovarianceForecast:
             if name in self.places:
                 aligned[self.places[name]] = weight
             elif weight != 0:
+                if isinstance(series.index, pd.RangeIndex):
+                    raise AssetMismatchError("the weights have no labels; pass a Series or a dict of asset to weight")
                 raise MissingForecastError(
                     f"{name} has weight {weight:g} but no forecast at {self.asof.date()}"
                     f"{self._why(name)}; drop it from the portfolio or forecast it too"

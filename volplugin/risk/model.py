@@ -267,7 +267,7 @@ class BacktestForecaster:
         is_covered = path is not None and session <= path.last_session
         if path is not None and is_covered and all(days in path.paths for days in horizons):
             return
-        wanted = {1, *horizons} if path is None else {*path.paths, *horizons}
+        wanted = {1, *horizons} if path is None else {*map(abs, path.paths), *horizons}
         # From the first session not computed yet, whichever one is needed: the next run finds the same rows cached.
         begin = session
         if path is not None and not is_covered:

@@ -93,10 +93,9 @@ def read_groups(path: str | Path, known: Collection[Any] = ()) -> pd.Series:
 
 def _read(path: Path) -> pd.Series:
     try:
-        table = read_long(path, ["symbol"])
+        table = read_long(path, ["symbol"], "weight")
     except PanelError as error:
         raise WeightsError(f"{error}; expected columns symbol, weight with numbers") from error
-    column = next((name for name in table if str(name).lower() == "weight"), None)
-    if column is None:
+    if "weight" not in table:
         raise WeightsError(f"{path}: expected columns symbol, weight, found {', '.join(map(str, table.columns))}")
-    return table.set_index("symbol")[column].rename("weight")
+    return table.set_index("symbol")["weight"]

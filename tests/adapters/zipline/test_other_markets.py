@@ -10,7 +10,14 @@ from zipline.pipeline import Pipeline
 from zipline.pipeline.domain import EquityCalendarDomain
 from zipline.utils.calendar_utils import get_calendar
 
-from volplugin import EWMACorrelation, HARVolatility, RiskModel, RiskProvider, RollingVolatility, VolatilityTarget
+from volplugin import (
+    EWMACorrelation,
+    HARVolatility,
+    RiskModel,
+    RiskProvider,
+    RollingVolatility,
+    VolatilityTarget,
+)
 from volplugin._bundles import bundle_from_frames
 from volplugin.adapters.zipline import (
     PrecomputedForecasts,
