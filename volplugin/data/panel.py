@@ -512,7 +512,7 @@ def _hint(missing: list[Any], assets: pd.Index) -> str:
 
 def price_digest(panel: PricePanel) -> str:
     """Digest of every number of a panel and of its market, volume included, to the last bit."""
-    digest = hashlib.sha256(str(panel.has_reference).encode())
+    digest = hashlib.sha256(b"reference" if panel.has_reference else b"")
     for part in (panel, panel.market) if panel.market is not panel else (panel,):
         digest.update("\n".join(map(str, part.assets)).encode())
         digest.update(part.sessions.to_numpy("datetime64[D]").astype(np.int64).tobytes())
