@@ -56,7 +56,7 @@ market_option = click.option(
     metavar="SYMBOLS|FILE",
     help="Reference universe of the market-wide inputs: symbols of the prices, such as AAPL,MSFT, or other prices that "
     "do not end before them, as a Parquet or CSV file, a folder of CSV files or a bundle.  [default: the model's, or "
-    "the 30 largest]",
+    "the 30 largest; in training all assets]",
 )
 anchor_option = click.option(
     "--anchor",
