@@ -152,9 +152,10 @@ def _miss(data: ReportData) -> Answer | None:
     miss = data.biggest_miss
     if miss is None:
         return None
-    note = f"realised, {percent(miss.predicted)} forecast, {QUARTER_SESSIONS} sessions to {miss.last.date()}"
-    verdict = f"forecast too {'low' if miss.realized > miss.predicted else 'high'}"
-    return Answer("Biggest miss", percent(miss.realized), note, verdict, "fair")
+    last = pd.Timestamp(str(miss.name)).date()
+    note = f"realised, {percent(miss['predicted'])} forecast, {QUARTER_SESSIONS} sessions to {last}"
+    verdict = f"forecast too {'low' if miss['realized'] > miss['predicted'] else 'high'}"
+    return Answer("Biggest miss", percent(miss["realized"]), note, verdict, "fair")
 
 
 def _money(data: ReportData) -> Answer:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from volplugin.evaluation.model_comparison import nested
 from volplugin.report.format import Format, Table, may_be_chance, percent, show, signed, tabulate, wrapped
 from volplugin.report.page import render, write_page
 from volplugin.report.plots import series
@@ -99,14 +100,10 @@ def _lookahead(portfolio: PortfolioStudy) -> float:
 
 def as_dict(result: StudyResult) -> dict[str, Any]:
     """Return all numbers of a study except the daily series as plain JSON values."""
-
-    def plain(frame: pd.DataFrame) -> dict[str, Any]:
-        return json.loads(frame.to_json(orient="index"))
-
     portfolios = {
         name: {
             "weights": {str(asset): float(weight) for asset, weight in portfolio.weights.items()},
-            "scores": plain(portfolio.table),
+            "scores": nested(portfolio.table),
             "says": findings(portfolio, result.horizon),
         }
         for name, portfolio in result.portfolios.items()
@@ -117,7 +114,7 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
         "sample": list(result.sample),
         "forecasts_raised": result.raised,
         "books": portfolios,
-        "stocks": plain(result.stocks),
+        "stocks": nested(result.stocks),
         "caveats": caveats(result),
         "versions": dict(result.versions),
     }
