@@ -14,7 +14,7 @@ from volplugin import (
     WalkForward,
     simulated_panel,
 )
-from volplugin.errors import ParameterError
+from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
 from volplugin.risk.uncertainty import KURTOSIS_FACTOR, ForecastUncertainty, correlation_error
 
 NAMES = ["A", "B", "C"]
@@ -73,6 +73,25 @@ def test_a_forecast_by_hand_is_a_point_and_leverage_does_not_matter():
         point = forecast().volatility_interval({"A": 1.0}, level=1.0)
 
 
+def test_the_realised_interval_multiplies_quantiles_of_past_ratios():
+    sessions, random = pd.bdate_range("2010-01-01", periods=1400), np.random.default_rng(3)
+    past = pd.DataFrame({"volatility": 0.01 * np.exp(0.2 * random.standard_normal(1400))}, sessions)
+    past["returns"] = past["volatility"] * random.standard_t(5, 1400)
+    f = CovarianceForecast(sessions[-1], 5, pd.Series(0.02, ["A"]), pd.DataFrame(1.0, ["A"], ["A"]))
+    last = past.tail(1260)
+    ratios = [
+        np.sqrt((last["returns"].iloc[t : t + 5] ** 2).mean()) / last["volatility"].iloc[t] for t in range(1260 - 4)
+    ]
+    bounds = f.realized_interval({"A": 0.5}, past, level=0.8)
+    np.testing.assert_allclose(bounds, 0.01 * np.quantile(ratios, [0.1, 0.9]))
+    with pytest.raises(InsufficientHistoryError, match="longer history"):
+        f.realized_interval({"A": 0.5}, past.tail(499))
+    with pytest.raises(ParameterError, match="level is 0"):
+        f.realized_interval({"A": 0.5}, past, level=0.0)
+    with pytest.raises(LookAheadError):
+        f.realized_interval({"A": 0.5}, past.set_axis(sessions + pd.offsets.BDay(1)))
+
+
 def test_two_speeds_have_fewer_observations_behind_the_average():
     estimator = TwoSpeedCorrelation(fast_halflife=7, trust=0.5)
     weights = 0.5 ** (np.arange(2000) / 7)
@@ -110,3 +129,31 @@ def test_the_interval_is_a_no_trade_band():
         pd.testing.assert_series_equal(rule.scale(portfolio, f, current=held * wanted), expected * wanted)
     with pytest.raises(ParameterError, match="band is wide"):
         VolatilityTarget(0.10, band="wide")
+
+
+def test_forecasts_that_have_no_risk_or_are_alone_spread_nothing():
+    seeds = pd.DataFrame([SIGMA, SIGMA * 2], columns=NAMES)
+    f = forecast(seeds=seeds, vintages=seeds.iloc[:1])
+    found = f.volatility_interval({})
+    assert (found.lower, found.upper, found.volatility, found.seeds) == (0.0, 0.0, 0.0, 0.0)
+    assert f.volatility_interval({"A": 1.0}).vintages == 0.0
+    assert f.volatility_interval({"A": 1.0}).seeds == pytest.approx(np.log([1, 2]).std(ddof=1) / np.sqrt(2))
+    # A seed without a forecast of an asset that is not held still counts.
+    gap = seeds.assign(C=np.nan)
+    assert forecast(seeds=gap).volatility_interval({"A": 1.0}).seeds == f.volatility_interval({"A": 1.0}).seeds
+
+
+def test_equality_looks_at_every_part():
+    seeds = pd.DataFrame([SIGMA], columns=NAMES)
+    one = ForecastUncertainty(seeds, seeds, 9.0)
+    assert one == ForecastUncertainty(seeds.copy(), seeds.copy(), 9.0)
+    for other in (ForecastUncertainty(seeds * 2, seeds, 9.0), ForecastUncertainty(seeds, seeds * 2, 9.0), 3):
+        assert one != other
+    assert one != ForecastUncertainty(seeds, seeds, 8.0)
+    assert ForecastUncertainty() == ForecastUncertainty()
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_levels_that_are_no_probability(level):
+    with pytest.raises(ParameterError, match=f"^level is {level}; pass a probability between 0 and 1, such as 0.9$"):
+        forecast().volatility_interval({"A": 1.0}, level=level)

@@ -20,6 +20,7 @@ from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
 from volplugin.storage.atomic import write_atomically
 from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, to_json
+from volplugin.units import TRADING_DAYS
 
 SCORECARD, HISTORY = "scorecard.json", "history.npz"
 FORMAT = 1
@@ -203,7 +204,10 @@ def _of_history(card: Mapping[str, Any], arrays: StoredArrays) -> BacktestResult
         target=card["portfolio"]["target"],
         volatility=scores_of(card["volatility"], arrays) if "volatility" in card else None,
         comparisons={name: Comparison(_frame_of(arrays, f"comparison/{place}"), one) for place, (name, one) in runs},
-        portfolios={str(name): _portfolio(arrays, f"book/{place}") for place, name in enumerate(arrays["book/names"])},
+        portfolios={
+            str(name): _portfolio(arrays, f"book/{place}", card["portfolio"].get("periods_per_year", TRADING_DAYS))
+            for place, name in enumerate(arrays["book/names"])
+        },
         average_correlation=_frame_of(arrays, average)["values"] if f"{average}/values" in arrays else None,
     )
 
@@ -225,11 +229,11 @@ def _frame_of(arrays: StoredArrays, place: str) -> pd.DataFrame:
     return pd.DataFrame(columns, index=dates(arrays[f"{place}/sessions"]))
 
 
-def _portfolio(arrays: StoredArrays, place: str) -> PortfolioForecasts:
+def _portfolio(arrays: StoredArrays, place: str, periods: float) -> PortfolioForecasts:
     predicted, returns = (_frame_of(arrays, f"{place}/{name}")["values"] for name in ("predicted", "returns"))
     kind: Any = str(arrays[f"{place}/kind"])
     horizon = int(arrays[f"{place}/horizon"])
-    return PortfolioForecasts(predicted.rename("predicted"), returns.rename("returns"), horizon, kind)
+    return PortfolioForecasts(predicted.rename("predicted"), returns.rename("returns"), horizon, kind, periods)
 
 
 def scores_of(metadata: Mapping[str, Any], arrays: StoredArrays) -> VolatilityScores:

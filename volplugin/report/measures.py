@@ -99,6 +99,11 @@ class ReportData:
         """Return the data of a result; data are returned unchanged."""
         return result if isinstance(result, ReportData) else cls(result)
 
+    @property
+    def periods(self) -> float:
+        """Sessions per year by which the volatilities are annual."""
+        return self.result.periods
+
     @cached_property
     def held(self) -> pd.DataFrame:
         """The sessions with a return and a positive volatility forecast for the portfolio held."""
@@ -107,7 +112,7 @@ class ReportData:
     @cached_property
     def standardized(self) -> pd.Series:
         """Each session's return divided by its daily volatility forecast."""
-        return (self.held["returns"] / deannualize(self.held["predicted_vol"])).rename("z")
+        return (self.held["returns"] / deannualize(self.held["predicted_vol"], self.periods)).rename("z")
 
     @cached_property
     def tail_dof(self) -> float:
@@ -123,7 +128,7 @@ class ReportData:
         """
         predicted = (self.held["predicted_vol"] ** 2).rolling(QUARTER_SESSIONS).mean() ** 0.5
         lower, upper = (predicted * bound for bound in sampling_band(QUARTER_SESSIONS, dof=self.tail_dof))
-        realized = trailing(self.held["returns"])
+        realized = trailing(self.held["returns"], self.periods)
         frame = pd.DataFrame({"realized": realized, "predicted": predicted, "lower": lower, "upper": upper}).dropna()
         return None if frame.empty else frame
 
@@ -162,7 +167,11 @@ class ReportData:
         if self.quarters is None:
             return None
         frame = self.quarters[["realized"]].set_axis(["run"], axis=1)
-        return frame if self.untouched is None else frame.assign(untouched=trailing(self.untouched["returns"]))
+        return (
+            frame
+            if self.untouched is None
+            else frame.assign(untouched=trailing(self.untouched["returns"], self.periods))
+        )
 
     @cached_property
     def scaled(self) -> pd.DataFrame:
@@ -177,7 +186,8 @@ class ReportData:
         tenth = pd.qcut(self.scaled["predicted_vol"].rank(method="first"), TENTHS, labels=range(1, TENTHS + 1))
         squares = (self.scaled**2).groupby(tenth, observed=True).mean() ** 0.5
         lower, upper = sampling_band(len(self.scaled) // TENTHS, dof=self.tail_dof)
-        return pd.DataFrame({"predicted": squares["predicted_vol"], "realized": annualize(squares["returns"])}).assign(
+        realized = annualize(squares["returns"], self.periods)
+        return pd.DataFrame({"predicted": squares["predicted_vol"], "realized": realized}).assign(
             lower=lambda frame: lower * frame["predicted"], upper=lambda frame: upper * frame["predicted"]
         )
 
@@ -233,7 +243,7 @@ class ReportData:
         """Daily ``returns``, and for each tail (5% and 1%) the normal quantile ``limit_5%`` and ``beyond_5%``."""
         frame = self.held[["returns"]].copy()
         for tail in TAILS:
-            limit = value_at_risk(frame["returns"], deannualize(self.held["predicted_vol"]), tail)
+            limit = value_at_risk(frame["returns"], deannualize(self.held["predicted_vol"], self.periods), tail)
             frame[f"limit_{tail:.0%}"] = limit
             frame[f"beyond_{tail:.0%}"] = frame["returns"] < limit
         return frame
@@ -261,7 +271,7 @@ class ReportData:
             "last": sessions[-1],
             "sessions": len(part),
             "predicted": predicted,
-            "realized": annualize(float(part["returns"].std())),
+            "realized": annualize(float(part["returns"].std()), self.periods),
             "lower": predicted * ratio.lower,
             "upper": predicted * ratio.upper,
             "bias": ratio.value,
@@ -294,9 +304,9 @@ class ReportData:
             "annual_return": empyrical.annual_return,
             "volatility": empyrical.annual_volatility,
             "sharpe": empyrical.sharpe_ratio,
-            "drawdown": empyrical.max_drawdown,
         }
-        return pd.DataFrame({name: self.returns.apply(measure) for name, measure in measures.items()})
+        annual = {name: self.returns.apply(measure, annualization=self.periods) for name, measure in measures.items()}
+        return pd.DataFrame(annual | {"drawdown": self.returns.apply(empyrical.max_drawdown)})
 
     @cached_property
     def targeted(self) -> pd.DataFrame | None:
@@ -399,6 +409,6 @@ class ReportData:
         return sessions[sessions - newest > STALE]
 
 
-def trailing(returns: pd.Series) -> pd.Series:
+def trailing(returns: pd.Series, periods: float = TRADING_DAYS) -> pd.Series:
     """Return the annual volatility of the last 63 sessions."""
-    return annualize(returns.rolling(QUARTER_SESSIONS).std())
+    return annualize(returns.rolling(QUARTER_SESSIONS).std(), periods)

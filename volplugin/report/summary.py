@@ -13,7 +13,7 @@ from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
 from volplugin.report.format import IN_SET, ahead, count, may_be_chance, percent, pvalue, show
 from volplugin.report.measures import Ratio, ReportData
 from volplugin.report.result import BacktestResult
-from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS
+from volplugin.units import QUARTER_SESSIONS
 
 GOOD, FAIR = 0.05, 0.10
 """Largest distance from 1 of realised over predicted volatility that is called right, or nearly right."""
@@ -25,6 +25,8 @@ MONEY = (
     ("largest drawdown", "drawdown", ".1%"),
 )
 SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
+MAX_SUSPECTS = 5
+"""Stocks with suspect prices that are named."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def portfolio(data: ReportData) -> list[str]:
         leverage = data.result.perf["gross_leverage"]
         sentences.append(f"Gross leverage was {leverage.mean():.2f} on average and {leverage.max():.2f} at most.")
     if data.turnover is not None:
-        yearly = percent(TRADING_DAYS * data.turnover.mean(), 0)
+        yearly = percent(data.periods * data.turnover.mean(), 0)
         sentences.append(f"A year's trades, bought and sold, came to {yearly} of the portfolio's value.")
     return sentences
 
@@ -288,12 +290,15 @@ def _against(row: pd.Series, name: str) -> str:
 
 
 def warnings(data: ReportData) -> list[str]:
-    """State on how many sessions the model was stale; empty if it never was."""
+    """Name stocks with suspect prices, and state on how many sessions the model was stale."""
+    suspect = data.result.scorecard.get("suspect") or {}
+    found = [f"Suspect prices of {asset}: {why}." for asset, why in list(suspect.items())[:MAX_SUSPECTS]]
     if data.stale is None or data.stale.empty:
-        return []
+        return found
     return [
+        *found,
         f"Stale model: on {len(data.stale):,} of {len(data.held):,} sessions, to {data.stale[-1].date()}, the newest "
-        "usable model was more than a year old. Train newer vintages with volplugin train."
+        "usable model was more than a year old. Train newer vintages with volplugin train.",
     ]
 
 

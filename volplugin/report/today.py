@@ -83,6 +83,11 @@ class PortfolioToday:
     pairs: pd.DataFrame
     history: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
 
+    @property
+    def daily_volatility(self) -> float:
+        """Daily standard deviation of the portfolio."""
+        return deannualize(self.volatility, self.forecast.periods_per_year)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         known = self.forecast.diagnostics
@@ -91,7 +96,8 @@ class PortfolioToday:
             "horizon": self.forecast.horizon,
             "units": UNITS,
             "portfolio_volatility": self.volatility,
-            "portfolio_volatility_daily": deannualize(self.volatility),
+            "portfolio_volatility_daily": self.daily_volatility,
+            "periods_per_year": self.forecast.periods_per_year,
             "portfolio_volatility_before": self.before if np.isfinite(self.before) else None,
             "change": as_numbers(self.change),
             "losses": nested(self.losses),
@@ -134,7 +140,7 @@ def portfolio_text(portfolio: PortfolioToday) -> str:
     found = [positions, *(table for table in (portfolio.groups, portfolio.factors) if len(table))]
     lines = [
         f"Annual volatility over the {portfolio.forecast.horizon} sessions after {portfolio.forecast.asof.date()}: "
-        f"{percent(portfolio.volatility, 2)} ({percent(deannualize(portfolio.volatility), 3)} per day)",
+        f"{percent(portfolio.volatility, 2)} ({percent(portfolio.daily_volatility, 3)} per day)",
         f"({', '.join(f'{key} {value}' for key, value in known['model'].items())})",
         *_changed(portfolio),
         f"loss of the {session}: {tails} ({portfolio.tail_methods[session]})",

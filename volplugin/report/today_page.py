@@ -18,7 +18,6 @@ from volplugin.report.plots import series
 from volplugin.report.summary import Answer
 from volplugin.report.today import MAX_CHANGES, PortfolioToday, largest, points
 from volplugin.storage.atomic import write_atomically
-from volplugin.units import deannualize
 
 MAX_STOCKS = 15
 """Positions shown before the others are folded."""
@@ -122,7 +121,7 @@ def amount(value: float) -> str:
 
 def tiles(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Answer]:
     """Yield the numbers of the head of the page."""
-    daily, session = deannualize(portfolio.volatility), portfolio.losses.columns[0]
+    daily, session = portfolio.daily_volatility, portfolio.losses.columns[0]
     per_session = f"{percent(daily, 2)} per session" + ("" if value is None else f", {amount(daily * value)}")
     yield Answer("Volatility, annual", percent(portfolio.volatility), per_session)
     for name in ("VaR 99%", "ES 97.5%"):
