@@ -15,7 +15,7 @@ from volplugin.evaluation.constants import SIZE, TAILS, measured_size
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report import tables
 from volplugin.report.format import IN_SET, WIDTH, Format, Table, ahead, short_pvalue, show, tabulate, wrapped
-from volplugin.report.summary import Answer, lines
+from volplugin.report.summary import Answer
 
 LEGEND = (
     "y is the outcome, f the forecast, z a daily return over the forecast in force.",
@@ -42,7 +42,8 @@ Columns = dict[Any, tuple[Any, Format]]
 
 def evaluation_text(evaluated: VolatilityEvaluation, portfolios: Mapping[str, PortfolioForecasts] | None = None) -> str:
     """Lay the whole evaluation out as plain text: of volatility forecasts, and of portfolios if given."""
-    text = [f"Single-stock volatility, {described(evaluated)}\n\n{lines(answers(evaluated))}"]
+    best = [f"{one.label + ':':19}{one.value}, {one.verdict}: {one.note}" for one in answers(evaluated)]
+    text = ["\n".join([f"Single-stock volatility, {described(evaluated)}", "", *best])]
     for title, found in sections(evaluated):
         blocks = (f"{table.title}\n{table.text()}\n{table.note}".rstrip("\n") for table in found)
         text.append("\n\n".join([f"{title}\n{'=' * len(title)}", *blocks]))
