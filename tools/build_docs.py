@@ -26,8 +26,8 @@ OUTSIDE = re.compile(
 )
 NOT_IMPORTED = {"volplugin.adapters.bt", "volplugin.adapters.skfolio"}
 """Modules that need an optional library; their pages are built from the source."""
-SIZE = (9.0, 3.8)
-"""Inches of a picture of the gallery."""
+SIZE, ACROSS = (4.8, 3.1), 600
+"""Inches of a picture of the gallery, and its pixels on a wide page; a phone shows it narrower and still legible."""
 OPTIONS = re.compile(r"^```(\w+) (?:check|slow|file=\S+|needs=\S+).*$", re.M)
 
 
@@ -122,7 +122,10 @@ def gallery(demo: Path) -> Iterator[str]:
         except VolpluginError as error:
             yield f"Not drawn: {error}.\n"
         else:
-            yield f"![{title}](gallery/{name}-light.png){{.light}}![{title}](gallery/{name}-dark.png){{.dark}}\n"
+            themes = (
+                f"![{title}](gallery/{name}-{theme}.png){{.{theme} width={ACROSS}}}" for theme in ("light", "dark")
+            )
+            yield f"{''.join(themes)}\n"
 
 
 def main(site: str, demo: str | None = None) -> None:

@@ -54,8 +54,8 @@ def test_biggest_miss_is_the_quarter_with_inflated_returns(result):
     perf = result.perf.copy()
     perf.iloc[300:363, perf.columns.get_loc("returns")] *= 4
     miss = data_of(result, perf).biggest_miss
-    assert abs(perf.index.get_loc(miss.last) - 362) <= 5
-    assert miss.realized > 3 * miss.predicted
+    assert abs(perf.index.get_loc(miss.name) - 362) <= 5
+    assert miss["realized"] > 3 * miss["predicted"]
 
 
 def test_shares_of_quarters_below_inside_and_above_the_band(result):

@@ -39,7 +39,7 @@ from volplugin.cli.options import (
 )
 @click.option("--horizons", default="1,5,21", show_default=True, help="Sessions that forecasts cover.")
 @click.option(
-    "--out", type=click.Path(file_okay=False), help="Folder for the page, numbers, plots and finished forecasts."
+    "--out", type=click.Path(file_okay=False), help="Folder for evaluation.html, numbers, plots, finished forecasts."
 )
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train missing vintages.")
 @anchor_option

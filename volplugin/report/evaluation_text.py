@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from volplugin.evaluation.constants import SIZE, TAILS, measured_size
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report import tables
 from volplugin.report.format import IN_SET, WIDTH, Format, Table, ahead, short_pvalue, show, tabulate, wrapped
-from volplugin.report.summary import Answer, lines
+from volplugin.report.summary import Answer
 
 LEGEND = (
     "y is the outcome, f the forecast, z a daily return over the forecast in force.",
@@ -41,7 +42,8 @@ Columns = dict[Any, tuple[Any, Format]]
 
 def evaluation_text(evaluated: VolatilityEvaluation, portfolios: Mapping[str, PortfolioForecasts] | None = None) -> str:
     """Lay the whole evaluation out as plain text: of volatility forecasts, and of portfolios if given."""
-    text = [f"Single-stock volatility, {described(evaluated)}\n\n{lines(answers(evaluated))}"]
+    best = [f"{one.label + ':':19}{one.value}, {one.verdict}: {one.note}" for one in answers(evaluated)]
+    text = ["\n".join([f"Single-stock volatility, {described(evaluated)}", "", *best])]
     for title, found in sections(evaluated):
         blocks = (f"{table.title}\n{table.text()}\n{table.note}".rstrip("\n") for table in found)
         text.append("\n\n".join([f"{title}\n{'=' * len(title)}", *blocks]))
@@ -177,18 +179,9 @@ def _tails(form: Format) -> Columns:
     }
 
 
-def years_table(evaluated: VolatilityEvaluation, horizon: int) -> Table | None:
-    """Tabulate the losses of the origins of each calendar year."""
-    return _parts(evaluated, horizon, evaluated.scores.by_year)
-
-
-def stress_table(evaluated: VolatilityEvaluation, horizon: int) -> Table | None:
-    """Tabulate the losses of the origins of each stress period."""
-    return _parts(evaluated, horizon, evaluated.scores.by_stress)
-
-
-def _parts(evaluated: VolatilityEvaluation, horizon: int, losses: pd.DataFrame) -> Table | None:
-    """Losses of parts of the span: relative to the first benchmark where there is one."""
+def years_table(evaluated: VolatilityEvaluation, horizon: int, parts: str = "by_year") -> Table | None:
+    """Tabulate the losses of the origins of each calendar year, relative to the first benchmark if there is one."""
+    losses: pd.DataFrame = getattr(evaluated.scores, parts)
     if losses.columns.empty:
         return None
     rows, title, gains = losses.loc[horizon], f"{ahead(horizon)}: QLIKE", pd.DataFrame()
@@ -198,6 +191,10 @@ def _parts(evaluated: VolatilityEvaluation, horizon: int, losses: pd.DataFrame) 
         rows, title = rows.loc[[base]], f"{title} of {base}, and by how many % each other model's is lower"
     texts = pd.concat([rows.map(show, form=".3f"), gains.map(show, form="+.1f")])
     return tabulate(texts, {str(part): (texts[part], "s") for part in texts}, title)
+
+
+stress_table = partial(years_table, parts="by_stress")
+"""Tabulate the losses of the origins of each stress period."""
 
 
 def components_table(evaluated: VolatilityEvaluation, horizon: int) -> Table | None:

@@ -41,15 +41,6 @@ class Ratio:
     upper: float
 
 
-@dataclass(frozen=True)
-class Miss:
-    """The 63 sessions with the largest log ratio of realised to predicted volatility, in absolute value."""
-
-    last: pd.Timestamp
-    realized: float
-    predicted: float
-
-
 @dataclass(frozen=True, eq=False)
 class PitHistogram:
     """Counts of returns in equally probable bins of their forecast distribution.
@@ -92,8 +83,12 @@ class ReportData:
     Examples
     --------
     >>> from volplugin.report import ReportData, read_result
-    >>> ReportData(read_result("results")).biggest_miss  # doctest: +SKIP
-    Miss(last=Timestamp('2019-01-10 00:00:00'), realized=0.126, predicted=0.078)
+    >>> ReportData(read_result("results")).biggest_miss.round(3)  # doctest: +SKIP
+    realized     0.126
+    predicted    0.078
+    lower        0.061
+    upper        0.100
+    Name: 2019-01-10 00:00:00, dtype: float64
     """
 
     def __init__(self, result: BacktestResult) -> None:
@@ -138,12 +133,11 @@ class ReportData:
         return None if frame.empty else frame
 
     @cached_property
-    def biggest_miss(self) -> Miss | None:
-        """The 63 sessions whose realised volatility was furthest from the forecast."""
+    def biggest_miss(self) -> pd.Series | None:
+        """The row of `quarters` with the realised volatility furthest from the forecast, named by its last session."""
         if self.quarters is None:
             return None
-        last = np.log(self.quarters["realized"] / self.quarters["predicted"]).abs().idxmax()
-        return Miss(last, *(float(self.quarters.at[last, name]) for name in ("realized", "predicted")))
+        return self.quarters.loc[np.log(self.quarters["realized"] / self.quarters["predicted"]).abs().idxmax()]
 
     @cached_property
     def band_shares(self) -> tuple[float, float, float] | None:

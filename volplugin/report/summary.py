@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import log
 from pathlib import Path
 
@@ -50,15 +49,12 @@ class Answer:
     grade: str = "fair"
 
 
-def lines(answers: Sequence[Answer]) -> str:
-    """Return answers as lines for a terminal."""
-    width = max((len(one.label) for one in answers), default=0) + 1
-    return "\n".join(f"{one.label + ':':{width}} {one.value} {one.note}: {one.verdict}" for one in answers)
-
-
 def five_lines(result: BacktestResult | ReportData) -> str:
     """Return the answers as lines for a terminal, each with the first clause of its note."""
-    return lines([replace(one, note=one.note.split(";")[0]) for one in answers(ReportData.of(result))])
+    return "\n".join(
+        f"{one.label + ':':14}{one.value} {one.note.split(';')[0]}: {one.verdict}"
+        for one in answers(ReportData.of(result))
+    )
 
 
 def report_lines(page: Path) -> str:
@@ -154,9 +150,10 @@ def _miss(data: ReportData) -> Answer | None:
     miss = data.biggest_miss
     if miss is None:
         return None
-    note = f"realised, {percent(miss.predicted)} forecast, {QUARTER_SESSIONS} sessions to {miss.last.date()}"
-    verdict = f"forecast too {'low' if miss.realized > miss.predicted else 'high'}"
-    return Answer("Biggest miss", percent(miss.realized), note, verdict, "fair")
+    last = pd.Timestamp(str(miss.name)).date()
+    note = f"realised, {percent(miss['predicted'])} forecast, {QUARTER_SESSIONS} sessions to {last}"
+    verdict = f"forecast too {'low' if miss['realized'] > miss['predicted'] else 'high'}"
+    return Answer("Biggest miss", percent(miss["realized"]), note, verdict, "fair")
 
 
 def _money(data: ReportData) -> Answer:

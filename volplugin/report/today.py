@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from volplugin.evaluation.model_comparison import as_numbers, nested
 from volplugin.report.format import Table, percent, show, tabulate
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.units import deannualize
@@ -19,6 +20,7 @@ UNITS = {
     "daily": "daily standard deviation, decimals",
     "losses": "fraction of the portfolio's value",
 }
+MEASURES = ["beta", "effective_bets", "diversification_ratio", "average_correlation", "average_correlation_before"]
 MAX_CHANGES = 5
 """Number of largest changes to list."""
 
@@ -96,15 +98,11 @@ class PortfolioToday:
             "portfolio_volatility": self.volatility,
             "portfolio_volatility_daily": self.daily_volatility,
             "periods_per_year": self.forecast.periods_per_year,
-            "portfolio_volatility_before": _number(self.before),
-            "change": _row(self.change),
-            "losses": _rows(self.losses),
+            "portfolio_volatility_before": self.before if np.isfinite(self.before) else None,
+            "change": as_numbers(self.change),
+            "losses": nested(self.losses),
             "tail_methods": dict(self.tail_methods),
-            "beta": _number(self.beta),
-            "effective_bets": _number(self.effective_bets),
-            "diversification_ratio": _number(self.diversification_ratio),
-            "average_correlation": _number(self.average_correlation),
-            "average_correlation_before": _number(self.average_correlation_before),
+            **as_numbers(pd.Series([getattr(self, name) for name in MEASURES], MEASURES)),
             "model": dict(known["model"]),
             "data_fingerprint": known["data_fingerprint"],
             "stale": known["stale"],
@@ -113,13 +111,10 @@ class PortfolioToday:
             "events": [str(asset) for asset in self.forecast.events],
             "suspect": self.suspect,
             "excluded": {str(asset): why for asset, why in known["excluded"].items()},
-            "assets": _rows(self.positions),
-            "groups": _rows(self.groups),
-            "factors": _rows(self.factors),
-            "pairs": [
-                {name: _number(value) if isinstance(value, float) else str(value) for name, value in row.items()}
-                for row in self.pairs.to_dict(orient="records")
-            ],
+            "assets": nested(self.positions),
+            "groups": nested(self.groups),
+            "factors": nested(self.factors),
+            "pairs": [as_numbers(row) for _, row in self.pairs.astype({"one": str, "other": str}).iterrows()],
         }
 
     @property
@@ -200,15 +195,3 @@ def _changed(portfolio: PortfolioToday) -> list[str]:
         f"  contributions: {named[0]}",
         f"  volatilities: {named[1]}",
     ]
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _row(values: pd.Series) -> dict[str, float | None]:
-    return {str(name): _number(value) for name, value in values.items()}
-
-
-def _rows(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
-    return {str(name): _row(row) for name, row in table.iterrows()}

@@ -112,7 +112,7 @@ def test_what_is_not_there_is_not_shown(bare_evaluation):
     text = evaluation_text(bare_evaluation)
     for absent in ("MCS p ", "SEED", "COMPONENTS", "STRESS", "CALIBRATION", "nan"):
         assert absent not in text.split("How to read")[0]
-    assert "mine QLIKE " in text
+    assert "mine, lowest loss: QLIKE " in text
 
 
 def test_p_values_are_short_and_never_rounded_to_what_they_are_not():

@@ -70,4 +70,4 @@ def plot_history(history: pd.Series, ax: Axes | None = None, theme: Theme = LIGH
     ax = prepare(ax, theme)
     values(ax, 100 * history, theme.predicted, 2.0, "_forecast")
     ax.set_ylim(0, 108 * float(history.max()))
-    return finish_dates(ax, theme, f"Volatility of these weights, last {len(history)} sessions", history.index)
+    return finish_dates(ax, theme, "Volatility of these weights", history.index)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from volplugin.evaluation.model_comparison import nested
 from volplugin.report.format import Format, Table, may_be_chance, percent, show, signed, tabulate, wrapped
 from volplugin.report.page import render, write_page
 from volplugin.report.plots import series
@@ -99,14 +100,10 @@ def _lookahead(portfolio: PortfolioStudy) -> float:
 
 def as_dict(result: StudyResult) -> dict[str, Any]:
     """Return all numbers of a study except the daily series as plain JSON values."""
-
-    def plain(frame: pd.DataFrame) -> dict[str, Any]:
-        return json.loads(frame.to_json(orient="index"))
-
     portfolios = {
         name: {
             "weights": {str(asset): float(weight) for asset, weight in portfolio.weights.items()},
-            "scores": plain(portfolio.table),
+            "scores": nested(portfolio.table),
             "says": findings(portfolio, result.horizon),
         }
         for name, portfolio in result.portfolios.items()
@@ -117,7 +114,7 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
         "sample": list(result.sample),
         "forecasts_raised": result.raised,
         "books": portfolios,
-        "stocks": plain(result.stocks),
+        "stocks": nested(result.stocks),
         "caveats": caveats(result),
         "versions": dict(result.versions),
     }
@@ -161,7 +158,22 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
 
 def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
     """State the effects of the full-sample correlation, of the smooth target, and of causality."""
-    return [_level(portfolio), _correlation(portfolio), _smooth(portfolio, horizon), _causal(portfolio)]
+    seed, known, last, own = (portfolio.table.loc[name] for name in (SEED, KNOWN, LAST, CAUSAL))
+    verb = "lowered" if known["below_seed"] < 0 else "raised"
+    better = "lower" if own["below_seed"] > 0 else "higher"
+    return [
+        f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
+        f"{percent(seed['realized_vol'])} was realised, with a bias statistic of {show(seed['bias'])}.",
+        f"Knowing the correlation of the whole sample, the future included, {verb} the loss to "
+        f"{show(seed['qlike'], '.3f')} from the {show(known['qlike'], '.3f')} of the correlation known at each date"
+        f"{_chance(known['dm_seed'])}.",
+        f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
+        f"{show(last['r2_next'])} against the rolling volatility of the next day, with which it shares "
+        f"{horizon - 1} of {horizon} returns, and {show(last['r2'])} against the volatility of the next {horizon} "
+        "sessions, with which it shares none.",
+        f"The causal model's loss is {abs(own['below_seed']):.1f}% {better} than the seed's{_chance(own['dm_seed'])}, "
+        f"its bias statistic {show(own['bias'])}.",
+    ]
 
 
 def caveats(result: StudyResult) -> list[str]:
@@ -203,44 +215,6 @@ def study_text(result: StudyResult) -> str:
         parts.append(f"{title}\n{scores(portfolio, title, result.horizon).text()}")
         parts.append(wrapped(findings(portfolio, result.horizon)))
     return "\n\n".join([*parts, wrapped(caveats(result))])
-
-
-def _level(portfolio: PortfolioStudy) -> str:
-    seed = portfolio.table.loc[SEED]
-    return (
-        f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
-        f"{percent(seed['realized_vol'])} was realised, with a bias statistic of {show(seed['bias'])}."
-    )
-
-
-def _correlation(portfolio: PortfolioStudy) -> str:
-    known = portfolio.table.loc[KNOWN]
-    change = -float(known["below_seed"])
-    verb = "lowered" if change > 0 else "raised"
-    return (
-        f"Knowing the correlation of the whole sample, the future included, {verb} the loss to "
-        f"{show(portfolio.table.at[SEED, 'qlike'], '.3f')} from the {show(known['qlike'], '.3f')} of the correlation "
-        f"known at each date{_chance(known['dm_seed'])}."
-    )
-
-
-def _smooth(portfolio: PortfolioStudy, horizon: int) -> str:
-    last = portfolio.table.loc[LAST]
-    return (
-        f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
-        f"{show(last['r2_next'])} against the rolling volatility of the next day, with which it shares "
-        f"{horizon - 1} of {horizon} returns, and {show(last['r2'])} against the volatility of the next {horizon} "
-        "sessions, with which it shares none."
-    )
-
-
-def _causal(portfolio: PortfolioStudy) -> str:
-    own = portfolio.table.loc[CAUSAL]
-    better = "lower" if own["below_seed"] > 0 else "higher"
-    return (
-        f"The causal model's loss is {abs(own['below_seed']):.1f}% {better} than the seed's{_chance(own['dm_seed'])}, "
-        f"its bias statistic {show(own['bias'])}."
-    )
 
 
 def _chance(t: float) -> str:
