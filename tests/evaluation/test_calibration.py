@@ -65,8 +65,8 @@ def test_bands_of_mrad_and_q_hold_right_forecasts_and_reject_low_ones(factor, le
         z = (returns / (factor * sigma)).to_numpy()
         mrad_band, q_band = mrad_and_q_bands(shuffled_returns(z, 6.0, 200), factor * sigma)
         outside += [
-            not mrad_band.lower <= mrad(pd.Series(z)) <= mrad_band.upper,
-            not q_band.lower <= q_statistic(returns, pd.Series(factor * sigma)) <= q_band.upper,
+            not mrad_band["lower"] <= mrad(pd.Series(z)) <= mrad_band["upper"],
+            not q_band["lower"] <= q_statistic(returns, pd.Series(factor * sigma)) <= q_band["upper"],
         ]
     assert least <= outside[1] / 100 <= most
     assert outside[0] / 100 <= 0.10 or factor < 1

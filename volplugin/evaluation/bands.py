@@ -9,7 +9,6 @@ often the bands cover.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -133,16 +132,8 @@ def shuffled_returns(standardized: np.ndarray, dof: float, reps: int = SHUFFLES)
     return np.asarray(np.random.default_rng(1).permuted(rows, axis=1) * levels[:, None])
 
 
-@dataclass(frozen=True)
-class Band:
-    """Bounds of a statistic with 95% (or another) probability, where forecasts are right."""
-
-    lower: float
-    upper: float
-
-
-def mrad_and_q_bands(simulated: np.ndarray, sigma: np.ndarray, level: float = 0.95) -> tuple[Band, Band]:
-    """Bands of MRAD over 21 sessions and of the Q statistic, of right forecasts.
+def mrad_and_q_bands(simulated: np.ndarray, sigma: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+    """Bounds ``lower`` and ``upper`` of MRAD over 21 sessions and of the Q statistic: 95% of right forecasts.
 
     Given the tails Q is smallest where the level is right, so that only its upper bound tests anything; the lower one
     is the smallest Q.
@@ -153,13 +144,11 @@ def mrad_and_q_bands(simulated: np.ndarray, sigma: np.ndarray, level: float = 0.
         From `shuffled_returns`.
     sigma : ndarray of shape (n_sessions,)
         Daily volatilities; they matter because Q raises squared returns to the floor of QLIKE.
-    level : float, default 0.95
-        Probability of the bands.
     """
     squares = np.maximum(simulated**2, OUTCOME_FLOOR / sigma**2)
-    distance = np.quantile(mrad_of_rows(simulated), [(1 - level) / 2, (1 + level) / 2])
-    q = np.quantile((squares - np.log(squares)).mean(axis=1), [0.0, level])
-    return Band(*distance.tolist()), Band(*q.tolist())
+    distance = np.quantile(mrad_of_rows(simulated), [0.025, 0.975]).tolist()
+    q = np.quantile((squares - np.log(squares)).mean(axis=1), [0.0, 0.95]).tolist()
+    return dict(lower=distance[0], upper=distance[1]), dict(lower=q[0], upper=q[1])
 
 
 def mrad_of_rows(z: np.ndarray) -> np.ndarray:
