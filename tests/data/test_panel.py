@@ -8,7 +8,7 @@ import pytest
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS
 
 from volplugin import PricePanel
-from volplugin.data import MAX_GAP_SESSIONS
+from volplugin.data import MAX_GAP_SESSIONS, VARIANCE_FLOOR, price_digest
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, VolpluginError
 
 DAYS = pd.bdate_range("2020-01-06", periods=6)
@@ -129,9 +129,10 @@ def test_asof_beyond_the_end_is_everything():
     assert panel.asof("2030-01-01").fingerprint() == panel.fingerprint()
 
 
-def test_asof_before_the_beginning():
-    with pytest.raises(InsufficientHistoryError, match="2019-12-31.*begins on 2020-01-06"):
-        PricePanel(**bars()).asof("2019-12-31")
+@pytest.mark.parametrize("date", ["2019-12-31", "2019-12-31 10:30:00"])
+def test_asof_before_the_beginning(date):
+    with pytest.raises(InsufficientHistoryError, match=f"at or before {date}: the panel begins on 2020-01-06$"):
+        PricePanel(**bars()).asof(date)
 
 
 @pytest.mark.parametrize("date", ["2020-01-08 00:00+00:00", pd.Timestamp("2020-01-08", tz="America/New_York")])
@@ -185,7 +186,7 @@ def test_select_keeps_the_market(synthetic):
 
 
 def test_select_what_is_not_there(synthetic):
-    with pytest.raises(AssetMismatchError, match="^the panel has no TSLA, XOM; it holds ALFA, BRAV"):
+    with pytest.raises(AssetMismatchError, match=r"^the panel has no TSLA, XOM; it holds ALFA, BRAV, .*HOTE$"):
         synthetic.select(["ALFA", "TSLA", "XOM"])
 
 
@@ -209,6 +210,45 @@ def test_whole_adds_assets_that_the_market_lacks(synthetic):
     assert list(whole.assets) == ["GOLF", "ALFA", "BRAV"]
     assert list(whole.sessions) == list(synthetic.sessions)
     pd.testing.assert_series_equal(whole.close["BRAV"], synthetic.close["BRAV"])
+
+
+def test_tables_derived_from_some_assets_leave_the_others_alone(synthetic):
+    whole = PricePanel(**{field: getattr(synthetic, field) for field in (*BARS, "volume")}).asof(ASOF)
+    some = whole.select(["HOTE", "ALFA"])
+    returns = some.returns.copy()
+    pd.testing.assert_frame_equal(some.asof(SESSIONS[900]).returns, returns.loc[: SESSIONS[900]], check_exact=True)
+    earlier = whole.asof(SESSIONS[900]).returns
+    pd.testing.assert_frame_equal(earlier, synthetic.returns.loc[: SESSIONS[900]], check_exact=True)
+
+
+def test_closes_alone_have_the_same_returns(synthetic):
+    few = synthetic.select(["HOTE", "ECHO"])
+    for panel in (few, synthetic):
+        returns = panel.returns
+        closes = panel.close_only()
+        assert closes.fields == closes.market.fields == ("close",)
+        assert list(closes.market.assets) == ASSETS
+        pd.testing.assert_frame_equal(closes.returns, returns, check_exact=True)
+        pd.testing.assert_frame_equal(closes.variance, (returns**2).clip(lower=VARIANCE_FLOOR), rtol=1e-12)
+
+
+def test_panels_side_by_side():
+    given = bars()
+    first, second = (PricePanel(close=given["close"][[name]], calendar="XNYS") for name in ("JPM", "AAPL"))
+    both = PricePanel.concat(iter([first, second.asof(DAYS[2])]))
+    expected = given["close"][["JPM", "AAPL"]].copy()
+    expected.loc[DAYS[3] :, "AAPL"] = np.nan
+    pd.testing.assert_frame_equal(both.close, expected, check_names=False, check_freq=False)
+    assert both.has_calendar
+    other = PricePanel(close=given["close"][["AAPL"]], volume=given["volume"][["AAPL"]], calendar="XLON")
+    assert not PricePanel.concat([first, other]).has_calendar
+    assert PricePanel.concat([first, other]).fields == ("close",)
+    with pytest.raises(AssetMismatchError, match="^JPM is in two of the panels; leave it out of one$"):
+        PricePanel.concat([first, PricePanel(**given)])
+    with pytest.raises(PanelError, match="^some panels have open, high and low, and some have not; use close_only"):
+        PricePanel.concat([first, PricePanel(**given).select(["AAPL"])])
+    with pytest.warns(DeprecationWarning, match="use PricePanel.concat"):
+        assert list(PricePanel.beside([first, second]).assets) == ["JPM", "AAPL"]
 
 
 # -- fingerprint -----------------------------------------------------------------------------------
@@ -306,6 +346,12 @@ def test_unsorted_dates():
         PricePanel(close=close)
 
 
+def test_times_of_day():
+    close = bars()["close"].set_axis(DAYS + pd.to_timedelta([0, 16, 0, 15, 0, 0], "h"))
+    with pytest.raises(PanelError, match="^2020-01-07 16:00:00 is a time of day, not a session"):
+        PricePanel(close=close)
+
+
 def test_duplicate_dates():
     close = bars()["close"].iloc[[0, 1, 1, 2]]
     with pytest.raises(PanelError, match="duplicate date 2020-01-07"):
@@ -399,6 +445,16 @@ def test_prices_whose_ratios_are_no_numbers(value):
 def test_an_index_without_dates_beside_good_closes():
     with pytest.raises(PanelError, match="open: the index holds no dates"):
         PricePanel(**bars(open=bars()["open"].reset_index(drop=True)))
+
+
+def test_digests_stay():
+    """Stored vintages hold fingerprints, and caches of forecasts are keyed by digests."""
+    panel = PricePanel(**bars())
+    assert panel.fingerprint() == "e913ae5107495975511b68a339e67ce84534cb0c5cd444da8adf86719a685ce4"
+    assert price_digest(panel) == "ec16011207e5d7547d069de915e2837bbaee743e66ad5f2c378ff1531a8380a4"
+    one = panel.select(["JPM"])
+    assert one.fingerprint() == "5aa786744a1f5b9d52378f45722c506c09c7254ccdf3e38b2757611f4e324048"
+    assert price_digest(one) == "4e22087cb9775ca1fcc4ce634aff8183d06cfb74230219c8e7b0685e46ccc9e1"
 
 
 # -- cuts are copied late --------------------------------------------------------------------------
@@ -533,7 +589,10 @@ def test_select_names_a_label_of_another_type():
 # -- calendars -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("calendar", "periods"), [("XNYS", 252), ("XSHG", 243), ("XLON", 253), ("24/7", 365)])
+@pytest.mark.parametrize(
+    ("calendar", "periods"),
+    [("XNYS", 252), ("XSHG", 243), ("XLON", 253), ("24/7", 365), ("XPAR", 256), ("NYSE", 252)],
+)
 def test_sessions_per_year_of_a_calendar(calendar, periods):
     panel = PricePanel(**bars(), calendar=calendar)
     assert panel.periods_per_year == panel.asof(DAYS[2]).tail(2).select(["JPM"]).periods_per_year == periods
@@ -549,6 +608,10 @@ def test_sessions_per_year_are_counted_without_a_calendar():
     assert counted(pd.date_range("2020-01-06", periods=14)) == 365
     assert counted(pd.date_range("2015-01-01", "2019-12-31")) == 365
     assert counted(pd.bdate_range("2015-01-01", "2019-12-31")) == 261
+    assert counted(pd.bdate_range("2015-01-05", periods=1301)) == 261
+    assert counted(pd.date_range("2015-01-05", periods=210, freq="2D")) == 183
+    assert counted(pd.date_range("2015-01-05", periods=199, freq="2D")) == 365
+    assert counted(pd.date_range("2015-01-05", periods=200, freq="2D")) == 183
 
 
 def test_an_inferred_calendar_is_that_of_the_sessions(real):

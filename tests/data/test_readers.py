@@ -86,6 +86,30 @@ def test_round_trip(tmp_path, synthetic):
 # -- what is refused -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["B.csv.bz2", "B.CSV.xz", "B.csv.zip", "B.tsv", "B.xlsx", "B.feather", "B.parquet.gz"])
+def test_price_files_of_another_form_are_not_left_out(name, tmp_path):
+    (tmp_path / "A.csv").write_text(HEADER + "2020-01-02,1\n")
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(PanelError, match=f"{name} cannot be read"):
+        PricePanel.from_csv(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "complaint"),
+    [
+        ("close", pd.to_timedelta([1, 2], "D"), "close holds timedelta"),
+        ("close", [True, False], "close holds bool"),
+        ("symbol", [b"A", b"A"], "symbols holds b'A'"),
+        ("symbol", [["A"], ["A"]], "symbols holds"),
+    ],
+)
+def test_parquet_columns_of_another_kind(column, values, complaint, tmp_path):
+    table = pd.DataFrame({"symbol": "A", "date": pd.to_datetime(["2020-01-02", "2020-01-03"]), "close": [1.0, 2.0]})
+    table.assign(**{column: values}).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(PanelError, match=complaint):
+        PricePanel.from_parquet(tmp_path / "p.parquet")
+
+
 def test_nothing_there(tmp_path):
     with pytest.raises(PanelError, match="nowhere: no such file or folder"):
         PricePanel.from_csv(tmp_path / "nowhere")
@@ -119,8 +143,13 @@ def test_a_folder_without_csv_files(tmp_path):
         (HEADER + "Jun 30 2015,1\n", "AAPL.csv: Jun 30 2015 is not a date"),
         (HEADER + "2020-01-02,1\n2020-01-02,2\n", "AAPL on 2020-01-02: duplicate date"),
         (HEADER + "2020-01-02,1\n2020-01-03,-2\n", "AAPL on 2020-01-03: close is not positive"),
-        ("date,open,high,low,close\n2020-01-02,1,2,1,\n", "AAPL on 2020-01-02: close is missing .NaN. where open"),
+        (
+            "date,open,high,low,close\n2020-01-02,1,2,1,\n2020-01-03,1,2,1,1\n",
+            "2020-01-02: close is missing .NaN. where open",
+        ),
         ("date,open,high,low,close\n2020-01-02,1,1,2,1\n", "AAPL on 2020-01-02: high is below low"),
+        (HEADER + "2020-01-02,1\0\n", "AAPL.csv: holds NUL bytes"),
+        (HEADER + "2020-01-02,\n2020-01-03,\n", "AAPL.csv: no close in any row"),
     ],
 )
 def test_bad_files(text, complaint, tmp_path):
@@ -178,6 +207,40 @@ def test_ignored_columns_and_files_are_named(tmp_path, caplog):
     assert "the column of splits is not applied (A)" in caplog.text
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_other_separators_and_a_byte_order_mark(mark, tmp_path):
+    text = "\ufeffdate,close,NA\n2020-01-02,5,1\n2020-01-03,,1\n".replace(",", mark)
+    (tmp_path / "A.csv").write_text(text, encoding="utf-8")
+    tables = read_prices(tmp_path)
+    assert tables.notes == ["column 'NA' is ignored (A)"]
+    np.testing.assert_array_equal(tables.bars["A"]["close"], [5.0, np.nan])
+
+
+def test_adjusted_closes_alone_are_closes(tmp_path):
+    panel = read(tmp_path, A="date,Adj Close\n2020-01-02,5\n", B="date,close\n2020-01-02,7\n")
+    assert panel.close.iloc[0].to_dict() == {"A": 5.0, "B": 7.0}
+
+
+def test_hidden_files_are_left_out(tmp_path):
+    (tmp_path / ".A.csv").write_text("no prices")
+    assert list(read(tmp_path, B=HEADER + "2020-01-02,1\n").assets) == ["B"]
+
+
+def test_volumes_of_some_assets(tmp_path):
+    panel = read(tmp_path, A="date,close,volume\n2020-01-03,5,100\n", B=HEADER + "2020-01-02,7\n")
+    np.testing.assert_array_equal(panel.volume, [[np.nan, np.nan], [100.0, np.nan]])
+
+
+def test_parquet_with_and_without_an_index(tmp_path):
+    table = pd.DataFrame({"date": ["2020-01-02"], "symbol": "A", "close": [2.0]})
+    table.to_parquet(tmp_path / "plain.parquet")
+    table.set_index("date").to_parquet(tmp_path / "indexed.parquet")
+    for name in ("plain", "indexed"):
+        tables = read_prices(tmp_path / f"{name}.parquet")
+        assert tables.notes == []
+        assert tables.bars["A"]["close"].to_dict() == {pd.Timestamp("2020-01-02"): 2.0}
+
+
 def test_extensions_in_any_case(tmp_path):
     (tmp_path / "B.CSV").write_text(HEADER + "2020-01-02,1\n")
     (tmp_path / "C.Csv.Gz").write_bytes(gzip.compress(b"date,close\n2020-01-02,7\n"))
@@ -208,6 +271,10 @@ def test_all_problems_of_a_folder_are_reported_at_once(tmp_path):
         ([True], "holds bool"),
         (pd.to_datetime(["2015-06-30 13:30"]).tz_localize("UTC"), "is a time in UTC"),
         ([None], "is not a date"),
+        ([20150630.0], None),
+        ([20150630.5], "20150630.5 is not a date"),
+        ([np.nan], "p.parquet: nan is not a date"),
+        (np.array(["2300-01-01"], "datetime64[s]"), "p.parquet: 2300-01-01 is no session"),
     ],
 )
 def test_dates_of_parquet_files(date, complaint, tmp_path):
@@ -234,16 +301,59 @@ def test_frames_of_every_shape(shape, synthetic):
     assert PricePanel.from_frames(frames).fingerprint() == PricePanel(**fields).fingerprint()
 
 
-@pytest.mark.parametrize("frames", [3, {}, {"A": [1]}, pd.DataFrame({("x", "y"): [1.0]})])
-def test_frames_of_no_known_shape(frames):
-    with pytest.raises(PanelError, match="frames: "):
+DEEP = pd.DataFrame({("x", "y"): [1.0]})
+
+
+@pytest.mark.parametrize(
+    ("frames", "complaint"),
+    [
+        (3, "a int; pass DataFrames by symbol, wide DataFrames by field, "),
+        ({}, "a dict; pass DataFrames by symbol"),
+        ({"A": [1]}, "a dict; pass DataFrames by symbol"),
+        (DEEP, "neither level of the columns holds fields: x; y$"),
+        ({"close": DEEP}, "the columns have 3 levels; keep field and symbol$"),
+        (pd.DataFrame({"date": "2020-01-02", "symbol": ["A", None], "close": 1.0}), "row 2 has no symbol"),
+        (pd.DataFrame({"date": "2020-01-02", "symbol": [1.5], "close": 1.0}), "the column of symbols holds numbers"),
+        (pd.DataFrame({"date": "2020-01-02", "symbol": "A", "close": [True]}), "the column close holds bool, not num"),
+    ],
+)
+def test_frames_of_no_known_shape(frames, complaint):
+    with pytest.raises(PanelError, match=f"^frames: {complaint}"):
         PricePanel.from_frames(frames)
+
+
+def test_rows_without_any_value_are_left_out_of_frames():
+    dates = ["2020-01-02", "2020-01-03", "2020-01-06", "2020-01-07"]
+    frame = pd.DataFrame({"Date": dates, "close": [np.nan, 2.0, 3.0, np.nan]})
+    panel = PricePanel.from_frames({"A": frame}, calendar="XLON")
+    assert panel.close["A"].to_dict() == {pd.Timestamp(dates[1]): 2.0, pd.Timestamp(dates[2]): 3.0}
+    assert panel.calendar == "XLON"
 
 
 def test_a_text_price_in_a_long_file_names_the_asset(tmp_path):
     text = "symbol,date,close\nAAPL,2020-01-02,10\nJPM,2020-01-03,x\n"
     with pytest.raises(PanelError, match="JPM on 2020-01-03: close is 'x'"):
         read(tmp_path, "prices", prices=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("symbol,date,close\n", "p.csv: no rows$"),
+        ("symbol,date,close\nA,2020-13-02,1\n", "p.csv: 2020-13-02 is not a date"),
+        ("symbol,date,close\nA,2020-01-02,1\nA,2020-01-02,1\n", "^A on 2020-01-02: duplicate date in .*p.csv; keep"),
+        ("symbol,date,price\nA,2020-01-02,1\n", "p.csv: no column close; there are symbol, date$"),
+    ],
+)
+def test_bad_long_files(text, complaint, tmp_path):
+    with pytest.raises(PanelError, match=complaint):
+        read(tmp_path, "p", p=text)
+
+
+def test_a_yahoo_file_of_several_tickers(tmp_path):
+    text = YFINANCE.replace("A,A,A,A,A", "A,B,B,B,B")
+    with pytest.raises(PanelError, match=r"^a file of yfinance with several tickers; write it with data.stack"):
+        read(tmp_path, A=text)
 
 
 def test_a_long_file_without_symbols(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import exchange_calendars
 import numpy as np
 import pandas as pd
@@ -38,6 +40,25 @@ def test_more_assets_leave_the_first_as_they_are(market):
     few = simulated_market(3, "2000-01-03", "2020-12-31", seed=5)
     for field in FIELDS:
         pd.testing.assert_frame_equal(few.raw[field], market.raw[field][few.splits.columns], check_exact=True)
+
+
+def test_the_numbers_of_a_seed_stay(market, panel):
+    """Examples and measured figures name a simulated market by its seed alone."""
+    sums = {"open": 19877515.724, "high": 20104853.116, "low": 19660604.168, "close": 19885004.495}
+    for field, total in {**sums, "volume": 658208578225.0}.items():
+        assert market.raw[field].sum().sum() == pytest.approx(total, rel=1e-8)
+    assert market.splits.stack().value_counts().to_dict() == {1.0: 422603, 2.0: 114, 0.1: 3}
+    assert (int(panel.close.notna().sum().sum()), market.sectors.sum(), panel.close.index.name) == (323423, 381, "date")
+
+
+def test_the_arguments_of_both_functions_are_the_same():
+    assert signature(simulated_panel).parameters == signature(simulated_market).parameters
+    defaults = {"n_assets": 30, "start": "2000-01-03", "end": "2020-12-31", "seed": 0, "calendar": "XNYS"}
+    assert {name: known.default for name, known in signature(simulated_panel).parameters.items()} == defaults
+    one, other = (simulated_panel(2, "2018-01-02", "2020-01-03", seed=seed) for seed in (1, 2))
+    assert len(one.sessions) == 2 * MIN_LIFE + 1
+    assert one.fingerprint() == simulated_market(2, "2018-01-02", "2020-01-03", seed=1).panel().fingerprint()
+    assert one.fingerprint() != other.fingerprint()
 
 
 def test_it_says_that_it_is_simulated(market, panel):
@@ -128,7 +149,9 @@ def test_the_files_are_ingested_as_the_panel(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_simulated_is_refused():
-    with pytest.raises(ParameterError, match="n_assets is 0"):
+    with pytest.raises(
+        ParameterError, match="n_assets is 0, .* simulate one or more assets over 504 sessions or more$"
+    ):
         simulated_market(0)
     with pytest.raises(ParameterError, match="252 sessions of XNYS"):
         simulated_market(3, "2019-01-02", "2019-12-31")

@@ -190,7 +190,7 @@ def test_shortfalls_of_the_wrong_sign_are_refused(tails):
     returns, _, limit, shortfall = tails
     with pytest.raises(ParameterError, match="change their signs"):
         acerbi_szekely(returns, -limit, -shortfall, 0.05)
-    with pytest.raises(ParameterError, match="change its sign"):
+    with pytest.raises(ParameterError, match="change their signs"):
         fissler_ziegel(returns, limit, -shortfall, 0.05)
 
 

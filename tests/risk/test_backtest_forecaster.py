@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from registry import CALIBRATIONS
-from synthetic import SESSIONS
+from synthetic import SESSIONS, TRAINED
 
-from volplugin import EWMACorrelation, PricePanel, RiskModel, RollingVolatility, TwoSpeedCorrelation
+from volplugin import EWMACorrelation, HARVolatility, PricePanel, RiskModel, RollingVolatility, TwoSpeedCorrelation
+from volplugin.risk.volatility_history import VolatilityHistory
+from volplugin.storage.forecast_cache import ForecastCache
 
 START, END = SESSIONS[1000], SESSIONS[1120]
 MODEL = RiskModel(RollingVolatility(40), TwoSpeedCorrelation(EWMACorrelation(20, 0.2), fast_halflife=5, trust=0.5))
@@ -61,6 +63,46 @@ def test_another_horizon_is_added_to_the_precomputed_ones(synthetic):
         forecaster.precompute_vintage(synthetic.asof(END), START, horizon)
     for horizon in (1, 5, 21):
         assert forecaster.arrays(SESSIONS[1050], horizon) is not None
+
+
+def test_stored_forecasts_belong_to_the_fitted_numbers_prices_and_horizons(synthetic, tmp_path, monkeypatch):
+    """Two models trained through one date on the same assets differ in their numbers alone."""
+    cache, known = ForecastCache(tmp_path), synthetic.asof(SESSIONS[1030])
+    models = [
+        HARVolatility().fit(panel) for panel in (synthetic.asof(TRAINED), scaled_volatility(synthetic.asof(TRAINED)))
+    ]
+    found = []
+    for model in models:
+        history = VolatilityHistory(cache).of(model, known, 20, (5,))
+        plain = VolatilityHistory().of(model, known, 20, (5,))
+        assert set(history) == set(plain) == {1, 5}
+        pd.testing.assert_frame_equal(history[5], plain[5], check_exact=True)
+        assert list(history[1].index) == list(SESSIONS[1011:1031])
+        found.append(history[5])
+    assert not np.allclose(*found, equal_nan=True)
+    assert len(list(tmp_path.iterdir())) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(HARVolatility, "predict_in_sample", None)
+        for model, expected in zip(models, found, strict=True):
+            again = VolatilityHistory(ForecastCache(tmp_path)).of(model, known, 20, (5,))
+            pd.testing.assert_frame_equal(again[5], expected, check_exact=True, check_freq=False)
+    VolatilityHistory(cache).of(models[0], known, 19, (5,))
+    VolatilityHistory(cache).of(models[0], known, 20, (21,))
+    VolatilityHistory(cache).of(models[0], synthetic.asof(SESSIONS[1031]), 20, (5,))
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def scaled_volatility(panel: PricePanel) -> PricePanel:
+    """Return a panel whose returns are twice as large."""
+    return PricePanel(close=np.exp(2 * np.log(panel.close)))
+
+
+def test_past_sessions_are_added_and_older_ones_dropped(synthetic):
+    history, model = VolatilityHistory(), RollingVolatility(40)
+    for stop, rows in ((1000, 10), (1003, 10), (1003, 5), (1020, 12), (1010, 4)):
+        paths = history.of(model, synthetic.asof(SESSIONS[stop]), rows, ())
+        expected = model.predict_path(synthetic, SESSIONS[stop - rows + 1], SESSIONS[stop], horizon=1)
+        pd.testing.assert_frame_equal(paths[1], expected, check_freq=False, check_names=False, rtol=1e-12)
 
 
 def test_with_adjustments_forecasts_are_made_in_full(synthetic):

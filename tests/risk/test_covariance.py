@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from webpage import Page
 
 from volplugin import CovarianceForecast
 from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError
@@ -158,6 +159,46 @@ def test_whole_numbers_are_weights_too():
     assert forecast().portfolio_volatility({"AAPL": 1, "JPM": 0}) == pytest.approx(0.01)
 
 
+def test_the_tables_are_named():
+    f, portfolio = forecast(), {"AAPL": 0.5, "JPM": 0.5}
+    parts = f.marginal_contributions(portfolio), f.percent_contributions(portfolio), f.betas(portfolio)
+    assert [part.name for part in parts] == ["marginal_contribution", "percent_contribution", "beta"]
+    assert f.trim_effects(portfolio).name == "trim_effect"
+    assert f.volatility_change(portfolio, f).name == "change"
+    assert list(f.volatility_change(portfolio, f).index) == ["volatilities", "correlations", "weights"]
+    assert f.volatility.name == "volatility"
+    assert list(f.risk_contributions(portfolio, groups=dict.fromkeys(NAMES, "x")).index) == ["x"]
+    assert repr(f) == "CovarianceForecast(asof=2010-01-29, horizon=21, 3 assets)"
+
+
+def test_the_card_of_a_notebook():
+    metadata = {"event_variance": {"JPM": 0.1, "CVX": 0.09}, "periods_per_year": 250, "model": {"trained_through": 1}}
+    f = forecast(diagnostics=metadata)
+    cells = [cell.text for cell in Page(f._repr_html_()).all("td")]
+    assert dict(zip(cells[::2], cells[1::2], strict=True)) == {
+        "as of": "2010-01-29",
+        "covers": "the next 21 sessions",
+        "assets": "3",
+        "volatility": "15.8% to 47.4% a year, median 31.6%",
+        "mean correlation": "0.50",
+        "expected events": "JPM",
+        "trained through": "1",
+    }
+    texts = [text.text for text in Page(f._repr_html_()).all("text")]
+    assert texts == ["Largest volatilities, 3 of 3", "CVX", "47.4%", "JPM", "31.6%", "AAPL", "15.8%"]
+    assert "Covariance forecast" in f._repr_html_()
+    one = [cell.text for cell in Page(f.select(["CVX"])._repr_html_()).all("td")]
+    assert one[one.index("mean correlation") + 1] == "-"
+    assert one[one.index("expected events") + 1] == "none"
+
+
+def test_weights_in_the_forecast_s_own_order_are_copied():
+    f = forecast()
+    given = pd.Series([0.5, 0.3, 0.2], f.assets)
+    f.align(given)[0] = 9.0
+    assert given.iloc[0] == 0.5
+
+
 # -- a frozen value --------------------------------------------------------------------------------
 
 
@@ -250,6 +291,16 @@ def test_impossible_correlation():
         given_correlation([[1, 0.2, 0], [0.1, 1, 0], [0, 0, 1]])
     with pytest.raises(VolpluginError, match="missing or infinite"):
         given_correlation([[1, np.nan, 0], [np.nan, 1, 0], [0, 0, 1]])
+
+
+def test_rounding_of_a_correlation_is_allowed():
+    error = np.zeros((3, 3))
+    error[0, 1] = 9e-10
+    for rho in (np.eye(3) * (1 + 9e-10), np.eye(3) + error, np.ones((3, 3)) - 1e-10 * (1 - np.eye(3)) * [1, -1, 1]):
+        CovarianceForecast(ASOF, 21, pd.Series([0.01] * 3, NAMES), pd.DataFrame(rho, NAMES, NAMES))
+    for rho in (np.eye(3) * (1 + 2e-9), np.eye(3) + 3 * error):
+        with pytest.raises(VolpluginError, match="^at 2010-01-29: the correlation "):
+            CovarianceForecast(ASOF, 21, pd.Series([0.01] * 3, NAMES), pd.DataFrame(rho, NAMES, NAMES))
 
 
 def test_an_asset_twice():

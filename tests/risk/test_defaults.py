@@ -71,9 +71,12 @@ def test_named_correlations(name):
 
 
 def test_unknown_names():
-    with pytest.raises(ParameterError, match="model is 'LTSM'; pass one of LSTM, "):
+    with pytest.raises(
+        ParameterError,
+        match="^model is 'LTSM'; pass one of LSTM, pretrained, log-linear, HAR-market, HAR, HAR-own, GJR, ",
+    ):
         recipe.volatility_named("LTSM")
-    with pytest.raises(ParameterError, match="correlation is 'dcc2'; pass one of default, ewma, rolling"):
+    with pytest.raises(ParameterError, match="^correlation is 'dcc2'; pass one of default, ewma, rolling, two-speed, "):
         recipe.correlation_named("dcc2")
 
 
@@ -90,6 +93,8 @@ def test_riskmetrics_covariance_is_one_decay_on_plain_returns(synthetic):
     # A sixty-fourth of the weight lies beyond.
     assert (np.abs(found - expected) / scale).to_numpy().max() < 0.04
     np.testing.assert_allclose(np.diag(found), np.diag(expected), rtol=1e-6)
+    assert repr(recipe.ewma_covariance()) == repr(recipe.ewma_covariance(0.94))
+    assert recipe.ewma_covariance(0.5).correlation.halflife == pytest.approx(1.0)
 
 
 # -- loading what a store holds --------------------------------------------------------------------

@@ -119,14 +119,18 @@ def test_the_future_does_not_reach_a_history(synthetic):
 
 
 def test_dates_without_sessions(model, synthetic):
-    with pytest.raises(InsufficientHistoryError, match="no session between 2030-01-01 and None"):
+    with pytest.raises(
+        InsufficientHistoryError, match=r"^no session between 2030-01-01 and None in PricePanel\(.*\); move the dates$"
+    ):
         risk_history(model, synthetic, None, "2030-01-01")
-    with pytest.raises(ParameterError, match="every is 0"):
+    with pytest.raises(
+        ParameterError, match="^every is 0; pass the sessions from one forecast to the next, 1 or more$"
+    ):
         forecast_history(model, synthetic, START, END, every=0)
 
 
 def test_portfolios_that_cannot_be_judged(model, synthetic):
-    with pytest.raises(AssetMismatchError, match="the portfolio holds XYZ"):
+    with pytest.raises(AssetMismatchError, match=r"^the portfolio holds XYZ, which PricePanel\(.*\) does not have$"):
         risk_history(model, synthetic, {"XYZ": 1.0}, START, END)
     with pytest.raises(MissingForecastError, match="FOXT has weight 1 but no forecast"):
         risk_history(model, synthetic, {"FOXT": 1.0}, END, END)

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from sklearn.covariance import LedoitWolf
 from synthetic import ASOF, ASSETS, DELISTED, HALTED, LISTED, SESSIONS, TRAINED
 
 from volplugin import (
+    AssetBias,
     CovarianceForecast,
     EstimatorCorrelation,
     EWMACorrelation,
@@ -202,6 +205,7 @@ def test_a_newly_listed_asset_leans_on_the_average(synthetic):
     """Thirty sessions after its listing, its correlations are pulled to the average, and the diagnostics say so."""
     forecast = RiskModel(RollingVolatility(20), RollingCorrelation(252)).forecast(synthetic.asof(SESSIONS[430]))
     assert dict(forecast.diagnostics["short_history"]) == {"DELT": 31}
+    assert dict(SIMPLE.forecast(synthetic.asof(ASOF)).diagnostics["short_history"]) == {"ECHO": 117}
     assert forecast.diagnostics["observations"] < 20
     others = [name for name in ASSETS if name != "DELT"]
     rest = forecast.correlation.loc[others, others].to_numpy()
@@ -229,6 +233,14 @@ def test_diagnostics(model, known):
     assert metadata["excluded"] == {}
     assert metadata["short_history"] == {}
     assert metadata["view"] == "risk"
+    assert metadata["suspect"] == {}
+    assert metadata["calibration"] == {}
+    assert metadata["calendar"] == f"{known.calendar} (inferred)"
+    assert metadata["periods_per_year"] == 252
+    assert forecast.periods_per_year == 252
+    named = PricePanel(close=known.close, calendar="XLON")
+    metadata = model.forecast(named).diagnostics
+    assert (metadata["calendar"], metadata["periods_per_year"]) == ("XLON", 253)
 
 
 @pytest.mark.parametrize("volatility", [lambda: HARVolatility("market"), tiny_lstm], ids=["har", "lstm"])
@@ -333,9 +345,9 @@ def test_an_empty_path(walk_forward, synthetic):
 @pytest.mark.parametrize(
     ("sessions", "complaint"),
     [
-        (["2016-01-02", "2016-01-05"], "2016-01-02 is no session"),
+        (["2016-01-02", "2016-01-05"], r"^2016-01-02 is no session of PricePanel\(.*\); leave it out$"),
         (["2016-01-05", "2030-01-02"], "2030-01-02 is no session"),
-        (["2016-01-06", "2016-01-05"], "do not increase"),
+        (["2016-01-06", "2016-01-05"], "^the sessions of a path do not increase; sort them, each once$"),
         (["2016-01-05", "2016-01-05"], "do not increase"),
     ],
 )
@@ -409,6 +421,7 @@ def test_the_diagnostics_name_event_variance(aware, known):
     assert few.events == [asset for asset in few.assets if asset in forecast.events]
     off = ~np.eye(len(forecast.assets), dtype=bool)
     assert forecast.diagnostics["average_correlation"] == pytest.approx(forecast.correlation.to_numpy()[off].mean())
+    assert forecast.diagnostics["condition_number"] == pytest.approx(np.linalg.cond(forecast.correlation))
 
 
 def test_models_without_an_event_free_forecast_have_no_events(model, known):
@@ -443,6 +456,56 @@ def test_a_missing_bar_today_is_no_event(aware, synthetic):
     assert 0 <= forecast.diagnostics["event_variance"].get("ECHO", 0.0) < 1
 
 
+def test_the_former_name_of_the_forecaster_of_a_backtest(known):
+    with pytest.warns(DeprecationWarning, match=r"^session_forecaster\(\) is deprecated; use backtest_forecaster\(\)$"):
+        running = SIMPLE.session_forecaster()
+    same(running.forecast(known), SIMPLE.forecast(known))
+
+
+def test_the_parts_are_described():
+    assert SIMPLE.description == "RollingVolatility + RollingCorrelation(window=60)"
+    adjusted = RiskModel(WalkForward(HARVolatility()), EWMACorrelation(12), calibration=[AssetBias()])
+    assert adjusted.description == "HARVolatility + EWMACorrelation(halflife=12) + AssetBias"
+
+
+def test_arrays_are_the_numbers_of_the_forecast(synthetic):
+    """Of precomputed sessions alone, with and without an asset that cannot be forecast, and without adjustments."""
+    running = SIMPLE.backtest_forecaster()
+    assert running.arrays(SESSIONS[1000]) is None
+    running.precompute(synthetic, SESSIONS[1100], SESSIONS[1115], 21, 5)
+    assert running.arrays(SESSIONS[1099]) is None
+    assert running.arrays(SESSIONS[1100], 63) is None
+    for session in (SESSIONS[1100], SESSIONS[1115]):
+        expected, found = SIMPLE.forecast(synthetic.asof(session), 5), running.arrays(session, 5)
+        assert list(found.assets) == list(expected.assets)
+        np.testing.assert_allclose(found.volatility, expected.volatility, rtol=1e-9)
+        np.testing.assert_allclose(found.correlation, expected.correlation, rtol=1e-9, atol=1e-12)
+        w = np.linspace(-0.5, 1, len(found.assets))
+        parts = found.variance_parts(w)
+        assert parts.sum() == pytest.approx(expected.portfolio_volatility(pd.Series(w, expected.assets)) ** 2)
+    assert running.arrays(SESSIONS[1101], 5).assets is running.arrays(SESSIONS[1102], 5).assets
+    adjusted = RiskModel(SIMPLE.volatility, SIMPLE.correlation, calibration=[AssetBias(21)]).backtest_forecaster()
+    adjusted.precompute(synthetic, SESSIONS[1100], SESSIONS[1115], 21)
+    assert adjusted.arrays(SESSIONS[1100]) is None
+
+
+def test_the_last_session_of_a_vintage_is_precomputed_with_it(walk_forward, synthetic):
+    running = walk_forward.backtest_forecaster()
+    for vintage, sessions in walk_forward.volatility.iter_vintages(synthetic, "2016-01-04", "2016-06-30"):
+        running.precompute_vintage(synthetic.asof("2016-07-29"), sessions[-1], 21)
+        expected = vintage.predict(synthetic.asof(sessions[-1]), 21).dropna()
+        np.testing.assert_allclose(running.arrays(sessions[-1]).volatility, expected, rtol=1e-6)
+
+
+def test_a_forecaster_can_be_copied(synthetic):
+    running = SIMPLE.backtest_forecaster()
+    running.precompute(synthetic, SESSIONS[1040], SESSIONS[1045], 21)
+    again = pickle.loads(pickle.dumps(running))
+    session = SESSIONS[1042]
+    np.testing.assert_array_equal(again.arrays(session).volatility, running.arrays(session).volatility)
+    same(again.forecast(synthetic.asof(session)), SIMPLE.forecast(synthetic.asof(session)))
+
+
 # -- staleness -------------------------------------------------------------------------------------
 
 
@@ -454,8 +517,11 @@ def test_a_model_of_more_than_a_year_ago_is_stale_and_logged_once(synthetic, cap
     assert not caplog.records
     for panel in (beyond, beyond, synthetic.asof(ASOF)):
         stale = model.forecast(panel).diagnostics["stale"]
-        assert f"trained through {SESSIONS[700].date()}, " in stale
-        assert "volplugin pretrain" in stale
+        years = (panel.last_session - SESSIONS[700]).days / 365.25
+        assert stale == (
+            f"the volatility model was trained through {SESSIONS[700].date()}, {years:.1f} years before "
+            f"{panel.last_session.date()}; train a newer one: volplugin pretrain --panel PRICES --store DIR"
+        )
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 

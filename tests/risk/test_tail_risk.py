@@ -68,8 +68,8 @@ def test_student_t_of_a_sum_has_the_kurtosis_of_simulated_sums():
 
 
 def test_a_history_beyond_asof_is_refused(forecast, history):
-    late = history.set_axis(history.index + pd.Timedelta(days=3))
-    with pytest.raises(LookAheadError, match="after 2020-01-31"):
+    late = history.set_axis([*history.index[:-1], pd.Timestamp("2020-02-03")])
+    with pytest.raises(LookAheadError, match="^the history reaches 2020-02-03, after 2020-01-31; cut it there$"):
         forecast.value_at_risk(WEIGHTS, history=late)
 
 
@@ -98,3 +98,53 @@ def test_history_that_is_asked_for_must_be_there(forecast, history):
         forecast.value_at_risk(WEIGHTS, method="historical")
     with pytest.raises(ParameterError, match="method is 'cauchy'"):
         forecast.value_at_risk(WEIGHTS, method="cauchy")
+
+
+def test_degrees_of_freedom_are_passed_on(forecast):
+    sigma = forecast.portfolio_volatility(WEIGHTS)
+    for dof in (3.0, 4.0, 9.0):
+        law = stats.t(dof, scale=np.sqrt((dof - 2) / dof))
+        assert forecast.value_at_risk(WEIGHTS, 0.95, dof=dof) == pytest.approx(sigma * law.ppf(0.95))
+        mean = law.expect(lb=law.ppf(0.95)) / 0.05
+        assert forecast.expected_shortfall(WEIGHTS, 0.95, dof=dof) == pytest.approx(sigma * mean, rel=1e-6)
+    assert forecast.value_at_risk(WEIGHTS) == pytest.approx(sigma * loss_quantile(0.99, "student"))
+    assert forecast.expected_shortfall(WEIGHTS) == pytest.approx(sigma * loss_shortfall(0.975, "student"))
+    assert loss_quantile(0.99, horizon=4, dof=5) == pytest.approx(2 * np.sqrt(6 / 8) * stats.t(8).ppf(0.99))
+    assert loss_shortfall(0.99, "gaussian", horizon=4) == pytest.approx(2 * loss_shortfall(0.99, "gaussian"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"level": 0.5}, "level is 0.5; pass a confidence between 0.5 and 1, such as 0.99"),
+        ({"level": 1.0}, "level is 1.0; pass a confidence between 0.5 and 1, such as 0.99"),
+        ({"method": "cauchy"}, "method is 'cauchy'; choose 'gaussian', 'student' or 'historical'"),
+        ({"horizon": 0}, "horizon is 0, dof 6.0; pass sessions from 1 on and dof above 2"),
+        ({"dof": 2.0}, "horizon is 1, dof 2.0; pass sessions from 1 on and dof above 2"),
+    ],
+)
+def test_impossible_settings_are_named(settings, complaint):
+    for tail in (loss_quantile, loss_shortfall):
+        with pytest.raises(ParameterError, match=f"^{complaint}$"):
+            tail(**{"level": 0.99} | settings)
+
+
+def test_historical_tails_of_many_sessions_need_as_many_returns(forecast):
+    z = np.random.default_rng(1).standard_normal(600)
+    message = "^historical tails need 601 standardised returns, not 600; pass a longer history or method='student'$"
+    with pytest.raises(InsufficientHistoryError, match=message):
+        loss_quantile(0.99, "historical", horizon=601, standardized=z)
+    assert loss_quantile(0.99, "historical", horizon=600, standardized=z) == pytest.approx(-z.sum())
+    known = np.quantile(-z[:500], 0.98)
+    beyond = known + np.maximum(-z[:500] - known, 0).mean() / 0.02
+    assert loss_shortfall(0.98, "historical", standardized=z[:500]) == pytest.approx(beyond)
+
+
+def test_a_missing_or_infinite_value_of_the_history(forecast, history):
+    gap = history.copy()
+    gap.iloc[3, 0] = np.nan
+    assert forecast.value_at_risk(WEIGHTS, history=gap) == forecast.value_at_risk(WEIGHTS, history=history)
+    gap.iloc[-3, 0] = np.inf
+    message = f"^the history of {gap.index[-3].date()} is not finite with a positive volatility$"
+    with pytest.raises(ParameterError, match=message):
+        forecast.value_at_risk(WEIGHTS, history=gap)

@@ -129,3 +129,31 @@ def test_the_interval_is_a_no_trade_band():
         pd.testing.assert_series_equal(rule.scale(portfolio, f, current=held * wanted), expected * wanted)
     with pytest.raises(ParameterError, match="band is wide"):
         VolatilityTarget(0.10, band="wide")
+
+
+def test_forecasts_that_have_no_risk_or_are_alone_spread_nothing():
+    seeds = pd.DataFrame([SIGMA, SIGMA * 2], columns=NAMES)
+    f = forecast(seeds=seeds, vintages=seeds.iloc[:1])
+    found = f.volatility_interval({})
+    assert (found.lower, found.upper, found.volatility, found.seeds) == (0.0, 0.0, 0.0, 0.0)
+    assert f.volatility_interval({"A": 1.0}).vintages == 0.0
+    assert f.volatility_interval({"A": 1.0}).seeds == pytest.approx(np.log([1, 2]).std(ddof=1) / np.sqrt(2))
+    # A seed without a forecast of an asset that is not held still counts.
+    gap = seeds.assign(C=np.nan)
+    assert forecast(seeds=gap).volatility_interval({"A": 1.0}).seeds == f.volatility_interval({"A": 1.0}).seeds
+
+
+def test_equality_looks_at_every_part():
+    seeds = pd.DataFrame([SIGMA], columns=NAMES)
+    one = ForecastUncertainty(seeds, seeds, 9.0)
+    assert one == ForecastUncertainty(seeds.copy(), seeds.copy(), 9.0)
+    for other in (ForecastUncertainty(seeds * 2, seeds, 9.0), ForecastUncertainty(seeds, seeds * 2, 9.0), 3):
+        assert one != other
+    assert one != ForecastUncertainty(seeds, seeds, 8.0)
+    assert ForecastUncertainty() == ForecastUncertainty()
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_levels_that_are_no_probability(level):
+    with pytest.raises(ParameterError, match=f"^level is {level}; pass a probability between 0 and 1, such as 0.9$"):
+        forecast().volatility_interval({"A": 1.0}, level=level)

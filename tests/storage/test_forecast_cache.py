@@ -72,6 +72,10 @@ def test_an_altered_file_is_as_good_as_none(cache, frame):
     # Rewritten with checksums of its own, but by another hand.
     np.savez(file, key=np.array("key"), checksum=np.array("0" * 64), **{**arrays, "values": arrays["values"] * 2})
     assert cache.load("a", "key") is None
+    cache.save("a", "key", arrays)
+    with np.load(file) as members:
+        np.savez(file, **{**members, "values": members["values"] * 2})
+    assert cache.load("a", "key") is None
 
 
 def test_pickles_are_never_read(cache):
@@ -114,6 +118,8 @@ def test_key_changes_with_facts_prices_code_and_libraries(monkeypatch):
     assert key == forecast_key({"horizon": 1}, "prices")
     assert key != forecast_key({"horizon": 5}, "prices")
     assert key != forecast_key({"horizon": 1}, "others")
+    assert forecast_key({"b": 1, "a": pd.Timestamp(0)}, "") == forecast_key({"a": pd.Timestamp(0), "b": 1}, "")
+    assert forecast_key({"a": pd.Timestamp(0)}, "") != forecast_key({"a": pd.Timestamp(1)}, "")
     with monkeypatch.context() as patch:
         patch.setattr(module, "package_versions", lambda: {"numpy": "0"})
         assert key != forecast_key({"horizon": 1}, "prices")
@@ -134,13 +140,14 @@ class _Half(EWMAVolatility):
 def test_a_class_of_another_module_or_source_is_another_model(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     texts = [f"from volplugin import EWMAVolatility\nclass Mine(EWMAVolatility):\n    factor = {n}\n" for n in (1, 2)]
-    found = []
-    for name, text in (("mine_a", texts[0]), ("mine_b", texts[0]), ("mine_c", texts[1])):
+    found, helper = [], texts[0] + "def helper():\n    return 1\n"
+    for name, text in (("mine_a", texts[0]), ("mine_b", texts[0]), ("mine_c", texts[1]), ("mine_d", helper)):
         (tmp_path / f"{name}.py").write_text(text)
         found.append(described(importlib.import_module(name).Mine()))
-    assert len({repr(one) for one in found}) == 3
+    assert len({repr(one) for one in found}) == 4
     sources = [next(iter(one[0][2].values())) for one in found]
-    assert sources[0] == sources[1] != sources[2]
+    assert sources[0] == sources[1]
+    assert len(set(sources)) == 3
     assert not described(EWMAVolatility())[0][2]
 
 
@@ -153,6 +160,44 @@ def test_arrays_and_frames_are_described_by_every_number(frame):
     for one, two in ((frame, changed), (long, other), (frame.iloc[:, 1], changed.iloc[:, 1])):
         assert described(_Half(table=one)) != described(_Half(table=two))
         assert described(_Half(table=one)) == described(_Half(table=one.copy()))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"b": 1}),
+        ([1, 2], [2, 1]),
+        ({1, 2}, {1, 3}),
+        (1, 1.0),
+        (np.float32(1), np.float64(1)),
+        (np.zeros(4), np.zeros((2, 2))),
+        (np.zeros(2), np.zeros(2, dtype=np.float32)),
+        (pd.Series([1.0], ["a"]), pd.Series([1.0], ["b"])),
+        (pd.Series([1.0], name="a"), pd.Series([1.0], name="b")),
+        (pd.Series([1.0]), pd.Series([1.0]).to_frame()),
+        (pd.Series(["a"]), pd.Series(["b"])),
+        (EWMAVolatility, _Half),
+        (_Half(0.9), _Half(0.8)),
+    ],
+)
+def test_values_that_differ_have_other_descriptions(one, other):
+    assert described(one) != described(other)
+    assert described(one) == described(one)
+
+
+def test_the_order_of_a_set_does_not_matter():
+    many = [str(number) for number in range(50)]
+    assert described(set(many)) == described(frozenset(reversed(many))) == sorted(described(many))
+    assert described({1, ("a",)}) == described({("a",), 1})
+
+
+def test_an_attribute_that_is_no_parameter_is_described():
+    one, other = _Half(), _Half()
+    other.extra = 1
+    assert described(one) != described(other)
+    one.learned_ = 1
+    assert described(one) == described(_Half())
 
 
 def test_what_cannot_be_described_is_not_cacheable():
@@ -171,7 +216,10 @@ def test_the_oldest_files_are_dropped_above_the_limit(tmp_path, frame):
     ForecastCache(tmp_path).save("first", "key", arrays)
     size = (tmp_path / "first.npz").stat().st_size
     os.utime(tmp_path / "first.npz", (1, 1))
-    small = ForecastCache(tmp_path, limit=2 * size + 100)
+    small = ForecastCache(tmp_path, limit=2 * size + 1)
+    small.save("second", "key", arrays)
+    assert size + (tmp_path / "second.npz").stat().st_size == small.limit - 1
+    small = ForecastCache(tmp_path, limit=2 * size)
     small.save("second", "key", arrays)
     assert small.load("first", "key") is not None
     small.save("third", "key", arrays)

@@ -308,6 +308,62 @@ def test_damaged_parts_are_none(store, content):
     assert store.load_part(DATE, 0, "abc") is None
 
 
+# -- training data ---------------------------------------------------------------------------------
+
+TRAINING = "2009-12-31-0123456789abcdef"
+
+
+def test_training_data_come_back_and_go_with_the_last_vintage(store):
+    later = pd.Timestamp("2010-12-31")
+    store.save(later, STATE, FACTS | {"training": TRAINING, "assets_with_data": 0})
+    assert not store.has_training(TRAINING)
+    assert store.load_training(TRAINING) is None
+    store.save_training(TRAINING, STATE, {"asof": "2009-12-31"})
+    assert files(store)[1] == f"training/{TRAINING}.safetensors"
+    state, metadata = store.load_training(TRAINING)
+    np.testing.assert_array_equal(state["factor"], STATE["factor"], strict=True)
+    assert metadata == {"asof": "2009-12-31"}
+    store.set_training(DATE, TRAINING)
+    for date in (DATE, later):
+        assert store.manifest(date).training == store.load(date)[1].training == TRAINING
+    assert store.manifest(later).assets_with_data == 0
+    store.remove(DATE)
+    assert (store.vintages(), store.has_training(TRAINING)) == ([later], True)
+    store.remove(later)
+    assert files(store) == ["store.json"]
+    with pytest.raises(MissingVintageError):
+        store.remove(later)
+
+
+def test_damaged_training_data_are_named(store):
+    store.save_training(TRAINING, STATE, {"asof": "2009-12-31"})
+    file = store.path / "training" / f"{TRAINING}.safetensors"
+    file.write_bytes(file.read_bytes().replace(b"2009", b"2008"))
+    with pytest.raises(StoreCorruptError, match=f"^{file} does not match its checksum .truncated or altered.; delete"):
+        store.load_training(TRAINING)
+    file.unlink()
+    file.symlink_to(tensors(store))
+    with pytest.raises(StoreCorruptError, match=r"safetensors does not match its checksum"):
+        store.load_training(TRAINING)
+
+
+def test_a_signature_changes_with_configuration_and_vintages(tmp_path):
+    store = ModelStore(tmp_path / "models")
+    assert store.signature() == store.signature([DATE]) == ()
+    store.configure(CONFIGURATION)
+    configured = store.signature()
+    store.save(DATE, STATE, FACTS)
+    saved, looked_at = store.signature(), store.signature(iter([DATE]))
+    assert (len(configured), len(saved), len(looked_at)) == (3, 6, 9)
+    assert saved[:3] == configured
+    assert looked_at[:6] == saved
+    store.set_training(DATE, TRAINING)
+    assert store.signature() == saved
+    assert store.signature([DATE])[6:] != looked_at[6:]
+    store.remove(DATE)
+    assert store.signature()[3:] != saved[3:]
+
+
 # -- folders that refuse ---------------------------------------------------------------------------
 
 
@@ -356,6 +412,12 @@ def test_a_folder_that_may_not_be_read(unprivileged):
             ask()
 
 
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
+    store = ModelStore(tmp_path / "a" / "models")
+    store.check_writable()
+    assert list(store.path.iterdir()) == []
+
+
 def test_a_file_where_the_folder_should_be(tmp_path):
     (tmp_path / "models").write_text("not a folder")
     store = ModelStore(tmp_path / "models")
@@ -392,9 +454,16 @@ def rewrite(store: ModelStore, **changes) -> None:
         ({"trained_through": "../../2009-12-31"}, "trained_through is not a date"),
         ({"trained_through": ["2009-12-31"]}, "trained_through is not a date"),
         ({"universe": ...}, "manifest.json lacks universe"),
+        ({"universe": ..., "assets": ...}, "manifest.json lacks assets, lacks universe; delete the vintage's folder"),
         ({"surprise": 1}, "manifest.json adds surprise"),
+        ({"training": "2009-12-31-0123456789abcde"}, "training is not a date and 16 hexadecimal digits; delete the"),
+        ({"training": "2009-12-31-0123456789ABCDEF"}, "training is not a date and 16 hexadecimal digits"),
+        ({"assets_with_data": -1}, "assets_with_data is not a number of assets"),
         ({"assets_with_data": "two"}, "manifest.json: assets_with_data is not a number of assets"),
-        ({"format": 1}, "is of format 1, and this version of volplugin reads format 2"),
+        (
+            {"format": 1},
+            "is of format 1, and this version of volplugin reads format 2; train again into another folder, or use",
+        ),
         ({"format": 99}, "is of format 99, and"),
         ({"format": "2"}, "is of format '2', and"),
         ({"format": True}, "is of format True, and"),

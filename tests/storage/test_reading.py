@@ -1,5 +1,6 @@
 """Untrusted files: kind, size and form are checked before anything is made of them."""
 
+import errno
 import io
 import json
 import os
@@ -8,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, to_json
+from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, resolved, to_json
 
 
 def test_a_regular_file_is_read(tmp_path):
@@ -31,8 +32,18 @@ def test_a_fifo_is_refused_at_once(tmp_path):
 
 
 def test_a_name_with_a_nul_byte_is_refused():
-    with pytest.raises(OSError, match="NUL byte"):
+    with pytest.raises(OSError, match=r"^\[Errno 22\] a file name cannot hold a NUL byte: 'a.{2}0b'$"):
         read_regular_file("a\0b", 10)
+
+
+@pytest.mark.parametrize("name", ["loop", "a\0b"])
+def test_a_path_that_leads_nowhere_is_named(name, tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OSError, match=r"loop|null") as raised:
+        resolved(tmp_path / name)
+    assert raised.value.filename == str(tmp_path / name)
+    assert raised.value.errno in (errno.EINVAL, errno.ELOOP)
+    assert raised.value.strerror
 
 
 @pytest.mark.parametrize(
@@ -44,9 +55,24 @@ def test_what_is_not_json_is_refused(text):
         parse_json(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"a": 1, "a": 2}', "a name occurs twice"),
+        ("[" * 200_000, "nested too deeply"),
+        ("[-Infinity]", "-Infinity is not a number"),
+        ("1e309", "1e309 is beyond the range of numbers"),
+    ],
+)
+def test_the_reason_is_named(text, complaint):
+    with pytest.raises(ValueError, match=f"^{complaint}$"):
+        parse_json(text)
+
+
 def test_json_holds_finite_numbers_only():
     value = {"a": float("nan"), "b": [float("inf"), 1.5], "c": None}
     assert json.loads(to_json(value)) == {"a": None, "b": [None, 1.5], "c": None}
+    assert to_json({"b": (1,), "a": True}) == '{\n  "b": [\n    1\n  ],\n  "a": true\n}\n'
 
 
 def packed(**arrays):
@@ -85,11 +111,15 @@ def read_or_refused(content: bytes) -> list | str:
 
 
 def test_pickles_and_bombs_are_refused(monkeypatch):
-    with pytest.raises(ValueError, match="not a readable npz"):
+    with pytest.raises(ValueError, match=r"^not a readable npz file \(ValueError: Object arrays"):
         parse_arrays(packed(x=np.array([object()], dtype=object)))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("x.npy", bytes(10**6))
+    small = packed(x=np.zeros(100))
+    with zipfile.ZipFile(io.BytesIO(small)) as file:
+        monkeypatch.setattr("volplugin.storage.reading.ARRAYS_LIMIT", file.infolist()[0].file_size)
+    assert parse_arrays(small)["x"].shape == (100,)
     monkeypatch.setattr("volplugin.storage.reading.ARRAYS_LIMIT", 10**5)
     with pytest.raises(ValueError, match="bytes unpacked"):
         parse_arrays(buffer.getvalue())

@@ -18,6 +18,7 @@ from scipy.optimize import minimize_scalar
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.constants import MONTH_SESSIONS
+from volplugin.evaluation.inputs import check_count, checked_series, is_number
 from volplugin.evaluation.losses import OUTCOME_FLOOR
 
 GAUSSIAN = float("inf")
@@ -49,6 +50,8 @@ def fit_dof(standardized: np.ndarray | pd.Series) -> float:
     ------
     InsufficientHistoryError
         For fewer than two returns other than zero.
+    ParameterError
+        For an infinite value, and for other things than numbers.
 
     Examples
     --------
@@ -56,10 +59,10 @@ def fit_dof(standardized: np.ndarray | pd.Series) -> float:
     >>> 5 < fit_dof(np.random.default_rng(0).standard_t(6, 5000)) < 7
     True
     """
-    z = np.asarray(standardized, dtype=float)
-    z = z[np.isfinite(z)]
+    z = checked_series(standardized, "standardized").dropna().to_numpy()
     if np.count_nonzero(z) < 2:
         raise InsufficientHistoryError("tails are fitted to two standardised returns or more, other than zero")
+    z = z / np.abs(z).max()  # squares of very large or small values are no floats
     z = z / np.sqrt((z**2).mean())
 
     def loss(inverse: float) -> float:
@@ -90,8 +93,9 @@ def sampling_band(sessions: int, level: float = 0.95, dof: float = GAUSSIAN) -> 
     ParameterError
         For fewer than two sessions, a level outside 0 to 1, and two degrees of freedom or fewer.
     """
-    if sessions < 2 or not 0 < level < 1 or not dof > 2:
-        raise ParameterError(f"no band for {sessions} sessions at level {level} with {dof} degrees of freedom")
+    check_count(sessions, "sessions", 2)
+    if not (is_number(level) and 0 < level < 1 and is_number(dof) and dof > 2):
+        raise ParameterError(f"level is {level!r}, dof {dof!r}; pass a probability such as 0.95, and dof above 2")
     tails = ((1 - level) / 2, (1 + level) / 2)
     if np.isinf(dof):
         lower, upper = np.sqrt(stats.chi2.ppf(tails, sessions - 1) / (sessions - 1))
@@ -110,7 +114,7 @@ def student_returns(random: np.random.Generator, shape: tuple[int, int], dof: fl
 def shuffled_returns(standardized: np.ndarray, dof: float, reps: int = SHUFFLES) -> np.ndarray:
     """Standardised returns of right forecasts with the values of a sample.
 
-    Each row has the sample's values over their standard deviation in random order, times the standard deviation of as
+    Each row has the sample's values over their root mean square in random order, times the standard deviation of as
     many independent Student-t returns: where forecasts are right, order and level are chance. The shape of the tails
     is the sample's own, and so plays no part in a comparison with these rows.
 
@@ -128,7 +132,8 @@ def shuffled_returns(standardized: np.ndarray, dof: float, reps: int = SHUFFLES)
     ndarray of shape (reps, n_sessions)
     """
     levels = np.quantile(_simulated_levels(len(standardized), _rounded(dof)), (np.arange(reps) + 0.5) / reps)
-    rows = np.broadcast_to(standardized / standardized.std(ddof=1), (reps, len(standardized)))
+    shape = standardized / np.sqrt((standardized**2).mean())
+    rows = np.broadcast_to(shape, (reps, len(shape)))
     return np.asarray(np.random.default_rng(1).permuted(rows, axis=1) * levels[:, None])
 
 
@@ -171,6 +176,7 @@ def _rounded(dof: float) -> int:
 @lru_cache(maxsize=1024)
 def _simulated_levels(sessions: int, percent: int) -> np.ndarray:
     """Draw standard deviations of independent Student-t series of unit variance, always from the same seed."""
-    random, dof = np.random.default_rng(0), 100 / max(percent, 0.5)
+    random = np.random.default_rng(0)
+    dof = 100 / min(max(percent, 0.5), 100 / MIN_DOF)  # at two degrees of freedom there is no variance
     shapes = [(min(CHUNK, SIMULATIONS - begin), sessions) for begin in range(0, SIMULATIONS, CHUNK)]
     return np.concatenate([student_returns(random, shape, dof).std(axis=1, ddof=1) for shape in shapes])

@@ -13,8 +13,11 @@ import pandas as pd
 from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.inputs import aligned, checked_series
+from volplugin.evaluation.inputs import aligned, check_count, check_variances, checked_frame
 from volplugin.evaluation.long_run import combine_pvalues, cosine_averages, long_run_mean, smoothing_degrees
+
+SAME_FORECAST = 1e-6
+"""Relative spread of forecasts up to which they are constant to a regression."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,10 @@ def model_confidence_set(losses: pd.DataFrame, horizon: int, reps: int = 1000, s
     ----------
     Hansen, Lunde and Nason (2011), The Model Confidence Set, Econometrica 79, section 3.1.2 (the range statistic).
     """
-    if losses.shape[1] < 2:
-        raise ParameterError("a model confidence set takes two models or more")
-    complete = pd.DataFrame({name: checked_series(losses[name], str(name)) for name in losses}).dropna()
+    check_count(reps, "reps")
+    if not isinstance(losses, pd.DataFrame) or losses.shape[1] < 2:
+        raise ParameterError("a model confidence set takes two models or more; pass a DataFrame with one column each")
+    complete = checked_frame(losses, "loss").dropna()
     if complete.empty:
         raise InsufficientHistoryError("no session on which every model has a loss")
     distinct, place = np.unique(_first_of_the_same(complete.to_numpy()), return_inverse=True)
@@ -202,7 +206,7 @@ def mincer_zarnowitz(
     InsufficientHistoryError
         If fewer than twelve sessions, or than four horizons, remain.
     ParameterError
-        Naming the session of an infinite value or a repeated date.
+        Naming the session of an infinite value or a repeated date; for variances below zero, and forecasts of zero.
 
     References
     ----------
@@ -231,6 +235,7 @@ def score_statistics(moments: np.ndarray) -> np.ndarray:
 
 def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int) -> MincerZarnowitz:
     """Weighted regression and score test on arrays of shape (n_sessions, n_series), NaN where left out."""
+    realized, forecast = check_variances(realized, forecast)
     ratio = realized / forecast
     here = np.isfinite(ratio)
     rows = np.flatnonzero(here.any(axis=1))
@@ -240,7 +245,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
     ratio, forecast, here = ratio[span], forecast[span], here[span]
     unit = float(forecast[here].mean())  # 1/f is of the order of 1e4, next to a constant of 1
     inverse = np.where(here, unit / np.where(here, forecast, 1.0), 0.0)
-    rank = 2 if np.ptp(inverse[here]) > 1e-9 * inverse[here].mean() else 1
+    rank = 2 if np.ptp(inverse[here]) > SAME_FORECAST * inverse[here].mean() else 1
     statistics, pvalues = _score_tests(np.where(here, ratio - 1, 0.0), inverse, horizon, rank)
     intercept = slope = float("nan")
     if rank == 2:

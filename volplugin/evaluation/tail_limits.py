@@ -14,8 +14,9 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from volplugin.errors import ParameterError
 from volplugin.evaluation.bands import student_returns
-from volplugin.evaluation.inputs import check_tail
+from volplugin.evaluation.inputs import aligned, check_count, check_tail, check_zones, checked
 from volplugin.risk.tail_risk import (
     HISTORY_SESSIONS,
     MIN_HISTORY_SESSIONS,
@@ -60,9 +61,11 @@ def value_at_risk(
     Raises
     ------
     ParameterError
-        For a level outside 0 to 0.5 or an unknown method.
+        For a level outside 0 to 0.5, an unknown method, negative volatilities, and dates that repeat or differ in
+        their time zone.
     """
     check_tail(level)
+    returns, volatility = _checked(returns, volatility, minimum)
     if method == "historical":
         earlier = (returns / volatility).rolling(HISTORY_SESSIONS, min_periods=minimum)
         return volatility * earlier.quantile(level).shift(1)
@@ -82,9 +85,12 @@ def expected_shortfall(
     Parameters and errors as in `value_at_risk`, for one series.
     """
     check_tail(level)
+    pair = aligned(returns=returns, volatility=volatility)
+    returns, volatility = _checked(pair["returns"], pair["volatility"], minimum)
     if method != "historical":
         return volatility * -loss_shortfall(1 - level, method, dof=dof)
-    past = pd.Series(_tail_means((returns / volatility).to_numpy(), level, minimum), index=returns.index)
+    z = returns / volatility
+    past = pd.Series(_tail_means(z.to_numpy(), level, minimum), index=z.index)
     return volatility * past.shift(1)
 
 
@@ -99,6 +105,8 @@ def tail_limits(returns: pd.Series, volatility: pd.Series, level: float) -> pd.D
     DataFrame, columns ``value_at_risk``, ``expected_shortfall`` and ``method``
         Limits are returns. NaN, and the method None, where there is no forecast; zero where it is zero.
     """
+    pair = aligned(returns=returns, volatility=volatility)
+    returns, volatility = pair["returns"], pair["volatility"]
     traded = volatility.where(volatility > 0)
     limits = {"value_at_risk": value_at_risk, "expected_shortfall": expected_shortfall}
     found = {name: find(returns, traded, level, "historical", MIN_HISTORY_SESSIONS) for name, find in limits.items()}
@@ -179,6 +187,18 @@ def simulate_tails(
         exceeded = z < limit
         found[level] = SimulatedTails(exceeded, limit * volatility, np.where(exceeded, z / shortfall, 0))
     return found
+
+
+def _checked(returns: Values, volatility: Values, minimum: int) -> tuple[Values, Values]:
+    """Return both as floats in order of time."""
+    check_count(minimum, "minimum", 0)
+    if minimum > HISTORY_SESSIONS:
+        raise ParameterError(f"minimum is {minimum}; a history has {HISTORY_SESSIONS} sessions")
+    returns, volatility = checked(returns, "returns"), checked(volatility, "volatility")
+    check_zones(returns=returns, volatility=volatility)
+    if (volatility < 0).to_numpy().any():
+        raise ParameterError("a volatility is negative; pass standard deviations")
+    return returns, volatility
 
 
 def _tail_means(z: np.ndarray, level: float, minimum: int) -> np.ndarray:

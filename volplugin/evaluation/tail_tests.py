@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import special, stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.inputs import aligned, check_tail, exceedance_flags
+from volplugin.evaluation.inputs import aligned, check_count, check_tail, exceedance_flags
 from volplugin.evaluation.tail_limits import SimulatedTails
 
 SIMULATIONS = 2000
@@ -155,10 +155,12 @@ def dynamic_quantile(
     Business & Economic Statistics 22, eq. 15 (out of sample).
     """
     check_tail(level)
+    check_count(reps, "reps")
     pair = aligned(returns=returns, limit=limit).dropna()
     if len(pair) < 63:
         raise InsufficientHistoryError(f"{len(pair)} sessions are too few for the dynamic quantile test; pass 63")
-    standard = pair["limit"].to_numpy() / float(pair["limit"].mean())
+    unit = float(pair["limit"].abs().mean()) or 1.0
+    standard = pair["limit"].to_numpy() / unit
     observed = (pair["returns"] < pair["limit"]).to_numpy()[None]
     statistic = float(_dynamic_statistic(observed, standard, level)[0])
     if simulated is None:
@@ -168,8 +170,7 @@ def dynamic_quantile(
             for begin in range(0, reps, 100)
         ]
     else:
-        scaled = simulated.limit / float(pair["limit"].mean())
-        drawn = [_dynamic_statistic(simulated.exceeded, scaled, level)]
+        drawn = [_dynamic_statistic(simulated.exceeded, simulated.limit / unit, level)]
     return DynamicQuantile(statistic, _mid_pvalue(statistic, np.concatenate(drawn)), len(pair))
 
 
@@ -203,7 +204,7 @@ def acerbi_szekely(
     Raises
     ------
     ParameterError
-        For limits or shortfalls that are not negative.
+        For limits or shortfalls that are not negative, and shortfalls above their limit.
     InsufficientHistoryError
         For fewer than two sessions.
 
@@ -213,11 +214,11 @@ def acerbi_szekely(
     tail; the one here takes the observed losses.
     """
     check_tail(level)
+    check_count(reps, "reps")
     known = aligned(returns=returns, limit=limit, shortfall=shortfall).dropna()
     if len(known) < 2:
         raise InsufficientHistoryError("a test of expected shortfall needs two sessions or more")
-    if (known[["limit", "shortfall"]] >= 0).to_numpy().any():
-        raise ParameterError("limit and shortfall are returns below zero; change their signs")
+    _check_limits(known)
     beyond = known[known["returns"] < known["limit"]]
     losses = (beyond["returns"] / beyond["shortfall"]).to_numpy()
     expected = level * len(known)
@@ -257,7 +258,7 @@ def fissler_ziegel(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, l
     Raises
     ------
     ParameterError
-        For shortfalls that are not negative.
+        For limits or shortfalls that are not negative, and shortfalls above their limit.
 
     References
     ----------
@@ -266,11 +267,17 @@ def fissler_ziegel(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, l
     """
     check_tail(level)
     known = aligned(returns=returns, limit=limit, shortfall=shortfall)
-    if (known["shortfall"] >= 0).any():
-        raise ParameterError("a shortfall is a return below zero; change its sign")
+    _check_limits(known)
     beyond = (known["limit"] - known["returns"]).clip(lower=0)
     loss = -beyond / (level * known["shortfall"]) + known["limit"] / known["shortfall"]
     return (loss + np.log(-known["shortfall"]) - 1).rename("fissler_ziegel")
+
+
+def _check_limits(known: pd.DataFrame) -> None:
+    if (known[["limit", "shortfall"]] >= 0).to_numpy().any():
+        raise ParameterError("limit and shortfall are returns below zero; change their signs")
+    if (known["shortfall"] > known["limit"]).any():
+        raise ParameterError("a shortfall is a smaller loss than its limit; pass the mean return beyond the limit")
 
 
 def _kupiec(count: Any, n: int, level: float) -> np.ndarray:

@@ -78,7 +78,10 @@ def test_lookback():
 
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
-    [({"halflife": -1}, "halflife is -1"), ({"trust": 2}, "trust is 2; pass a share between 0 and 1")],
+    [
+        ({"halflife": -1}, "^halflife is -1; pass a number of sessions above zero$"),
+        ({"trust": 2}, "^trust is 2; pass a share between 0 and 1$"),
+    ],
 )
 def test_impossible_parameters(parameters, complaint, known):
     with pytest.raises(ParameterError, match=complaint):

@@ -149,8 +149,8 @@ def test_views(synthetic):
 @pytest.mark.parametrize(
     ("parameters", "complaint"),
     [
-        ({"simulations": 0}, "simulations is 0"),
-        ({"strength": -1.0}, "strength is -1.0"),
+        ({"simulations": 0}, "^simulations is 0; pass a whole number of them above zero$"),
+        ({"strength": -1.0}, "^strength is -1.0; pass a number not below zero, such as 1$"),
         ({"strength": np.nan}, "strength is nan"),
         ({"views": ("optimiser",)}, "views are optimiser; pass some of risk, structure"),
     ],

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
 from synthetic import ASOF, ASSETS, SESSIONS, poisoned
 
 from volplugin import (
@@ -112,6 +113,19 @@ def test_fit_learns_how_far_to_follow(long):
     # What was learned through a year's end is used from the next session on.
     through = anchor.learned_.index.unique("through")
     assert list(through.year) == [2009, 2010]
+    gap = 2 * np.log(informative(long)) - np.log(anchor.forecast_)
+    gap -= gap.rolling(252, min_periods=120).median()
+    coming = (np.expm1(long.returns).mean(axis=1) ** 2).loc[: through[0]].rolling(21).mean().shift(-21).clip(lower=1e-7)
+    table = pd.DataFrame({"ratio": coming / anchor.forecast_, "gap": gap}).dropna()
+    z = (table["gap"] - table["gap"].mean()) / table["gap"].std()
+
+    def penalised(point):
+        return (table["ratio"] * np.exp(-point[0] - point[1] * z) + point[0] + point[1] * z).sum() + 50 * point[1] ** 2
+
+    rows = anchor.learned_.loc[through[0]]
+    best = minimize(penalised, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-6}).x[1]
+    assert rows.loc[21, "theta"] == pytest.approx(best, rel=1e-3)
+    assert rows.loc[21, ["mean", "scale"]].tolist() == pytest.approx([table["gap"].mean(), table["gap"].std()])
     rows = anchor.learned_.loc[through[0]]
     asof = long.sessions[long.sessions.searchsorted(through[0]) + 5]
     found = effect(long.asof(asof), anchor)
@@ -143,9 +157,15 @@ def test_future_prices_and_values_change_nothing(long):
     ("given", "message"),
     [
         ({"series": IMPLIED.iloc[::-1]}, "do not increase"),
-        ({"series": IMPLIED.where(IMPLIED.index != ASOF, -1.0)}, "not positive"),
-        ({"series": IMPLIED.to_frame()}, "pass a Series"),
-        ({"series": IMPLIED, "lag": -1}, "lag is -1"),
+        ({"series": IMPLIED.where(IMPLIED.index != ASOF, -1.0)}, "^implied volatility at 2016-03-24 is not positive"),
+        ({"series": IMPLIED.where(IMPLIED.index != ASOF, np.inf)}, "2016-03-24 is not positive and finite; leave the"),
+        ({"series": IMPLIED.to_frame()}, "^series is a DataFrame; pass a Series by date, without a timezone$"),
+        ({"series": IMPLIED.tz_localize("UTC")}, "^series is a Series; pass a Series by date, without a timezone$"),
+        ({"series": IMPLIED.reset_index(drop=True)}, "^series is a Series; pass a Series by date"),
+        ({"series": IMPLIED * np.nan}, "^the dates of the implied volatility do not increase; sort them, each once$"),
+        ({"series": pd.concat([IMPLIED, IMPLIED[-1:]])}, "do not increase"),
+        ({"series": IMPLIED, "lag": -1}, "^lag is -1; pass 0 or a positive whole number$"),
+        ({"series": IMPLIED, "lag": 0.5}, "^lag is 0.5; pass 0 or a positive whole number$"),
     ],
 )
 def test_bad_parameters(given, message, known):
@@ -154,5 +174,8 @@ def test_bad_parameters(given, message, known):
 
 
 def test_fit_needs_years(known):
-    with pytest.raises(InsufficientHistoryError, match="pass more years"):
+    with pytest.raises(
+        InsufficientHistoryError,
+        match=r"^PricePanel\(.*\): no year ends after 1000 forecasts .*; pass more years of prices ",
+    ):
         ImpliedVolatilityAnchor(IMPLIED).fit(RiskModel(RollingVolatility(20), RollingCorrelation(60)), known)

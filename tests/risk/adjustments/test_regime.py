@@ -120,7 +120,7 @@ def test_lookback():
     [
         ({"halflife": 0}, "halflife is 0"),
         ({"halflife": np.inf}, "halflife is inf"),
-        ({"strength": 1.5}, "strength is 1.5"),
+        ({"strength": 1.5}, "^strength is 1.5; pass a share between 0 and 1$"),
         ({"strength": -0.1}, "strength is -0.1"),
         ({"over": "market"}, "over is 'market'; pass one of book, assets"),
     ],

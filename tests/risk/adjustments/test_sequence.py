@@ -40,7 +40,7 @@ def test_parameters_of_one_are_reached_by_name():
     ("given", "complaint"),
     [
         (0.5, "calibration is 0.5"),
-        ("regime", "calibration is 'regime'; pass one such as VolatilityRegimeAdjustment"),
+        ("regime", r"^calibration is 'regime'; pass one such as VolatilityRegimeAdjustment\(\), or a list of them$"),
         ([AssetBias, VolatilityRegimeAdjustment()], "calibration is <class"),
         (
             [VolatilityRegimeAdjustment(10), VolatilityRegimeAdjustment(42)],

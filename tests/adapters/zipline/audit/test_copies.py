@@ -138,3 +138,59 @@ def test_the_edges_of_an_asset_s_life(first):
     assert len(made.bars) == 300 or first == 0
     assert np.array_equal(made.bars[:first], bars()[:first])
     assert not np.isnan(made.bars).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "totals", "splits", "dividends"),
+    [
+        (
+            (200, 1.0, 3, 0, 50.0),
+            {},
+            [2030.342, 2074.823, 1994.323, 2035.094, 113341501.0],
+            [(214, 1 / 3)],
+            [(227, 0.0365, 0.99741), (259, 0.1228, 0.99286), (265, 0.3115, 0.98138)],
+        ),
+        (
+            (200, 1.0, 3, 0, 50.0),
+            {"mirrored": True},
+            [1684.896, 1720.504, 1652.879, 1685.03, 113341501.0],
+            [(214, 1 / 3)],
+            [(227, 0.0381, 0.99741), (259, 0.0858, 0.99286), (265, 0.2304, 0.98138)],
+        ),
+        (
+            (200, 0.5, 2, 0, 50.0),
+            {"delist": True},
+            [1768.911, 1809.26, 1738.939, 1775.701, 95043286.0],
+            [(273, 0.5)],
+            [(225, 0.2634, 0.98775), (278, 0.0992, 0.99253)],
+        ),
+        (
+            (10, 1.0, 3, 3, 3.0),
+            {},
+            [1216.999, 1251.393, 1184.916, 1219.119, 333842550.0],
+            [(223, 2.0)],
+            [(117, 0.0324, 0.9858), (127, 0.042, 0.98322), (252, 0.0509, 0.99022)],
+        ),
+        (
+            (298, 1.0, 5, 0, 50.0),
+            {"delist": True},
+            [70.362, 71.019, 67.877, 68.517, 1263397.0],
+            [],
+            [(299, 0.0361, 0.99895)],
+        ),
+        (
+            (0, 1.0, 3, 0, 50.0),
+            {},
+            [13787.8, 14174.327, 13383.154, 13767.037, 337657974.0],
+            [(239, 1 / 3)],
+            [(33, 0.3146, 0.99179), (253, 0.2594, 0.98136), (292, 0.0728, 0.9918)],
+        ),
+    ],
+)
+def test_a_seed_gives_the_same_future_again(arguments, settings, totals, splits, dividends):
+    """A verdict can be reproduced by its seed."""
+    first, morning, wanted, seed, price = arguments
+    made = other_future(bars(price=price), first, morning, wanted, np.random.default_rng(seed), **settings)
+    assert made.bars[first:].sum(axis=0) == pytest.approx(totals, rel=1e-9)
+    np.testing.assert_allclose(np.reshape(made.splits, (-1, 2)), np.reshape(splits, (-1, 2)))
+    np.testing.assert_allclose(made.dividends, dividends, atol=1e-4)

@@ -1,0 +1,142 @@
+"""Accesses of a strategy outside its bundle, each with the line that made it."""
+
+import os
+import socket
+import sqlite3
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from volplugin.adapters.zipline.audit.watch import AccessMonitor
+
+NETWORK = "uses the network"
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Return a folder with data of the future and an empty root."""
+    (tmp_path / "root" / "data" / "dow30").mkdir(parents=True)
+    (tmp_path / "root" / "data" / "dow30" / "bars").write_text("1")
+    pd.DataFrame({"x": [1]}).to_csv(tmp_path / "given.csv")
+    pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "given.parquet")
+    np.save(tmp_path / "given.npy", np.ones(2))
+    return tmp_path
+
+
+def watched(place, *lines, trusted=()):
+    """Run lines of a strategy, and return the monitor; the first line is number 3 of the file."""
+    strategy = place / "strategy.py"
+    strategy.write_text("\n".join([f"PLACE = {str(place)!r}", "def go():", *(f"    {line}" for line in lines)]) + "\n")
+    names = {"__name__": "volplugin_strategy_test"}
+    exec(compile(strategy.read_text(), str(strategy), "exec"), names)
+    monitor = AccessMonitor(str(place / "root"), str(strategy), frozenset(trusted))
+    with monitor.watching():
+        names["go"]()
+    return monitor
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("open(PLACE + '/given.csv').close()", "reads {place}/given.csv"),
+        ("open((PLACE + '/given.csv').encode(), 'a').close()", "reads {place}/given.csv"),
+        ("open(PLACE + '/given.csv', 'r+').close()", "reads {place}/given.csv"),
+        ("open(PLACE + '/new.txt', 'w').close()", "writes {place}/new.txt, which another run could read"),
+        ("open(PLACE + '/new.txt', 'x').close()", "writes {place}/new.txt, which another run could read"),
+        ("import os; os.mkdir(PLACE + '/new')", "writes {place}/new, which another run could read"),
+        ("import os; os.listdir(PLACE)", "reads {place}"),
+        ("import os; os.path.exists(PLACE + '/other')", "looks at {place}/other"),
+        ("import os; os.path.exists(PLACE)", None),
+        ("import os; os.rename(PLACE + '/root/data/dow30/bars', PLACE + '/b')", "writes {place}/b, which another run"),
+        ("import pandas as pd; pd.read_csv(PLACE + '/given.csv')", "reads {place}/given.csv"),
+        ("import pandas as pd; pd.read_parquet(PLACE + '/given.parquet')", "reads {place}/given.parquet"),
+        ("import numpy as np; np.load(PLACE + '/given.npy')", "reads {place}/given.npy"),
+        ("import sqlite3; sqlite3.connect(PLACE + '/given.db').close()", "reads {place}/given.db"),
+        (
+            "import sqlite3; c = sqlite3.connect(':memory:'); c.execute(f'attach \"{PLACE}/a.db\" as x'); c.close()",
+            "reads {place}/a.db",
+        ),
+        (
+            "import sqlite3; c = sqlite3.connect(':memory:'); c.execute('attach ? as x', [PLACE + '/a']); c.close()",
+            "reads /database attached by an SQL parameter",
+        ),
+        (
+            "import sqlite3; sqlite3.Connection(':memory:').close()",
+            "opens a database by sqlite3.Connection, whose ATTACH",
+        ),
+        ("import subprocess; subprocess.run(['true'])", "starts another program (subprocess.Popen), which the audit"),
+        ("import os; os.system('true')", "starts another program (os.system), which the audit cannot see into"),
+        ("import socket; socket.socket(socket.AF_UNIX).close()", None),
+        ("import math, json, numpy.linalg, os.path", None),
+        ("from concurrent.futures import ThreadPoolExecutor", None),
+        (
+            "import h5py",
+            "imports h5py, whose reading of files the audit cannot see (--trust h5py takes it as harmless)",
+        ),
+        ("import ctypes.util", "imports ctypes, whose reading of files"),
+        ("import importlib; importlib.import_module('multiprocessing')", "imports multiprocessing, whose reading of"),
+        ("open('/dev/null', 'w').close(); open('/etc/hosts').close()", None),
+        ("open(PLACE + '/root/new', 'w').close(); open(PLACE + '/root/new').close()", None),
+        ("open(__import__('numpy').__file__).close()", None),
+        ("open(PLACE + '/strategy.py').close()", None),
+    ],
+)
+def test_an_access_is_recorded_with_its_line(place, line, what):
+    found = watched(place, "pass", line).foreign
+    named = {text: where for text, where in found.items() if what and text.startswith(what.format(place=place))}
+    if what is None:
+        assert found == {}
+    else:
+        assert list(named.values()) == [f"{place}/strategy.py, line 4"]
+        assert set(found.values()) == {f"{place}/strategy.py, line 4"}
+
+
+def test_the_network(place):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        line = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]})).close()"
+        assert watched(place, line).foreign == {NETWORK: f"{place}/strategy.py, line 3"}
+    line = "import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.close()"
+    assert watched(place, line).foreign.keys() == {NETWORK}
+
+
+def test_a_module_that_is_trusted_by_name(place):
+    assert watched(place, "import h5py", trusted=["h5py"]).foreign == {}
+
+
+def test_the_bundles_of_the_root_are_no_foreign_access(place):
+    monitor = watched(place, "open(PLACE + '/root/data/dow30/bars').close()")
+    assert (monitor.bundles, monitor.foreign) == ({"dow30"}, {})
+
+
+def test_a_thread_of_the_strategy_is_seen(place):
+    lines = ("import threading", "t = threading.Thread(target=lambda: open(PLACE + '/given.csv').close())")
+    found = watched(place, *lines, "t.start(); t.join()").foreign
+    assert found == {f"reads {place}/given.csv": f"{place}/strategy.py, line 4"}
+
+
+def test_a_thread_of_a_library_is_named(place):
+    lines = ("import threading, os", "t = threading.Thread(target=os.listdir, args=(PLACE,), name='own')")
+    found = watched(place, *lines, "t.start(); t.join()").foreign
+    assert found == {f"reads {place}": "in thread own"}
+
+
+def test_code_that_is_run_from_text_is_the_strategy_s(place):
+    found = watched(place, "exec(\"open(PLACE + '/given.csv').close()\")").foreign
+    assert list(found) == [f"reads {place}/given.csv"]
+
+
+def test_a_module_beside_the_strategy_may_be_imported_but_not_read_from(place):
+    (place / "beside_watch.py").write_text(f"open({str(place / 'given.csv')!r}).close()\n")
+    found = watched(place, f"import sys; sys.path.insert(0, {str(place)!r})", "import beside_watch", "sys.path.pop(0)")
+    assert found.foreign == {f"reads {place}/given.csv": f"{place}/beside_watch.py, line 1"}
+
+
+def test_nothing_is_recorded_outside_the_block(place):
+    monitor = watched(place, "pass")
+    before = open, os.stat, sqlite3.connect, threading.Thread
+    (place / "given.csv").read_text()
+    os.stat(place / "given.csv")
+    assert monitor.foreign == {}
+    assert before == (open, os.stat, sqlite3.connect, threading.Thread)
