@@ -1,6 +1,6 @@
 """Cost of a forecast covariance per session of a backtest: this package and other libraries.
 
-    python benchmarks/bench_latency.py
+    python benchmarks/bench_latency.py [--peer NAME]
 
 On simulated prices of stocks that trade throughout, because some libraries accept no other. Forecasts are made at
 consecutive sessions, as in a backtest with daily rebalances; times are milliseconds of the processor, one thread, the
@@ -39,6 +39,10 @@ GOALS = {30: (500.0, 0.7), 500: (4000.0, None)}
 """Milliseconds of the first forecast of a backtest and of a session after it, by number of stocks."""
 FEW = ("EWMA94", "Ledoit-Wolf", "EWCovariance", "RegimeAdjustedEW", "IEWMA 21/63")
 """Prefixes of the names of peers run on hundreds of stocks; the others take minutes."""
+
+GJR = "variances of GJR-t (arch)"
+REFERENCE = "RegimeAdjustedEW 21/63 (skfolio)"
+"""Peer that the goal for a session is stated beside."""
 
 Times = tuple[float, float]
 """First forecast and median of the others, in milliseconds."""
@@ -88,22 +92,24 @@ def arch_steps(returns: pd.DataFrame, origins: pd.DatetimeIndex) -> Iterator[np.
         yield np.array([forecast.variance.to_numpy()[-1].mean() for forecast in ahead])
 
 
-def peers(stocks: int, returns: pd.DataFrame, origins: pd.DatetimeIndex) -> dict[str, Callable[[], Iterator[object]]]:
-    """Return the installed peers, as generators over the origins."""
+def peers(
+    stocks: int, returns: pd.DataFrame, origins: pd.DatetimeIndex, chosen: tuple[str, ...]
+) -> dict[str, Callable[[], Iterator[object]]]:
+    """Return the installed peers whose names begin with one of the chosen ones, as generators over the origins."""
     found: dict[str, Callable[[], Iterator[object]]] = {}
     for name, peer in PEERS.items():
-        if peer.by_horizon or (stocks > 100 and not name.startswith(FEW)):
+        if peer.by_horizon or not name.startswith(chosen) or (stocks > 100 and not name.startswith(FEW)):
             continue
         if find_spec(peer.module) is None:
             print(f"  not installed: {name}")
             continue
         found[name] = lambda peer=peer: peer.forecasts(returns, origins, HORIZON)
-    if stocks <= 100:
-        found["variances of GJR-t (arch)"] = lambda: arch_steps(returns, origins)
+    if stocks <= 100 and GJR.startswith(chosen):
+        found[GJR] = lambda: arch_steps(returns, origins)
     return found
 
 
-def print_table(stocks: int) -> None:
+def print_table(stocks: int, chosen: tuple[str, ...]) -> None:
     """Measure, and print a row per forecaster."""
     panel = complete_panel(stocks)
     model = RiskModel(LSTMVolatility(steps=5).fit(panel.asof(TRAINED)), default_correlation())
@@ -118,12 +124,14 @@ def print_table(stocks: int) -> None:
     mine = ours(model, cuts)
     base = mine["whole"][1]
     rows = {"volplugin: update and covariance": mine["whole"]}
-    rows |= {name: clocked(walk_forward()) for name, walk_forward in peers(stocks, simple, origins).items()}
+    rows |= {name: clocked(walk_forward()) for name, walk_forward in peers(stocks, simple, origins, chosen).items()}
     for name, (first, session) in rows.items():
         print(f"  {name:<42}{first:7.0f} ms{session:8.2f} ms{session / base:9.2f}")
     first, session = GOALS.get(stocks, (None, None))
     for part, took, goal in (("first forecast", mine["whole"][0], first), ("a session", mine["whole"][1], session)):
         print(f"  ours, {part}: {took:.2f} ms" + ("" if goal is None else f" (goal: at most {goal:g} ms)"))
+    if REFERENCE in rows:
+        print(f"  ours, a session: {base / rows[REFERENCE][1]:.2f} of {REFERENCE} in the same run")
     print(f"  ours, a forecast made alone: {mine['alone'][1]:.0f} ms")
 
 
@@ -152,11 +160,12 @@ def print_with_listings(stocks: int) -> None:
     show_default=True,
     help="Stocks of the market with listings and delistings; 0 to leave it out.",
 )
-def main(stocks: str, listed: int) -> None:
+@click.option("--peer", default=("",), multiple=True, help="Beginning of the name of a peer to run; all by default.")
+def main(stocks: str, listed: int, peer: tuple[str, ...]) -> None:
     """Print the figures."""
     print(describe_machine())
     for number in filter(None, stocks.split(",")):
-        print_table(int(number))
+        print_table(int(number), peer)
     if listed:
         print_with_listings(listed)
 

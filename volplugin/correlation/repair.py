@@ -129,8 +129,8 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
 
     A matrix of pairwise correlations fails because of assets with few observations. With A the correlations of the
     assets that have at least half of the most observations, C those of the others, and B those between, it is PSD if A
-    and ``S = C - B' inv(A) B`` are: negative eigenvalues of S are clipped, so that A stays as it is. Without such
-    assets, or if A fails too, negative eigenvalues of the whole matrix are clipped.
+    and ``S = C - B' inv(A) B`` are: negative eigenvalues of S are clipped, so that A stays as it is. Without
+    observations, or if A fails too, eigenvalues of the whole matrix are clipped.
 
     Parameters
     ----------
@@ -143,56 +143,42 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
     Repaired
         Of a stack, the changes are an array of shape (n_rows,).
     """
-    symmetric = matrix + matrix.swapaxes(-1, -2)
+    if matrix.ndim == 2:
+        one = nearest_correlation(matrix[None], None if observations is None else observations[None])
+        return Repaired(one.correlation[0], float(one.change[0]))
+    symmetric, changes = matrix + matrix.swapaxes(-1, -2), np.zeros(len(matrix))
     symmetric /= 2
     _set_diagonal(symmetric, 1.0)
-    if is_positive_definite(symmetric):
-        return Repaired(symmetric, 0.0 if matrix.ndim == 2 else np.zeros(len(matrix)))
-    if matrix.ndim == 2:
-        return _repaired(symmetric, observations)
-    changes = np.zeros(len(symmetric))
-    for row, one in enumerate(symmetric):
-        if len(symmetric) == 1 or not is_positive_definite(one):
-            symmetric[row], changes[row] = _repaired(one, None if observations is None else observations[row])
+    if not is_positive_definite(symmetric):
+        for row, matrix in enumerate(symmetric):
+            if len(symmetric) == 1 or not is_positive_definite(matrix):
+                own = np.zeros(len(matrix)) if observations is None else np.diagonal(observations[row])
+                changes[row] = _repair(matrix, 2 * own < own.max())
     return Repaired(symmetric, changes)
 
 
-def _repaired(matrix: np.ndarray, observations: np.ndarray | None) -> Repaired:
-    if observations is not None:
-        own = np.diagonal(observations)
-        repaired = _clip_conditional(matrix, 2 * own < own.max())
-        if repaired is not None:
-            return repaired
-    whole = to_unit_diagonal(matrix + _missing_variance(matrix))
-    return Repaired(whole, float(np.abs(whole - matrix).max()))
-
-
-def _clip_conditional(matrix: np.ndarray, is_short: np.ndarray) -> Repaired | None:
-    """Clip eigenvalues of the covariance of some assets given the others; None if the others fail by themselves."""
+def _repair(matrix: np.ndarray, is_short: np.ndarray) -> float:
+    """Repair a matrix in place by the assets of short history, or by all; return the largest change."""
     long, short = np.flatnonzero(~is_short), np.flatnonzero(is_short)
-    rows, repaired = matrix.take(short, 0), matrix.copy()
     try:
+        if not len(short):
+            raise np.linalg.LinAlgError
         factor = np.linalg.cholesky(matrix.take(long, 0).take(long, 1))
     except np.linalg.LinAlgError:
-        return None
+        long, short, factor = long[:0], np.arange(len(matrix)), np.empty((0, 0))
+    rows = before = matrix.take(short, 0)
     explained = solve_triangular(factor, rows.take(long, 1).T, lower=True, check_finite=False)
-    added = _missing_variance(rows.take(short, 1) - explained.T @ explained)
+    # Only the eigenvalues to raise, and their vectors: a third of the time of all of them.
+    covariance = rows.take(short, 1) - explained.T @ explained
+    values, vectors = eigh(covariance, subset_by_value=(-np.inf, SMALLEST_EIGENVALUE), driver="evr")
+    added = (vectors * (SMALLEST_EIGENVALUE - values)) @ vectors.T
     scale = np.ones(len(matrix))
     scale[short] = 1 / np.sqrt(1 + np.diagonal(added))
-    rows[:, short] += (added + added.T) / 2
-    rows *= np.outer(scale[short], scale)
-    change = float(np.abs(rows - matrix.take(short, 0)).max(where=~np.eye(len(matrix), dtype=bool)[short], initial=0.0))
-    repaired[short], repaired[:, short] = rows, rows.T
-    _set_diagonal(repaired, 1.0)
-    return Repaired(repaired, change)
-
-
-def _missing_variance(covariance: np.ndarray) -> np.ndarray:
-    """Return the smallest matrix whose sum with a symmetric one has no eigenvalue below `SMALLEST_EIGENVALUE`."""
-    # Only these eigenvalues and their vectors: a third of the time of all of them.
-    values, vectors = eigh(covariance, subset_by_value=(-np.inf, SMALLEST_EIGENVALUE), driver="evr")
-    missing: np.ndarray = (vectors * (SMALLEST_EIGENVALUE - values)) @ vectors.T
-    return missing
+    rows = before * np.outer(scale[short], scale)
+    rows[:, short] += (added + added.T) / 2 * np.outer(scale[short], scale[short])
+    rows[np.arange(len(short)), short] = 1.0
+    matrix[short], matrix[:, short] = rows, rows.T
+    return float(np.abs(rows - before).max())
 
 
 def is_positive_definite(matrix: np.ndarray) -> bool:
