@@ -10,6 +10,7 @@ portfolios the mean, the range, and the share that Kupiec's test rejects at 5%.
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +23,8 @@ from machine import describe_machine
 
 from volplugin import PricePanel, default_risk_model, read_bundle
 from volplugin.evaluation import acerbi_szekely, coverage, expected_shortfall, value_at_risk
+from volplugin.evaluation.tail_limits import HISTORY_START, SimulatedTails, simulate_tails
+from volplugin.risk.tail_risk import STUDENT_DOF
 
 GROUPS = {"equal weight": slice(0, 1), "random long-only": slice(1, 21), "random long-short": slice(21, 41)}
 METHODS = ("gaussian", "student", "historical")
@@ -55,15 +58,22 @@ def forecasts(panel: PricePanel, start: str, end: str) -> tuple[pd.DataFrame, pd
     return pd.DataFrame(sigma, sessions), pd.DataFrame(returns, sessions)
 
 
+@lru_cache
+def simulated(sessions: int, first: int, level: float) -> SimulatedTails:
+    """Right exceedances of historical limits from a position on."""
+    return simulate_tails(np.ones(sessions), (level,), STUDENT_DOF, minimum=HISTORY_START)[level].since(first)
+
+
 def row(sigma: pd.DataFrame, returns: pd.DataFrame, level: float, method: str, start: str) -> list[str]:
     """Cells of one group of portfolios: exceedances, shortfall ratio and p-values."""
     rates, ratios, pvalues = [], [], []
+    right = simulated(len(sigma), int(sigma.index.searchsorted(start)), level) if method == "historical" else None
     for portfolio in sigma:
         r, s = returns[portfolio], sigma[portfolio]
         limit = value_at_risk(r, s, level, method)[start:].dropna()
         shortfall = expected_shortfall(r, s, level, method)[limit.index]
-        counted = coverage(r[limit.index] < limit, level)
-        tested = acerbi_szekely(r[limit.index], limit, shortfall, level)
+        counted = coverage(r[limit.index] < limit, level, None if right is None else right.exceeded)
+        tested = acerbi_szekely(r[limit.index], limit, shortfall, level, simulated=right)
         rates.append(counted.exceedances / counted.sessions)
         ratios.append(tested.ratio)
         pvalues.append((counted.kupiec_pvalue, counted.christoffersen_pvalue, tested.pvalue))

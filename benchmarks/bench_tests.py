@@ -118,7 +118,7 @@ def old_mincer_zarnowitz(outcome: np.ndarray, variance: np.ndarray, horizon: int
 def month_bands(z: np.ndarray, dof: float) -> np.ndarray:
     """Bands of MRAD and Q, rows of (lower, upper); they do not depend on the level of z."""
     found = mrad_and_q_bands(shuffled_returns(z, dof), np.full(len(z), 1e3))  # no floor of squared returns
-    return np.array([[band.lower, band.upper] for band in found])
+    return np.array([list(band.values()) for band in found])
 
 
 def bands(z: np.ndarray) -> Rejections:

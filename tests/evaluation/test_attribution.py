@@ -52,7 +52,7 @@ def run(weights, sigma=SIGMA, rho=RHO, windows=1, **changes):
 
 LONG = np.full(4, 0.25)
 MIXED = np.array([0.5, -0.25, 0.25, -0.5])
-YEAR = np.sqrt(252)
+YEAR = np.sqrt(262)  # weekdays, which the panel counts per year
 
 
 def check_sum(found):

@@ -9,7 +9,6 @@ often the bands cover.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -115,7 +114,7 @@ def student_returns(random: np.random.Generator, shape: tuple[int, int], dof: fl
 def shuffled_returns(standardized: np.ndarray, dof: float, reps: int = SHUFFLES) -> np.ndarray:
     """Standardised returns of right forecasts with the values of a sample.
 
-    Each row has the sample's values over their standard deviation in random order, times the standard deviation of as
+    Each row has the sample's values over their root mean square in random order, times the standard deviation of as
     many independent Student-t returns: where forecasts are right, order and level are chance. The shape of the tails
     is the sample's own, and so plays no part in a comparison with these rows.
 
@@ -133,20 +132,13 @@ def shuffled_returns(standardized: np.ndarray, dof: float, reps: int = SHUFFLES)
     ndarray of shape (reps, n_sessions)
     """
     levels = np.quantile(_simulated_levels(len(standardized), _rounded(dof)), (np.arange(reps) + 0.5) / reps)
-    rows = np.broadcast_to(standardized / standardized.std(ddof=1), (reps, len(standardized)))
+    shape = standardized / np.sqrt((standardized**2).mean())
+    rows = np.broadcast_to(shape, (reps, len(shape)))
     return np.asarray(np.random.default_rng(1).permuted(rows, axis=1) * levels[:, None])
 
 
-@dataclass(frozen=True)
-class Band:
-    """Bounds of a statistic with 95% (or another) probability, where forecasts are right."""
-
-    lower: float
-    upper: float
-
-
-def mrad_and_q_bands(simulated: np.ndarray, sigma: np.ndarray, level: float = 0.95) -> tuple[Band, Band]:
-    """Bands of MRAD over 21 sessions and of the Q statistic, of right forecasts.
+def mrad_and_q_bands(simulated: np.ndarray, sigma: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+    """Bounds ``lower`` and ``upper`` of MRAD over 21 sessions and of the Q statistic: 95% of right forecasts.
 
     Given the tails Q is smallest where the level is right, so that only its upper bound tests anything; the lower one
     is the smallest Q.
@@ -157,13 +149,11 @@ def mrad_and_q_bands(simulated: np.ndarray, sigma: np.ndarray, level: float = 0.
         From `shuffled_returns`.
     sigma : ndarray of shape (n_sessions,)
         Daily volatilities; they matter because Q raises squared returns to the floor of QLIKE.
-    level : float, default 0.95
-        Probability of the bands.
     """
     squares = np.maximum(simulated**2, OUTCOME_FLOOR / sigma**2)
-    distance = np.quantile(mrad_of_rows(simulated), [(1 - level) / 2, (1 + level) / 2])
-    q = np.quantile((squares - np.log(squares)).mean(axis=1), [0.0, level])
-    return Band(*distance.tolist()), Band(*q.tolist())
+    distance = np.quantile(mrad_of_rows(simulated), [0.025, 0.975]).tolist()
+    q = np.quantile((squares - np.log(squares)).mean(axis=1), [0.0, 0.95]).tolist()
+    return dict(lower=distance[0], upper=distance[1]), dict(lower=q[0], upper=q[1])
 
 
 def mrad_of_rows(z: np.ndarray) -> np.ndarray:

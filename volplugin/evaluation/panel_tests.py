@@ -15,7 +15,7 @@ from scipy import stats
 from volplugin.errors import AssetMismatchError, ParameterError
 from volplugin.evaluation.hypothesis_tests import MincerZarnowitz, mincer_zarnowitz_of
 from volplugin.evaluation.inputs import check_zones, checked_frame, checked_series
-from volplugin.evaluation.long_run import LongRunMean, long_run_mean
+from volplugin.evaluation.long_run import long_run_mean
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,11 @@ def level_test(ratio: pd.Series, horizon: int) -> LevelTest:
     if (values < 0).any() or not values.any():
         raise ParameterError("ratios are negative, or all zero; pass realised over forecast variances")
     found = long_run_mean(values, horizon)
-    # Delta method: the error of ln m is the error of m over m.
-    statistic = float(np.log(found.mean) / relative_error(found))
-    lower, upper = bias_band(found)
+    error = found.error / found.mean  # delta method: of the logarithm of the mean
+    statistic = float(np.log(found.mean) / error)
+    half = float(stats.t.ppf(0.975, found.dof)) * error / 2
+    lower, upper = float(np.exp(-half)), float(np.exp(half))
     return LevelTest(found.mean, statistic, found.pvalue(statistic), found.sessions, lower, upper)
-
-
-def bias_band(ratio: LongRunMean, level: float = 0.95) -> tuple[float, float]:
-    """Bounds around 1 of the root of a mean ratio, where forecasts are right."""
-    half = float(stats.t.ppf((1 + level) / 2, ratio.dof)) * relative_error(ratio) / 2
-    return float(np.exp(-half)), float(np.exp(half))
-
-
-def relative_error(ratio: LongRunMean) -> float:
-    """Return the standard error of the logarithm of a mean."""
-    return ratio.error / ratio.mean
 
 
 def pooled_mincer_zarnowitz(
