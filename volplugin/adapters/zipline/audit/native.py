@@ -104,7 +104,9 @@ def _patch_sqlite() -> None:
 def _auditing(reader: Any, event: str) -> Any:
     @functools.wraps(reader)
     def auditing(*arguments: Any, **settings: Any) -> Any:
-        sys.audit(event, *arguments[:1], *list(settings.values())[: not arguments])
+        # Without positional arguments any of the named ones may be the file.
+        for source in arguments[:1] or list(settings.values()) or [None]:
+            sys.audit(event, source)
         return reader(*arguments, **settings)
 
     setattr(auditing, MARK, True)
@@ -114,9 +116,10 @@ def _auditing(reader: Any, event: str) -> Any:
 def _patch_class(reader: Any, event: str) -> None:
     begin = reader.__init__
 
-    def auditing(self: Any, source: Any = None, *arguments: Any, **settings: Any) -> None:
-        sys.audit(event, source)
-        begin(self, *(() if source is None else (source,)), *arguments, **settings)
+    def auditing(self: Any, *arguments: Any, **settings: Any) -> None:
+        for source in arguments[:1] or list(settings.values()):
+            sys.audit(event, source)
+        begin(self, *arguments, **settings)
 
     reader.__init__ = auditing
     setattr(reader, MARK, True)

@@ -169,16 +169,16 @@ def spawn(job: Job) -> Record:
 def _run(command: list[str], environ: dict[str, str]) -> tuple[int, str]:
     """Run a command in a session of its own; whatever it has started ends with it."""
     null = subprocess.DEVNULL
-    child = subprocess.Popen(
-        command, env=environ, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    _children.add(child)
-    try:
-        _, output = child.communicate()
-    finally:
-        _end(child)
-        _children.discard(child)
-    return child.returncode, output
+    with tempfile.TemporaryFile() as output:  # a pipe would stay open as long as a process that the run has started
+        child = subprocess.Popen(command, env=environ, stdin=null, stdout=null, stderr=output, start_new_session=True)
+        _children.add(child)
+        try:
+            child.wait()
+        finally:
+            _end(child)
+            _children.discard(child)
+        output.seek(0)
+        return child.returncode, output.read().decode(errors="replace")
 
 
 def end_runs() -> None:
