@@ -40,7 +40,7 @@ WORK = "work"
 WATCH_SECONDS = 0.5
 """How often a run checks that the audit still runs."""
 
-_children: set[subprocess.Popen[str]] = set()
+_children: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def end_runs() -> None:
         _end(child)
 
 
-def _end(child: subprocess.Popen[str]) -> None:
+def _end(child: subprocess.Popen[bytes]) -> None:
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
