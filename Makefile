@@ -68,7 +68,7 @@ format: $(VENV)/.dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)
 
 COSTS = training walk_forward latency backtest cluster scale
-EVALUATED = targeting engines correlation pretrained season ablation tests tails intervals bands transfer
+EVALUATED = targeting engines correlation pretrained season ablation tests tails intervals bands transfer markets
 
 bench bench-accuracy bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 bench: $(PEERS)/.peers  ## What everything costs, beside other libraries, in .venv-peers; half an hour

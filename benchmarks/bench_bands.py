@@ -146,6 +146,22 @@ def inside(card: dict[str, Any]) -> dict[str, list[bool]]:
     return found
 
 
+def table(cards: list[dict[str, Any]]) -> list[str]:
+    """Lines of a Markdown table: shares over the scorecards, with twice their standard errors."""
+    counts: dict[str, list[bool]] = defaultdict(list)
+    for card in cards:
+        for name, results in inside(card).items():
+            counts[name] += results
+    lines = ["| statistic | inside, of 95% | two standard errors | number |", "|---|---|---|---|"]
+    for name, results in counts.items():
+        share = np.mean(results)
+        error = 2 * np.sqrt(share * (1 - share) / len(results))
+        lines.append(f"| {name} | {share:.1%} | {error:.1%} | {len(results)} |")
+    quarters = [card["bias_63"]["share_inside"] for card in cards]
+    error = 2 * np.std(quarters) / np.sqrt(len(quarters))
+    return [*lines, f"| bias, 63 sessions | {np.mean(quarters):.1%} | {error:.1%} | {len(quarters)} runs |"]
+
+
 @click.command()
 @click.option("--runs", default=200, show_default=True, help="Zipline runs, seeds 0, 1, 2 and so on.")
 @click.option("--start", default="2010-01-04", show_default=True)
@@ -154,23 +170,13 @@ def main(runs: int, start: str, end: str) -> None:
     """Run, count and print."""
     register_metrics()
     sessions, began = get_calendar("XNYS").sessions_in_range(start, end), time.process_time()
-    counts: dict[str, list[bool]] = defaultdict(list)
-    quarters = []
+    cards = []
     for seed in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             os.environ["ZIPLINE_ROOT"] = folder
-            card = scorecard(seed, sessions)
-        for name, results in inside(card).items():
-            counts[name] += results
-        quarters.append(card["bias_63"]["share_inside"])
-    print(f"{describe_machine()}\n\n{runs} runs of {card['sessions']:,} sessions with a forecast\n")
-    print("| statistic | inside, of 95% | two standard errors | number |\n|---|---|---|---|")
-    for name, results in counts.items():
-        share = np.mean(results)
-        error = 2 * np.sqrt(share * (1 - share) / len(results))
-        print(f"| {name} | {share:.1%} | {error:.1%} | {len(results)} |")
-    error = 2 * np.std(quarters) / np.sqrt(runs)
-    print(f"| bias, 63 sessions | {np.mean(quarters):.1%} | {error:.1%} | {runs} runs |")
+            cards.append(scorecard(seed, sessions))
+    print(f"{describe_machine()}\n\n{runs} runs of {cards[0]['sessions']:,} sessions with a forecast\n")
+    print("\n".join(table(cards)))
     print(f"\n{time.process_time() - began:.0f} processor seconds")
 
 

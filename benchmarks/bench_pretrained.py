@@ -2,15 +2,17 @@
 
     python benchmarks/bench_pretrained.py --panel WIDE.parquet --zero-shot STORE
     python benchmarks/bench_pretrained.py --prices LATER.parquet --zero-shot STORE --beside NAME STORE
+    python benchmarks/bench_pretrained.py --prices LATER.parquet --zero-shot STORE --only pretrained --only ...
 
 Needs the bundle dow30. WIDE is the vintages' training panel, without the Dow 30: the pooled log-HAR for
 comparison is fitted on both. STORE holds vintages trained without the Dow 30, by
 `volplugin pretrain --panel WIDE.parquet --market dow30 --first 2009 --no-closes --store STORE`. Either may be left
 out. LATER holds the Dow 30 to 2024, which the bundle does not: with it the bundle is not needed, the windows are 2010
 to 2021-03 and 2021-04 to 2024-11, and printed are the tables of both, the reversion of long horizons, and what vintages
-cost that are years old. `--beside NAME STORE` adds other vintages to the
-tables. Prints Markdown tables: mean QLIKE against squared returns by horizon, every session an origin; by year and by
-stress period; the seeds and their spread; and the seconds to a first forecast after installation.
+cost that are years old; with `--only` NAME, once for each model wanted, only the tables of QLIKE by model and year.
+`--beside NAME STORE` adds other vintages to the tables. Prints Markdown tables: mean QLIKE against squared returns by
+horizon, every session an origin; by year and by stress period; the seeds and their spread; and the seconds to a first
+forecast after installation.
 """
 
 import itertools
@@ -49,6 +51,7 @@ AGES = (1, 3, 5)
 OWN_HAR, HAR, MARKET_HAR = "log-HAR, a regression per stock", "log-HAR", "log-HAR with market terms"
 ALONE = "LSTM trained on the Dow 30"
 LOG_LINEAR, WITHOUT_SEASON = "log-linear, the same inputs", "log-linear without the season"
+ZERO_SHOT = "pretrained without the Dow 30"
 SHIPPED, CLOSES, TUNED = "pretrained", "pretrained, closes only", "pretrained, tuned to each stock"
 WIDE_HAR = "log-HAR fitted on the same panel"
 
@@ -195,7 +198,9 @@ def ages(shipped: PretrainedVolatility, panel: PricePanel, start: str, end: str)
     return "\n".join(lines)
 
 
-def judge_later(prices: str, zero_shot: str | None, beside: tuple[tuple[str, str], ...], store: str | None) -> None:
+def judge_later(
+    prices: str, zero_shot: str | None, beside: tuple[tuple[str, str], ...], store: str | None, only: tuple[str, ...]
+) -> None:
     """Judge on the reference universe of the vintages, in both windows, and print the tables."""
     shipped = PretrainedVolatility()
     whole = PricePanel.from_parquet(prices)
@@ -204,24 +209,29 @@ def judge_later(prices: str, zero_shot: str | None, beside: tuple[tuple[str, str
     (start, _), (_, end) = WINDOWS
     models: dict[str, object] = {SHIPPED: shipped, CLOSES: OnCloses(shipped)}
     if zero_shot is not None:
-        models["pretrained without the Dow 30"] = PretrainedVolatility(zero_shot)
+        models[ZERO_SHOT] = PretrainedVolatility(zero_shot)
     others = {name: PretrainedVolatility(folder) for name, folder in beside}
     models |= others
     if store is not None:
         models[ALONE] = WalkForward(LSTMVolatility(), store=ModelStore(store)).train(panel, start, end, n_jobs=1)
+    yearly, monthly = RefitSchedule(), RefitSchedule("monthly")
     fitted = {
-        LOG_LINEAR: HARVolatility("season"),
-        WITHOUT_SEASON: HARVolatility("lstm"),
-        MARKET_HAR: HARVolatility("market"),
-        HAR: HARVolatility(),
-        OWN_HAR: HARVolatility(pooled=False),
-        "log-linear, the same inputs, a regression per stock": HARVolatility("season", pooled=False),
+        LOG_LINEAR: (HARVolatility("season"), yearly),
+        WITHOUT_SEASON: (HARVolatility("lstm"), yearly),
+        MARKET_HAR: (HARVolatility("market"), yearly),
+        HAR: (HARVolatility(), yearly),
+        OWN_HAR: (HARVolatility(pooled=False), yearly),
+        "log-linear, the same inputs, a regression per stock": (HARVolatility("season", pooled=False), yearly),
     }
-    models |= {name: WalkForward(each).train(panel, start, end, progress=False) for name, each in fitted.items()}
     for name, terms in {LOG_LINEAR: "season", WITHOUT_SEASON: "lstm", HAR: "har"}.items():
-        monthly = WalkForward(RollingHAR(terms), RefitSchedule("monthly"))
-        models[f"{name}, monthly on {ROLLING_SESSIONS:,} sessions"] = monthly.train(panel, start, end, progress=False)
+        fitted[f"{name}, monthly on {ROLLING_SESSIONS:,} sessions"] = RollingHAR(terms), monthly
+    models |= {
+        name: WalkForward(each, schedule).train(panel, start, end, progress=False)
+        for name, (each, schedule) in fitted.items()
+        if not only or name in (*only, LOG_LINEAR)
+    }
     models["EWMA94"] = EWMAVolatility()
+    models = {name: model for name, model in models.items() if not only or name in (*only, SHIPPED, LOG_LINEAR)}
     print(describe_machine())
     for first, last in WINDOWS:
         scores = volatility_scorecard(
@@ -240,10 +250,12 @@ def judge_later(prices: str, zero_shot: str | None, beside: tuple[tuple[str, str
         rows = [SHIPPED, *(name for name in models if name != SHIPPED)]
         for horizon in HORIZONS:
             print(f"\n{periods(scores.by_year, rows, horizon)}")
-            for name in others:
+            for name in others.keys() & models.keys():
                 found = scores.by_year.loc[horizon]
                 lower = (found.loc[SHIPPED] < found.loc[name]).sum()
                 print(f"{SHIPPED} is below {name} in {lower} of {found.shape[1]} years")
+        if only:
+            continue
         print(f"\n{reversion({SHIPPED: shipped} | others, panel, first, last)}")
         print(f"\n{ages(shipped, panel, first, last)}")
 
@@ -254,6 +266,7 @@ def judge_later(prices: str, zero_shot: str | None, beside: tuple[tuple[str, str
 @click.option("--zero-shot", type=click.Path(exists=True), help="Store of vintages trained without the Dow 30.")
 @click.option("--beside", nargs=2, multiple=True, metavar="NAME STORE", help="Other vintages, and what to call them.")
 @click.option("--store", type=click.Path(), help="Store for vintages trained on the Dow 30 alone.")
+@click.option("--only", multiple=True, metavar="NAME", help="A model to judge with --prices; all if not given.")
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2021-03-15", show_default=True)
 def main(
@@ -262,12 +275,13 @@ def main(
     zero_shot: str | None,
     beside: tuple[tuple[str, str], ...],
     store: str | None,
+    only: tuple[str, ...],
     start: str,
     end: str,
 ) -> None:
     """Judge, and print the tables."""
     if prices is not None:
-        judge_later(prices, zero_shot, beside, store)
+        judge_later(prices, zero_shot, beside, store, only)
         return
     panel, shipped = read_bundle("dow30"), PretrainedVolatility()
     own_har, market_har = (
@@ -280,7 +294,7 @@ def main(
         all_assets = PricePanel.concat([panel, PricePanel.from_parquet(wide)])
         models[WIDE_HAR] = WalkForward(HARVolatility()).train(all_assets, start, end, n_jobs=2, progress=False)
     if zero_shot is not None:
-        models["pretrained without the Dow 30"] = PretrainedVolatility(zero_shot)
+        models[ZERO_SHOT] = PretrainedVolatility(zero_shot)
     others = {name: PretrainedVolatility(folder) for name, folder in beside}
     models |= others
     if store is not None:

@@ -19,7 +19,6 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -39,7 +38,8 @@ from volplugin.evaluation import (
     qlike,
     sampling_band,
 )
-from volplugin.evaluation.bands import Band, mrad_and_q_bands, mrad_of_rows
+from volplugin.evaluation.bands import mrad_and_q_bands, mrad_of_rows, shuffled_returns
+from volplugin.evaluation.hypothesis_tests import score_statistics
 from volplugin.evaluation.long_run import cosine_averages, smoothing_degrees
 from volplugin.evaluation.simulation import (
     SimulatedForecasts,
@@ -78,12 +78,7 @@ def score_test(outcome: np.ndarray, variance: np.ndarray, horizon: int) -> np.nd
     """P-values of the Mincer-Zarnowitz test of each row."""
     ratio, inverse = outcome / variance, variance.mean(axis=1, keepdims=True) / variance
     moments = np.stack([ratio - 1, (ratio - 1) * inverse], axis=2)
-    pvalues = []
-    for phase in range(horizon):
-        own = moments[:, phase::horizon]
-        total = own.sum(axis=1)[:, :, None]
-        explained = (total.transpose(0, 2, 1) @ np.linalg.solve(own.transpose(0, 2, 1) @ own, total))[:, 0, 0]
-        pvalues.append(stats.chi2.sf(explained, 2))
+    pvalues = [stats.chi2.sf(score_statistics(moments[:, phase::horizon]), 2) for phase in range(horizon)]
     return np.asarray(pvalues[0] if horizon == 1 else np.minimum(1, 2 * np.median(pvalues, axis=0)))
 
 
@@ -120,16 +115,16 @@ def old_mincer_zarnowitz(outcome: np.ndarray, variance: np.ndarray, horizon: int
     return np.asarray(stats.chi2.sf(wald[:, 0, 0], 2))
 
 
-@lru_cache(maxsize=256)
-def month_bands(sessions: int, percent: int) -> tuple[Band, Band]:
-    """Bands of MRAD and Q, shared by series with about the same tails; no floor of squared returns."""
-    return mrad_and_q_bands(np.full(sessions, 1e3), 100 / max(percent, 0.5))
+def month_bands(z: np.ndarray, dof: float) -> np.ndarray:
+    """Bands of MRAD and Q, rows of (lower, upper); they do not depend on the level of z."""
+    found = mrad_and_q_bands(shuffled_returns(z, dof), np.full(len(z), 1e3))  # no floor of squared returns
+    return np.array([[band.lower, band.upper] for band in found])
 
 
 def bands(z: np.ndarray) -> Rejections:
     """Bands of right one-session forecasts, and of forecasts that are a tenth too high."""
     dofs = [fit_dof(row) for row in z]
-    month = np.array([[[b.lower, b.upper] for b in month_bands(z.shape[1], round(100 / dof))] for dof in dofs])
+    month = np.array([month_bands(*one) for one in zip(z, dofs, strict=True)])
     for case, scaled in (("right", z), ("10% too high", z / TOO_HIGH)):
         for name, length in (("bias", z.shape[1]), ("bias, one year", 252), ("bias, 63 sessions", 63)):
             deviation = scaled[:, :length].std(axis=1, ddof=1)

@@ -218,6 +218,92 @@ LEFT_FOR_LATER = """
 Path(PLACE, "left").mkdir(exist_ok=True)
 """
 
+SOURCE_LINES = """
+import traceback
+context.text = traceback.linecache.getlines(PLACE + "/given.py")
+"""
+LOADER_DATA = """
+import importlib.machinery
+context.text = importlib.machinery.SourceFileLoader("x", PLACE + "/given.py").get_source("x")
+"""
+LOW_LEVEL_HDF = """
+import sys
+import zipline.data.hdf5_daily_bars
+sys.modules["h5py"].h5f.open((PLACE + "/given.h5").encode())
+"""
+COMPILED = """
+import pandas
+file = Path(pandas.__file__).parent / "__pycache__" / "volplugin-evasion.pyc"
+file.write_bytes(b"1")
+context.text = file.read_bytes()
+file.unlink()
+"""
+NO_AUTHORIZER = """
+import sqlite3
+connection = sqlite3.connect(":memory:")
+connection.set_authorizer(None)
+connection.execute("attach ? as x", (PLACE + "/given.sqlite",))
+"""
+STORE_TEXT = """
+from volplugin import ModelStore
+context.text = ModelStore(PLACE + "/store").configuration
+"""
+PARQUET_LIST = """
+import pandas as pd
+context.table = pd.read_parquet([PLACE + "/given.parquet"])
+"""
+ARROW_OF_PANDAS = """
+import sys
+import pandas as pd
+pd.io.parquet.get_engine("pyarrow")
+context.table = sys.modules["pyarrow.parquet"].read_table(columns=["x"], source=PLACE + "/given.parquet")
+"""
+BARE_IMPORT = """
+import importlib
+context.table = importlib.__import__("pyarrow.csv").csv.read_csv(PLACE + "/given.csv")
+"""
+MOCK_IMPORT = """
+from unittest import mock
+context.table = mock.patch("pyarrow.csv.read_csv").getter().read_csv(PLACE + "/given.csv")
+"""
+VARIABLE = """
+context.text = os.getenv("VOLPLUGIN_EVASION")
+"""
+OWN_ENVIRONMENT = """
+context.text = Path("/proc/self/environ").exists() and Path("/proc/self/environ").read_bytes()
+"""
+SPACE = """
+try:
+    context.flag = os.statvfs(PLACE + "/rises.flag")
+except OSError:
+    pass
+"""
+POSIX = """
+import sys
+context.number = sys.modules["posix"].stat(PLACE + "/given.csv").st_size
+"""
+CTYPES_OF_NUMPY = """
+import numpy as np
+context.number = np.ctypeslib.ctypes.CDLL(None).getpid()
+"""
+TIME_ZONE = """
+import time
+time.tzset()
+"""
+CERTIFICATES = """
+import http.client
+try:
+    http.client.ssl.create_default_context().load_verify_locations(PLACE + "/given.csv")
+except OSError:
+    pass
+"""
+MODULE_ELSEWHERE = """
+import sys
+sys.path.insert(0, PLACE + "-elsewhere")
+import volplugin_evasion
+context.text = volplugin_evasion.TEXT
+"""
+
 EVASIONS = {
     "ZIPLINE_ROOT as an argument": (ROOT_READ, "reads {real}/data"),
     "ZIPLINE_ROOT in the environment": (ROOT_SET, "reads {real}/data"),
@@ -263,4 +349,22 @@ EVASIONS = {
     "cached forecast": (FORECAST_CACHE, "reads {place}/given.npz"),
     "file left for the next run": (LEFT_FOR_LATER, "writes {place}/left"),
     "cache file of an earlier run": (CACHE, "{place}/cached.txt"),
+    "source lines": (SOURCE_LINES, "reads {place}/given.py"),
+    "source by a loader": (LOADER_DATA, "reads {place}/given.py"),
+    "low-level HDF": (LOW_LEVEL_HDF, "reads {place}/given.h5"),
+    "compiled file of a library": (COMPILED, "volplugin-evasion.pyc"),
+    "ATTACH without an authorizer": (NO_AUTHORIZER, "reads /database attached"),
+    "texts of a model store": (STORE_TEXT, "reads {place}/store/store.json"),
+    "pandas on a list of Parquet files": (PARQUET_LIST, "reads {place}/given.parquet"),
+    "pyarrow that pandas imported": (ARROW_OF_PANDAS, "reads {place}/given.parquet"),
+    "importlib.__import__": (BARE_IMPORT, "imports pyarrow"),
+    "import by unittest.mock": (MOCK_IMPORT, "imports pyarrow"),
+    "environment variable": (VARIABLE, "reads the environment variable VOLPLUGIN_EVASION"),
+    "environment in /proc": (OWN_ENVIRONMENT, "reads /proc/"),
+    "free space": (SPACE, "looks at {place}/rises.flag"),
+    "posix.stat": (POSIX, "looks at {place}/given.csv"),
+    "ctypes found in numpy": (CTYPES_OF_NUMPY, "calls foreign code by ctypes"),
+    "file of a time zone": (TIME_ZONE, "reads /file that tzset reads"),
+    "certificates": (CERTIFICATES, "reads {place}/given.csv"),
+    "module elsewhere": (MODULE_ELSEWHERE, "imports volplugin_evasion"),
 }

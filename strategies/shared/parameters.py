@@ -41,7 +41,9 @@ class GalleryParameters(StrategyParameters):
         if (self.covariance if covariance is None else covariance) == "ewma":
             return RiskProvider(ewma_covariance(), bundle=self.bundle)
         correlation = correlation_named(self.correlation)
-        return RiskProvider.from_store(self.store, bundle=self.bundle, correlation=correlation, anchor=self.anchor)
+        return RiskProvider.from_store(
+            self.store, bundle=self.bundle, correlation=correlation, market=self.market or None, anchor=self.anchor
+        )
 
 
 def read_gallery_parameters() -> GalleryParameters:

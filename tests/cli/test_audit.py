@@ -204,6 +204,10 @@ def place(tmp_path_factory):
     joblib.dump(1, folder / "given.joblib")
     sqlite3.connect(folder / "given.sqlite").close()
     ForecastCache(folder).save("given", "key", {"x": np.ones(2)})
+    ModelStore(folder / "store").configure({"x": "1"})
+    elsewhere = folder.with_name(f"{folder.name}-elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / "volplugin_evasion.py").write_text("TEXT = 1")
     return folder
 
 

@@ -5,9 +5,11 @@ import pickle
 import re
 
 import click
+import pandas as pd
 import pytest
 from webpage import check
 
+from volplugin import read_bundle
 from volplugin.cli import main
 from volplugin.risk.defaults import CORRELATIONS
 
@@ -64,6 +66,23 @@ def test_forecast_as_json_adds_up(trained):
     }
 
 
+def test_a_market_by_symbols_and_by_file(trained, tmp_path):
+    """Two of the six names trained on are less than half of them: their means are the market-wide inputs."""
+
+    def volatility(command: list[object], *options: object) -> float:
+        result = trained.run(*command, "--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30", *options)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)["portfolio_volatility"]
+
+    panel = read_bundle(BUNDLE)
+    for name in ("AAA", "BBB"):
+        pd.DataFrame({field: getattr(panel, field)[name] for field in panel.fields}).to_csv(tmp_path / f"{name}.csv")
+    command = ["forecast", "--json"]
+    named = volatility(command, "--market", "AAA,BBB")
+    assert volatility(command, "--market", tmp_path) == pytest.approx(named, rel=1e-3)
+    assert volatility(command) != pytest.approx(named, rel=1e-3)
+
+
 def test_forecast_prints_the_same_in_words(trained):
     options = ["--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30"]
     words, metadata = trained.run("forecast", *options), trained.run("forecast", *options, "--json")
@@ -97,6 +116,8 @@ def test_forecast_writes_a_page_with_groups_and_money(trained, tmp_path):
         (["backtest", "nothing_of_the_kind", *SPAN], "vol_target"),
         (["backtest", "vol_target", "--bundle", "nope"], "volplugin ingest"),
         (["evaluate", *SPAN, "--models", "LSTM,FOO"], "model is 'FOO'"),
+        (["evaluate", *SPAN, "--market", "AAA,NONE"], "the panel has no NONE"),
+        (["train", *SPAN, "--market", "nowhere"], "nowhere"),
         (["evaluate", *SPAN, "--horizons", "1,x"], "--horizons is '1,x'"),
         (["evaluate", "--bundle", BUNDLE, "--start", "2017-09-01", "--end", "2017-04-03"], "is before --start"),
         (["forecast", "--bundle", BUNDLE, "--asof", "2016-01-29"], "volplugin train"),
@@ -192,6 +213,7 @@ def test_a_strategy_that_holds_nothing_is_a_warning(trained, strategy):
     [
         (["--target", "0.2"], "strategy.py does not read target=0.2: leave it out, or use read_parameters().target"),
         (["--frequency", "daily", "--band", "0"], "does not read frequency=daily, band=0.0: "),
+        (["--market", "AAA"], "does not read market=AAA: "),
         (["-x", "speed=3"], "does not read speed=3: "),
         (["-x", "speed"], "-x speed: write it as NAME=VALUE"),
         (["--target", "0.2", "-x", "target=0.1"], "target is given twice"),

@@ -30,6 +30,9 @@ def test_the_whole_job(home, tmp_path, options, assets):
     result = home.run("demo", "--out", tmp_path, *options)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "report.html").stat().st_size > 100_000
-    vintages = json.loads((tmp_path / "scorecard.json").read_text())["details"]["vintages"]
-    assert vintages[-1]["assets"] == assets
+    details = json.loads((tmp_path / "scorecard.json").read_text())["details"]
+    assert details["vintages"][-1]["assets"] == assets
+    assert len(details["groups"]) == 30
+    assert details["groups"]["JPM"] == "Financials"
+    assert {"risk_contributions.png", "factors.png"} <= {plot.name for plot in (tmp_path / "plots").iterdir()}
     assert (tmp_path / "models").exists() is bool(options)

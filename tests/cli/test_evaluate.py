@@ -30,8 +30,8 @@ def test_it_prints_the_answer_and_the_tables(first):
     for output in (
         "1 session ahead",
         "5 sessions ahead",
-        "has the lowest QLIKE",
-        "QLIKE lower by (%) than",
+        "lowest loss",
+        "lower by (%) than",
         "Mincer-Zarnowitz",
         "of the equal-weight portfolio",
         "LSTM + rolling correlation",

@@ -97,6 +97,29 @@ def test_negative_eigenvalues_are_clipped():
     np.testing.assert_array_equal(np.diagonal(repaired), 1)
 
 
+def test_assets_of_short_history_adapt_to_the_others():
+    """Given two assets of correlation 0.5, one of correlations 0.9 and -0.9 has a variance of 1 - 4.86 / 1.5 < 0."""
+    matrix = np.array([[1, 0.5, 0.9, 0.2], [0.5, 1, -0.9, 0.2], [0.9, -0.9, 1, 0.2], [0.2, 0.2, 0.2, 1]])
+    observations = np.full((4, 4), 500.0)
+    observations[2], observations[:, 2] = 20.0, 20.0
+    repaired, change = nearest_correlation(matrix, observations)
+    long = np.ix_([0, 1, 3], [0, 1, 3])
+    np.testing.assert_array_equal(repaired[long], matrix[long])
+    scale = repaired[2, 0] / 0.9
+    np.testing.assert_allclose(repaired[2, [0, 1, 3]], scale * matrix[2, [0, 1, 3]])
+    assert 0 < np.linalg.eigvalsh(repaired)[0] < 1e-9
+    assert change == pytest.approx(0.9 * (1 - scale))
+    stack = nearest_correlation(np.stack([matrix, np.eye(4)]), np.stack([observations] * 2))
+    np.testing.assert_array_equal(stack.correlation, [repaired, np.eye(4)])
+    np.testing.assert_array_equal(stack.change, [change, 0])
+
+
+def test_other_assets_that_contradict_each_other_are_repaired_as_a_whole():
+    matrix = np.array([[1, 0.9, -0.9], [0.9, 1, 0.9], [-0.9, 0.9, 1]])
+    whole, _ = nearest_correlation(matrix)
+    np.testing.assert_array_equal(nearest_correlation(matrix, np.full((3, 3), 90.0)).correlation, whole)
+
+
 @given(st.integers(0, 10_000), st.integers(2, 12))
 def test_whatever_comes_the_result_is_a_correlation(seed, assets):
     random = np.random.default_rng(seed)

@@ -86,6 +86,30 @@ def test_round_trip(tmp_path, synthetic):
 # -- what is refused -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["B.csv.bz2", "B.CSV.xz", "B.csv.zip", "B.tsv", "B.xlsx", "B.feather", "B.parquet.gz"])
+def test_price_files_of_another_form_are_not_left_out(name, tmp_path):
+    (tmp_path / "A.csv").write_text(HEADER + "2020-01-02,1\n")
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(PanelError, match=f"{name} cannot be read"):
+        PricePanel.from_csv(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "complaint"),
+    [
+        ("close", pd.to_timedelta([1, 2], "D"), "close holds timedelta"),
+        ("close", [True, False], "close holds bool"),
+        ("symbol", [b"A", b"A"], "symbols holds b'A'"),
+        ("symbol", [["A"], ["A"]], "symbols holds"),
+    ],
+)
+def test_parquet_columns_of_another_kind(column, values, complaint, tmp_path):
+    table = pd.DataFrame({"symbol": "A", "date": pd.to_datetime(["2020-01-02", "2020-01-03"]), "close": [1.0, 2.0]})
+    table.assign(**{column: values}).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(PanelError, match=complaint):
+        PricePanel.from_parquet(tmp_path / "p.parquet")
+
+
 def test_nothing_there(tmp_path):
     with pytest.raises(PanelError, match="nowhere: no such file or folder"):
         PricePanel.from_csv(tmp_path / "nowhere")
@@ -119,8 +143,13 @@ def test_a_folder_without_csv_files(tmp_path):
         (HEADER + "Jun 30 2015,1\n", "AAPL.csv: Jun 30 2015 is not a date"),
         (HEADER + "2020-01-02,1\n2020-01-02,2\n", "AAPL on 2020-01-02: duplicate date"),
         (HEADER + "2020-01-02,1\n2020-01-03,-2\n", "AAPL on 2020-01-03: close is not positive"),
-        ("date,open,high,low,close\n2020-01-02,1,2,1,\n", "AAPL on 2020-01-02: close is missing .NaN. where open"),
+        (
+            "date,open,high,low,close\n2020-01-02,1,2,1,\n2020-01-03,1,2,1,1\n",
+            "2020-01-02: close is missing .NaN. where open",
+        ),
         ("date,open,high,low,close\n2020-01-02,1,1,2,1\n", "AAPL on 2020-01-02: high is below low"),
+        (HEADER + "2020-01-02,1\0\n", "AAPL.csv: holds NUL bytes"),
+        (HEADER + "2020-01-02,\n2020-01-03,\n", "AAPL.csv: no close in any row"),
     ],
 )
 def test_bad_files(text, complaint, tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from volplugin import PricePanel
 from volplugin.data import suspect_prices
+from volplugin.data.suspects import is_doubtful
 
 DAYS = pd.bdate_range("2020-01-01", periods=120)
 
@@ -61,6 +62,39 @@ def test_a_move_that_was_traded_is_no_split():
     high.iloc[60] = close.iloc[59]
     panel = PricePanel(close=close, open=close, high=high, low=close * 0.99)
     assert suspect_prices(panel) == {}
+
+
+def bars(factor: float, *, row: int = 60, traded: float = 1.0, gap: float = 1.0) -> PricePanel:
+    """Return a panel whose asset BAD moves by a factor overnight, its volume by the inverse times `traded`."""
+    close = closes(BAD=from_row(row, factor), A=np.ones(120), B=np.ones(120), C=np.ones(120)).close
+    opens = close.shift(1).fillna(close) * (close / close.shift(1)).where(abs(np.log(close / close.shift(1))) > 0.3, 1)
+    opens.iloc[row, 1] *= gap
+    volume = pd.DataFrame(1e6, close.index, close.columns)
+    volume["BAD"] /= from_row(row, factor)
+    volume.iloc[row, 1] *= traded
+    high, low = np.maximum(opens, close) * 1.005, np.minimum(opens, close) * 0.995
+    return PricePanel(close=close, open=opens, high=high, low=low, volume=volume)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2 / 3, 3.0, 0.1])
+def test_a_split_that_was_not_adjusted_for(factor):
+    found = suspect_prices(bars(factor))
+    assert list(found) == ["BAD"]
+    assert found["BAD"].startswith(f"split by {max(factor, 1 / factor):g} not adjusted for: ")
+    assert "overnight on 2020-03-25" in found["BAD"]
+    assert not is_doubtful(found["BAD"])
+
+
+@pytest.mark.parametrize("real", [{"traded": 4.0}, {"gap": 1.15}])
+def test_a_real_move_by_a_split_ratio_is_doubtful(real):
+    """Traded several times as much, or opened at another price."""
+    assert all(map(is_doubtful, suspect_prices(bars(0.5, **real)).values()))
+
+
+def test_a_split_is_found_from_its_own_session_on():
+    panel = bars(0.5)
+    assert suspect_prices(panel.asof(DAYS[59])) == {}
+    assert list(suspect_prices(panel.asof(DAYS[60]))) == ["BAD"]
 
 
 def test_a_forecast_far_below_its_peers():

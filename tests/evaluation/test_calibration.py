@@ -5,7 +5,7 @@ from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation import bias_statistic, fit_dof, mrad, q_statistic, rolling_bias, sampling_band
-from volplugin.evaluation.bands import mrad_and_q_bands
+from volplugin.evaluation.bands import mrad_and_q_bands, shuffled_returns
 
 
 def test_bias_statistic_is_the_sample_standard_deviation():
@@ -46,19 +46,30 @@ def test_gaussian_tails_are_wide_or_infinite():
     assert fit_dof(np.random.default_rng(5).standard_normal(20_000)) > 30
 
 
-def test_bands_of_mrad_and_q_hold_right_forecasts_with_fat_tails():
-    random = np.random.default_rng(6)
+def test_shuffled_returns_have_the_values_of_the_sample_and_the_level_of_right_ones():
+    z = 1.3 * np.random.default_rng(6).standard_t(6, 400)
+    rows = shuffled_returns(z, 6.0)
+    levels = rows.std(axis=1, ddof=1)
+    shape = np.sort(z) / z.std(ddof=1)
+    np.testing.assert_allclose(np.sort(rows, axis=1) / levels[:, None], np.tile(shape, (500, 1)), atol=1e-12)
+    lower, upper = sampling_band(400, dof=6.0)
+    assert ((levels > lower) & (levels < upper)).mean() == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(("factor", "least", "most"), [(1.0, 0.0, 0.10), (0.8, 0.8, 1.0)])
+def test_bands_of_mrad_and_q_hold_right_forecasts_and_reject_low_ones(factor, least, most):
     sigma = np.full(1000, 0.01)
-    mrad_band, q_band = mrad_and_q_bands(sigma, 6.0)
-    inside = np.zeros(2)
-    for _ in range(200):
-        returns = pd.Series(sigma * random.standard_t(6, 1000) * np.sqrt(4 / 6))
-        inside += [
-            mrad_band.lower <= mrad(returns / 0.01) <= mrad_band.upper,
-            q_band.lower <= q_statistic(returns, pd.Series(sigma)) <= q_band.upper,
+    outside = np.zeros(2)
+    for seed in range(100):
+        returns = pd.Series(sigma * np.random.default_rng(seed).standard_t(6, 1000) * np.sqrt(4 / 6))
+        z = (returns / (factor * sigma)).to_numpy()
+        mrad_band, q_band = mrad_and_q_bands(shuffled_returns(z, 6.0, 200), factor * sigma)
+        outside += [
+            not mrad_band.lower <= mrad(pd.Series(z)) <= mrad_band.upper,
+            not q_band.lower <= q_statistic(returns, pd.Series(factor * sigma)) <= q_band.upper,
         ]
-    assert (inside / 200 > 0.90).all()
-    assert mrad_band.lower > 0.126  # the Gaussian expectation
+    assert least <= outside[1] / 100 <= most
+    assert outside[0] / 100 <= 0.10 or factor < 1
 
 
 def test_mrad_has_its_known_floors():

@@ -161,3 +161,14 @@ def test_mincer_zarnowitz_accepts_the_truth_and_rejects_a_biased_forecast(random
     y = f * random.standard_normal(3000) ** 2
     assert mincer_zarnowitz(y, f, 1).pvalue > 0.05
     assert mincer_zarnowitz(y, f * 1.3, 1).pvalue < 0.001
+
+
+def test_simulated_mincer_zarnowitz_p_value_is_the_share_of_larger_statistics():
+    random = np.random.default_rng(8)
+    f = pd.Series(1e-4 * np.exp(0.5 * random.standard_normal(300)))
+    y = f * random.standard_t(6, 300) ** 2 * 4 / 6
+    ratios = random.standard_t(6, (40, 300)) ** 2 * 4 / 6
+    found = mincer_zarnowitz(y, f, 1, ratios)
+    others = np.array([mincer_zarnowitz(f * ratio, f, 1).statistic for ratio in ratios])
+    assert found.statistic == mincer_zarnowitz(y, f, 1).statistic
+    assert found.pvalue == (others >= found.statistic).mean()

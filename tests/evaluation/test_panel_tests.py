@@ -43,7 +43,8 @@ def test_pooled_regression_equals_the_score_test_written_out(market):
 def test_copies_of_a_stock_are_no_further_evidence(market):
     y, f = (frame[[0]] for frame in market)
     alone = pooled_mincer_zarnowitz(y, f, 5)
-    copies = pooled_mincer_zarnowitz(pd.concat([y] * 10, axis=1), pd.concat([f] * 10, axis=1), 5)
+    many = [pd.concat([frame] * 10, axis=1, ignore_index=True) for frame in (y, f)]
+    copies = pooled_mincer_zarnowitz(*many, 5)
     assert copies.statistic == pytest.approx(alone.statistic, rel=1e-9)
     assert copies.slope == pytest.approx(alone.slope, rel=1e-9)
 

@@ -20,7 +20,9 @@ from volplugin.evaluation import (
     tail_limits,
     value_at_risk,
 )
+from volplugin.evaluation.bands import student_returns
 from volplugin.evaluation.constants import measured_size
+from volplugin.evaluation.tail_limits import simulate_tails
 
 
 @pytest.fixture
@@ -188,7 +190,7 @@ def test_shortfalls_of_the_wrong_sign_are_refused(tails):
     returns, _, limit, shortfall = tails
     with pytest.raises(ParameterError, match="change their signs"):
         acerbi_szekely(returns, -limit, -shortfall, 0.05)
-    with pytest.raises(ParameterError, match="change its sign"):
+    with pytest.raises(ParameterError, match="change their signs"):
         fissler_ziegel(returns, limit, -shortfall, 0.05)
 
 
@@ -244,6 +246,32 @@ def test_limits_of_a_run_are_the_forecasts_of_each_close(random):
         assert found["method"] == ("student" if len(history) < 500 else "historical")
     assert limits.iloc[7].isna().all()
     assert (limits.iloc[30, :2] == 0).all()
+
+
+def test_simulated_limits_are_those_of_a_run():
+    """The oracle: `tail_limits` on the simulated returns, at the sessions at which the limits change."""
+    sigma = 0.01 * np.exp(0.3 * np.sin(np.arange(540) / 9))
+    z = student_returns(np.random.default_rng(2), (2, 540), 6.0).astype(np.float32)
+    places = [0, 77, 499, 500, 521]
+    for level, found in simulate_tails(sigma, (0.01, 0.05), 6.0, reps=2).items():
+        for row in range(2):
+            returns = pd.Series(z[row] * sigma)
+            limits = tail_limits(returns, pd.Series(sigma), level)
+            np.testing.assert_allclose(found.limit[row, places], limits["value_at_risk"][places], rtol=1e-5)
+            assert (found.exceeded[row] == (returns < found.limit[row])).all()
+            early = np.flatnonzero(found.exceeded[row, :501])
+            losses = (returns / limits["expected_shortfall"])[early]
+            np.testing.assert_allclose(found.losses[row, early], losses, rtol=1e-5)
+            assert (found.losses[row] > 0).sum() == found.exceeded[row].sum()
+
+
+def test_exceedances_of_historical_limits_vary_less_than_binomial_ones():
+    found = simulate_tails(np.ones(1000), (0.05,), 6.0, reps=200)[0.05].exceeded.sum(axis=1)
+    assert found.mean() == pytest.approx(50, abs=2)
+    assert found.var() < 0.6 * 1000 * 0.05 * 0.95
+    many = np.arange(1000) % 15 == 0  # 67 of 1,000
+    simulated = simulate_tails(np.ones(1000), (0.05,), 6.0, reps=200)[0.05].exceeded
+    assert coverage(many, 0.05, simulated).kupiec_pvalue < coverage(many, 0.05).kupiec_pvalue
 
 
 def test_later_returns_do_not_reach_the_limits_of_a_run(random):

@@ -30,6 +30,8 @@ def perf_frame(seed, sessions, scale=1.0):
         {
             "returns": returns,
             "predicted_vol": sigma,
+            "predicted_vol_market": 0.8 * sigma,
+            "predicted_vol_specific": 0.6 * sigma,
             "gross_leverage": 0.10 / sigma,
             "portfolio_value": 1000.0,
             "transactions": [[{"amount": -3, "price": 20.0}] if day % 21 == 5 else [] for day in range(len(sessions))],

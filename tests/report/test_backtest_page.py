@@ -40,7 +40,7 @@ def test_the_benefit_and_five_verdicts_come_first(report, page):
 
 def test_every_plot_is_drawn_once_with_alternative_text(report, page):
     drawings = page.all("svg")
-    assert len(drawings) == len({drawing.attrs["aria-label"] for drawing in drawings}) == 14
+    assert len(drawings) == len({drawing.attrs["aria-label"] for drawing in drawings}) == 15
     files = {file.stem for file in (report.parent / "plots").iterdir()}
     assert files == {name.removeprefix("plot_") for name in plots.__all__} - {"target"}
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in (report.parent / "plots").iterdir())
@@ -60,7 +60,7 @@ def test_plots_over_dates_hold_their_values(page, storm):
     data = {
         svg.attrs["aria-label"][6:20]: svg.attrs["data-values"] for svg in page.all("svg") if "data-values" in svg.attrs
     }
-    assert len(data) == 9
+    assert len(data) == 11
     (growth,) = [json.loads(values) for label, values in data.items() if label.startswith("value of 1")]
     assert list(growth["lines"]) == ["same stocks, untouched", "this run"]
     assert len(growth["days"]) == len(growth["lines"]["this run"]) == len(storm.perf) - 1

@@ -1,13 +1,22 @@
+import numpy as np
+import pandas as pd
 import pytest
 
-from volplugin.report.format import Group, ahead, count, grid, may_be_chance, number, percent, pvalue, signed
+from volplugin.report.format import Table, ahead, count, may_be_chance, percent, pvalue, show, signed, tabulate
+from volplugin.report.page import _typographic
 
 
-def test_page_formats_have_typographic_minus_and_a_dash_for_missing_values():
-    assert [number(-1.25, 1), number(2.0, 2), number(None, 1), number(float("nan"), 1)] == ["−1.2", "2.00", "–", "–"]
-    assert [percent(-0.123), percent(0.5, 0), percent(None), percent(float("inf"))] == ["−12.3%", "50%", "–", "–"]
-    assert [signed(3.25), signed(-0.04), signed(float("nan"))] == ["+3.2%", "−0.0%", "–"]
+def test_missing_values_are_a_hyphen():
+    assert [show(-1.25, ".1f"), show(2.0), show(None), show(float("nan"))] == ["-1.2", "2.00", "-", "-"]
+    assert [percent(-0.123), percent(0.5, 0), percent(None), percent(float("inf"))] == ["-12.3%", "50%", "-", "-"]
+    assert [signed(3.25), signed(-0.04), signed(float("nan"))] == ["+3.2%", "-0.0%", "-"]
     assert [count(3.21), count(12.3), pvalue(0.0004), pvalue(0.25)] == ["3.2", "12", "< 0.001", "0.250"]
+    assert pvalue(0.25, 0.08) == "0.250 (8%)"
+
+
+def test_pages_have_typographic_minus_signs_and_dashes():
+    pages = [_typographic(text) for text in ("-1.2%", "-", "by -3 (t\u00a0-2.1)", "2020-01-31", "EWMA-94", 4)]
+    assert pages == ["−1.2%", "–", "by −3 (t\u00a0−2.1)", "2020-01-31", "EWMA-94", 4]
 
 
 def test_horizons_and_insignificant_statistics_are_described():
@@ -16,32 +25,39 @@ def test_horizons_and_insignificant_statistics_are_described():
 
 
 def test_cells_are_aligned_below_titles_and_groups():
-    text = grid(
-        ["LSTM", "EWMA94"],
-        [Group("", {"QLIKE": ["0.1", "0.25"]}), Group("below", {"HAR": ["+1.0", ""], "GJR": ["", "-12.5"]})],
-    )
-    assert text.splitlines() == [
+    frame = pd.DataFrame({"qlike": [0.1, 0.25], "har": [1.0, np.nan]}, index=["LSTM", "EWMA94"])
+    columns = {
+        "QLIKE": ("qlike", ".2f"),
+        ("below", "HAR"): ("har", "+.1f"),
+        ("below", "GJR"): ([np.nan, -12.5], "+.1f"),
+    }
+    table = tabulate(frame, columns)
+    assert table.text().splitlines() == [
         "             below",
         "       QLIKE   HAR    GJR",
-        "LSTM     0.1  +1.0",
-        "EWMA94  0.25        -12.5",
+        "LSTM    0.10  +1.0      -",
+        "EWMA94  0.25     -  -12.5",
     ]
+    assert table.groups == [("", 2), ("below", 2)]
+    assert table.heads == ["", "QLIKE", "HAR", "GJR"]
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 110])
 def test_no_line_is_wider_than_the_page_and_no_cell_is_lost(width):
-    groups = [
-        Group("years", {str(year): [f"{year}.1", f"{year}.2"] for year in range(2003, 2021)}),
-        Group("a rather long title", {"x": ["x1", "x2"]}),
-        Group("", {"end": ["e1", "e2"]}),
+    years = [("years", str(year)) for year in range(2003, 2021)]
+    columns = ["", *years, ("a rather long title", "x"), "end"]
+    rows = [
+        [name, *(f"{year}.{row}" for _, year in years), f"x{row}", f"e{row}"]
+        for row, name in ((1, "first"), (2, "second"))
     ]
-    text = grid(["first", "second"], groups, width)
+    text = Table("", columns, rows).text(width)
     assert max(map(len, text.splitlines())) <= width
-    for cell in [*(f"{year}.{row}" for year in range(2003, 2021) for row in (1, 2)), "x1", "x2", "e1", "e2"]:
+    for cell in [cell for row in rows for cell in row[1:]]:
         assert text.count(cell) == 1
     # Each block names its rows.
     assert text.count("second") == text.count("\n\n") + 1
 
 
-def test_groups_without_columns_are_skipped():
-    assert grid(["a"], [Group("nothing", {}), Group("", {"x": ["1"]})]) == "   x\na  1"
+def test_a_table_without_groups_has_one_line_of_titles():
+    assert Table("", ["", "x"], [["a", "1"]]).text() == "   x\na  1"
+    assert Table("", ["", "x"], [["a", "1"]]).groups == []

@@ -214,3 +214,11 @@ def test_stress_statistics_use_the_sessions_of_the_period(storm):
     assert row["upper"] == pytest.approx(upper * row["predicted"])
     assert row["worst_day"] == part["returns"].min()
     assert data_of(storm, storm.perf.loc["2020-07-01":]).stress is None
+
+
+def test_the_average_correlation_is_computed_from_matrices(result):
+    session, names = result.perf.index[-1], ["A", "B", "C"]
+    matrix = pd.DataFrame([[1.0, 0.1, 0.2], [0.1, 1.0, 0.6], [0.2, 0.6, 1.0]], names, names)
+    average = dataclasses.replace(result, average_correlation=None, correlations={session: matrix}).average_correlation
+    assert average.index.tolist() == [session]
+    assert average.iloc[0] == pytest.approx(0.3)

@@ -90,9 +90,9 @@ def test_other_runs_and_benchmarks_are_named(result):
     assert "hardest to forecast" in verdicts[2]
 
 
-def test_a_better_model_has_a_positive_t(result):
+def test_a_better_model_has_a_negative_t(result):
     row = pd.Series({"below_HAR": 5.0, "dm_HAR": -3.0})
-    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a03.0)"
+    assert summary._against(row, "HAR") == "5.0% below HAR's (t\u00a0-3.0)"
 
 
 def test_years_are_counted_by_their_bands(result):
@@ -123,7 +123,8 @@ def test_turnover_is_annual(result):
 
 
 def test_sources_name_the_largest_and_the_range_of_correlations(result):
-    share, correlation = summary.sources(ReportData(result))
+    share, market, correlation = summary.sources(ReportData(result))
+    assert "64% came from the market" in market
     assert share.startswith(f"Largest shares of the predicted volatility on {result.perf.index[-1].date()}: S")
     assert f"{result.average_correlation.max():.2f}" in correlation
 
@@ -147,22 +148,27 @@ def test_a_stale_model_is_a_warning(result, bare):
     assert summary.warnings(ReportData(bare)) == []
 
 
-TABLES = ("money", "runs", "years", "exceedances", "stress", "vintages", "models", "portfolios", "stocks")
+TABLES = ("money", "runs", "years", "exceedances", "stress", "vintages", "stocks")
 
 
 def test_tables_have_a_cell_for_every_column(storm, bare):
     for given in (storm, bare):
-        for table in filter(None, (getattr(tables, name)(ReportData(given)) for name in TABLES)):
+        found = [getattr(tables, name)(ReportData(given)) for name in TABLES]
+        found += [*tables.models(ReportData(given)), tables.portfolios(given.portfolios)]
+        for table in filter(None, found):
             assert {len(row) for row in table.rows} <= {1, len(table.columns)}
 
 
 def test_model_table_shows_scores_and_verdicts(result):
-    rows = tables.models(ReportData(result)).rows
-    assert rows[0] == ["1 session"]
+    one, _ = tables.models(ReportData(result))
+    assert one.title.startswith("1 session ahead: ")
     scores = result.volatility.table.loc[(1, "LSTM")]
-    assert rows[1][1] == f"{scores['qlike']:.3f}"
-    assert rows[1][-1] in ("yes", "no")
-    assert rows[3][3:5] == ["–", "–"]
+    assert one.rows[0][:2] == ("LSTM", f"{scores['qlike']:.4f}")
+    assert one.rows[0][-1] == f"{scores['mcs_pvalue']:.3f}{'*' if scores['mcs_pvalue'] >= 0.1 else ' '}"
+    assert one.columns[5:7] == [("lower by (%) than", "EWMA94"), ("lower by (%) than", "HAR")]
+    # The benchmark is not compared with itself.
+    assert one.rows[2][0] == "EWMA94"
+    assert one.rows[2][5] == one.rows[2][7] == "-"
 
 
 def test_metrics_without_a_value_are_omitted(bare):

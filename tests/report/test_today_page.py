@@ -10,7 +10,8 @@ from synthetic import ASOF
 from webpage import check
 
 from volplugin import RiskModel, RollingCorrelation, RollingVolatility
-from volplugin.report.today_page import amount, headline, line, render_today, sentences, weight_bars, write_today
+from volplugin.report.plots.series import plot_history
+from volplugin.report.today_page import amount, headline, render_today, sentences, weight_bars, write_today
 from volplugin.workflows import portfolio_today
 
 WEIGHTS = pd.Series({"ALFA": 0.5, "BRAV": 0.7, "CHAR": -0.2})
@@ -56,15 +57,14 @@ def test_bars_have_one_scale_and_mark_hedges():
     one, other = weight_bars(table)
     assert (one.widths, one.negative) == ((50.0, 100.0), False)
     assert (other.widths, other.negative) == (pytest.approx((20.0, 10.0)), True)
-    assert other.texts == ("−20.0%", "−10.0%")
+    assert other.texts == ("-20.0%", "-10.0%")
 
 
 def test_line_begins_at_zero():
     sessions = pd.bdate_range("2020-01-01", periods=3)
-    drawn = line(pd.Series([0.1, 0.2, 0.15], sessions))
-    heights = [200 - float(pair.split(",")[1]) for pair in drawn["path"].split()]
-    assert np.array(heights) / heights[1] == pytest.approx([0.5, 1, 0.75], abs=1e-3)
-    assert (drawn["first"], drawn["last"], drawn["high"]) == ("2020-01-01", "2020-01-03", "20.0%")
+    ax = plot_history(pd.Series([0.1, 0.2, 0.15], sessions))
+    assert ax.get_ylim()[0] == 0
+    assert ax.get_lines()[0].get_ydata() == pytest.approx([10, 20, 15])
 
 
 def test_parts_without_numbers_are_absent(synthetic):

@@ -14,7 +14,7 @@ from volplugin import (
     WalkForward,
     simulated_panel,
 )
-from volplugin.errors import ParameterError
+from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
 from volplugin.risk.uncertainty import KURTOSIS_FACTOR, ForecastUncertainty, correlation_error
 
 NAMES = ["A", "B", "C"]
@@ -71,6 +71,25 @@ def test_a_forecast_by_hand_is_a_point_and_leverage_does_not_matter():
     assert two.upper / two.volatility == pytest.approx(one.upper / one.volatility)
     with pytest.raises(ParameterError, match="level is 1"):
         point = forecast().volatility_interval({"A": 1.0}, level=1.0)
+
+
+def test_the_realised_interval_multiplies_quantiles_of_past_ratios():
+    sessions, random = pd.bdate_range("2010-01-01", periods=1400), np.random.default_rng(3)
+    past = pd.DataFrame({"volatility": 0.01 * np.exp(0.2 * random.standard_normal(1400))}, sessions)
+    past["returns"] = past["volatility"] * random.standard_t(5, 1400)
+    f = CovarianceForecast(sessions[-1], 5, pd.Series(0.02, ["A"]), pd.DataFrame(1.0, ["A"], ["A"]))
+    last = past.tail(1260)
+    ratios = [
+        np.sqrt((last["returns"].iloc[t : t + 5] ** 2).mean()) / last["volatility"].iloc[t] for t in range(1260 - 4)
+    ]
+    bounds = f.realized_interval({"A": 0.5}, past, level=0.8)
+    np.testing.assert_allclose(bounds, 0.01 * np.quantile(ratios, [0.1, 0.9]))
+    with pytest.raises(InsufficientHistoryError, match="longer history"):
+        f.realized_interval({"A": 0.5}, past.tail(499))
+    with pytest.raises(ParameterError, match="level is 0"):
+        f.realized_interval({"A": 0.5}, past, level=0.0)
+    with pytest.raises(LookAheadError):
+        f.realized_interval({"A": 0.5}, past.set_axis(sessions + pd.offsets.BDay(1)))
 
 
 def test_two_speeds_have_fewer_observations_behind_the_average():

@@ -59,6 +59,11 @@ def test_parameters_from_the_command_line(given):
     assert chosen.frequency == "monthly"
 
 
+def test_the_market_reaches_the_provider(given):
+    given(market="AAA,BBB")
+    assert read_gallery_parameters().provider().market == "AAA,BBB"
+
+
 @pytest.mark.parametrize(
     ("values", "output"),
     [({"covariance": "garch"}, "covariance is 'garch'; pass one of default, ewma"), ({"speed": 3}, "speed")],

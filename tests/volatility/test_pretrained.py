@@ -109,8 +109,10 @@ def test_a_date_before_the_first_vintage_raises(model, synthetic):
 def test_assets_outside_the_training_data_and_closes_are_forecast(model, synthetic):
     strangers = foreign(synthetic.asof(ASOF))
     assert model.predict(strangers).notna().all()
-    assert "market-wide inputs" in model.vintage_at(ASOF).fallbacks(strangers)
-    given = strangers.with_market(strangers)
+    few = PricePanel(**{field: getattr(strangers, field).iloc[:, :3] for field in strangers.fields})
+    assert "market-wide inputs" in model.vintage_at(ASOF).fallbacks(few)
+    assert "market-wide inputs" not in model.vintage_at(ASOF).fallbacks(strangers)
+    given = few.with_market(strangers)
     assert "market-wide inputs" not in model.vintage_at(ASOF).fallbacks(given)
     closes = PricePanel(close=strangers.close)
     assert model.predict(closes).notna().all()

@@ -4,7 +4,7 @@ import pytest
 from synthetic import ASOF
 
 from volplugin import PricePanel, RiskModel, RollingCorrelation, RollingVolatility
-from volplugin.errors import ParameterError
+from volplugin.errors import PanelError
 from volplugin.workflows import Limits, check_health
 from volplugin.workflows.monitor import health_text
 
@@ -91,5 +91,5 @@ def test_an_old_model_fails(panel, synthetic):
 
 
 def test_an_unknown_exchange_raises(panel):
-    with pytest.raises(ParameterError, match="calendar is 'XXXX'"):
+    with pytest.raises(PanelError, match="no exchange calendar is called .XXXX."):
         states(panel, calendar="XXXX")

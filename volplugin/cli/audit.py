@@ -11,10 +11,9 @@ from volplugin.cli.logging import log
 from volplugin.cli.options import (
     DATE,
     bundle_option,
-    end_of,
     end_option,
     jobs_option,
-    read_prices,
+    range_of,
     start_option,
     strategy_parameters,
     vintages_option,
@@ -65,7 +64,7 @@ def audit(
     context: click.Context,
     strategy: str,
     bundle: str,
-    start: pd.Timestamp,
+    start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     store: str,
     given: tuple[str, ...],
@@ -92,13 +91,15 @@ def audit(
       2  no verdict: the strategy could not be audited
     """  # noqa: D301 - click reads the backslash
     from volplugin.adapters.zipline.audit import Audit, audit_strategy, audit_text
+    from volplugin.adapters.zipline.bundles import read_prices
 
     try:
+        first, last = range_of(bundle, start, end)
         wanted = Audit(
             strategy=strategy,
             bundle=bundle,
-            start=start,
-            end=end_of(bundle, start, end),
+            start=first,
+            end=last,
             parameters={"store": store, **strategy_parameters(given, {})},
             **settings,
         )

@@ -12,9 +12,10 @@ from volplugin.cli.logging import log
 from volplugin.cli.options import (
     anchor_option,
     bundle_option,
-    end_of,
     end_option,
     jobs_option,
+    market_option,
+    range_of,
     start_option,
     strategy_parameters,
     vintages_option,
@@ -44,6 +45,7 @@ from volplugin.cli.options import (
     "[default: default]",
 )
 @anchor_option
+@market_option
 @click.option("-x", "given", multiple=True, metavar="NAME=VALUE", help="Any parameter that the strategy reads.")
 @click.option("--compare", is_flag=True, help="Also run with rolling correlation, and show both.")
 @click.option("--capital", type=float, default=1e6, show_default=True, help="Starting capital.")
@@ -51,7 +53,7 @@ from volplugin.cli.options import (
 def backtest(
     strategy: str,
     bundle: str,
-    start: pd.Timestamp,
+    start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     out: str,
     store: str,
@@ -68,20 +70,21 @@ def backtest(
     Writes perf.pkl, scorecard.json, history.npz, report.html and the plots to the folder --out. `volplugin report`
     writes the page again from these files.
 
-    The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --anchor, --store and -x by
-    read_parameters(). An option that it does not read is an error.
+    The strategy reads --target, --frequency, --max-leverage, --band, --correlation, --anchor, --market, --store and -x
+    by read_parameters(). An option that it does not read is an error.
     """
     from volplugin.report.summary import report_lines
     from volplugin.workflows import backtest as work
 
+    first, last = range_of(bundle, start, end)
     parameters = strategy_parameters(given, {**options, "store": store})
     job = work.Backtest(
         strategy=strategy,
         bundle=bundle,
         store=str(parameters.get("store", store)),
         out=out,
-        start=start,
-        end=end_of(bundle, start, end),
+        start=first,
+        end=last,
         parameters=parameters,
         compare=("rolling",) if compare else (),
         capital=capital,

@@ -14,10 +14,11 @@ from volplugin.cli.options import (
     anchor_option,
     backend_option,
     bundle_option,
-    end_of,
     end_option,
     horizons_of,
     jobs_option,
+    market_option,
+    range_of,
     start_option,
     vintages_option,
     working,
@@ -26,6 +27,7 @@ from volplugin.cli.options import (
 
 @click.command(short_help="Compare volatility models over many years.")
 @bundle_option
+@market_option
 @start_option
 @end_option
 @vintages_option
@@ -46,7 +48,8 @@ from volplugin.cli.options import (
 @address_option
 def evaluate(
     bundle: str,
-    start: pd.Timestamp,
+    market: str | None,
+    start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     store: str,
     models: str,
@@ -63,10 +66,10 @@ def evaluate(
     QLIKE against squared returns, lower is better; every model is refitted at each year's end. With --out, forecasts
     are saved in OUT/forecasts as they are computed: an interrupted or repeated run computes only the missing ones.
     """
-    from volplugin.adapters.zipline.bundles import read_bundle
+    from volplugin.adapters.zipline.bundles import read_bundle, with_named_market
     from volplugin.evaluation.volatility import evaluate_volatility_forecasts
     from volplugin.report.evaluation_files import write_evaluation
-    from volplugin.report.evaluation_text import evaluation_text, risk_model_table
+    from volplugin.report.evaluation_text import evaluation_text
     from volplugin.storage.forecast_cache import ForecastCache
     from volplugin.volatility.pretrained import require_trained
     from volplugin.workflows import backtest as work
@@ -74,18 +77,18 @@ def evaluate(
     from volplugin.workflows.evaluate_volatility import forecast_volatility, known_before, model_names
 
     names, days = model_names(models), horizons_of(horizons)
-    panel = read_bundle(bundle)
-    last = end_of(bundle, start, end)
+    panel = with_named_market(read_bundle(bundle), market)
+    first, last = range_of(bundle, start, end)
     kept = ForecastCache(None if out is None else Path(out) / "forecasts")
     with working(backend, address, panel):
         walk_forward = (
-            work.train(panel, store, start, last, jobs=jobs) if training else require_trained(store, start, panel)
+            work.train(panel, store, first, last, jobs=jobs) if training else require_trained(store, first, panel)
         )
         made = forecast_volatility(
-            panel, walk_forward, start, last, models=names, horizons=days, jobs=jobs, cache=kept, log=log
+            panel, walk_forward, first, last, models=names, horizons=days, jobs=jobs, cache=kept, log=log
         )
         ours = forecast_portfolios(
-            panel, walk_forward, start, last, volatilities=made.table, jobs=jobs, cache=kept, log=log, anchor=anchor
+            panel, walk_forward, first, last, volatilities=made.table, jobs=jobs, cache=kept, log=log, anchor=anchor
         )
     evaluated = evaluate_volatility_forecasts(
         made.table,
@@ -93,10 +96,9 @@ def evaluate(
         components=made.components,
         parents=made.parents,
         portfolios=ours.by_volatility,
-        calibrated_through=known_before(start),
+        calibrated_through=known_before(first),
     )
-    text = f"{evaluation_text(evaluated)}\n\n\n{risk_model_table(ours.portfolios)}"
-    click.echo(text)
+    click.echo(evaluation_text(evaluated, ours.portfolios))
     if out is not None:
         record(out)
-        click.echo(f"\nreport: {write_evaluation(evaluated, ours.portfolios, text, out)}")
+        click.echo(f"\nreport: {write_evaluation(evaluated, ours.portfolios, out)}")

@@ -9,11 +9,12 @@ import click
 import pandas as pd
 
 from volplugin.cli.config import settings
-from volplugin.cli.options import DATE, bundle_option, end_of, vintages_option, weights_option
+from volplugin.cli.options import DATE, bundle_option, end_of, market_option, vintages_option, weights_option
 
 
 @click.command(short_help="Forecast the risk of a portfolio.")
 @bundle_option
+@market_option
 @vintages_option
 @weights_option
 @click.option("--asof", type=DATE, default=None, help="Last session used.  [default: the bundle's last]")
@@ -35,6 +36,7 @@ from volplugin.cli.options import DATE, bundle_option, end_of, vintages_option, 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def forecast(
     bundle: str,
+    market: str | None,
     store: str,
     weights: str | None,
     asof: pd.Timestamp | None,
@@ -47,14 +49,13 @@ def forecast(
 ) -> None:
     """Forecast the volatility of a portfolio, the risk contributions, and their change since the previous session."""
     from volplugin._bundles.dow30 import NAME, SECTORS
-    from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.report.today_page import write_today
+    from volplugin.adapters.zipline.bundles import read_bundle, with_named_market
     from volplugin.risk.defaults import default_correlation
     from volplugin.risk.model import RiskModel
     from volplugin.volatility.pretrained import require_trained
     from volplugin.workflows import portfolio_text, portfolio_today, read_groups, read_weights
 
-    panel = read_bundle(bundle)
+    panel = with_named_market(read_bundle(bundle), market)
     panel = panel.asof(end_of(bundle, panel.sessions[0], asof))
     held, before = (None if file is None else read_weights(file, panel.assets) for file in (weights, weights_before))
     grouped = groups or (SECTORS if bundle == NAME else None)
@@ -73,6 +74,8 @@ def forecast(
         else portfolio_text(portfolio)
     )
     if html is not None:
+        from volplugin.report.today_page import write_today
+
         name = Path(weights).stem if weights else "equal weights"
         write_today(portfolio, html, title=f"{name} on {bundle}", value=value)
         click.echo(f"page: {html}", err=True)

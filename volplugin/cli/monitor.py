@@ -22,9 +22,7 @@ FAILED = 3
 @weights_option
 @click.option("--asof", type=DATE, default=None, help="Last session used.  [default: the bundle's last]")
 @click.option("--today", type=DATE, default=None, help="Date at which the age of prices is measured.  [default: today]")
-@click.option(
-    "--calendar", default="XNYS", show_default=True, help="Exchange calendar whose sessions the prices must cover."
-)
+@click.option("--calendar", help="Exchange calendar whose sessions the prices must cover.  [default: the bundle's]")
 @click.option(
     "--window",
     type=click.IntRange(min=21),
@@ -84,7 +82,7 @@ def monitor(
     weights: str | None,
     asof: pd.Timestamp | None,
     today: pd.Timestamp | None,
-    calendar: str,
+    calendar: str | None,
     as_json: bool,
     **limits: Any,
 ) -> None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import pandas as pd
 
 from volplugin.errors import ParameterError
-
-if TYPE_CHECKING:
-    from volplugin.data.panel import PricePanel
 
 DEMO_START, DEMO_END = "2010-01-04", "2021-04-20"
 
@@ -55,6 +51,13 @@ weights_option = click.option(
     type=click.Path(dir_okay=False),
     help="CSV file with columns symbol, weight.  [default: equal]",
 )
+market_option = click.option(
+    "--market",
+    metavar="SYMBOLS|FILE",
+    help="Reference universe of the market-wide inputs: symbols of the prices, such as AAPL,MSFT, or other prices that "
+    "do not end before them, as a Parquet or CSV file, a folder of CSV files or a bundle.  [default: the model's, or "
+    "the 30 largest]",
+)
 anchor_option = click.option(
     "--anchor",
     metavar="vix|CSV",
@@ -71,7 +74,9 @@ backend_option = click.option(
     help="Where to compute: in processes of this machine, or on a dask cluster, with its own number of workers.",
 )
 address_option = click.option("--address", help="Scheduler of the dask cluster, such as tcp://10.0.0.1:8786.")
-start_option = click.option("--start", type=DATE, default=DEMO_START, show_default=True, help="First session.")
+start_option = click.option(
+    "--start", type=DATE, help=f"First session.  [default: {DEMO_START}, or the bundle's first if that is later]"
+)
 end_option = click.option("--end", type=DATE, default=None, help="Last session.  [default: the bundle's last]")
 
 
@@ -116,6 +121,14 @@ def _is_given(name: str, value: Any) -> bool:
     return source is not kinds.DEFAULT and not (source is kinds.DEFAULT_MAP and value == defaults[name])
 
 
+def range_of(bundle: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the ends of a range that the bundle holds, by default from `DEMO_START` or its first session on."""
+    from volplugin.adapters.zipline.bundles import bundle_sessions
+
+    first = max(pd.Timestamp(DEMO_START), bundle_sessions(bundle)[0]) if start is None else start
+    return first, end_of(bundle, first, end)
+
+
 def end_of(bundle: str, start: pd.Timestamp, end: pd.Timestamp | None) -> pd.Timestamp:
     """Return the end of a range that the bundle holds, its last session by default."""
     from volplugin.adapters.zipline.bundles import bundle_sessions, check_range
@@ -133,13 +146,3 @@ def horizons_of(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise ParameterError(f"--horizons is {text!r}; write whole numbers such as 1,5,21") from None
-
-
-def read_prices(name: str) -> PricePanel:
-    """Read a file, a folder of CSV files, or an ingested bundle."""
-    from volplugin.adapters.zipline.bundles import read_bundle
-    from volplugin.data.panel import PricePanel
-
-    if Path(name).suffix in (".parquet", ".pq"):
-        return PricePanel.from_parquet(name)
-    return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name)

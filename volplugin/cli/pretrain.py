@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import pandas as pd
 
-from volplugin.cli.options import DATE, address_option, backend_option, jobs_option, read_prices, working
+from volplugin.cli.options import DATE, address_option, backend_option, jobs_option, market_option, working
 from volplugin.cli.resources import Cost
-
-if TYPE_CHECKING:
-    from volplugin.data.panel import PricePanel
 
 
 @click.command(short_help="Train models on many stocks, for use on any others.")
@@ -23,11 +19,7 @@ if TYPE_CHECKING:
     required=True,
     help="Parquet or CSV file of adjusted prices, folder of CSV files, or ingested bundle. Can be repeated.",
 )
-@click.option(
-    "--market",
-    help="Reference universe of the market-wide inputs: symbols of the panel, such as AAPL,MSFT, or prices in the same "
-    "form, which must not end before it.  [default: all assets of the panels]",
-)
+@market_option
 @click.option("--store", required=True, type=click.Path(file_okay=False), help="Folder of the vintages.")
 @click.option("--first", default=2004, show_default=True, help="Calendar year of the first vintage.")
 @click.option("--end", type=DATE, default=None, help="Last session to train on.  [default: the panel's last]")
@@ -69,6 +61,7 @@ def pretrain(
     Stored vintages are not trained again, so interrupted training resumes where it stopped. Use the result with
     --store in the other commands, or PretrainedVolatility(DIR).
     """
+    from volplugin.adapters.zipline.bundles import read_prices, with_named_market
     from volplugin.data.panel import PricePanel
     from volplugin.volatility.pretrained import backbone
     from volplugin.workflows.pretrain import pretrain as train
@@ -76,8 +69,7 @@ def pretrain(
 
     panel = PricePanel.concat([read_prices(name) for name in panels])
     panel = panel if end is None else panel.asof(end)
-    if market is not None:
-        panel = panel.with_market(_reference(market, panel))
+    panel = with_named_market(panel, market)
     forecaster = backbone(seeds, step_choices(steps) if early_stopping else steps, closes)
     cost = Cost()
     with working(backend, address, panel):
@@ -90,20 +82,3 @@ def pretrain(
         f"{size:.1f} MB"
     )
     click.echo(cost.description(jobs if backend == "loky" else 1))
-
-
-def _reference(name: str, panel: PricePanel) -> PricePanel:
-    """Return some of a panel's assets by their symbols, or the prices of that name."""
-    from volplugin.data.panel import PricePanel
-    from volplugin.errors import ParameterError
-
-    symbols = name.split(",")
-    if set(symbols) <= set(map(str, panel.assets)):
-        return PricePanel(**{field: getattr(panel, field)[symbols] for field in panel.fields})
-    market = read_prices(name)
-    if market.last_session < panel.last_session:
-        raise ParameterError(
-            f"--market {name} ends on {market.last_session.date()}, before the prices to train on, "
-            f"{panel.last_session.date()}; bring it up to date, or name symbols of the panel"
-        )
-    return market

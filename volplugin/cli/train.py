@@ -13,6 +13,8 @@ from volplugin.cli.options import (
     bundle_option,
     end_option,
     jobs_option,
+    market_option,
+    range_of,
     start_option,
     store_option,
     working,
@@ -21,6 +23,7 @@ from volplugin.cli.options import (
 
 @click.command(short_help="Train the models that forecasts between two dates need.")
 @bundle_option
+@market_option
 @start_option
 @end_option
 @store_option
@@ -29,7 +32,8 @@ from volplugin.cli.options import (
 @address_option
 def train(
     bundle: str,
-    start: pd.Timestamp,
+    market: str | None,
+    start: pd.Timestamp | None,
     end: pd.Timestamp | None,
     store: str,
     jobs: int,
@@ -41,15 +45,17 @@ def train(
     Each model is trained on the prices up to a year's end and is used from the next session on. Models that are in
     the store are not trained again; an interrupted training resumes.
     """
-    from volplugin.adapters.zipline.bundles import read_bundle
+    from volplugin.adapters.zipline.bundles import read_bundle, with_named_market
     from volplugin.workflows import backtest as work
 
     # Anchored at the first session: no later split or dividend changes a training price.
-    panel = read_bundle(bundle)
+    panel = with_named_market(read_bundle(bundle), market)
+    first = range_of(bundle, start, end)[0] if start is None else start
+    last = end or panel.last_session
     began = time.perf_counter()
     with working(backend, address, panel):
-        walk_forward = work.train(panel, store, start, end or panel.last_session, jobs=jobs)
-    used = work.vintages(walk_forward, start, end or panel.last_session)
+        walk_forward = work.train(panel, store, first, last, jobs=jobs)
+    used = work.vintages(walk_forward, first, last)
     click.echo(
         f"{len(used)} models in {store}, trained through {used[0]['trained_through']} to {used[-1]['trained_through']}"
         f" ({time.perf_counter() - began:.0f} s)"

@@ -102,7 +102,7 @@ class CorrelationEstimator(BaseEstimator, ABC):
     def finish(self, moments: PairMoments, adjust: Adjustment) -> CorrelationEstimate:
         """Make a correlation matrix of estimated moments: shrink by observations, adjust, repair."""
         matrix, adjusted = adjust(shrink_by_observations(moments))
-        matrix, repair = nearest_correlation(matrix)
+        matrix, repair = nearest_correlation(matrix, moments.observations)
         return CorrelationEstimate(matrix, repair, moments, {**moments.estimated_params, **adjusted})
 
     def average_observations(self, observations: float, view: str = "risk") -> float:

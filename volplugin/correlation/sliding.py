@@ -202,18 +202,19 @@ class SlidingMoments:
         inverse[~np.isfinite(inverse)] = np.nan
         kept = np.flatnonzero(live)
         if len(kept) < len(live):
-            products, inverse = products[:, kept[:, None], kept], inverse[:, kept]
-        correlation = products * inverse[:, :, None]
+            products, inverse = products.take(kept, 1).take(kept, 2), inverse[:, kept]
+        gaps, missing = np.flatnonzero(~full[kept]), np.isnan(inverse)
+        with_gaps = products.take(gaps, 1)
+        correlation = np.multiply(products, inverse[:, :, None], out=products)
         correlation *= inverse[:, None, :]
         observations = np.broadcast_to(number[:, None, None], correlation.shape)
-        missing = np.isnan(inverse)
-        if missing.any():
-            observations = np.where(missing[:, :, None] | missing[:, None, :], 0.0, observations)
-        gaps = np.flatnonzero(~full[kept])
+        if missing.any() or len(gaps):
+            observations = observations.copy()
+            observations[missing] = observations.swapaxes(1, 2)[missing] = 0.0
         if len(gaps):
             place = np.searchsorted(self._with_gaps, kept[gaps])
-            observations = observations.copy()
-            _fill_gaps(correlation, observations, products, gaps, [pair[:, place][:, :, kept] for pair in pairs])
+            pairs = [pair.take(place, 1).take(kept, 2) for pair in pairs]
+            _fill_gaps(correlation, observations, with_gaps, gaps, pairs)
         return PairMoments(np.clip(correlation, -1.0, 1.0, out=correlation), observations)
 
     def _effective_rows(self, begin: int, stop: int) -> float:
@@ -283,11 +284,11 @@ def _fill_gaps(
     gaps: np.ndarray,
     pairs: list[np.ndarray],
 ) -> None:
-    """Overwrite the pairs of assets with gaps by moments over the rows on which both are there."""
+    """Overwrite the pairs of assets with gaps, given their sums of products, by moments over the rows they share."""
     own, other, total, squared, own_seen, other_seen = pairs
     seen = (own_seen > 0) & (other_seen > 0)
     scale = np.sqrt(np.where(seen, own * other, 1.0))
-    rho = np.where(seen, products[:, gaps] / scale, np.nan)
+    rho = np.where(seen, products / scale, np.nan)
     number = np.where(seen, total**2 / np.where(seen, squared, 1.0), 0.0)
     correlation[:, gaps], correlation[:, :, gaps] = rho, rho.swapaxes(1, 2)
     observations[:, gaps], observations[:, :, gaps] = number, number.swapaxes(1, 2)

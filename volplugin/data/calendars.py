@@ -72,7 +72,8 @@ def calendar_sessions(name: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.D
     PanelError
         For a name that `exchange_calendars` does not have, and dates outside the calendar.
     """
-    calendar = find_calendar(name, start, end)
+    # From a week before: exchange_calendars raises for a range without a session.
+    calendar = find_calendar(name, start - pd.Timedelta(days=7), end)
     sessions = calendar.sessions
     return sessions[(sessions >= start) & (sessions <= end)]
 
@@ -97,14 +98,16 @@ def find_calendar(
 def counted_periods(sessions: pd.DatetimeIndex) -> int:
     """Sessions per year of a panel without a named calendar, counted from its own sessions.
 
-    Counts within 2 of 252 are 252, the convention. Below `MIN_SESSIONS` sessions the result is 252, or 365 if more
-    than a tenth of the sessions are Saturdays and Sundays.
+    A count near 252 is 252, the convention: within 2, and 3 more over the number of years, since holidays are not
+    spread evenly. Below `MIN_SESSIONS` sessions the result is 252, or 365 if more than a tenth of the sessions are
+    Saturdays and Sundays.
     """
     weekend = float(np.mean(sessions.dayofweek >= 5))
     if len(sessions) < MIN_SESSIONS:
         return ALWAYS_OPEN if weekend > 0.1 else TRADING_DAYS
-    count = round((len(sessions) - 1) / ((sessions[-1] - sessions[0]).days / 365.25))
-    return TRADING_DAYS if abs(count - TRADING_DAYS) <= 2 else min(count, ALWAYS_OPEN)
+    years = (sessions[-1] - sessions[0]).days / 365.25
+    count = (len(sessions) - 1) / years
+    return TRADING_DAYS if abs(count - TRADING_DAYS) <= 2 + 3 / years else min(round(count), ALWAYS_OPEN)
 
 
 def infer_calendar(sessions: pd.DatetimeIndex) -> str | None:

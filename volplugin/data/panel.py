@@ -64,6 +64,8 @@ class PricePanel:
     [nan, -0.0094, 0.008, -0.0053]
     """
 
+    _is_reference = False
+
     def __init__(
         self,
         close: pd.DataFrame,
@@ -93,7 +95,7 @@ class PricePanel:
         self._source: BlockTables | None = None
         self._columns: np.ndarray | None = None
         self._calendar = calendar
-        self._market = None if market is None else market.asof(self.last_session)
+        self._market = None if market is None else self.with_market(market).market
 
     def _like(self, market: PricePanel | None) -> PricePanel:
         """Return a panel of the same rows and assets with another market."""
@@ -236,6 +238,11 @@ class PricePanel:
     def market(self) -> PricePanel:
         """The reference universe for market-wide inputs, cut at the same session."""
         return self if self._market is None else self._market
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether `market` was given by ``market=`` or `with_market`, and is not just the source of a selection."""
+        return self.market._is_reference
 
     @cached_property
     def calendar(self) -> str | None:
@@ -394,7 +401,9 @@ class PricePanel:
 
     def with_market(self, market: PricePanel) -> PricePanel:
         """Return the same panel with another reference universe for market-wide inputs."""
-        return self._like(market.asof(self.last_session))
+        known = market.asof(self.last_session)._like(None)
+        known._is_reference = True
+        return self._like(known)
 
     closes = former_method("PricePanel.closes", "close_only")
 
@@ -402,6 +411,7 @@ class PricePanel:
         """Return the closes alone, of the assets and of their market."""
         market = None if self._market is None else self._market.close_only()
         panel = self._of_frames({"close": self.close}, market, self._calendar)
+        panel._is_reference = self._is_reference
         for name in ("returns", "_previous_close"):
             if name in self.__dict__:
                 panel.__dict__[name] = self.__dict__[name]
@@ -436,6 +446,7 @@ class PricePanel:
         panel = type(self).__new__(type(self))
         panel._frames, panel._fields, panel._market, panel._calendar = {}, self._fields, market, self._calendar
         panel._sessions, panel._assets, panel._source, panel._columns = sessions, self._assets, source, self._columns
+        panel._is_reference = self._is_reference
         return panel
 
     def _sourced(self) -> BlockTables:
@@ -465,6 +476,7 @@ class PricePanel:
             "_calendar": self._calendar,
             "_source": None,
             "_columns": None,
+            "_is_reference": self._is_reference,
         }
 
     # -- identity ---------------------------------------------------------------------------
@@ -500,7 +512,7 @@ def _hint(missing: list[Any], assets: pd.Index) -> str:
 
 def price_digest(panel: PricePanel) -> str:
     """Digest of every number of a panel and of its market, volume included, to the last bit."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(str(panel.has_reference).encode())
     for part in (panel, panel.market) if panel.market is not panel else (panel,):
         digest.update("\n".join(map(str, part.assets)).encode())
         digest.update(part.sessions.to_numpy("datetime64[D]").astype(np.int64).tobytes())

@@ -6,6 +6,7 @@ Every reader uses the rules of `volplugin.data.tables`, and reports all problems
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ from volplugin.errors import PanelError, VolpluginError
 
 logger = logging.getLogger("volplugin")
 
+UNREAD = re.compile(r"\.(tsv|xlsx?|feather|arrow|h5|zst|(csv|parquet|pq)\.\w+)$(?<!\.csv\.gz)", re.IGNORECASE)
+"""Names of files that hold prices in a form that is not read."""
 MOST_SHOWN = 40
 """Problems that one error message lists."""
 
@@ -124,6 +127,9 @@ def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
     prices = [file for file in found if is_csv(file) or is_parquet(file)]
     if not prices:
         raise PanelError(f"{place}: the folder holds no CSV files; name one per symbol, such as AAPL.csv")
+    strange = [file.name for file in found if UNREAD.search(file.name)]
+    if strange:
+        raise PanelError(f"{place}: {listed(strange)} cannot be read; write .csv or .parquet, or move the file away")
     files: dict[str, Path] = {}
 
     def add(name: str) -> None:
@@ -185,6 +191,8 @@ def _bars(table: pd.DataFrame, where: str, time_zone: str | None, symbol: str | 
     if "close" not in table and "adjusted_close" not in table:
         raise PanelError(f"{where}: no column close; there are {', '.join(map(str, table.columns))}")
     numbers = read_numbers(table, [name for name in NUMBERS if name in table], where)
+    if not any(numbers[name].notna().any() for name in ("close", "adjusted_close") if name in numbers):
+        raise PanelError(f"{where}{'' if symbol is None else f': {symbol}'}: no close in any row; leave the symbol out")
     dates = read_dates(table["date"], where, time_zone)
     twice = dates.duplicated()
     if twice.any():

@@ -17,6 +17,11 @@ SPLIT_TOLERANCE, TEN_TOLERANCE = 0.04, 0.20
 """Distance of a log return from the log of a ratio; a price in other units moves as well on its day."""
 MAX_RANGE = 0.20
 """Log range of a bar above which a large return is a move that was traded, and not a split."""
+CALM_RANGE, CALM_TURNOVER, TURNOVER_WINDOW = 0.10, 1.0, 20
+"""Largest log range, largest log of price times volume over its median of the sessions before, and their number. At a
+split price and volume change, turnover does not; a real move by a split ratio trades several times as much."""
+MIN_PEERS = 5
+"""Assets whose median return is the market's."""
 MIN_SHARE_OF_PEERS = 0.01
 """Forecast volatility over the median of all assets below which an asset is suspect."""
 
@@ -45,10 +50,11 @@ def suspect_prices(panel: PricePanel, volatility: pd.Series | None = None) -> di
     {'OLD': 'close of 5 unchanged for 25 sessions up to 2020-02-04'}
     """
     returns = panel.returns.to_numpy()
-    traded = _range(panel)
+    traded, splits = _range(panel), _missed_splits(panel)
     found: dict[Any, str] = {}
     for place, asset in enumerate(panel.assets):
-        reason = _stale(panel.close.iloc[:, place]) or _jump(returns[:, place], traded[:, place], panel.sessions)
+        reason = _stale(panel.close.iloc[:, place]) or splits.get(asset)
+        reason = reason or _jump(returns[:, place], traded[:, place], panel.sessions)
         if reason is None and volatility is not None and asset in volatility.index:
             reason = _quiet(volatility, asset)
         if reason is not None:
@@ -56,9 +62,9 @@ def suspect_prices(panel: PricePanel, volatility: pd.Series | None = None) -> di
     return found
 
 
-def understates_risk(reason: str) -> bool:
-    """Whether a reason of `suspect_prices` makes a forecast too low; a jump makes it too high."""
-    return not reason.startswith("price ")
+def is_doubtful(reason: str) -> bool:
+    """Whether a reason of `suspect_prices` is a jump that may be a real move."""
+    return reason.startswith("price ")
 
 
 def _range(panel: PricePanel) -> np.ndarray:
@@ -79,6 +85,35 @@ def _stale(close: pd.Series) -> str | None:
         return None
     last = lengths[lengths >= MIN_STALE].index[-1]
     return f"close of {prices[last]:g} unchanged for {int(lengths[last])} sessions up to {last.date()}"
+
+
+def _missed_splits(panel: PricePanel) -> dict[Any, str]:
+    """Return the last split of each asset that prices and volumes show and that was not adjusted for.
+
+    The open and the close have moved by a split ratio, the close apart from the market, within a calm session with the
+    usual turnover.
+    """
+    volume = panel.volume
+    large = np.argwhere(np.abs(panel.returns.to_numpy()) > np.log(1.4))
+    if volume is None or not panel.has_ranges or not len(large):
+        return {}
+    returns, gaps, ranges = panel.returns.to_numpy(), panel.overnight.to_numpy(), _range(panel)
+    turnover, found = panel.close.to_numpy() * volume.to_numpy(), {}
+    for row, place in large:
+        move = returns[row, place] - (np.nanmedian(returns[row]) if len(panel.assets) >= MIN_PEERS else 0.0)
+        nearest = min((*SPLITS, 10.0, 100.0), key=lambda ratio: abs(abs(move) - np.log(ratio)))
+        split = np.copysign(np.log(nearest), move)
+        before = turnover[max(0, row - TURNOVER_WINDOW) : row, place]
+        before = before[before > 0]
+        calm = len(before) >= TURNOVER_WINDOW // 2 and turnover[row, place] > 0 and ranges[row, place] < CALM_RANGE
+        calm = calm and np.log(turnover[row, place] / np.median(before)) < CALM_TURNOVER
+        if calm and max(abs(move - split), abs(gaps[row, place] - split)) < SPLIT_TOLERANCE:
+            verb, factor = ("fell", np.exp(-move)) if move < 0 else ("rose", np.exp(move))
+            found[panel.assets[place]] = (
+                f"split by {nearest:g} not adjusted for: price {verb} by a factor of {factor:.4g} overnight on "
+                f"{panel.sessions[row].date()}, at the usual turnover"
+            )
+    return found
 
 
 def _jump(returns: np.ndarray, ranges: np.ndarray, sessions: pd.DatetimeIndex) -> str | None:

@@ -95,6 +95,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
+        with path.open("rb") as file:
+            plain = not path.name.lower().endswith(".gz")
+            if plain and any(b"\0" in part for part in iter(lambda: file.read(1 << 20), b"")):
+                raise PanelError(f"{path}: holds NUL bytes, so it is damaged or no CSV file; write it again")
         # Two lines, so that a first row with more cells than the header is an error and not an index.
         head = pd.read_csv(path, header=None, nrows=2, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         separator = next((mark for mark in ";\t" if head.shape[1] == 1 and mark in head.iloc[0, 0]), ",")
@@ -248,6 +252,9 @@ def read_symbols(column: pd.Series, where: str) -> pd.Series:
     """
     if pd.api.types.is_float_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise PanelError(f"{where}: the column of symbols holds numbers ({column.iloc[0]}); write symbols as text")
+    odd = [value for value in column if not isinstance(value, str | int | np.integer | float) and value is not None]
+    if column.dtype == object and odd:
+        raise PanelError(f"{where}: the column of symbols holds {odd[0]!r}; write symbols as text")
     texts = column.where(column.notna(), "").astype(str).str.strip()
     if (texts == "").any():
         row = int(np.flatnonzero((texts == "").to_numpy())[0])
@@ -270,7 +277,7 @@ def _numbers(table: pd.DataFrame, field: str, where: str) -> pd.Series:
     column = table[field]
     if column.dtype == object:
         column = column.where(~column.isin(MISSING))
-    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_bool_dtype(column):
+    if column.dtype.kind in "mMbc" or pd.api.types.is_datetime64_any_dtype(column):
         raise PanelError(f"{where}: the column {field} holds {column.dtype}, not numbers")
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     bad = numbers.isna() & column.notna()

@@ -15,9 +15,8 @@ to their difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,22 +25,13 @@ from volplugin.correlation.repair import average
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.constants import MONTH_SESSIONS
-from volplugin.evaluation.inputs import aligned
-from volplugin.risk.covariance import CovarianceForecast
+from volplugin.evaluation.forecasts import PredictsCovariancePath
+from volplugin.evaluation.inputs import check_count, check_zones, checked_frame, forecasts_and_returns
 from volplugin.units import annualize
 
 PARTS = ("level", "correlation", "stocks", "other")
 LARGEST = 3
 """Stocks that `ErrorSources.as_records` names per window."""
-
-
-class ForecastsPath(Protocol):
-    """Anything with the `forecast_path` of a `RiskModel`."""
-
-    def forecast_path(
-        self, panel: PricePanel, sessions: pd.DatetimeIndex, horizon: int = 21
-    ) -> Iterator[CovarianceForecast]:
-        """One forecast per session, each made with data through it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +63,7 @@ class ErrorSources:
 
 
 def error_sources(
-    model: ForecastsPath,
+    model: PredictsCovariancePath,
     panel: PricePanel,
     weights: pd.DataFrame,
     predicted: pd.Series,
@@ -107,7 +97,7 @@ def error_sources(
     Raises
     ------
     InsufficientHistoryError
-        If fewer sessions than one window have a forecast and a return.
+        If fewer sessions than one window have a forecast and a return, or all returns or weights are zero.
     ParameterError
         For less than one window, and a session of a window that the weights or the panel lack.
 
@@ -127,18 +117,22 @@ def error_sources(
     >>> bool(np.allclose(parts, found["realized"] - found["predicted"]))
     True
     """
-    if windows < 1 or length < 2:
-        raise ParameterError(f"windows is {windows}, length {length}; pass 1 or more windows of 2 sessions or more")
-    pair = aligned(sigma=predicted, r=returns)
+    check_count(windows, "windows")
+    check_count(length, "length", 2)
+    weights = checked_frame(weights, "weights")
+    pair = forecasts_and_returns(predicted, returns)
+    check_zones(weights=weights, forecasts=pair, panel=panel.close)
     known = pair[(pair["sigma"] > 0) & pair["r"].notna()]
     if len(known) < length:
         raise InsufficientHistoryError(f"{len(known)} sessions with a forecast; a window takes {length}")
+    if not known["r"].any() or not weights.fillna(0.0).to_numpy().any():
+        raise InsufficientHistoryError("all returns or all weights are zero: there is no error to split")
     chosen = [known.index[stop - length : stop] for stop in _worst(known, windows, length)]
     sessions = chosen[0].append(chosen[1:]).sort_values()
     exposures = _exposures(model, panel, weights, sessions)
     rows, stocks = [], []
     for span in chosen:
-        parts, by_stock = _split(exposures, span, known.loc[span, "r"].to_numpy())
+        parts, by_stock = _split(exposures, span, known.loc[span, "r"].to_numpy(), panel.periods_per_year)
         rows.append({"first": span[0], "last": span[-1]} | parts)
         stocks.append(by_stock)
     return ErrorSources(pd.DataFrame(rows), pd.DataFrame(stocks).reindex(columns=panel.assets).fillna(0.0))
@@ -171,7 +165,7 @@ class _Exposures:
 
 
 def _exposures(
-    model: ForecastsPath, panel: PricePanel, weights: pd.DataFrame, sessions: pd.DatetimeIndex
+    model: PredictsCovariancePath, panel: PricePanel, weights: pd.DataFrame, sessions: pd.DatetimeIndex
 ) -> dict[pd.Timestamp, _Exposures]:
     """Exposures of the sessions, from forecasts made at the sessions before."""
     for name, index in (("weights", weights.index), ("panel", panel.sessions[1:])):
@@ -195,7 +189,7 @@ def _exposures(
 
 
 def _split(
-    exposures: dict[pd.Timestamp, _Exposures], span: pd.DatetimeIndex, own_returns: np.ndarray
+    exposures: dict[pd.Timestamp, _Exposures], span: pd.DatetimeIndex, own_returns: np.ndarray, periods: float
 ) -> tuple[dict[str, float], pd.Series]:
     """Parts of one window, in annual volatility, and the stocks' parts."""
     days = [exposures[session] for session in span]
@@ -219,9 +213,9 @@ def _split(
         "stocks": by_stock.sum(),
         "other": total - realized.sum(),
     }
-    predicted, actual = annualize(float(np.sqrt(forecast.sum()))), annualize(float(np.sqrt(total)))
+    predicted, actual = (annualize(float(np.sqrt(variance)), periods) for variance in (forecast.sum(), total))
     # d(volatility) = d(variance) / (sum of both volatilities), exactly.
-    unit = annualize(1.0) ** 2 / (predicted + actual)
+    unit = periods / (predicted + actual)
     points = {name: float(part * unit) for name, part in variance.items()}
     return {"predicted": predicted, "realized": actual} | points, pd.Series(by_stock * unit, assets)
 

@@ -1,13 +1,14 @@
 """Bands in which statistics of right one-session forecasts lie, simulated with the tails of the returns themselves.
 
 Standardised returns of right one-session forecasts are uncorrelated in their squares, but have fat tails. The bands
-come from independent Student-t returns of unit variance whose degrees of freedom are fitted to the standardised
-returns; a Gaussian band would be too narrow. `docs/evaluation.md` prints how often they cover.
+of a level come from independent Student-t returns of unit variance whose degrees of freedom are fitted to the
+standardised returns; a Gaussian band would be too narrow. Statistics that depend on the shape of the tails too (MRAD,
+Q) are compared with the sample's own values in random order and at a random level. `docs/evaluation.md` prints how
+often the bands cover.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,12 +19,14 @@ from scipy.optimize import minimize_scalar
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.constants import MONTH_SESSIONS
+from volplugin.evaluation.inputs import check_count, checked_series, is_number
 from volplugin.evaluation.losses import OUTCOME_FLOOR
 
 GAUSSIAN = float("inf")
 """Degrees of freedom of a Gaussian law."""
 MIN_DOF = 2.2
 SIMULATIONS = 2000
+SHUFFLES = 500
 CHUNK = 250
 """Simulated series in memory at once."""
 
@@ -48,6 +51,8 @@ def fit_dof(standardized: np.ndarray | pd.Series) -> float:
     ------
     InsufficientHistoryError
         For fewer than two returns other than zero.
+    ParameterError
+        For an infinite value, and for other things than numbers.
 
     Examples
     --------
@@ -55,10 +60,10 @@ def fit_dof(standardized: np.ndarray | pd.Series) -> float:
     >>> 5 < fit_dof(np.random.default_rng(0).standard_t(6, 5000)) < 7
     True
     """
-    z = np.asarray(standardized, dtype=float)
-    z = z[np.isfinite(z)]
+    z = checked_series(standardized, "standardized").dropna().to_numpy()
     if np.count_nonzero(z) < 2:
         raise InsufficientHistoryError("tails are fitted to two standardised returns or more, other than zero")
+    z = z / np.abs(z).max()  # squares of very large or small values are no floats
     z = z / np.sqrt((z**2).mean())
 
     def loss(inverse: float) -> float:
@@ -89,22 +94,47 @@ def sampling_band(sessions: int, level: float = 0.95, dof: float = GAUSSIAN) -> 
     ParameterError
         For fewer than two sessions, a level outside 0 to 1, and two degrees of freedom or fewer.
     """
-    if sessions < 2 or not 0 < level < 1 or not dof > 2:
-        raise ParameterError(f"no band for {sessions} sessions at level {level} with {dof} degrees of freedom")
+    check_count(sessions, "sessions", 2)
+    if not (is_number(level) and 0 < level < 1 and is_number(dof) and dof > 2):
+        raise ParameterError(f"level is {level!r}, dof {dof!r}; pass a probability such as 0.95, and dof above 2")
     tails = ((1 - level) / 2, (1 + level) / 2)
     if np.isinf(dof):
         lower, upper = np.sqrt(stats.chi2.ppf(tails, sessions - 1) / (sessions - 1))
         return float(lower), float(upper)
-    # Rounded, so that series with about the same tails share one simulation.
-    return _simulated_band(sessions, tails, round(100 / dof))
-
-
-@lru_cache(maxsize=4096)
-def _simulated_band(sessions: int, tails: tuple[float, float], percent: int) -> tuple[float, float]:
-    dof = 100 / max(percent, 0.5)
-    deviations = _simulate(sessions, dof, SIMULATIONS, lambda z: z.std(axis=1, ddof=1))
-    lower, upper = np.quantile(deviations, tails)
+    lower, upper = np.quantile(_simulated_levels(sessions, _rounded(dof)), tails)
     return float(lower), float(upper)
+
+
+def student_returns(random: np.random.Generator, shape: tuple[int, int], dof: float) -> np.ndarray:
+    """Draw independent Student-t returns of unit variance; Gaussian ones for infinite degrees of freedom."""
+    if np.isinf(dof):
+        return random.standard_normal(shape)
+    return np.asarray(random.standard_t(dof, shape) * np.sqrt((dof - 2) / dof))
+
+
+def shuffled_returns(standardized: np.ndarray, dof: float, reps: int = SHUFFLES) -> np.ndarray:
+    """Standardised returns of right forecasts with the values of a sample.
+
+    Each row has the sample's values over their standard deviation in random order, times the standard deviation of as
+    many independent Student-t returns: where forecasts are right, order and level are chance. The shape of the tails
+    is the sample's own, and so plays no part in a comparison with these rows.
+
+    Parameters
+    ----------
+    standardized : ndarray of shape (n_sessions,)
+        Returns over forecast volatility, without missing values.
+    dof : float
+        Degrees of freedom of the returns, such as `fit_dof` returns.
+    reps : int, default 500
+        Rows; their levels are evenly spaced quantiles of 2,000 simulated ones.
+
+    Returns
+    -------
+    ndarray of shape (reps, n_sessions)
+    """
+    levels = np.quantile(_simulated_levels(len(standardized), _rounded(dof)), (np.arange(reps) + 0.5) / reps)
+    rows = np.broadcast_to(standardized / standardized.std(ddof=1), (reps, len(standardized)))
+    return np.asarray(np.random.default_rng(1).permuted(rows, axis=1) * levels[:, None])
 
 
 @dataclass(frozen=True)
@@ -115,28 +145,25 @@ class Band:
     upper: float
 
 
-def mrad_and_q_bands(sigma: np.ndarray, dof: float, level: float = 0.95, reps: int = 300) -> tuple[Band, Band]:
-    """Bands of MRAD over 21 sessions and of the Q statistic, of right forecasts with given tails.
+def mrad_and_q_bands(simulated: np.ndarray, sigma: np.ndarray, level: float = 0.95) -> tuple[Band, Band]:
+    """Bands of MRAD over 21 sessions and of the Q statistic, of right forecasts.
+
+    Given the tails Q is smallest where the level is right, so that only its upper bound tests anything; the lower one
+    is the smallest Q.
 
     Parameters
     ----------
+    simulated : ndarray of shape (n_series, n_sessions)
+        From `shuffled_returns`.
     sigma : ndarray of shape (n_sessions,)
         Daily volatilities; they matter because Q raises squared returns to the floor of QLIKE.
-    dof : float
-        Degrees of freedom of the returns.
     level : float, default 0.95
         Probability of the bands.
-    reps : int, default 300
-        Simulated series.
     """
-    floor = OUTCOME_FLOOR / sigma**2
-
-    def both(z: np.ndarray) -> np.ndarray:
-        squares = np.maximum(z**2, floor)
-        return np.column_stack([mrad_of_rows(z), (squares - np.log(squares)).mean(axis=1)])
-
-    found = np.quantile(_simulate(len(sigma), dof, reps, both), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Band(*found[:, 0].tolist()), Band(*found[:, 1].tolist())
+    squares = np.maximum(simulated**2, OUTCOME_FLOOR / sigma**2)
+    distance = np.quantile(mrad_of_rows(simulated), [(1 - level) / 2, (1 + level) / 2])
+    q = np.quantile((squares - np.log(squares)).mean(axis=1), [0.0, level])
+    return Band(*distance.tolist()), Band(*q.tolist())
 
 
 def mrad_of_rows(z: np.ndarray) -> np.ndarray:
@@ -151,12 +178,15 @@ def mrad_of_rows(z: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(np.sqrt(variance) - 1).mean(axis=1))
 
 
-def _simulate(sessions: int, dof: float, reps: int, measure: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Measures of independent Student-t series of unit variance, always from the same seed."""
+def _rounded(dof: float) -> int:
+    """Degrees of freedom as percent of their inverse, so that series with about the same tails share one simulation."""
+    return round(100 / dof)
+
+
+@lru_cache(maxsize=1024)
+def _simulated_levels(sessions: int, percent: int) -> np.ndarray:
+    """Draw standard deviations of independent Student-t series of unit variance, always from the same seed."""
     random = np.random.default_rng(0)
-    parts = []
-    for begin in range(0, reps, CHUNK):
-        shape = (min(CHUNK, reps - begin), sessions)
-        z = random.standard_normal(shape) if np.isinf(dof) else random.standard_t(dof, shape) * np.sqrt((dof - 2) / dof)
-        parts.append(measure(z))
-    return np.concatenate(parts)
+    dof = 100 / min(max(percent, 0.5), 100 / MIN_DOF)  # at two degrees of freedom there is no variance
+    shapes = [(min(CHUNK, SIMULATIONS - begin), sessions) for begin in range(0, SIMULATIONS, CHUNK)]
+    return np.concatenate([student_returns(random, shape, dof).std(axis=1, ddof=1) for shape in shapes])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -13,13 +14,14 @@ from volplugin.evaluation.bands import GAUSSIAN, fit_dof, sampling_band
 from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS
 from volplugin.evaluation.forecasts import ForecastsInForce, align_to_returns
 from volplugin.evaluation.hypothesis_tests import mincer_zarnowitz
+from volplugin.evaluation.inputs import aligned, check_count, checked_series
 from volplugin.evaluation.long_run import combine_pvalues
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
 from volplugin.evaluation.sample import EvaluationSample
-from volplugin.evaluation.tail_limits import value_at_risk
+from volplugin.evaluation.tail_limits import HISTORY_START, simulate_tails, value_at_risk
 from volplugin.evaluation.tail_tests import coverage
-from volplugin.risk.tail_risk import TailMethod
+from volplugin.risk.tail_risk import HISTORY_SESSIONS, STUDENT_DOF, TailMethod
 from volplugin.units import QUARTER_SESSIONS, annualize
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
@@ -77,10 +79,7 @@ def bias_statistic(
     >>> bias_statistic(np.random.default_rng(0).standard_normal(1000)).within
     True
     """
-    z = np.asarray(standardized, dtype=float)
-    if np.isinf(z).any():
-        raise ParameterError("a standardised return is infinite; leave sessions with a forecast of zero out")
-    z = z[np.isfinite(z)]
+    z = checked_series(standardized, "standardized").dropna().to_numpy()
     if len(z) < 2:
         raise InsufficientHistoryError("a bias statistic needs two standardised returns or more")
     if dof is None:
@@ -90,6 +89,7 @@ def bias_statistic(
 
 def rolling_bias(standardized: Frame, window: int) -> Frame:
     """Bias statistic of the last `window` standardised returns, labelled with the last of them."""
+    check_count(window, "window", 2)
     return standardized.rolling(window, min_periods=window).std()
 
 
@@ -102,12 +102,20 @@ def mrad(standardized: pd.Series, window: int = 21) -> float:
     ----------
     Menchero, Orr and Wang (2011), The Barra US Equity Model (USE4), Methodology Notes.
     """
-    return float((rolling_bias(standardized, window) - 1).abs().mean())
+    found = float((rolling_bias(checked_series(standardized, "standardized"), window) - 1).abs().mean())
+    if np.isnan(found):
+        raise InsufficientHistoryError(f"no {window} standardised returns in a row; pass a longer series")
+    return found
 
 
 def q_statistic(returns: pd.Series, volatility: pd.Series) -> float:
     """Mean of ``z^2 - ln z^2``: one more than the mean QLIKE, 2.27 where forecasts are right."""
-    return float(qlike(returns**2, volatility**2).mean()) + 1
+    pair = aligned(returns=returns, volatility=volatility).dropna()
+    if pair.empty:
+        raise InsufficientHistoryError("no session has a return and a volatility; pass the same dates")
+    if (pair["volatility"] < 0).any():
+        raise ParameterError("a volatility is negative; pass standard deviations")
+    return float(qlike(pair["returns"] ** 2, pair["volatility"] ** 2).mean()) + 1
 
 
 METHODS: tuple[TailMethod, ...] = ("gaussian", "historical")
@@ -265,12 +273,21 @@ def _tail(exceeded: np.ndarray, method: str, tail: float) -> dict[str, float]:
     known = [phase for phase in known if len(phase) >= QUARTER_SESSIONS]
     if not known:
         return {}
-    found = [coverage(phase > 0, tail) for phase in known]
+    found = [coverage(phase > 0, tail, _right(len(phase), tail) if method == "historical" else None) for phase in known]
     return {
         tail_name("exceeded", method, tail): float(np.mean(np.concatenate(known))),
         tail_name("kupiec", method, tail): combine_pvalues([one.kupiec_pvalue for one in found]),
         tail_name("christoffersen", method, tail): combine_pvalues([one.christoffersen_pvalue for one in found]),
     }
+
+
+@lru_cache(maxsize=16)
+def _right(sessions: int, tail: float) -> np.ndarray | None:
+    """Simulate exceedances of historical limits; None where all earlier sessions count: they are independent then."""
+    count = sessions + HISTORY_START
+    if count <= HISTORY_SESSIONS:
+        return None
+    return simulate_tails(np.ones(count), (tail,), STUDENT_DOF, minimum=HISTORY_START)[tail].exceeded[:, HISTORY_START:]
 
 
 DECILES = 10
@@ -286,18 +303,18 @@ def by_forecast_decile(sample: EvaluationSample) -> pd.DataFrame:
         (realised over predicted: above 1 risk was under-predicted) and ``stock_days``. Decile 1 has the
         smallest forecasts.
     """
-    tables = {model: _deciles(sample.outcome, variance) for model, variance in sample.variance.items()}
+    tables = {name: _deciles(sample.outcome, variance, sample.periods) for name, variance in sample.variance.items()}
     return pd.concat(tables, names=["model", "decile"])
 
 
-def _deciles(outcome: pd.DataFrame, variance: pd.DataFrame) -> pd.DataFrame:
+def _deciles(outcome: pd.DataFrame, variance: pd.DataFrame, periods: float) -> pd.DataFrame:
     f, y = variance.to_numpy().ravel(), outcome.to_numpy().ravel()
     f, y = f[np.isfinite(f)], y[np.isfinite(f)]
     # By rank, so that the groups are equal in size even where forecasts tie.
     place = np.argsort(np.argsort(f, kind="stable"), kind="stable")
     group = pd.Series(place * min(DECILES, len(f)) // len(f) + 1, name="decile")
     means = pd.DataFrame({"f": f, "y": y}).groupby(group).mean()
-    predicted, realized = annualize(means["f"] ** 0.5), annualize(means["y"] ** 0.5)
+    predicted, realized = (annualize(means[name] ** 0.5, periods) for name in ("f", "y"))
     days = group.value_counts().sort_index()
     return pd.DataFrame(
         {"predicted": predicted, "realized": realized, "ratio": realized / predicted, "stock_days": days}

@@ -89,7 +89,9 @@ class EqualWeightPortfolios:
             returns = portfolio_returns(self._panel.returns, portfolios)
             predicted = pd.DataFrame(np.sqrt(self._variance[:, place]), self._origins, self._models)
             found[horizon] = {
-                model: PortfolioForecasts(predicted[model].rename("predicted"), returns, horizon)
+                model: PortfolioForecasts(
+                    predicted[model].rename("predicted"), returns, horizon, periods=self._panel.periods_per_year
+                )
                 for model in self._models
             }
         return found

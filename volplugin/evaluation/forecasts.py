@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 import pandas as pd
 
+from volplugin.data.checks import as_moment
 from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
+from volplugin.evaluation.inputs import check_zones, checked_frame
+from volplugin.units import TRADING_DAYS
 
 if TYPE_CHECKING:
     from volplugin.risk.covariance import CovarianceForecast
@@ -53,12 +56,15 @@ class PortfolioForecasts:
         Sessions that each forecast covers.
     kind : {"simple", "log"}
         Of the returns.
+    periods : float
+        Sessions per year, for annual figures.
     """
 
     predicted: pd.Series
     returns: pd.Series
     horizon: int
     kind: ReturnKind = "simple"
+    periods: float = TRADING_DAYS
 
 
 def forecast_table(
@@ -89,6 +95,8 @@ def forecast_table(
     DataFrame of shape (n_origins, n_models * n_horizons * n_assets)
         Daily volatility in decimals, columns (model, horizon, asset); NaN without a forecast.
     """
+    if isinstance(horizons, int):
+        raise ParameterError(f"horizons is {horizons}; pass a list such as [1, 5, 21]")
     columns: dict[tuple[str, int], pd.DataFrame] = {}
     for horizon in horizons:
         for name, model in models.items():
@@ -133,7 +141,8 @@ def portfolio_forecasts(
     InsufficientHistoryError
         If no session lies between the dates.
     """
-    origins = panel.sessions[panel.sessions.slice_indexer(start, end)]
+    span = (None if date is None else as_moment(date) for date in (start, end))
+    origins = panel.sessions[panel.sessions.slice_indexer(*span)]
     if len(origins) == 0:
         raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
     predicted, held = {}, {}
@@ -143,7 +152,8 @@ def portfolio_forecasts(
         held[forecast.asof] = portfolio
     portfolios = pd.DataFrame.from_dict(held, orient="index").reindex(columns=panel.assets).fillna(0.0)
     returns = portfolio_returns(panel.returns, portfolios, kind)
-    return PortfolioForecasts(pd.Series(predicted, name="predicted"), returns, horizon, kind)
+    daily = pd.Series(predicted, name="predicted")
+    return PortfolioForecasts(daily, returns, horizon, kind, panel.periods_per_year)
 
 
 def portfolio_returns(log_returns: pd.DataFrame, portfolios: pd.DataFrame, kind: ReturnKind = "simple") -> pd.Series:
@@ -162,7 +172,23 @@ def portfolio_returns(log_returns: pd.DataFrame, portfolios: pd.DataFrame, kind:
     -------
     Series
         From the session after the first origin; NaN where an asset held has no return.
+
+    Raises
+    ------
+    AssetMismatchError
+        For an asset that the returns lack.
+    ParameterError
+        For weights that are infinite, repeated, or of a date that is no session of the returns.
+    InsufficientHistoryError
+        Without any weights.
     """
+    portfolios = checked_frame(portfolios, "portfolios")
+    check_zones(portfolios=portfolios, returns=log_returns)
+    if portfolios.empty:
+        raise InsufficientHistoryError("there is no portfolio; pass the weights of one session or more")
+    odd = portfolios.index.difference(log_returns.index)
+    if len(odd):
+        raise ParameterError(f"{odd[0]} has weights and is no session of the returns; pass the weights of sessions")
     missing = portfolios.columns.difference(log_returns.columns)
     if len(missing):
         raise AssetMismatchError(f"the portfolio holds {missing[0]}, which the panel lacks; remove it from the weights")

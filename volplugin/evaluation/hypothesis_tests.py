@@ -6,15 +6,18 @@ the stocks of one day are not independent observations. The measured sizes of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.inputs import aligned, checked_series
+from volplugin.evaluation.inputs import aligned, check_count, check_variances, checked_frame
 from volplugin.evaluation.long_run import combine_pvalues, cosine_averages, long_run_mean, smoothing_degrees
+
+SAME_FORECAST = 1e-6
+"""Relative spread of forecasts up to which they are constant to a regression."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,10 @@ def model_confidence_set(losses: pd.DataFrame, horizon: int, reps: int = 1000, s
     ----------
     Hansen, Lunde and Nason (2011), The Model Confidence Set, Econometrica 79, section 3.1.2 (the range statistic).
     """
-    if losses.shape[1] < 2:
-        raise ParameterError("a model confidence set takes two models or more")
-    complete = pd.DataFrame({name: checked_series(losses[name], str(name)) for name in losses}).dropna()
+    check_count(reps, "reps")
+    if not isinstance(losses, pd.DataFrame) or losses.shape[1] < 2:
+        raise ParameterError("a model confidence set takes two models or more; pass a DataFrame with one column each")
+    complete = checked_frame(losses, "loss").dropna()
     if complete.empty:
         raise InsufficientHistoryError("no session on which every model has a loss")
     distinct, place = np.unique(_first_of_the_same(complete.to_numpy()), return_inverse=True)
@@ -177,7 +181,9 @@ def _same_losses(one: np.ndarray | pd.Series, other: np.ndarray | pd.Series) -> 
     return np.allclose(one, other, rtol=1e-12, atol=0.0)
 
 
-def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series, horizon: int) -> MincerZarnowitz:
+def mincer_zarnowitz(
+    realized_variance: pd.Series, forecast_variance: pd.Series, horizon: int, simulated: np.ndarray | None = None
+) -> MincerZarnowitz:
     """Test that forecasts have the right level and the right spread, weighted for their noise.
 
     ``y/f`` is regressed on ``1/f`` and a constant, and (0, 1) tested jointly. The outcome's noise grows with its
@@ -190,13 +196,17 @@ def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series,
         Daily variances of the same sessions.
     horizon : int
         Sessions that each forecast covers.
+    simulated : ndarray of shape (n_series, n_sessions), optional
+        Outcomes over forecasts of right one-session forecasts, such as squares of `bands.shuffled_returns`: the p-value
+        is then the share of them with a larger statistic, not the chi-square one, which rejects too often where fat
+        tails meet few sessions.
 
     Raises
     ------
     InsufficientHistoryError
         If fewer than twelve sessions, or than four horizons, remain.
     ParameterError
-        Naming the session of an infinite value or a repeated date.
+        Naming the session of an infinite value or a repeated date; for variances below zero, and forecasts of zero.
 
     References
     ----------
@@ -204,11 +214,28 @@ def mincer_zarnowitz(realized_variance: pd.Series, forecast_variance: pd.Series,
     Sheppard (2009), Evaluating Volatility and Correlation Forecasts.
     """
     pair = aligned(realized=realized_variance, forecast=forecast_variance).dropna()
-    return mincer_zarnowitz_of(pair[["realized"]].to_numpy(), pair[["forecast"]].to_numpy(), horizon)
+    found = mincer_zarnowitz_of(pair[["realized"]].to_numpy(), pair[["forecast"]].to_numpy(), horizon)
+    if simulated is None:
+        return found
+    forecast = pair["forecast"].to_numpy()
+    moments = np.stack([simulated - 1, (simulated - 1) * (forecast.mean() / forecast)][: found.rank], axis=2)
+    return replace(found, pvalue=float((score_statistics(moments) >= found.statistic).mean()))
+
+
+def score_statistics(moments: np.ndarray) -> np.ndarray:
+    """Return 1'G (G'G)^-1 G'1 of each series of moments G, shape (n_series, n_sessions, n_moments).
+
+    The variance of the moments is taken under the hypothesis, without centring, so that a large outcome raises both
+    the mean and its error.
+    """
+    total = moments.sum(axis=1)[:, :, None]
+    inverse = np.linalg.pinv(moments.transpose(0, 2, 1) @ moments, hermitian=True)
+    return np.asarray(total.transpose(0, 2, 1) @ inverse @ total)[:, 0, 0]
 
 
 def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int) -> MincerZarnowitz:
     """Weighted regression and score test on arrays of shape (n_sessions, n_series), NaN where left out."""
+    realized, forecast = check_variances(realized, forecast)
     ratio = realized / forecast
     here = np.isfinite(ratio)
     rows = np.flatnonzero(here.any(axis=1))
@@ -218,7 +245,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
     ratio, forecast, here = ratio[span], forecast[span], here[span]
     unit = float(forecast[here].mean())  # 1/f is of the order of 1e4, next to a constant of 1
     inverse = np.where(here, unit / np.where(here, forecast, 1.0), 0.0)
-    rank = 2 if np.ptp(inverse[here]) > 1e-9 * inverse[here].mean() else 1
+    rank = 2 if np.ptp(inverse[here]) > SAME_FORECAST * inverse[here].mean() else 1
     statistics, pvalues = _score_tests(np.where(here, ratio - 1, 0.0), inverse, horizon, rank)
     intercept = slope = float("nan")
     if rank == 2:
@@ -229,16 +256,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
 
 
 def _score_tests(residual: np.ndarray, inverse: np.ndarray, horizon: int, rank: int) -> tuple[list[float], list[float]]:
-    """Score statistic and p-value of each phase: moments of right forecasts are uncorrelated within it.
-
-    The variance of the moments is taken under the hypothesis, without centring, so that a large outcome raises both
-    the mean and its error.
-    """
-    moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[:, :rank]
-    statistics = []
-    for phase in range(horizon):
-        own = moments[phase::horizon]
-        # 1'G (G'G)^-1 G'1: the sum of squares of a vector of ones that the moments explain.
-        ones = np.ones(len(own))
-        statistics.append(float(ones @ own @ np.linalg.lstsq(own, ones)[0]))
+    """Score statistic and p-value of each phase: moments of right forecasts are uncorrelated within it."""
+    moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[None, :, :rank]
+    statistics = [float(score_statistics(moments[:, phase::horizon])[0]) for phase in range(horizon)]
     return statistics, [float(stats.chi2.sf(statistic, rank)) for statistic in statistics]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
 import numpy as np
 import pandas as pd
 
 from volplugin.errors import ParameterError
 
+Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
+OTHER = (str, bytes, bool, np.bool_, complex, date, np.datetime64)
+"""Types that pandas would turn into numbers."""
 
-def aligned(**series: pd.Series | pd.DataFrame) -> pd.DataFrame:
+
+def aligned(**series: Any) -> pd.DataFrame:
     """Check some series and put them side by side by session.
 
     Parameters
@@ -19,7 +27,7 @@ def aligned(**series: pd.Series | pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame, one column per series
-        Over the union of the sessions, NaN where a series has no value.
+        Over the union of the sessions in order of time, NaN where a series has no value.
 
     Raises
     ------
@@ -28,35 +36,148 @@ def aligned(**series: pd.Series | pd.DataFrame) -> pd.DataFrame:
         mixed with dates without one.
     """
     checked = {name: checked_series(one, name) for name, one in series.items()}
-    zones = {name: getattr(one.index, "tz", None) for name, one in checked.items()}
-    if len({str(zone) for zone in zones.values()}) > 1:
-        described = ", ".join(f"{name} {zone or 'none'}" for name, zone in zones.items())
-        raise ParameterError(f"the dates have different time zones ({described}); remove them with tz_localize(None)")
+    check_zones(**checked)
     return pd.DataFrame(checked)
 
 
-def checked_series(series: pd.Series, name: str) -> pd.Series:
-    """Return a series as floats by session, with dates in nanoseconds.
+def forecasts_and_returns(predicted: Any, returns: Any) -> pd.DataFrame:
+    """Return volatilities and returns by date, columns ``sigma`` and ``r``, checked as `aligned` does.
 
     Raises
     ------
     ParameterError
-        Naming the session of a repeated date, an infinite value or text.
+        For labels that are no dates, and negative volatilities.
+    """
+    pair = aligned(sigma=predicted, r=returns)
+    if not isinstance(pair.index, pd.DatetimeIndex):
+        raise ParameterError("volatilities and returns are not by date; convert the index with pd.to_datetime")
+    if (pair["sigma"] < 0).any():
+        raise ParameterError(f"sigma is negative at {_label(pair.index[pair['sigma'] < 0][0])}; pass volatilities")
+    return pair
+
+
+def checked_series(series: Any, name: str) -> pd.Series:
+    """Return a series as floats in order of time, with dates in nanoseconds.
+
+    Raises
+    ------
+    ParameterError
+        Naming the session of a repeated or missing date, an infinite value or text.
     """
     try:
-        values = pd.Series(series).astype(float)
+        return checked(pd.Series(series), name)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{name} is no series of numbers ({error}); pass floats by session") from error
+
+
+def checked_frame(frame: Any, name: str) -> pd.DataFrame:
+    """Return a table as floats in order of time, as `checked_series` does; each column is named once."""
+    if not isinstance(frame, pd.DataFrame):
+        raise ParameterError(f"{name} is a {type(frame).__name__}; pass a DataFrame with one row per session")
+    if frame.columns.has_duplicates:
+        raise ParameterError(f"{name} has the column {frame.columns[frame.columns.duplicated()][0]} twice; keep one")
+    return checked(frame, name)
+
+
+def checked(values: Frame, name: str) -> Frame:
+    """Return a Series or DataFrame as floats in order of time, with dates in nanoseconds."""
+    if not isinstance(values, pd.Series | pd.DataFrame):
+        raise ParameterError(f"{name} is a {type(values).__name__}; pass a Series or DataFrame by session")
+    for _, column in values.items() if isinstance(values, pd.DataFrame) else [(None, values)]:
+        texts = pd.api.types.is_object_dtype(column) and any(isinstance(one, OTHER) for one in column)
+        if texts or not (pd.api.types.is_object_dtype(column) or pd.api.types.is_any_real_numeric_dtype(column)):
+            raise ParameterError(f"{name} holds something other than numbers; pass floats")
+    try:
+        values = values.astype(float)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} holds something other than numbers: {error}; pass floats") from error
+    values = in_order(values, name)
+    infinite = np.isinf(pd.DataFrame(values).to_numpy())
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        what = f"{name} of {values.columns[column]}" if isinstance(values, pd.DataFrame) else name
+        raise ParameterError(
+            f"{what} is infinite at {_label(values.index[row])}; remove the session or repair the value"
+        )
+    return values
+
+
+def in_order(values: Frame, name: str) -> Frame:
+    """Return rows in order of time, with dates in nanoseconds.
+
+    Raises
+    ------
+    ParameterError
+        Naming a repeated session; for a missing one, and labels that have no order.
+    """
     index = values.index
+    if index.hasnans:
+        raise ParameterError(f"{name} has a missing date (NaT); drop that row")
     if index.has_duplicates:
         raise ParameterError(f"{name} has {_label(index[index.duplicated()][0])} twice; pass each session once")
-    infinite = np.isinf(values.to_numpy())
-    if infinite.any():
-        raise ParameterError(
-            f"{name} is infinite at {_label(index[infinite][0])}; remove the session or repair the value"
-        )
-    # Unions of dates in different units lose rows in pandas (GH 60922), so every index gets the same unit.
-    return values.set_axis(index.as_unit("ns")) if isinstance(index, pd.DatetimeIndex) else values
+    if isinstance(index, pd.DatetimeIndex):
+        # Unions of dates in different units lose rows in pandas (GH 60922), so every index gets the same unit.
+        values = values.set_axis(index.as_unit("ns"))
+    if index.is_monotonic_increasing:
+        return values
+    try:
+        return values.sort_index()
+    except TypeError as error:
+        raise ParameterError(f"{name} is labelled by different kinds of sessions; pass dates alone") from error
+
+
+def check_zones(**frames: pd.Series | pd.DataFrame) -> None:
+    """Require the same time zone of some dates.
+
+    Raises
+    ------
+    ParameterError
+        Naming the zones.
+    """
+    zones = {name: getattr(one.index, "tz", None) for name, one in frames.items()}
+    if len({str(zone) for zone in zones.values()}) > 1:
+        described = ", ".join(f"{name} {zone or 'none'}" for name, zone in zones.items())
+        raise ParameterError(f"the dates have different time zones ({described}); remove them with tz_localize(None)")
+
+
+def check_variances(realized: Any, forecast: Any) -> tuple[Any, Any]:
+    """Return realised and forecast variances as floats: not negative, and forecasts positive or NaN.
+
+    Raises
+    ------
+    ParameterError
+        For a negative or infinite variance, a forecast of zero, and the labels that `checked` refuses.
+    """
+    pair = {"realized": realized, "forecast": forecast}
+    labelled = {name: checked(one, name) for name, one in pair.items() if isinstance(one, pd.Series | pd.DataFrame)}
+    check_zones(**labelled)
+    for name, one in pair.items():
+        if name not in labelled:
+            if np.asarray(one).dtype.kind not in "iuf" or np.isinf(np.asarray(one)).any():
+                raise ParameterError(f"a {name} variance is infinite or no number; pass floats")
+    pair |= labelled
+    if np.any(np.asarray(pair["forecast"]) <= 0):
+        raise ParameterError("a forecast variance is not positive; leave missing forecasts NaN, never zero")
+    if np.any(np.asarray(pair["realized"]) < 0):
+        raise ParameterError("a realised variance is negative; pass squares of returns")
+    return pair["realized"], pair["forecast"]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one real number, and no boolean."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_count(value: Any, name: str, least: int = 1) -> None:
+    """Require a whole number, at least some smallest one.
+
+    Raises
+    ------
+    ParameterError
+        Naming the parameter.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ParameterError(f"{name} is {value!r}; it is a whole number and at least {least}")
 
 
 def check_tail(level: float) -> None:
@@ -67,8 +188,8 @@ def check_tail(level: float) -> None:
     ParameterError
         For a level of confidence such as 0.99 or 99, and for anything else outside the interval.
     """
-    if not 0 < level < 0.5:
-        raise ParameterError(f"level is {level}; pass a tail probability between 0 and 0.5, such as 0.01")
+    if not is_number(level) or not 0 < level < 0.5:
+        raise ParameterError(f"level is {level!r}; pass a tail probability between 0 and 0.5, such as 0.01")
 
 
 def exceedance_flags(exceeded: pd.Series | np.ndarray) -> np.ndarray:
@@ -79,7 +200,9 @@ def exceedance_flags(exceeded: pd.Series | np.ndarray) -> np.ndarray:
     ParameterError
         For text, and for numbers other than 0 and 1.
     """
-    values = np.asarray(exceeded)
+    values = np.asarray(in_order(exceeded, "exceeded") if isinstance(exceeded, pd.Series) else exceeded)
+    if values.ndim != 1:
+        raise ParameterError(f"exceedances have {values.ndim} dimensions; pass one series")
     if values.dtype.kind not in "bifu":
         missing = pd.isna(values)
         if not all(isinstance(value, bool | np.bool_ | int | float) for value in values[~missing]):

@@ -21,7 +21,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
-from volplugin.errors import InsufficientHistoryError
+from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.evaluation.inputs import check_count, checked_series
 
 MIN_SESSIONS = 12
 MIN_DEGREES = 8
@@ -58,6 +59,7 @@ def smoothing_degrees(sessions: int, horizon: int) -> int:
     InsufficientHistoryError
         For fewer than twelve sessions, or than four horizons.
     """
+    check_count(horizon, "horizon")
     fewest = fewest_sessions(horizon)
     if sessions < fewest:
         raise InsufficientHistoryError(
@@ -103,8 +105,12 @@ def long_run_mean(values: np.ndarray, horizon: int) -> LongRunMean:
     ------
     InsufficientHistoryError
         For fewer than twelve sessions, or than four horizons.
+    ParameterError
+        For values too large to be averaged.
     """
     degrees = smoothing_degrees(len(values), horizon)
+    if not np.isfinite(np.square(values).sum()):
+        raise ParameterError("the values are too large to be averaged; pass losses of variances in decimals")
     variance = float((cosine_averages(values, degrees) ** 2).mean())
     return LongRunMean(float(values.mean()), math.sqrt(variance / len(values)), degrees, len(values))
 
@@ -120,8 +126,9 @@ def combine_pvalues(pvalues: Sequence[float]) -> float:
     Meinshausen, Meier and Bühlmann (2009), P-Values for High-Dimensional Regression, Journal of the
     American Statistical Association 104, theorem 3.1.
     """
-    known = np.asarray(pvalues, dtype=float)
-    known = known[np.isfinite(known)]
+    known = np.asarray(checked_series(pvalues, "pvalues").dropna())
+    if ((known < 0) | (known > 1)).any():
+        raise ParameterError("a p-value lies outside 0 to 1; pass probabilities")
     if len(known) == 0:
         return float("nan")
     return float(known[0]) if len(known) == 1 else float(min(1.0, 2 * np.median(known)))

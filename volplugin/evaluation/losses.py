@@ -12,8 +12,10 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from volplugin.data.checks import as_moment
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.evaluation.inputs import check_count, check_variances, checked, is_number
 from volplugin.units import TRADING_DAYS
 
 OUTCOME_FLOOR = 1e-7
@@ -41,15 +43,16 @@ def qlike(realized_variance: Values, forecast_variance: Values, floor: float = O
     Raises
     ------
     ParameterError
-        If a forecast is zero or negative.
+        If a forecast is zero or negative, or a variance infinite or negative; for repeated dates.
 
     References
     ----------
     Patton (2011), Volatility forecast comparison using imperfect volatility proxies, Journal of
     Econometrics 160.
     """
-    if np.any(np.asarray(forecast_variance) <= 0):
-        raise ParameterError("a forecast variance is not positive; leave missing forecasts NaN, never zero")
+    if not is_number(floor) or not floor > 0:
+        raise ParameterError(f"floor is {floor!r}; pass a variance above zero")
+    realized_variance, forecast_variance = check_variances(realized_variance, forecast_variance)
     ratio = np.maximum(realized_variance, floor) / forecast_variance
     return ratio - np.log(ratio) - 1
 
@@ -61,12 +64,18 @@ def log_likelihood(realized_variance: Values, forecast_variance: Values) -> Valu
     them, the mean over these days of ``ln N(r; 0, f)`` is ``-(ln 2 pi + ln f + y/f) / 2``: of one return
     where the horizon is one session, of the daily returns that the forecast covers where it is longer.
     The outcome has no floor here, since a return of zero has a finite density. Higher is better.
+    Parameters and errors as in `qlike`.
     """
+    realized_variance, forecast_variance = check_variances(realized_variance, forecast_variance)
     return -0.5 * (np.log(2 * np.pi) + np.log(forecast_variance) + realized_variance / forecast_variance)
 
 
 def mse(realized_variance: Values, forecast_variance: Values) -> Values:
-    """Squared error of the variance, ``(y - f)^2``: besides QLIKE the one that ranks under noisy proxies."""
+    """Squared error of the variance, ``(y - f)^2``: besides QLIKE the one that ranks under noisy proxies.
+
+    Parameters and errors as in `qlike`.
+    """
+    realized_variance, forecast_variance = check_variances(realized_variance, forecast_variance)
     return (realized_variance - forecast_variance) ** 2
 
 
@@ -84,8 +93,13 @@ def realized_variance(returns: Frame, horizon: int) -> Frame:
     -------
     same type as `returns`
         Row `t` averages rows ``t+1 .. t+horizon``; NaN where any of them is missing or not yet there.
+
+    Raises
+    ------
+    ParameterError
+        For a horizon that is no whole number from 1 on; naming the session of a repeated date or an infinite return.
     """
-    return forward_mean(returns**2, horizon)
+    return forward_mean(checked(returns, "returns") ** 2, horizon)
 
 
 def range_variance(
@@ -109,6 +123,7 @@ def proxy_scale(panel: PricePanel, through: str | pd.Timestamp = PROXY_CALIBRATI
 
     An asset with less than a year of returns by then gets the ratio of all stock-days.
     """
+    through = as_moment(through)
     squared = panel.returns.loc[:through] ** 2
     proxy = panel.variance.loc[:through].where(squared.notna())
     count = squared.notna().sum()
@@ -123,6 +138,5 @@ def proxy_scale(panel: PricePanel, through: str | pd.Timestamp = PROXY_CALIBRATI
 
 def forward_mean(daily: Frame, horizon: int) -> Frame:
     """Mean of the `horizon` rows after each row; NaN where any of them is missing."""
-    if horizon < 1:
-        raise ParameterError(f"horizon is {horizon}; it counts sessions and is at least 1")
+    check_count(horizon, "horizon")
     return daily.rolling(horizon, min_periods=horizon).mean().shift(-horizon)

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from volplugin.errors import AssetMismatchError, ParameterError
 from volplugin.evaluation.hypothesis_tests import MincerZarnowitz, mincer_zarnowitz_of
-from volplugin.evaluation.inputs import checked_series
+from volplugin.evaluation.inputs import check_zones, checked_frame, checked_series
 from volplugin.evaluation.long_run import LongRunMean, long_run_mean
 
 
@@ -51,9 +52,12 @@ def level_test(ratio: pd.Series, horizon: int) -> LevelTest:
     InsufficientHistoryError
         If fewer than twelve sessions, or than four horizons, remain.
     ParameterError
-        Naming the session of an infinite ratio or a repeated date.
+        Naming the session of an infinite ratio or a repeated date; for negative ratios, and zeros alone.
     """
-    found = long_run_mean(checked_series(ratio, "ratio").dropna().to_numpy(), horizon)
+    values = checked_series(ratio, "ratio").dropna().to_numpy()
+    if (values < 0).any() or not values.any():
+        raise ParameterError("ratios are negative, or all zero; pass realised over forecast variances")
+    found = long_run_mean(values, horizon)
     # Delta method: the error of ln m is the error of m over m.
     statistic = float(np.log(found.mean) / relative_error(found))
     lower, upper = bias_band(found)
@@ -97,6 +101,10 @@ def pooled_mincer_zarnowitz(
     ------
     InsufficientHistoryError
         If fewer than twelve sessions, or than four horizons, remain.
+    AssetMismatchError
+        For an asset that one of the two lacks.
+    ParameterError
+        As in `mincer_zarnowitz`.
 
     References
     ----------
@@ -104,4 +112,11 @@ def pooled_mincer_zarnowitz(
     Review of Economics and Statistics 80 (the sums over a session); Patton and Sheppard (2009), Evaluating Volatility
     and Correlation Forecasts (the weights).
     """
-    return mincer_zarnowitz_of(realized_variance.to_numpy(), forecast_variance.to_numpy(), horizon)
+    realized, forecast = checked_frame(realized_variance, "realized"), checked_frame(forecast_variance, "forecast")
+    check_zones(realized=realized, forecast=forecast)
+    odd = realized.columns.symmetric_difference(forecast.columns)
+    if len(odd):
+        raise AssetMismatchError(f"{odd[0]} is in one of the two tables; pass the same assets in both")
+    sessions = realized.index.union(forecast.index)
+    realized, forecast = (frame.reindex(sessions, columns=realized.columns) for frame in (realized, forecast))
+    return mincer_zarnowitz_of(realized.to_numpy(), forecast.to_numpy(), horizon)

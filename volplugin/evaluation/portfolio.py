@@ -15,19 +15,25 @@ import pandas as pd
 
 from volplugin.display import bars, card
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band
+from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band, shuffled_returns
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS, measured_size
+from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
-from volplugin.evaluation.inputs import aligned
+from volplugin.evaluation.inputs import check_count, check_zones, forecasts_and_returns, is_number
 from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
-from volplugin.evaluation.tail_limits import expected_shortfall, tail_limits, value_at_risk
+from volplugin.evaluation.tail_limits import (
+    SimulatedTails,
+    expected_shortfall,
+    simulate_tails,
+    tail_limits,
+    value_at_risk,
+)
 from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
-from volplugin.risk.tail_risk import TailMethod
-from volplugin.units import QUARTER_SESSIONS, annualize, deannualize
+from volplugin.risk.tail_risk import MIN_HISTORY_SESSIONS, TailMethod
+from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize
 
 TAIL_METHODS: tuple[TailMethod, ...] = ("gaussian", "student", "historical")
 """Laws of the standardised return for value at risk and expected shortfall."""
@@ -69,6 +75,7 @@ def portfolio_scorecard(
     *,
     predicted_horizon: pd.Series | None = None,
     horizon: int | None = None,
+    periods: float = TRADING_DAYS,
 ) -> Scorecard:
     """Compare each session's ex-ante volatility with the portfolio's return of that session.
 
@@ -86,6 +93,8 @@ def portfolio_scorecard(
         *Daily* volatility over the `horizon` sessions that begin with the row's session, forecast at the close before.
     horizon : int, optional
         Sessions that `predicted_horizon` covers.
+    periods : float, default 252
+        Sessions per year, for the annual figures; ``panel.periods_per_year`` of the prices.
 
     Returns
     -------
@@ -104,7 +113,8 @@ def portfolio_scorecard(
     InsufficientHistoryError
         If fewer than 63 sessions have both a prediction and a return, or all returns are zero.
     ParameterError
-        Naming the session of a repeated date or an infinite value; for time zones that differ.
+        Naming the session of a repeated date, or an infinite or negative value; for time zones that differ, labels
+        that are no dates, and a target that is no risk above zero.
 
     Examples
     --------
@@ -114,7 +124,9 @@ def portfolio_scorecard(
     >>> portfolio_scorecard(pd.Series(0.01, sessions), returns)["bias_statistic"]["within"]
     True
     """
-    pair = aligned(sigma=predicted, r=returns)
+    pair = forecasts_and_returns(predicted, returns)
+    if target is not None and not (is_number(target) and 0 < target < np.inf):
+        raise ParameterError(f"target is {target!r}; pass an annual volatility above zero, such as 0.10")
     known = pair[(pair["sigma"] > 0) & pair["r"].notna()]
     if len(known) < QUARTER_SESSIONS:
         raise InsufficientHistoryError(
@@ -125,15 +137,18 @@ def portfolio_scorecard(
         raise InsufficientHistoryError("the portfolio's returns are all zero: there is no risk to evaluate")
     z = r / sigma
     dof = fit_dof(z)
-    mrad_band, q_band = mrad_and_q_bands(sigma.to_numpy(), dof)
+    right = shuffled_returns(z.to_numpy(), dof)
+    mrad_band, q_band = mrad_and_q_bands(right, sigma.to_numpy())
+    tails = simulate_tails(sigma.to_numpy(), HELD_TAILS, dof) if len(known) > MIN_HISTORY_SESSIONS else {}
     numbers = {
         "sessions": len(known),
         "sessions_without_forecast": len(pair) - len(known),
+        "periods_per_year": periods,
         "first_session": str(known.index[0].date()),
         "last_session": str(known.index[-1].date()),
         "target": target,
-        "mean_predicted_vol": _root_mean_square(sigma),
-        "realized_vol": _volatility(r),
+        "mean_predicted_vol": _root_mean_square(sigma, periods),
+        "realized_vol": _volatility(r, periods),
         "tail_dof": dof,
         "bias_statistic": _bias(bias_statistic(z, dof=dof)),
         "qlike": float(qlike(r**2, sigma**2).mean()),
@@ -142,12 +157,12 @@ def portfolio_scorecard(
         "mrad_21": mrad(z, MONTH_SESSIONS),
         "mrad_21_band": asdict(mrad_band),
         "bias_63": _quarters(z, dof),
-        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, horizon=1)),
-        "exceedances": _exceedances(r, sigma),
-        "tail_risk": _tail_risk(r, sigma),
-        **_errors(r, sigma, target),
-        "by_year": _by_year(r, sigma, dof),
-        "over_horizon": _over_horizon(predicted_horizon, returns, horizon),
+        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, 1, right**2)),
+        "exceedances": _exceedances(r, sigma, tails),
+        "tail_risk": _tail_risk(r, sigma, tails),
+        **_errors(r, sigma, target, periods),
+        "by_year": _by_year(r, sigma, dof, periods),
+        "over_horizon": _over_horizon(predicted_horizon, returns, horizon, periods),
     }
     return Scorecard(_clean(numbers))
 
@@ -158,38 +173,59 @@ def perf_scorecard(perf: pd.DataFrame, target: float | None = None, horizon: int
     Parameters
     ----------
     perf : DataFrame, columns ``returns``, ``predicted_vol`` and, if it has it, ``predicted_vol_horizon``
-        One row per session; volatilities are *annual*, of the row's session and of the `horizon` sessions from it on.
+        One row per session; volatilities are *annual*, of the row's session and of the `horizon` sessions from it on,
+        by the column ``periods_per_year`` if there is one, else by 252 sessions per year.
     target : float, optional
         *Annual* volatility that the strategy aimed at.
     horizon : int, optional
         Sessions that ``predicted_vol_horizon`` covers; the column is not read if None.
+
+    Raises
+    ------
+    ParameterError
+        Naming a missing column; and as `portfolio_scorecard`.
     """
+    missing = {"returns", "predicted_vol"} - set(perf if isinstance(perf, pd.DataFrame) else ())
+    if missing:
+        raise ParameterError(f"perf has no column {min(missing)}; pass the frame of a backtest with metrics volplugin")
     longer = "predicted_vol_horizon" in perf and horizon is not None
+    periods = perf_periods(perf)
     return portfolio_scorecard(
-        deannualize(perf["predicted_vol"].astype(float)),
+        deannualize(perf["predicted_vol"].astype(float), periods),
         perf["returns"],
         target,
-        predicted_horizon=deannualize(perf["predicted_vol_horizon"].astype(float)) if longer else None,
+        predicted_horizon=deannualize(perf["predicted_vol_horizon"].astype(float), periods) if longer else None,
         horizon=horizon if longer else None,
+        periods=periods,
     )
 
 
-def _over_horizon(predicted: pd.Series | None, returns: pd.Series, horizon: int | None) -> dict[str, Any] | None:
+def perf_periods(perf: pd.DataFrame) -> float:
+    """Sessions per year by which the volatilities of a perf frame are annual: column ``periods_per_year``, or 252."""
+    return float(perf["periods_per_year"].iloc[0]) if "periods_per_year" in perf and len(perf) else TRADING_DAYS
+
+
+def _over_horizon(
+    predicted: pd.Series | None, returns: pd.Series, horizon: int | None, periods: float
+) -> dict[str, Any] | None:
     """Scores of the forecasts of several sessions, or None where there are none or too few."""
     if predicted is None:
         return None
     if horizon is None:
         raise ParameterError("predicted_horizon needs horizon=, the sessions that each forecast covers")
-    pair = aligned(sigma=predicted, r=returns)
+    check_count(horizon, "horizon")
+    pair = forecasts_and_returns(predicted, returns)
     # The origin of a forecast for the sessions from t on is t - 1: shift the labels back by one session.
     origin = pair["sigma"].where(pair["sigma"] > 0).shift(-1)
     try:
-        return horizon_scores(origin, pair["r"], horizon)
+        return horizon_scores(origin, pair["r"], horizon, periods)
     except InsufficientHistoryError:
         return None
 
 
-def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: int) -> dict[str, Any]:
+def horizon_scores(
+    predicted: pd.Series, portfolio_returns: pd.Series, horizon: int, periods: float = TRADING_DAYS
+) -> dict[str, Any]:
     """Judge forecasts of several sessions by the daily returns of the sessions that each covers.
 
     Every session is an origin. Returns of sessions ``t+1 .. t+horizon`` are divided by the forecast
@@ -203,6 +239,8 @@ def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: 
         The portfolio's daily returns, through the last origin's horizon; later origins are left out.
     horizon : int
         Sessions that each forecast covers.
+    periods : float, default 252
+        Sessions per year, for the annual figures.
 
     Returns
     -------
@@ -231,8 +269,8 @@ def horizon_scores(predicted: pd.Series, portfolio_returns: pd.Series, horizon: 
             "mincer_zarnowitz": asdict(mincer_zarnowitz(outcome, sigma**2, horizon))
             | {"size": measured_size("Mincer-Zarnowitz", horizon)},
             "qlike": float(qlike(outcome, sigma**2).mean()),
-            "mean_predicted_vol": _root_mean_square(sigma),
-            "realized_vol": annualize(float(np.sqrt(outcome.mean()))),
+            "mean_predicted_vol": _root_mean_square(sigma, periods),
+            "realized_vol": annualize(float(np.sqrt(outcome.mean())), periods),
         }
     )
 
@@ -252,7 +290,7 @@ class _Sample:
 
 
 def _sample(predicted: pd.Series, returns: pd.Series, horizon: int) -> _Sample:
-    pair = aligned(sigma=predicted, r=returns)
+    pair = forecasts_and_returns(predicted, returns)
     outcome = _outcome(pair["sigma"], pair["r"], horizon)
     if len(outcome) < 2:
         raise InsufficientHistoryError(f"{len(outcome)} origins have a forecast and the {horizon} returns after it")
@@ -282,8 +320,19 @@ def compare_portfolio_forecasts(
         (annual), ``origins`` and, with the benchmark, ``below_NAME`` (percent by which QLIKE is lower)
         and ``dm_NAME`` (Diebold-Mariano t, negative where better). Bounds and t are NaN where the origins are too
         few for a test: fewer than twelve, or than four horizons.
+
+    Raises
+    ------
+    ParameterError
+        For horizons that differ, and as `portfolio_scorecard`.
+    InsufficientHistoryError
+        If fewer than two origins are common to all.
     """
-    losses = pd.DataFrame({name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}).dropna()
+    if len({portfolio.horizon for portfolio in portfolios.values()}) != 1:
+        raise ParameterError("pass the forecasts of one or more models, all of one horizon")
+    each = {name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}
+    check_zones(**each)
+    losses = pd.DataFrame(each).dropna()
     rows = {}
     for name, portfolio in portfolios.items():
         sample = _sample(portfolio.predicted.reindex(losses.index), portfolio.returns, portfolio.horizon)
@@ -294,8 +343,8 @@ def compare_portfolio_forecasts(
             "bias": sample.bias,
             "bias_lower": np.nan if level is None else level.lower,
             "bias_upper": np.nan if level is None else level.upper,
-            "mean_predicted_vol": _root_mean_square(sample.sigma),
-            "realized_vol": annualize(float(np.sqrt(sample.outcome.mean()))),
+            "mean_predicted_vol": _root_mean_square(sample.sigma, portfolio.periods),
+            "realized_vol": annualize(float(np.sqrt(sample.outcome.mean())), portfolio.periods),
             "origins": len(losses),
         }
         if benchmark in portfolios:
@@ -309,7 +358,7 @@ def compare_portfolio_forecasts(
 
 
 def _portfolio_loss(portfolio: PortfolioForecasts) -> pd.Series:
-    pair = aligned(sigma=portfolio.predicted, r=portfolio.returns)
+    pair = forecasts_and_returns(portfolio.predicted, portfolio.returns)
     outcome = _outcome(pair["sigma"], pair["r"], portfolio.horizon)
     return qlike(outcome, pair.loc[outcome.index, "sigma"] ** 2)
 
@@ -320,13 +369,13 @@ def _outcome(predicted: pd.Series, returns: pd.Series, horizon: int) -> pd.Serie
     return outcome[outcome.notna() & predicted.notna()]
 
 
-def _errors(r: pd.Series, sigma: pd.Series, target: float | None) -> dict[str, float | None]:
+def _errors(r: pd.Series, sigma: pd.Series, target: float | None, periods: float) -> dict[str, float | None]:
     """Mean absolute differences of realised volatility, annual percentage points."""
-    rolling = annualize(r.rolling(QUARTER_SESSIONS).std())
-    expected = annualize((sigma**2).rolling(QUARTER_SESSIONS).mean() ** 0.5)
+    rolling = annualize(r.rolling(QUARTER_SESSIONS).std(), periods)
+    expected = annualize((sigma**2).rolling(QUARTER_SESSIONS).mean() ** 0.5, periods)
     years = [(part, sigma[part.index]) for _, part in r.groupby(r.index.year) if len(part) >= QUARTER_SESSIONS]
-    yearly = np.array([_volatility(part) for part, _ in years])
-    forecast = np.array([_root_mean_square(part) for _, part in years])
+    yearly = np.array([_volatility(part, periods) for part, _ in years])
+    forecast = np.array([_root_mean_square(part, periods) for _, part in years])
     aim = float("nan") if target is None else target
     return {
         "mean_abs_63d_error": 100 * float((rolling - aim).abs().mean()),
@@ -343,20 +392,21 @@ def _quarters(z: pd.Series, dof: float) -> dict[str, float]:
     return {"lower": lower, "upper": upper, "share_inside": float(inside.mean())}
 
 
-def _exceedances(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
+def _exceedances(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTails]) -> dict[str, dict[str, Any]]:
     """Test value at risk and expected shortfall at each tail, with the quantiles of each method."""
     found: dict[str, dict[str, Any]] = {}
     for method in TAIL_METHODS:
         found[method] = {}
         for level in TAILS:
-            limit = value_at_risk(r, sigma, level, method).dropna()
+            limit = value_at_risk(r, sigma, level, method, MIN_HISTORY_SESSIONS).dropna()
             if len(limit) >= QUARTER_SESSIONS:
-                shortfall = expected_shortfall(r, sigma, level, method)[limit.index]
-                found[method][f"{level:.0%}"] = _backtests(r[limit.index], limit, shortfall, level)
+                shortfall = expected_shortfall(r, sigma, level, method, MIN_HISTORY_SESSIONS)[limit.index]
+                simulated = tails[level].since(MIN_HISTORY_SESSIONS) if method == "historical" else None
+                found[method][f"{level:.0%}"] = _backtests(r[limit.index], limit, shortfall, level, simulated)
     return found
 
 
-def _tail_risk(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
+def _tail_risk(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTails]) -> dict[str, dict[str, Any]]:
     """Value at risk and expected shortfall of the portfolio held, as `tail_limits` forecasts them, and their tests."""
     found = {}
     for level in HELD_TAILS:
@@ -365,25 +415,28 @@ def _tail_risk(r: pd.Series, sigma: pd.Series) -> dict[str, dict[str, Any]]:
             "mean_value_at_risk": -float(limits["value_at_risk"].mean()),
             "mean_expected_shortfall": -float(limits["expected_shortfall"].mean()),
             "student_sessions": int((limits["method"] == "student").sum()),
-        } | _backtests(r, limits["value_at_risk"], limits["expected_shortfall"], level)
+        } | _backtests(r, limits["value_at_risk"], limits["expected_shortfall"], level, tails.get(level))
     return found
 
 
-def _backtests(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float) -> dict[str, Any]:
-    row = coverage(returns < limit, level).as_dict()
-    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level).pvalue
-    test = acerbi_szekely(returns, limit, shortfall, level)
+def _backtests(
+    returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float, simulated: SimulatedTails | None
+) -> dict[str, Any]:
+    row = coverage(returns < limit, level, None if simulated is None else simulated.exceeded).as_dict()
+    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level, simulated=simulated).pvalue
+    test = acerbi_szekely(returns, limit, shortfall, level, simulated=simulated)
     sizes = {"dynamic_quantile": "dynamic quantile", "shortfall": "Acerbi-Szekely"}
-    row |= {f"{name}_size": measured_size(title, level) for name, title in sizes.items()}
+    for name, title in sizes.items():
+        row[f"{name}_size"] = measured_size(title, level) if simulated is None else SIZE
     return row | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
 
 
-def _by_year(r: pd.Series, sigma: pd.Series, dof: float) -> dict[str, dict[str, Any]]:
+def _by_year(r: pd.Series, sigma: pd.Series, dof: float, periods: float) -> dict[str, dict[str, Any]]:
     return {
         str(year): {
             "sessions": len(part),
-            "mean_predicted_vol": _root_mean_square(sigma[part.index]),
-            "realized_vol": _volatility(part),
+            "mean_predicted_vol": _root_mean_square(sigma[part.index], periods),
+            "realized_vol": _volatility(part, periods),
             "bias_statistic": _bias(bias_statistic(part / sigma[part.index], dof=dof)),
         }
         for year, part in r.groupby(r.index.year)
@@ -395,12 +448,12 @@ def _bias(statistic: BiasStatistic) -> dict[str, Any]:
     return asdict(statistic) | {"within": statistic.within}
 
 
-def _volatility(returns: pd.Series) -> float:
-    return annualize(float(returns.std()))
+def _volatility(returns: pd.Series, periods: float) -> float:
+    return annualize(float(returns.std()), periods)
 
 
-def _root_mean_square(volatility: pd.Series) -> float:
-    return annualize(float(np.sqrt((volatility**2).mean())))
+def _root_mean_square(volatility: pd.Series, periods: float) -> float:
+    return annualize(float(np.sqrt((volatility**2).mean())), periods)
 
 
 def _clean(value: Any) -> Any:

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
+from volplugin.evaluation.inputs import check_zones, checked_frame
 from volplugin.evaluation.losses import PROXY_CALIBRATION_END, range_variance, realized_variance
+from volplugin.units import TRADING_DAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class EvaluationSample:
         Daily log returns of the panel.
     left_out : int
         Stock-days with an outcome that some models, but not all, had a forecast for.
+    periods : float
+        Sessions per year, for annual figures.
 
     All but `smooth` and `returns` are NaN on every stock-day that is not scored.
     """
@@ -41,6 +45,7 @@ class EvaluationSample:
     smooth: pd.DataFrame
     returns: pd.DataFrame
     left_out: int
+    periods: float = TRADING_DAYS
 
     @property
     def stock_days(self) -> int:
@@ -76,12 +81,25 @@ def scored_samples(
     ------
     InsufficientHistoryError
         If for a horizon no stock-day has an outcome and a forecast of every model.
+    ParameterError
+        For columns that are not (model, horizon, asset), a repeated origin, and a forecast that is not positive.
+    AssetMismatchError
+        For an asset that the panel lacks.
     """
+    if list(forecasts.columns.names) != ["model", "horizon", "asset"]:
+        raise ParameterError("the columns are not (model, horizon, asset); make the table with forecast_table")
+    forecasts = checked_frame(forecasts, "forecasts")
+    if (forecasts <= 0).to_numpy().any():
+        raise ParameterError("a forecast volatility is not positive; leave missing forecasts NaN, never zero")
+    check_zones(forecasts=forecasts, panel=panel.close)
+    unknown = forecasts.columns.unique("asset").difference(panel.assets)
+    if len(unknown):
+        raise AssetMismatchError(f"the panel has no {unknown[0]}, which the table forecasts; pass the panel of both")
     present = [int(h) for h in forecasts.columns.get_level_values("horizon").unique()]
     wanted = present if horizons is None else list(horizons)
-    unknown = sorted(set(wanted) - set(present))
-    if unknown:
-        raise ParameterError(f"no forecasts of horizon {unknown[0]} in the table; it holds {present}")
+    absent = sorted(set(wanted) - set(present))
+    if absent:
+        raise ParameterError(f"no forecasts of horizon {absent[0]} in the table; it holds {present}")
     return {horizon: _sample(forecasts, panel, horizon, calibrated_through) for horizon in wanted}
 
 
@@ -111,4 +129,5 @@ def _sample(
         smooth,
         panel.returns,
         int((some & ~every).to_numpy().sum()),
+        panel.periods_per_year,
     )

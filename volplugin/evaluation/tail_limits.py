@@ -7,12 +7,16 @@ tail probability such as 0.01.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from volplugin.evaluation.inputs import check_tail
+from volplugin.errors import ParameterError
+from volplugin.evaluation.bands import student_returns
+from volplugin.evaluation.inputs import aligned, check_count, check_tail, check_zones, checked
 from volplugin.risk.tail_risk import (
     HISTORY_SESSIONS,
     MIN_HISTORY_SESSIONS,
@@ -26,6 +30,8 @@ Values = TypeVar("Values", pd.Series, pd.DataFrame)
 
 HISTORY_START = 250
 """Earlier sessions that a historical limit needs in a backtest; a forecast of today needs 500."""
+REFRESH_SESSIONS = 21
+"""Sessions for which simulated limits stay the same; quantiles of 500 sessions or more change little in a month."""
 
 
 def value_at_risk(
@@ -55,9 +61,11 @@ def value_at_risk(
     Raises
     ------
     ParameterError
-        For a level outside 0 to 0.5 or an unknown method.
+        For a level outside 0 to 0.5, an unknown method, negative volatilities, and dates that repeat or differ in
+        their time zone.
     """
     check_tail(level)
+    returns, volatility = _checked(returns, volatility, minimum)
     if method == "historical":
         earlier = (returns / volatility).rolling(HISTORY_SESSIONS, min_periods=minimum)
         return volatility * earlier.quantile(level).shift(1)
@@ -77,9 +85,12 @@ def expected_shortfall(
     Parameters and errors as in `value_at_risk`, for one series.
     """
     check_tail(level)
+    pair = aligned(returns=returns, volatility=volatility)
+    returns, volatility = _checked(pair["returns"], pair["volatility"], minimum)
     if method != "historical":
         return volatility * -loss_shortfall(1 - level, method, dof=dof)
-    past = pd.Series(_tail_means((returns / volatility).to_numpy(), level, minimum), index=returns.index)
+    z = returns / volatility
+    past = pd.Series(_tail_means(z.to_numpy(), level, minimum), index=z.index)
     return volatility * past.shift(1)
 
 
@@ -94,6 +105,8 @@ def tail_limits(returns: pd.Series, volatility: pd.Series, level: float) -> pd.D
     DataFrame, columns ``value_at_risk``, ``expected_shortfall`` and ``method``
         Limits are returns. NaN, and the method None, where there is no forecast; zero where it is zero.
     """
+    pair = aligned(returns=returns, volatility=volatility)
+    returns, volatility = pair["returns"], pair["volatility"]
     traded = volatility.where(volatility > 0)
     limits = {"value_at_risk": value_at_risk, "expected_shortfall": expected_shortfall}
     found = {name: find(returns, traded, level, "historical", MIN_HISTORY_SESSIONS) for name, find in limits.items()}
@@ -101,6 +114,91 @@ def tail_limits(returns: pd.Series, volatility: pd.Series, level: float) -> pd.D
     for name, find in limits.items():
         found[name] = found[name].fillna(find(returns, volatility, level, "student"))
     return pd.DataFrame(found).assign(method=method.astype(object).where(volatility.notna(), None))
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedTails:
+    """Right returns and their limits at one tail, arrays of shape (n_series, n_sessions).
+
+    `exceeded` flags returns below their limit, `limit` is a return, `losses` are the returns below the limit over the
+    expected shortfall, zero elsewhere.
+    """
+
+    exceeded: np.ndarray
+    limit: np.ndarray
+    losses: np.ndarray
+
+    def since(self, first: int) -> SimulatedTails:
+        """Return the sessions from a position on."""
+        return SimulatedTails(self.exceeded[:, first:], self.limit[:, first:], self.losses[:, first:])
+
+
+def simulate_tails(
+    volatility: np.ndarray,
+    levels: Sequence[float],
+    dof: float,
+    reps: int = 500,
+    minimum: int = MIN_HISTORY_SESSIONS,
+) -> dict[float, SimulatedTails]:
+    """Exceedances of right forecasts whose limits come from `tail_limits`.
+
+    A historical limit follows the returns: many early exceedances widen it, and few follow. Exceedances are therefore
+    not independent, and their number varies less than a binomial one: its variance is a third over 1,000 sessions.
+    Limits are right for the simulated Student-t returns in the first sessions, and historical after them.
+
+    Parameters
+    ----------
+    volatility : ndarray of shape (n_sessions,)
+        Daily forecasts.
+    levels : sequence of float
+        Tail probabilities.
+    dof : float
+        Degrees of freedom of the returns, such as `fit_dof` returns.
+    reps : int, default 500
+        Simulated series.
+    minimum : int, default 500
+        Sessions before the first historical limit.
+
+    References
+    ----------
+    Escanciano and Pei (2012), Pitfalls in Backtesting Historical Simulation VaR Models, Journal of Banking &
+    Finance 36.
+    """
+    z = student_returns(np.random.default_rng(2), (reps, len(volatility)), dof).astype(np.float32)
+    law: TailMethod = "gaussian" if np.isinf(dof) else "student"
+    bounds = {
+        level: [np.full_like(z, -of(1 - level, law, dof=dof)) for of in (loss_quantile, loss_shortfall)]
+        for level in levels
+    }
+    for row in range(minimum, len(volatility), REFRESH_SESSIONS):
+        past = z[:, max(0, row - HISTORY_SESSIONS) : row]
+        places = {level: level * (past.shape[1] - 1) for level in levels}
+        ordered = np.partition(past, sorted({int(place) + up for place in places.values() for up in (0, 1)}), axis=1)
+        for level, place in places.items():
+            below = int(place)
+            step = ordered[:, below + 1] - ordered[:, below]
+            quantile = ordered[:, below] + (place - below) * step  # linear interpolation, as numpy's
+            excess = (quantile[:, None] - ordered[:, : below + 1]).sum(axis=1)
+            until = slice(row, row + REFRESH_SESSIONS)
+            bounds[level][0][:, until] = quantile[:, None]
+            bounds[level][1][:, until] = (quantile - excess / (level * past.shape[1]))[:, None]
+    found = {}
+    for level, (limit, shortfall) in bounds.items():
+        exceeded = z < limit
+        found[level] = SimulatedTails(exceeded, limit * volatility, np.where(exceeded, z / shortfall, 0))
+    return found
+
+
+def _checked(returns: Values, volatility: Values, minimum: int) -> tuple[Values, Values]:
+    """Return both as floats in order of time."""
+    check_count(minimum, "minimum", 0)
+    if minimum > HISTORY_SESSIONS:
+        raise ParameterError(f"minimum is {minimum}; a history has {HISTORY_SESSIONS} sessions")
+    returns, volatility = checked(returns, "returns"), checked(volatility, "volatility")
+    check_zones(returns=returns, volatility=volatility)
+    if (volatility < 0).to_numpy().any():
+        raise ParameterError("a volatility is negative; pass standard deviations")
+    return returns, volatility
 
 
 def _tail_means(z: np.ndarray, level: float, minimum: int) -> np.ndarray:

@@ -16,7 +16,8 @@ import pandas as pd
 from scipy import special, stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.inputs import aligned, check_tail, exceedance_flags
+from volplugin.evaluation.inputs import aligned, check_count, check_tail, exceedance_flags
+from volplugin.evaluation.tail_limits import SimulatedTails
 
 SIMULATIONS = 2000
 LAGGED = 4
@@ -69,7 +70,7 @@ class ShortfallTest:
     pvalue: float
 
 
-def coverage(exceeded: pd.Series | np.ndarray, level: float) -> Coverage:
+def coverage(exceeded: pd.Series | np.ndarray, level: float, simulated: np.ndarray | None = None) -> Coverage:
     """Kupiec's test of the number of exceedances and Christoffersen's of their clustering.
 
     Kupiec's p-value is exact, from the binomial law; the two others are simulated with independent exceedances. Numbers
@@ -81,6 +82,8 @@ def coverage(exceeded: pd.Series | np.ndarray, level: float) -> Coverage:
         Whether the return was below the limit, session by session; missing sessions are left out.
     level : float
         Tail probability of the limit.
+    simulated : ndarray of bool, shape (n_series, n_sessions), optional
+        Exceedances of right limits that follow the returns, from `simulate_tails`; p-values are shares of these series.
 
     Raises
     ------
@@ -102,17 +105,26 @@ def coverage(exceeded: pd.Series | np.ndarray, level: float) -> Coverage:
     before, after = hit[:-1], hit[1:]
     kupiec = float(_kupiec(count, n, level))
     independence = float(_independence((before & after).sum(), before.sum(), after.sum(), n))
-    free, both = _simulated_coverage(n, level)
+    if simulated is None:
+        of_count, free, both = _binomial_pvalue(kupiec, n, level), *_independent_statistics(n, level)
+    else:
+        of_number, free = _coverage_statistics(simulated, level)
+        of_count, both = _mid_pvalue(kupiec, of_number), of_number + free
     return Coverage(
         level, n, count, level * n,
-        kupiec, _binomial_pvalue(kupiec, n, level),
+        kupiec, of_count,
         independence, _mid_pvalue(independence, free),
         kupiec + independence, _mid_pvalue(kupiec + independence, both),
     )  # fmt: skip
 
 
 def dynamic_quantile(
-    returns: pd.Series, limit: pd.Series, level: float, reps: int = 499, seed: int = 0
+    returns: pd.Series,
+    limit: pd.Series,
+    level: float,
+    reps: int = 499,
+    seed: int = 0,
+    simulated: SimulatedTails | None = None,
 ) -> DynamicQuantile:
     """Test that exceedances depend neither on the last four of them nor on the limit.
 
@@ -129,6 +141,8 @@ def dynamic_quantile(
         Simulated statistics.
     seed : int, default 0
         Of the simulation.
+    simulated : SimulatedTails, optional
+        Of right limits that follow the returns, from `simulate_tails`, in place of the `reps` simulations.
 
     Raises
     ------
@@ -141,18 +155,23 @@ def dynamic_quantile(
     Business & Economic Statistics 22, eq. 15 (out of sample).
     """
     check_tail(level)
+    check_count(reps, "reps")
     pair = aligned(returns=returns, limit=limit).dropna()
     if len(pair) < 63:
         raise InsufficientHistoryError(f"{len(pair)} sessions are too few for the dynamic quantile test; pass 63")
-    standard = pair["limit"].to_numpy() / float(pair["limit"].mean())
+    unit = float(pair["limit"].abs().mean()) or 1.0
+    standard = pair["limit"].to_numpy() / unit
     observed = (pair["returns"] < pair["limit"]).to_numpy()[None]
-    random = np.random.default_rng(seed)
-    simulated = [
-        _dynamic_statistic(random.random((min(100, reps - begin), len(pair))) < level, standard, level)
-        for begin in range(0, reps, 100)
-    ]
     statistic = float(_dynamic_statistic(observed, standard, level)[0])
-    return DynamicQuantile(statistic, _mid_pvalue(statistic, np.concatenate(simulated)), len(pair))
+    if simulated is None:
+        random = np.random.default_rng(seed)
+        drawn = [
+            _dynamic_statistic(random.random((min(100, reps - begin), len(pair))) < level, standard, level)
+            for begin in range(0, reps, 100)
+        ]
+    else:
+        drawn = [_dynamic_statistic(simulated.exceeded, simulated.limit / unit, level)]
+    return DynamicQuantile(statistic, _mid_pvalue(statistic, np.concatenate(drawn)), len(pair))
 
 
 def acerbi_szekely(
@@ -162,6 +181,7 @@ def acerbi_szekely(
     level: float,
     reps: int = SIMULATIONS,
     seed: int = 0,
+    simulated: SimulatedTails | None = None,
 ) -> ShortfallTest:
     """Test expected shortfall by Z2: the mean of the losses beyond the limit over the shortfall forecast for them.
 
@@ -178,11 +198,13 @@ def acerbi_szekely(
         Simulated statistics.
     seed : int, default 0
         Of the simulation.
+    simulated : SimulatedTails, optional
+        Of right limits that follow the returns, from `simulate_tails`, in place of the `reps` simulations.
 
     Raises
     ------
     ParameterError
-        For limits or shortfalls that are not negative.
+        For limits or shortfalls that are not negative, and shortfalls above their limit.
     InsufficientHistoryError
         For fewer than two sessions.
 
@@ -192,25 +214,30 @@ def acerbi_szekely(
     tail; the one here takes the observed losses.
     """
     check_tail(level)
+    check_count(reps, "reps")
     known = aligned(returns=returns, limit=limit, shortfall=shortfall).dropna()
     if len(known) < 2:
         raise InsufficientHistoryError("a test of expected shortfall needs two sessions or more")
-    if (known[["limit", "shortfall"]] >= 0).to_numpy().any():
-        raise ParameterError("limit and shortfall are returns below zero; change their signs")
+    _check_limits(known)
     beyond = known[known["returns"] < known["limit"]]
     losses = (beyond["returns"] / beyond["shortfall"]).to_numpy()
     expected = level * len(known)
     statistic = 1 - float(losses.sum()) / expected
+    sums = _resampled_sums(losses, len(known), level, reps, seed) if simulated is None else simulated.losses.sum(axis=1)
+    drawn = 1 - sums / expected
+    below, above = _mid_pvalue(-statistic, -drawn), _mid_pvalue(statistic, drawn)
+    ratio = float(beyond["returns"].mean() / beyond["shortfall"].mean()) if len(beyond) else float("nan")
+    return ShortfallTest(level, len(known), len(beyond), ratio, statistic, min(1.0, 2 * min(below, above)))
+
+
+def _resampled_sums(losses: np.ndarray, sessions: int, level: float, reps: int, seed: int) -> np.ndarray:
+    """Draw sums of a binomial number of losses, resampled from the observed ones over their mean."""
     random = np.random.default_rng(seed)
-    counts = random.binomial(len(known), level, reps)
+    counts = random.binomial(sessions, level, reps)
     # Without an exceedance there is no loss to resample; each then counts as the shortfall itself.
     pool = losses / losses.mean() if len(losses) else np.ones(1)
     drawn = random.choice(pool, (reps, int(counts.max(initial=1))))
-    inside = np.arange(drawn.shape[1]) < counts[:, None]
-    simulated = 1 - np.where(inside, drawn, 0.0).sum(axis=1) / expected
-    below, above = _mid_pvalue(-statistic, -simulated), _mid_pvalue(statistic, simulated)
-    ratio = float(beyond["returns"].mean() / beyond["shortfall"].mean()) if len(beyond) else float("nan")
-    return ShortfallTest(level, len(known), len(beyond), ratio, statistic, min(1.0, 2 * min(below, above)))
+    return np.asarray(np.where(np.arange(drawn.shape[1]) < counts[:, None], drawn, 0.0).sum(axis=1))
 
 
 def fissler_ziegel(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float) -> pd.Series:
@@ -231,7 +258,7 @@ def fissler_ziegel(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, l
     Raises
     ------
     ParameterError
-        For shortfalls that are not negative.
+        For limits or shortfalls that are not negative, and shortfalls above their limit.
 
     References
     ----------
@@ -240,11 +267,17 @@ def fissler_ziegel(returns: pd.Series, limit: pd.Series, shortfall: pd.Series, l
     """
     check_tail(level)
     known = aligned(returns=returns, limit=limit, shortfall=shortfall)
-    if (known["shortfall"] >= 0).any():
-        raise ParameterError("a shortfall is a return below zero; change its sign")
+    _check_limits(known)
     beyond = (known["limit"] - known["returns"]).clip(lower=0)
     loss = -beyond / (level * known["shortfall"]) + known["limit"] / known["shortfall"]
     return (loss + np.log(-known["shortfall"]) - 1).rename("fissler_ziegel")
+
+
+def _check_limits(known: pd.DataFrame) -> None:
+    if (known[["limit", "shortfall"]] >= 0).to_numpy().any():
+        raise ParameterError("limit and shortfall are returns below zero; change their signs")
+    if (known["shortfall"] > known["limit"]).any():
+        raise ParameterError("a shortfall is a smaller loss than its limit; pass the mean return beyond the limit")
 
 
 def _kupiec(count: Any, n: int, level: float) -> np.ndarray:
@@ -282,25 +315,28 @@ def _mid_pvalue(statistic: float, simulated: np.ndarray, weights: np.ndarray | N
 
 
 @lru_cache(maxsize=512)
-def _simulated_coverage(n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
+def _independent_statistics(n: int, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Statistics of independence, and of both together, of independent exceedances."""
     random = np.random.default_rng(0)
-    free, both = [], []
-    for begin in range(0, SIMULATIONS, 250):
-        hit = random.random((min(250, SIMULATIONS - begin), n)) < level
-        before, after = hit[:, :-1], hit[:, 1:]
-        free.append(_independence((before & after).sum(axis=1), before.sum(axis=1), after.sum(axis=1), n))
-        both.append(free[-1] + _kupiec(hit.sum(axis=1), n, level))
-    return np.concatenate(free), np.concatenate(both)
+    chunks = [random.random((min(250, SIMULATIONS - begin), n)) < level for begin in range(0, SIMULATIONS, 250)]
+    number, free = np.concatenate([_coverage_statistics(chunk, level) for chunk in chunks], axis=1)
+    return free, free + number
+
+
+def _coverage_statistics(hit: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Statistics of the number and of the independence of each row of exceedances."""
+    before, after, n = hit[:, :-1], hit[:, 1:], hit.shape[1]
+    free = _independence((before & after).sum(axis=1), before.sum(axis=1), after.sum(axis=1), n)
+    return _kupiec(hit.sum(axis=1), n, level), free
 
 
 def _dynamic_statistic(hit: np.ndarray, limit: np.ndarray, level: float) -> np.ndarray:
-    """Wald statistic of each row of exceedances, shape (n_series, n_sessions)."""
+    """Wald statistic of each row of exceedances, shape (n_series, n_sessions); limits of all rows or of each."""
     centred = hit - level
     length = hit.shape[1] - LAGGED
     lags = [centred[:, LAGGED - lag : LAGGED - lag + length] for lag in range(1, LAGGED + 1)]
     # Regressors and the outcome, [series, sessions] or [sessions]: their products are summed pair by pair.
-    columns = [np.ones(length), limit[LAGGED:], *lags, centred[:, LAGGED:]]
+    columns = [np.ones(length), limit[..., LAGGED:], *lags, centred[:, LAGGED:]]
     products = np.empty((len(hit), len(columns), len(columns)))
     for row, one in enumerate(columns):
         for column, other in enumerate(columns[: row + 1]):

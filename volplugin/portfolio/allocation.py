@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from volplugin.data.suspects import understates_risk
+from volplugin.data.suspects import is_doubtful
 from volplugin.errors import AllocationError, AssetMismatchError, ParameterError
 from volplugin.portfolio.solvers import SINGULAR, minimum_variance_weights, risk_parity_weights
 from volplugin.risk.covariance import CovarianceForecast, Weights
@@ -60,8 +60,9 @@ def inverse_volatility(forecast: CovarianceForecast, *, allow_suspect: bool = Fa
     ----------
     forecast : CovarianceForecast
     allow_suspect : bool, default False
-        Whether to give a weight to an asset whose close has not moved for 20 sessions or more, or whose forecast is
-        below a hundredth of its peers' (``diagnostics["suspect"]``): it would get most of the portfolio.
+        Whether to give a weight to an asset whose close has not moved for 20 sessions or more, whose prices show a
+        split that was not adjusted for, or whose forecast is below a hundredth of its peers'
+        (``diagnostics["suspect"]``).
 
     Returns
     -------
@@ -105,8 +106,9 @@ def minimum_variance(
     bounds : tuple of float, optional
         Smallest and largest weight of an asset, within what `long_only` allows; None or an infinite one for no bound.
     allow_suspect : bool, default False
-        Whether to give a weight to an asset whose close has not moved for 20 sessions or more, or whose forecast is
-        below a hundredth of its peers' (``diagnostics["suspect"]``).
+        Whether to give a weight to an asset whose close has not moved for 20 sessions or more, whose prices show a
+        split that was not adjusted for, or whose forecast is below a hundredth of its peers'
+        (``diagnostics["suspect"]``).
 
     Returns
     -------
@@ -212,7 +214,7 @@ def _refuse_hedges(forecast: CovarianceForecast) -> None:
 
 def _refuse_suspects(forecast: CovarianceForecast) -> None:
     for asset, reason in forecast.diagnostics.get("suspect", {}).items():
-        if understates_risk(reason) and asset in forecast.assets:
+        if not is_doubtful(reason) and asset in forecast.assets:
             raise AllocationError(
                 f"{asset} at {forecast.asof.date()}: {reason}; its weight would rest on wrong prices: "
                 "leave it out, or pass allow_suspect=True"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from volplugin.errors import ParameterError
 from volplugin.risk.covariance import CovarianceForecast
-from volplugin.units import TRADING_DAYS, annualize
+from volplugin.units import annualize
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class ShockLimit:
         if not 0 <= self.correlation <= 1:
             raise ParameterError(f"correlation is {self.correlation}; pass a share between 0 and 1")
 
-    def volatility_of(self, weights: pd.Series, forecast: CovarianceForecast, periods: float = TRADING_DAYS) -> float:
-        """*Annual* volatility of a portfolio in the shock.
+    def volatility_of(self, weights: pd.Series, forecast: CovarianceForecast, periods: float | None = None) -> float:
+        """*Annual* volatility of a portfolio in the shock, by default by the sessions per year of the forecast.
 
         Raises
         ------
@@ -57,4 +57,4 @@ class ShockLimit:
         calm = forecast.portfolio_volatility(weights)
         together = abs(float(forecast.align(weights) @ forecast.volatility.to_numpy()))
         mixed = float(np.hypot(np.sqrt(1 - self.correlation) * calm, np.sqrt(self.correlation) * together))
-        return annualize(self.volatility * max(calm, mixed), periods)
+        return annualize(self.volatility * max(calm, mixed), periods or forecast.periods_per_year)

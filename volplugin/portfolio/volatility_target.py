@@ -14,7 +14,6 @@ from volplugin.portfolio.stress import ShockLimit
 from volplugin.portfolio.track_record import predicted_over_realized, standardized_record
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.risk.tail_risk import loss_shortfall, tail_method
-from volplugin.units import TRADING_DAYS
 
 ROUNDING = 1e-9
 """Relative difference of two leverages below which they are equal."""
@@ -58,8 +57,8 @@ class VolatilityTarget:
         ``(realised / predicted) ** feedback``, a volatility regime adjustment [3]_.
     feedback_halflife : float, default 21
         Sessions after which a past session counts half in that ratio; [3]_ uses 42.
-    periods : float, default 252
-        Sessions per year.
+    periods : float, optional
+        Sessions per year; by default of the forecast, which takes them from the prices' calendar.
     feedback_prior : float, default 5.0
         Number of sessions whose realised volatility equals the predicted one, added to the record. With 0 the first
         quiet session makes the ratio jump.
@@ -123,7 +122,7 @@ class VolatilityTarget:
     band: float | Literal["interval"] = 0.10
     feedback: float = 1.0
     feedback_halflife: float = 21.0
-    periods: float = TRADING_DAYS
+    periods: float | None = None
     feedback_prior: float = 5.0
     max_net: float = math.inf
     max_turnover: float = math.inf
@@ -143,7 +142,7 @@ class VolatilityTarget:
         self._require("band", inside, "a fraction in [0, 1), such as 0.05, or 'interval'")
         self._require("feedback", 0 <= self.feedback <= 1, "a fraction in [0, 1], such as 0.5")
         self._require("feedback_halflife", self.feedback_halflife > 0, "a number of sessions above zero")
-        self._require("periods", 0 < self.periods < math.inf, "the number of sessions in a year, such as 252")
+        self._require("periods", self.periods is None or 0 < self.periods < math.inf, "sessions per year, such as 252")
         self._require("feedback_prior", 0 <= self.feedback_prior < math.inf, "a number of sessions, such as 21")
         self._require("max_net", self.max_net > 0, "a number above zero, such as 1.0")
         self._require("max_turnover", self.max_turnover > 0, "a number above zero, such as 0.2")
@@ -240,7 +239,7 @@ class VolatilityTarget:
     def _risk(self, composition: pd.Series, forecast: CovarianceForecast, track_record: pd.DataFrame | None) -> float:
         """Risk of the composition in the unit of the target."""
         if self.measure == "volatility":
-            return forecast.portfolio_volatility(composition, periods=self.periods)
+            return forecast.portfolio_volatility(composition, self.periods or forecast.periods_per_year)
         past = None if track_record is None else standardized_record(track_record)
         factor = loss_shortfall(self.level, tail_method(past), horizon=self.horizon, standardized=past)
         return forecast.portfolio_volatility(composition) * factor

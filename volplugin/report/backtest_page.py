@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 
-from volplugin.errors import VolpluginError
 from volplugin.report import plots, summary, tables
 from volplugin.report.figures import Picture
 from volplugin.report.folder import read_result
@@ -36,38 +34,23 @@ def write_report(result: BacktestResult, out_dir: str | os.PathLike[str]) -> Pat
     Path
         The page. It refers to no other file and no network address.
     """
-    page, pictures = render_page(result)
-    return write_page(page, pictures, Path(out_dir) / PAGE)
+    return write_page(*render_page(result), Path(out_dir) / PAGE)
 
 
 def render_page(result: BacktestResult) -> tuple[str, list[Picture]]:
     """Return the page as HTML, and its pictures."""
-    data, pictures = ReportData(result), list[Picture]()
-
-    def figure(name: str, title: str, caption: str) -> Picture | None:
-        """Draw a plot by name; None if the result lacks its numbers."""
-        span = " to ".join(str(date.date()) for date in result.perf.index[[0, -1]])
-        alt = f"Plot, {title[0].lower()}{title[1:]}, {span}. {caption}"
-        picture = Picture(name, partial(getattr(plots, f"plot_{name}"), data), caption, alt)
-        try:
-            _ = picture.svg
-        except VolpluginError:
-            return None
-        pictures.append(picture)
-        return picture
-
-    run = result.details
+    data, run = ReportData(result), result.details
     headline = summary.headline(data)
-    page = render(
+    return render(
         "backtest.html.j2",
+        plots,
+        data,
         title=f"{run.strategy}: {headline}",
         eyebrow=f"{run.strategy} on {run.bundle}{f', rebalanced {run.frequency}' if run.frequency else ''}",
         headline=headline,
         lede=summary.warnings(data),
         answers=summary.answers(data),
-        figure=figure,
         data=data,
         tables=tables,
         summary=summary,
     )
-    return page, pictures

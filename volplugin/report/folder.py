@@ -20,12 +20,15 @@ from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
 from volplugin.storage.atomic import write_atomically
 from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, to_json
+from volplugin.units import TRADING_DAYS
 
 SCORECARD, HISTORY = "scorecard.json", "history.npz"
 FORMAT = 1
 COLUMNS = (
     "returns",
     "predicted_vol",
+    "predicted_vol_market",
+    "predicted_vol_specific",
     "realized_vol",
     "gross_leverage",
     "net_leverage",
@@ -71,16 +74,24 @@ def scorecard(result: BacktestResult) -> dict[str, Any]:
 
 
 def arrays(result: BacktestResult) -> NamedArrays:
-    """Name and values of everything that has a date; names are paths, such as ``perf/returns``."""
-    yield from _perf_arrays(result)
+    """Yield name and values of everything that has a date; names are paths, such as ``perf/returns``."""
+    perf, parts, traded = result.perf, result.contributions, turnover(result.perf)
+    stored = perf[[name for name in COLUMNS if name in perf]]
+    yield from _lines("perf", stored if traded is None else stored.assign(turnover=traded))
+    if not parts.empty:
+        # NaN on the sessions without a portfolio.
+        yield "contributions/assets", texts(parts.columns)
+        yield "contributions/values", parts.reindex(perf.index).to_numpy(dtype=np.float32)
     for place, run in enumerate(result.comparisons.values()):
-        yield f"comparison/{place}/sessions", days(run.perf.index)
-        for column in ("returns", "predicted_vol"):
-            yield f"comparison/{place}/{column}", run.perf[column].to_numpy(dtype=float)
-    yield from _portfolios(result)
+        yield from _lines(f"comparison/{place}", run.perf[["returns", "predicted_vol"]])
+    yield "book/names", texts(list(result.portfolios))
+    for place, portfolio in enumerate(result.portfolios.values()):
+        yield f"book/{place}/horizon", np.array(portfolio.horizon)
+        yield f"book/{place}/kind", np.array(portfolio.kind)
+        for name in ("predicted", "returns"):
+            yield from _lines(f"book/{place}/{name}", getattr(portfolio, name).to_frame("values"))
     if result.average_correlation is not None:
-        yield "average_correlation/sessions", days(result.average_correlation.index)
-        yield "average_correlation/values", result.average_correlation.to_numpy(dtype=float)
+        yield from _lines("average_correlation", result.average_correlation.to_frame("values"))
     if result.volatility is not None:
         losses = result.volatility.losses
         yield "losses/origins", days(losses.index)
@@ -89,29 +100,10 @@ def arrays(result: BacktestResult) -> NamedArrays:
         yield "losses/values", losses.to_numpy(dtype=np.float32)
 
 
-def _perf_arrays(result: BacktestResult) -> NamedArrays:
-    perf, parts = result.perf, result.contributions
-    yield "perf/sessions", days(perf.index)
-    for column in (name for name in COLUMNS if name in perf):
-        yield f"perf/{column}", perf[column].to_numpy(dtype=float)
-    traded = turnover(perf)
-    if traded is not None:
-        yield "perf/turnover", traded.to_numpy(dtype=float)
-    if not parts.empty:
-        # NaN on the sessions without a portfolio.
-        yield "contributions/assets", texts(parts.columns)
-        yield "contributions/values", parts.reindex(perf.index).to_numpy(dtype=np.float32)
-
-
-def _portfolios(result: BacktestResult) -> NamedArrays:
-    yield "book/names", texts(list(result.portfolios))
-    for place, portfolio in enumerate(result.portfolios.values()):
-        yield f"book/{place}/horizon", np.array(portfolio.horizon)
-        yield f"book/{place}/kind", np.array(portfolio.kind)
-        for name in ("predicted", "returns"):
-            line: pd.Series = getattr(portfolio, name)
-            yield f"book/{place}/{name}/sessions", days(line.index)
-            yield f"book/{place}/{name}/values", line.to_numpy(dtype=float)
+def _lines(place: str, frame: pd.DataFrame) -> NamedArrays:
+    yield f"{place}/sessions", days(frame.index)
+    for column in frame:
+        yield f"{place}/{column}", frame[column].to_numpy(dtype=float)
 
 
 def days(index: pd.Index) -> np.ndarray:
@@ -203,28 +195,25 @@ def _arrays(path: Path, card: Mapping[str, Any]) -> StoredArrays:
 
 
 def _of_history(card: Mapping[str, Any], arrays: StoredArrays) -> BacktestResult:
-    compared = card.get("comparisons", {})
+    runs = enumerate(card.get("comparisons", {}).items())
+    average = "average_correlation"
     return BacktestResult(
         details=RunDetails(**card["details"]),
         perf=_perf_frame(arrays),
         scorecard=card["portfolio"],
         target=card["portfolio"]["target"],
         volatility=scores_of(card["volatility"], arrays) if "volatility" in card else None,
-        comparisons={
-            name: Comparison(_columns(arrays, f"comparison/{place}"), one)
-            for place, (name, one) in enumerate(compared.items())
+        comparisons={name: Comparison(_frame_of(arrays, f"comparison/{place}"), one) for place, (name, one) in runs},
+        portfolios={
+            str(name): _portfolio(arrays, f"book/{place}", card["portfolio"].get("periods_per_year", TRADING_DAYS))
+            for place, name in enumerate(arrays["book/names"])
         },
-        portfolios={str(name): _portfolio(arrays, f"book/{place}") for place, name in enumerate(arrays["book/names"])},
-        average_correlation=(
-            pd.Series(arrays["average_correlation/values"], dates(arrays["average_correlation/sessions"]))
-            if "average_correlation/values" in arrays
-            else None
-        ),
+        average_correlation=_frame_of(arrays, average)["values"] if f"{average}/values" in arrays else None,
     )
 
 
 def _perf_frame(arrays: StoredArrays) -> pd.DataFrame:
-    perf = _columns(arrays, "perf")
+    perf = _frame_of(arrays, "perf")
     if "contributions/values" in arrays:
         assets = arrays["contributions/assets"].tolist()
         rows = arrays["contributions/values"].astype(float)
@@ -234,24 +223,22 @@ def _perf_frame(arrays: StoredArrays) -> pd.DataFrame:
     return perf
 
 
-def _columns(arrays: StoredArrays, place: str) -> pd.DataFrame:
+def _frame_of(arrays: StoredArrays, place: str) -> pd.DataFrame:
     names = [name.removeprefix(f"{place}/") for name in arrays if name.startswith(f"{place}/")]
     columns = {name: arrays[f"{place}/{name}"] for name in names if name != "sessions"}
     return pd.DataFrame(columns, index=dates(arrays[f"{place}/sessions"]))
 
 
-def _portfolio(arrays: StoredArrays, place: str) -> PortfolioForecasts:
-    predicted, returns = (
-        pd.Series(arrays[f"{place}/{name}/values"], dates(arrays[f"{place}/{name}/sessions"]), name=name)
-        for name in ("predicted", "returns")
-    )
+def _portfolio(arrays: StoredArrays, place: str, periods: float) -> PortfolioForecasts:
+    predicted, returns = (_frame_of(arrays, f"{place}/{name}")["values"] for name in ("predicted", "returns"))
     kind: Any = str(arrays[f"{place}/kind"])
-    return PortfolioForecasts(predicted, returns, int(arrays[f"{place}/horizon"]), kind)
+    horizon = int(arrays[f"{place}/horizon"])
+    return PortfolioForecasts(predicted.rename("predicted"), returns.rename("returns"), horizon, kind, periods)
 
 
 def scores_of(metadata: Mapping[str, Any], arrays: StoredArrays) -> VolatilityScores:
     """Scores of the volatility models from their JSON and, where it was kept, the history of their losses."""
-    rows: dict[tuple[int, str], dict[str, Any]] = {
+    rows = {
         (int(horizon), model): row for horizon, models in metadata["scores"].items() for model, row in models.items()
     }
     kinds = ("qlike_by_year", "qlike_by_stress", "qlike_by_stock", "bias_by_stock")
@@ -259,13 +246,15 @@ def scores_of(metadata: Mapping[str, Any], arrays: StoredArrays) -> VolatilitySc
     years, stress, stocks, biases = (
         _frame({key: row[kind] for key, row in rows.items() if kind in row}) for kind in kinds
     )
-    left = metadata["stock_days_left_out"]
+    left = pd.Series(
+        {int(horizon): count for horizon, count in metadata["stock_days_left_out"].items()}, name="left_out"
+    )
     return VolatilityScores(
         _frame(single),
         years.rename(columns=int),
         stress,
-        _losses(metadata, rows, arrays),
-        pd.Series({int(horizon): count for horizon, count in left.items()}, name="left_out").rename_axis("horizon"),
+        _losses(metadata, list(rows), arrays),
+        left.rename_axis("horizon"),
         tuple(metadata["benchmarks"]),
         stocks,
         biases,
@@ -279,16 +268,15 @@ def _frame(rows: Mapping[tuple[int, str], Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=index).astype(float)
 
 
-def _losses(metadata: Mapping[str, Any], rows: Mapping[tuple[int, str], Any], arrays: StoredArrays) -> pd.DataFrame:
+def _losses(metadata: Mapping[str, Any], keys: list[tuple[int, str]], arrays: StoredArrays) -> pd.DataFrame:
     """Losses by origin; where they were not kept, NaN at the first and the last origin."""
-    names = ["model", "horizon"]
-    if "losses/values" not in arrays:
-        ends = dates(np.array([metadata["first_origin"], metadata["last_origin"]], dtype="datetime64[D]"))
-        return pd.DataFrame(np.nan, ends, pd.MultiIndex.from_tuples([(m, h) for h, m in rows], names=names))
-    columns = pd.MultiIndex.from_arrays(
-        [arrays["losses/models"].tolist(), arrays["losses/horizons"].tolist()], names=names
-    )
-    return pd.DataFrame(arrays["losses/values"].astype(float), dates(arrays["losses/origins"]), columns)
+    ends = np.array([metadata["first_origin"], metadata["last_origin"]], dtype="datetime64[D]")
+    columns = [(model, horizon) for horizon, model in keys]
+    values: Any = np.nan
+    if "losses/values" in arrays:
+        ends, values = arrays["losses/origins"], arrays["losses/values"].astype(float)
+        columns = list(zip(arrays["losses/models"].tolist(), arrays["losses/horizons"].tolist(), strict=True))
+    return pd.DataFrame(values, dates(ends), pd.MultiIndex.from_tuples(columns, names=["model", "horizon"]))
 
 
 def dates(days: np.ndarray) -> pd.DatetimeIndex:

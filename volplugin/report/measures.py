@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import empyrical
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from volplugin.errors import ParameterError
 from volplugin.evaluation import TAILS, fit_dof, rolling_bias, sampling_band, value_at_risk
 from volplugin.evaluation.stress_periods import stress_within
 from volplugin.report.result import BacktestResult
-from volplugin.report.theme import model_slots
+from volplugin.report.theme import Theme, model_slots
 from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize
 
 TENTHS = 10
@@ -105,6 +104,11 @@ class ReportData:
         """Return the data of a result; data are returned unchanged."""
         return result if isinstance(result, ReportData) else cls(result)
 
+    @property
+    def periods(self) -> float:
+        """Sessions per year by which the volatilities are annual."""
+        return self.result.periods
+
     @cached_property
     def held(self) -> pd.DataFrame:
         """The sessions with a return and a positive volatility forecast for the portfolio held."""
@@ -113,7 +117,7 @@ class ReportData:
     @cached_property
     def standardized(self) -> pd.Series:
         """Each session's return divided by its daily volatility forecast."""
-        return (self.held["returns"] / deannualize(self.held["predicted_vol"])).rename("z")
+        return (self.held["returns"] / deannualize(self.held["predicted_vol"], self.periods)).rename("z")
 
     @cached_property
     def tail_dof(self) -> float:
@@ -129,7 +133,7 @@ class ReportData:
         """
         predicted = (self.held["predicted_vol"] ** 2).rolling(QUARTER_SESSIONS).mean() ** 0.5
         lower, upper = (predicted * bound for bound in sampling_band(QUARTER_SESSIONS, dof=self.tail_dof))
-        realized = trailing(self.held["returns"])
+        realized = trailing(self.held["returns"], self.periods)
         frame = pd.DataFrame({"realized": realized, "predicted": predicted, "lower": lower, "upper": upper}).dropna()
         return None if frame.empty else frame
 
@@ -169,7 +173,11 @@ class ReportData:
         if self.quarters is None:
             return None
         frame = self.quarters[["realized"]].set_axis(["run"], axis=1)
-        return frame if self.untouched is None else frame.assign(untouched=trailing(self.untouched["returns"]))
+        return (
+            frame
+            if self.untouched is None
+            else frame.assign(untouched=trailing(self.untouched["returns"], self.periods))
+        )
 
     @cached_property
     def scaled(self) -> pd.DataFrame:
@@ -184,7 +192,8 @@ class ReportData:
         tenth = pd.qcut(self.scaled["predicted_vol"].rank(method="first"), TENTHS, labels=range(1, TENTHS + 1))
         squares = (self.scaled**2).groupby(tenth, observed=True).mean() ** 0.5
         lower, upper = sampling_band(len(self.scaled) // TENTHS, dof=self.tail_dof)
-        return pd.DataFrame({"predicted": squares["predicted_vol"], "realized": annualize(squares["returns"])}).assign(
+        realized = annualize(squares["returns"], self.periods)
+        return pd.DataFrame({"predicted": squares["predicted_vol"], "realized": realized}).assign(
             lower=lambda frame: lower * frame["predicted"], upper=lambda frame: upper * frame["predicted"]
         )
 
@@ -240,7 +249,7 @@ class ReportData:
         """Daily ``returns``, and for each tail (5% and 1%) the normal quantile ``limit_5%`` and ``beyond_5%``."""
         frame = self.held[["returns"]].copy()
         for tail in TAILS:
-            limit = value_at_risk(frame["returns"], deannualize(self.held["predicted_vol"]), tail)
+            limit = value_at_risk(frame["returns"], deannualize(self.held["predicted_vol"], self.periods), tail)
             frame[f"limit_{tail:.0%}"] = limit
             frame[f"beyond_{tail:.0%}"] = frame["returns"] < limit
         return frame
@@ -268,7 +277,7 @@ class ReportData:
             "last": sessions[-1],
             "sessions": len(part),
             "predicted": predicted,
-            "realized": annualize(float(part["returns"].std())),
+            "realized": annualize(float(part["returns"].std()), self.periods),
             "lower": predicted * ratio.lower,
             "upper": predicted * ratio.upper,
             "bias": ratio.value,
@@ -301,9 +310,19 @@ class ReportData:
             "annual_return": empyrical.annual_return,
             "volatility": empyrical.annual_volatility,
             "sharpe": empyrical.sharpe_ratio,
-            "drawdown": empyrical.max_drawdown,
         }
-        return pd.DataFrame({name: self.returns.apply(measure) for name, measure in measures.items()})
+        annual = {name: self.returns.apply(measure, annualization=self.periods) for name, measure in measures.items()}
+        return pd.DataFrame(annual | {"drawdown": self.returns.apply(empyrical.max_drawdown)})
+
+    @cached_property
+    def targeted(self) -> pd.DataFrame | None:
+        """The `quarters` of a run with a target."""
+        return None if self.result.target is None else self.quarters
+
+    @cached_property
+    def leverage(self) -> pd.Series | None:
+        """Gross leverage at each close."""
+        return self.result.perf.get("gross_leverage")
 
     @cached_property
     def turnover(self) -> pd.Series | None:
@@ -330,6 +349,21 @@ class ReportData:
             parts = parts.T.groupby(lambda asset: groups.get(asset, "no group")).sum().T
         share = parts.div(parts.sum(axis=1), axis=0)
         return share[share.mean().sort_values(ascending=False).index]
+
+    @cached_property
+    def factors(self) -> pd.DataFrame | None:
+        """Predicted volatility from the ``market`` (all stocks with a forecast, equally weighted), and ``specific``."""
+        names = {"predicted_vol_market": "market", "predicted_vol_specific": "specific"}
+        found = self.held.reindex(columns=list(names)).rename(columns=names).dropna()
+        return None if found.empty else found
+
+    @property
+    def market_share(self) -> float | None:
+        """Share of the market in the predicted variance of all sessions."""
+        if self.factors is None:
+            return None
+        parts = (self.factors**2).sum()
+        return float(parts["market"] / parts.sum())
 
     @cached_property
     def reductions(self) -> pd.DataFrame | None:
@@ -366,6 +400,10 @@ class ReportData:
         scored = [] if scores is None else scores.models
         return model_slots([*scored, *self.result.portfolios, *self.result.comparisons])
 
+    def color(self, model: str, theme: Theme) -> str:
+        """Return the colour of a model in the theme."""
+        return theme.series[self.slots[model] % len(theme.series)]
+
     @cached_property
     def stale(self) -> pd.DatetimeIndex | None:
         """Sessions on which the newest usable vintage was older than a year; None if the run used no vintages."""
@@ -377,22 +415,6 @@ class ReportData:
         return sessions[sessions - newest > STALE]
 
 
-def trailing(returns: pd.Series) -> pd.Series:
+def trailing(returns: pd.Series, periods: float = TRADING_DAYS) -> pd.Series:
     """Return the annual volatility of the last 63 sessions."""
-    return annualize(returns.rolling(QUARTER_SESSIONS).std())
-
-
-Found = TypeVar("Found")
-
-
-def required(value: Found | None, reason: str) -> Found:
-    """Return a measure that is not None.
-
-    Raises
-    ------
-    ParameterError
-        With the reason if it is None.
-    """
-    if value is None:
-        raise ParameterError(reason)
-    return value
+    return annualize(returns.rolling(QUARTER_SESSIONS).std(), periods)

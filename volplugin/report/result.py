@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from volplugin.display import card
@@ -14,7 +15,7 @@ from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.forecasts import PortfolioForecasts
 from volplugin.evaluation.model_comparison import VolatilityScores
 from volplugin.storage.forecast_cache import package_versions
-from volplugin.units import QUARTER_SESSIONS
+from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS
 
 PACKAGES = ("volplugin", "zipline-reloaded", "torch", "numpy", "pandas", "scikit-learn", "arch", "statsmodels")
 REQUIRED = ("returns", "predicted_vol")
@@ -99,6 +100,8 @@ class BacktestResult:
         Forecasts of one unlevered portfolio; the first is the run's own model.
     average_correlation : Series, index sessions, optional
         Average forecast correlation of different assets, at some sessions of the run.
+    correlations : mapping of session to DataFrame
+        Forecast correlation matrices; `average_correlation` is computed from them if it is not given.
 
     Raises
     ------
@@ -116,10 +119,18 @@ class BacktestResult:
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     portfolios: Mapping[str, PortfolioForecasts] = field(default_factory=dict)
     average_correlation: pd.Series | None = None
+    correlations: Mapping[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "perf", on_sessions(self.perf))
         _check_card(self.scorecard)
+        if self.correlations and self.average_correlation is None:
+            object.__setattr__(self, "average_correlation", _average(self.correlations))
+
+    @property
+    def periods(self) -> float:
+        """Sessions per year by which the volatilities are annual."""
+        return float(self.scorecard.get("periods_per_year", TRADING_DAYS))
 
     @property
     def plot(self) -> Any:
@@ -181,5 +192,19 @@ def on_sessions(perf: pd.DataFrame) -> pd.DataFrame:
         )
     frame = perf.copy()
     index = pd.DatetimeIndex(frame.index)
-    frame.index = (index.tz_convert("UTC").tz_localize(None) if index.tz is not None else index).normalize()
+    if index.tz is not None:
+        index = index.tz_convert("UTC").tz_localize(None)
+        # Rows of zipline are stamped at the close, which on 24/7 is the midnight after the session.
+        index = index - pd.Timedelta(1, "ns") if "period_close" in frame else index
+    frame.index = index.normalize()
     return frame
+
+
+def _average(correlations: Mapping[pd.Timestamp, pd.DataFrame]) -> pd.Series:
+    """Average of the entries off the diagonal, by session; NaN for a single asset."""
+    return pd.Series(
+        {
+            session: matrix.mask(np.eye(len(matrix), dtype=bool)).stack().mean()
+            for session, matrix in correlations.items()
+        }
+    ).sort_index()

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import log
 from pathlib import Path
 
 import pandas as pd
 
 from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
-from volplugin.report.format import IN_SET, ahead, count, may_be_chance, number, percent, pvalue
+from volplugin.report.format import IN_SET, ahead, count, may_be_chance, percent, pvalue, show
 from volplugin.report.measures import Ratio, ReportData
 from volplugin.report.result import BacktestResult
-from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS
+from volplugin.units import QUARTER_SESSIONS
 
 GOOD, FAIR = 0.05, 0.10
 """Largest distance from 1 of realised over predicted volatility that is called right, or nearly right."""
 HELD = 0.10
 """Largest distance of realised volatility from the target, as a fraction of it, that counts as held."""
+MONEY = (
+    ("Sharpe ratio", "sharpe", ".2f"),
+    ("return a year", "annual_return", ".1%"),
+    ("largest drawdown", "drawdown", ".1%"),
+)
+SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
+MAX_SUSPECTS = 5
+"""Stocks with suspect prices that are named."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +38,27 @@ class Answer:
     label, value, note : str
         Name of the number, the number, and the numbers to compare it with.
     verdict : str
-        One or a few words.
+        One or a few words; may be empty.
     grade : str
         Colour of the verdict: "good", "fair" or "poor".
     """
 
     label: str
     value: str
-    note: str
-    verdict: str
-    grade: str
+    note: str = ""
+    verdict: str = ""
+    grade: str = "fair"
+
+
+def lines(answers: Sequence[Answer]) -> str:
+    """Return answers as lines for a terminal."""
+    width = max((len(one.label) for one in answers), default=0) + 1
+    return "\n".join(f"{one.label + ':':{width}} {one.value} {one.note}: {one.verdict}" for one in answers)
 
 
 def five_lines(result: BacktestResult | ReportData) -> str:
     """Return the answers as lines for a terminal, each with the first clause of its note."""
-    rows = [
-        f"{one.label + ':':14}{one.value} {one.note.split(';')[0]}: {one.verdict}"
-        for one in answers(ReportData.of(result))
-    ]
-    return "\n".join(rows).replace("−", "-").replace("–", "-")
+    return lines([replace(one, note=one.note.split(";")[0]) for one in answers(ReportData.of(result))])
 
 
 def report_lines(page: Path) -> str:
@@ -64,14 +75,13 @@ def headline(data: ReportData) -> str:
 
 
 def _verdict(data: ReportData) -> str:
-    level = _level(data)[0]
-    words = [level]
+    level, texts = _level(data)[0], []
     for name, time in (("calm", "in calm times"), ("storm", "in storms")):
         side = _side(data.regimes[name]) if name in data.regimes else ""
-        words += [f"too {side} {time}"] if side and f"too {side}" not in level else []
-    return ", ".join(
-        words if len(words) > 1 or not data.regimes or level != "right on average" else [f"{level} and at each size"]
-    )
+        texts += [f"too {side} {time}"] if side and f"too {side}" not in level else []
+    if data.regimes and not texts and level == "right on average":
+        return f"{level} and at each size"
+    return ", ".join([level, *texts])
 
 
 def _level(data: ReportData) -> tuple[str, str]:
@@ -81,15 +91,14 @@ def _level(data: ReportData) -> tuple[str, str]:
     statistic weights all days equally, the ratio is dominated by crises.
     """
     card = data.result.scorecard
-    ratios = card["bias_statistic"]["value"], card["realized_vol"] / card["mean_predicted_vol"]
-    ratio = max(ratios, key=lambda value: abs(log(value)))
+    bias = card["bias_statistic"]
+    ratio = max(bias["value"], card["realized_vol"] / card["mean_predicted_vol"], key=lambda value: abs(log(value)))
+    side = "low" if ratio > 1 else "high"
     if abs(ratio - 1) <= GOOD:
         return "right on average", "good"
-    if card["bias_statistic"]["lower"] <= ratio <= card["bias_statistic"]["upper"]:
+    if bias["lower"] <= ratio <= bias["upper"]:
         return "right but for chance on average", "good"
-    if abs(ratio - 1) <= FAIR:
-        return f"a little too {'low' if ratio > 1 else 'high'} on average", "fair"
-    return f"too {'low' if ratio > 1 else 'high'} on average", "poor"
+    return (f"a little too {side} on average", "fair") if abs(ratio - 1) <= FAIR else (f"too {side} on average", "poor")
 
 
 def _side(ratio: Ratio) -> str:
@@ -151,20 +160,15 @@ def _miss(data: ReportData) -> Answer | None:
 
 
 def _money(data: ReportData) -> Answer:
-    run = data.money.loc["run"]
-    sharpe, gain, loss = number(run["sharpe"], 2), percent(run["annual_return"]), percent(run["drawdown"])
-    if "untouched" not in data.money.index:
-        note = f"Sharpe ratio; return a year {gain}, largest drawdown {loss}"
-        return Answer("Money", sharpe, note, "nothing to compare with", "fair")
-    other = data.money.loc["untouched"]
-    note = (
-        f"Sharpe ratio, untouched {number(other['sharpe'], 2)}; return a year {gain}, untouched "
-        f"{percent(other['annual_return'])}; largest drawdown {loss}, untouched "
-        f"{percent(other['drawdown'])}"
-    )
-    better = run["sharpe"] >= other["sharpe"]
-    verdict = f"{'more' if better else 'less'} return per risk"
-    return Answer("Money", sharpe, note, verdict, "good" if better else "poor")
+    other = data.money.loc["untouched"] if "untouched" in data.money.index else None
+    run, parts = data.money.loc["run"], []
+    for title, name, form in MONEY:
+        untouched = "" if other is None else f", untouched {show(other[name], form)}"
+        parts.append(f"{title}{'' if name == 'sharpe' else f' {show(run[name], form)}'}{untouched}")
+    better = other is not None and run["sharpe"] >= other["sharpe"]
+    verdict = "nothing to compare with" if other is None else f"{'more' if better else 'less'} return per risk"
+    grade = "fair" if other is None else "good" if better else "poor"
+    return Answer("Money", show(run["sharpe"]), "; ".join(parts), verdict, grade)
 
 
 def years(data: ReportData) -> list[str]:
@@ -185,11 +189,8 @@ def years(data: ReportData) -> list[str]:
     for name, other in data.result.comparisons.items():
         card = other.scorecard
         vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} realised"
-        sentences.append(f"With {name} instead: {vols}, bias statistic {number(card['bias_statistic']['value'], 2)}.")
+        sentences.append(f"With {name} instead: {vols}, bias statistic {show(card['bias_statistic']['value'])}.")
     return sentences
-
-
-SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
 
 
 def errors(data: ReportData) -> list[str]:
@@ -198,7 +199,7 @@ def errors(data: ReportData) -> list[str]:
     if not windows:
         return []
     worst = windows[0]
-    parts = ", ".join(f"{number(100 * worst[name], 1, sign='+')} from {text}" for name, text in SOURCES.items())
+    parts = ", ".join(f"{show(100 * worst[name], '+.1f')} from {text}" for name, text in SOURCES.items())
     largest = [max(SOURCES, key=lambda name: abs(window[name])) for window in windows]
     counts = ", ".join(f"{text} in {largest.count(name)}" for name, text in SOURCES.items() if name in largest)
     named = f" (most: {', '.join(worst['largest_stocks'])})" if worst["largest_stocks"] else ""
@@ -233,18 +234,21 @@ def portfolio(data: ReportData) -> list[str]:
         leverage = data.result.perf["gross_leverage"]
         sentences.append(f"Gross leverage was {leverage.mean():.2f} on average and {leverage.max():.2f} at most.")
     if data.turnover is not None:
-        yearly = percent(TRADING_DAYS * data.turnover.mean(), 0)
+        yearly = percent(data.periods * data.turnover.mean(), 0)
         sentences.append(f"A year's trades, bought and sold, came to {yearly} of the portfolio's value.")
     return sentences
 
 
 def sources(data: ReportData) -> list[str]:
-    """State the largest share of risk at the last session, and the range of the average correlation."""
+    """State the largest shares of risk at the last session, the market's, and the range of average correlation."""
     sentences = []
     if data.shares is not None:
         last = data.shares.iloc[-1].nlargest(3)
         largest = ", ".join(f"{name} {percent(value, 0)}" for name, value in last.items())
         sentences.append(f"Largest shares of the predicted volatility on {data.shares.index[-1].date()}: {largest}.")
+    if data.market_share is not None:
+        market = percent(data.market_share, 0)
+        sentences.append(f"Of the predicted variance, {market} came from the market, the rest was specific.")
     average = data.result.average_correlation
     if average is not None:
         sentences.append(
@@ -280,17 +284,20 @@ def models(data: ReportData) -> list[str]:
 
 
 def _against(row: pd.Series, name: str) -> str:
-    gain, t = row[f"below_{name}"], -row[f"dm_{name}"]
-    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t\u00a0{number(t, 1)}{may_be_chance(t)})"
+    gain, t = row[f"below_{name}"], row[f"dm_{name}"]
+    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t\u00a0{show(t, '.1f')}{may_be_chance(t)})"
 
 
 def warnings(data: ReportData) -> list[str]:
-    """State on how many sessions the model was stale; empty if it never was."""
+    """Name stocks with suspect prices, and state on how many sessions the model was stale."""
+    suspect = data.result.scorecard.get("suspect") or {}
+    found = [f"Suspect prices of {asset}: {why}." for asset, why in list(suspect.items())[:MAX_SUSPECTS]]
     if data.stale is None or data.stale.empty:
-        return []
+        return found
     return [
+        *found,
         f"Stale model: on {len(data.stale):,} of {len(data.held):,} sessions, to {data.stale[-1].date()}, the newest "
-        "usable model was more than a year old. Train newer vintages with volplugin train."
+        "usable model was more than a year old. Train newer vintages with volplugin train.",
     ]
 
 

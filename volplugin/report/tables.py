@@ -1,24 +1,15 @@
-"""Tables of a backtest's report: risk of the portfolio, scores of the models, details of the run."""
+"""Tables of reports: risk of the portfolio, scores of the models, details of the run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
+from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_portfolio_forecasts
 from volplugin.evaluation.constants import SIZE
-from volplugin.evaluation.portfolio import compare_portfolio_forecasts
-from volplugin.report.format import (
-    IN_SET,
-    Table,
-    count,
-    marked,
-    number,
-    percent,
-    pvalue,
-    sessions,
-    signed,
-    sized_pvalue,
-)
+from volplugin.report.format import IN_SET, Format, Table, ahead, count, marked, percent, pvalue, show, tabulate
 from volplugin.report.measures import ReportData
 
 METHODS = {
@@ -27,6 +18,18 @@ METHODS = {
     "historical": "historical quantile",
     "held": "historical or Student-t",
 }
+RUNS: dict[str, tuple[str, Format]] = {
+    "forecast volatility": ("mean_predicted_vol", ".1%"),
+    "realised volatility": ("realized_vol", ".1%"),
+    "bias statistic": ("bias_statistic.value", ".2f"),
+    "bias of 21 sessions, mean distance from 1": ("mrad_21", ".2f"),
+    "QLIKE, daily": ("qlike", ".3f"),
+    "distance from target, 63 sessions (points)": ("mean_abs_63d_error", ".1f"),
+    "distance from target, calendar years (points)": ("calendar_year_mae", ".1f"),
+    "distance from forecast, 63 sessions (points)": ("mean_abs_63d_gap", ".1f"),
+    "forecast unbiased and efficient, p": ("mincer_zarnowitz.pvalue", pvalue),
+}
+"""Rows of the table of runs: place in the scorecard, and format."""
 OWN_ROWS = frozenset({"target", "frequency", "bundle"})
 """Parameters that `details` lists in a row of their own."""
 MAX_STOCKS = 10
@@ -35,82 +38,85 @@ MAX_STOCKS = 10
 
 def money(data: ReportData) -> Table:
     """Tabulate return, volatility, Sharpe ratio and drawdown."""
-    names = {"run": "this run", "untouched": "untouched"}
-    rows = [
-        [names[str(name)], percent(row["annual_return"]), percent(row["volatility"]), number(row["sharpe"], 2)]
-        + [percent(row["drawdown"])]
-        for name, row in data.money.iterrows()
-    ]
-    return Table("", ["", "return a year", "volatility", "Sharpe ratio", "largest drawdown"], rows)
+    columns: dict[str, tuple[str, Format]] = {
+        "return a year": ("annual_return", ".1%"),
+        "volatility": ("volatility", ".1%"),
+        "Sharpe ratio": ("sharpe", ".2f"),
+        "largest drawdown": ("drawdown", ".1%"),
+    }
+    return tabulate(data.money.rename({"run": "this run"}), columns)
 
 
 def runs(data: ReportData) -> Table:
     """Tabulate all runs, one metric per row."""
-    result = data.result
-    cards = {"this run": result.scorecard} | {name: other.scorecard for name, other in result.comparisons.items()}
-    metrics: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
-        ("forecast volatility", lambda c: percent(c["mean_predicted_vol"])),
-        ("realised volatility", lambda c: percent(c["realized_vol"])),
-        ("bias statistic", lambda c: number(c["bias_statistic"]["value"], 2)),
-        ("bias of 21 sessions, mean distance from 1", lambda c: number(c["mrad_21"], 2)),
-        ("QLIKE, daily", lambda c: number(c["qlike"], 3)),
-        ("distance from target, 63 sessions (points)", lambda c: number(c["mean_abs_63d_error"], 1)),
-        ("distance from target, calendar years (points)", lambda c: number(c["calendar_year_mae"], 1)),
-        ("distance from forecast, 63 sessions (points)", lambda c: number(c["mean_abs_63d_gap"], 1)),
-        ("forecast unbiased and efficient, p", lambda c: pvalue(c["mincer_zarnowitz"]["pvalue"])),
-    ]
-    rows = [[name, *(show(card) for card in cards.values())] for name, show in metrics]
-    return Table("Forecast and realised risk", ["", *cards], [row for row in rows if set(row[1:]) != {"–"}])
+    others = {name: other.scorecard for name, other in data.result.comparisons.items()}
+    cards = pd.json_normalize([data.result.scorecard, *others.values()]).set_index(pd.Index(["this run", *others]))
+    known = {title: given for title, given in RUNS.items() if given[0] in cards and cards[given[0]].notna().any()}
+    table = tabulate(cards, known)
+    return Table(
+        "Forecast and realised risk", ["", *cards.index], list(zip(table.columns, *table.rows, strict=True))[1:]
+    )
 
 
 def years(data: ReportData) -> Table:
     """Tabulate predicted and realised volatility by calendar year."""
-    rows = []
-    for year, card in data.result.scorecard["by_year"].items():
-        bias = card["bias_statistic"]
-        vols = (percent(card["mean_predicted_vol"]), percent(card["realized_vol"]))
-        rows.append([year, str(card["sessions"]), *vols, marked(bias["value"], bias["lower"], bias["upper"])])
-    return Table("Year by year", ["", "sessions", "forecast", "realised", "bias"], rows)
+    rows = pd.DataFrame.from_dict(data.result.scorecard["by_year"], orient="index")
+    biases = [marked(bias["value"], bias["lower"], bias["upper"]) for bias in rows["bias_statistic"]]
+    columns: dict[str, tuple[Any, Format]] = {
+        "sessions": ("sessions", "d"),
+        "forecast": ("mean_predicted_vol", ".1%"),
+        "realised": ("realized_vol", ".1%"),
+        "bias": (biases, "s"),
+    }
+    return tabulate(rows, columns, "Year by year")
 
 
 def exceedances(data: ReportData) -> Table:
     """Tabulate losses beyond value at risk, with tests of their number."""
-    rows, card = [], data.result.scorecard
-    for method, levels in {**card["exceedances"], "held": card.get("tail_risk", {})}.items():
-        for level, found in levels.items():
-            tests = (pvalue(found[f"{test}_pvalue"]) for test in ("kupiec", "christoffersen"))
-            shortfall = sized_pvalue(found["shortfall_pvalue"], found.get("shortfall_size", SIZE))
-            counts = (count(found["expected"]), str(found["exceedances"]))
-            rows.append(
-                [f"{level}, {METHODS[method]}", *counts, *tests, number(found["shortfall_ratio"], 2), shortfall]
-            )
+    card = data.result.scorecard
+    found = {
+        f"{level}, {METHODS[method]}": row
+        for method, levels in {**card["exceedances"], "held": card.get("tail_risk", {})}.items()
+        for level, row in levels.items()
+    }
+    rows = pd.DataFrame.from_dict(found, orient="index")
+    sizes = rows.get("shortfall_size", pd.Series(SIZE, rows.index)).fillna(SIZE)
     note = (
         "Historical or Student-t: the limits of the perf frame, from 500 earlier returns or else Student-t. Mean loss: "
         "of the days beyond, over the expected shortfall; its p is Acerbi-Szekely's. In brackets: how often the test "
         "rejects right forecasts, where that is not about 5%."
     )
-    heads = ["", "expected", "found", "Kupiec p", "Christoffersen p", "mean loss", "shortfall p"]
-    return Table("Losses beyond value at risk", heads, rows, note)
+    columns: dict[str, tuple[Any, Format]] = {
+        "expected": ("expected", count),
+        "found": ("exceedances", "d"),
+        "Kupiec p": ("kupiec_pvalue", pvalue),
+        "Christoffersen p": ("christoffersen_pvalue", pvalue),
+        "mean loss": ("shortfall_ratio", ".2f"),
+        "shortfall p": (map(pvalue, rows["shortfall_pvalue"], sizes), "s"),
+    }
+    return tabulate(rows, columns, "Losses beyond value at risk", note)
 
 
 def stress(data: ReportData) -> Table | None:
     """Tabulate the portfolio's risk in each stress period."""
-    if data.stress is None:
+    rows = data.stress
+    if rows is None:
         return None
-    columns = ["", "forecast", "realised", "bias", "beyond 5%", "beyond 1%", "worst day"]
-    rows = []
-    for name, row in data.stress.iterrows():
-        band = row["lower"] / row["predicted"], row["upper"] / row["predicted"]
-        beyond = [f"{row[f'beyond_{tail}%']} of {count(row['sessions'] * tail / 100)}" for tail in (5, 1)]
-        cells = [str(name), percent(row["predicted"])]
-        cells += [percent(row["realized"]), marked(row["bias"], *band), *beyond, percent(row["worst_day"])]
-        rows.append(cells)
-    spans = [f"{name}: {row['first'].date()} to {row['last'].date()}" for name, row in data.stress.iterrows()]
+    scale = rows["predicted"]
+    columns: dict[str, tuple[Any, Format]] = {
+        "forecast": ("predicted", ".1%"),
+        "realised": ("realized", ".1%"),
+        "bias": (map(marked, rows["bias"], rows["lower"] / scale, rows["upper"] / scale), "s"),
+    }
+    for tail in (5, 1):
+        found = zip(rows[f"beyond_{tail}%"], rows["sessions"] * tail / 100, strict=True)
+        columns[f"beyond {tail}%"] = ([f"{days} of {count(expected)}" for days, expected in found], "s")
+    spans = [f"{name}: {row['first'].date()} to {row['last'].date()}" for name, row in rows.iterrows()]
     note = (
         f"{'; '.join(spans)}. Bias: ▲ above the 95% band, forecasts were too low; ▼ below it. Beyond: days on which "
         "the loss went beyond the normal value at risk, of as many as expected."
     )
-    return Table("", columns, rows, note)
+    return tabulate(rows, columns | {"worst day": ("worst_day", ".1%")}, "", note)
 
 
 def details(data: ReportData) -> Table:
@@ -128,64 +134,77 @@ def details(data: ReportData) -> Table:
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
     }
     shown = {name: f"{value:,.10g}" if isinstance(value, float) else str(value) for name, value in given.items()}
-    return Table(
-        "The run", [], [[name, shown[name]] for name, value in given.items() if value is not None], kind="pairs"
-    )
+    rows = [[name, shown[name]] for name, value in given.items() if value is not None]
+    return Table("The run", [], rows, kind="pairs")
 
 
 def vintages(data: ReportData) -> Table | None:
     """Tabulate the model vintages used; None if there are none."""
-    used = data.result.details.vintages
-    columns = list(dict.fromkeys(key for vintage in used for key in vintage))
-    rows = [[str(vintage.get(key, "–")) for key in columns] for vintage in used]
-    return Table("Model vintages", [name.replace("_", " ") for name in columns], rows, kind="words") if used else None
+    used = pd.DataFrame(list(data.result.details.vintages)).astype(object)
+    columns = [str(name).replace("_", " ") for name in used]
+    rows = used.where(used.notna(), "-").astype(str).to_numpy().tolist()
+    return Table("Model vintages", columns, rows, kind="words") if rows else None
 
 
-def models(data: ReportData) -> Table | None:
-    """Tabulate the scores of the volatility models by horizon; None if they were not scored."""
-    scores = data.result.volatility
-    if scores is None:
+def models(data: ReportData) -> list[Table]:
+    """Tabulate the scores of the volatility models, one table per horizon; empty if they were not scored."""
+    found = data.result.volatility
+    return [] if found is None else [scores(found, horizon) for horizon in found.horizons]
+
+
+def scores(found: VolatilityScores, horizon: int, components: pd.DataFrame | None = None) -> Table:
+    """Tabulate the losses of a horizon, how far they are below the benchmarks', and the model confidence set.
+
+    Parameters
+    ----------
+    components : DataFrame, optional
+        Rows of the members of ensembles, shown below their ``model``.
+    """
+    rows = found.table.loc[horizon]
+    if components is not None:
+        order = [name for model in rows.index for name in (model, *components.index[components["model"] == model])]
+        rows = pd.concat([rows, components.reindex(columns=rows.columns.intersection(components.columns))]).loc[order]
+    columns: dict[Any, tuple[Any, Format]] = {
+        "QLIKE": ("qlike", ".4f"),
+        "on range": ("qlike_range", ".4f"),
+        "MSE e-8": (1e8 * rows["mse"], ".2f"),
+        "log-lik.": ("log_likelihood", ".4f"),
+    }
+    # A model is not compared with itself.
+    for group, column, form in (("lower by (%) than", "below", "+.1f"), ("t against", "dm", ".1f")):
+        columns |= {
+            (group, name): (rows[f"{column}_{name}"].mask(rows.index == name), form) for name in found.benchmarks
+        }
+    if "mcs_pvalue" in rows:
+        columns["MCS p "] = ("mcs_pvalue", lambda p: f"{p:.3f}{'*' if p >= IN_SET else ' '}")
+    first, left = found.table.loc[horizon].iloc[0], int(found.left_out[horizon])
+    title = f"{ahead(horizon)}: {int(first['stock_days']):,} stock-days of {int(first['origins']):,} sessions"
+    return tabulate(rows, columns, title + (f"; {left:,} left out, without a forecast of each" if left else ""))
+
+
+def portfolios(given: Mapping[str, PortfolioForecasts]) -> Table | None:
+    """Tabulate the risk models' forecasts of the equal-weight portfolio; None if there are none."""
+    if not given:
         return None
-    against = [name for name in scores.benchmarks if f"dm_{name}" in scores.table]
-    columns = ["", "QLIKE", "QLIKE, range"]
-    for name in against:
-        columns += [f"lower than {name}", f"t against {name}"]
-    tested = "mcs_pvalue" in scores.table
-    rows: list[list[str]] = []
-    for horizon in scores.horizons:
-        rows.append([sessions(horizon)])
-        for model, row in scores.table.loc[horizon].iterrows():
-            cells = [str(model), number(row["qlike"], 3), number(row["qlike_range"], 3)]
-            for name in against:
-                same = model == name
-                cells += ["–" if same else signed(row[f"below_{name}"]), number(-row[f"dm_{name}"], 1)]
-            rows.append([*cells, "yes" if row["mcs_pvalue"] >= IN_SET else "no"] if tested else cells)
-    days, origins = (int(scores.table[key].iloc[-1]) for key in ("stock_days", "origins"))
-    left = int(scores.left_out.sum())
-    note = (
-        f"Mean over {days:,} stock-days, every one of {origins:,} sessions an origin, {scores.losses.index[0].date()} "
-        f"to {scores.losses.index[-1].date()}, the same for all models"
-        f"{f' ({left:,} left out because one had no forecast)' if left else ''}."
-    )
-    return Table("Volatility models", [*columns, "in 90% set"] if tested else columns, rows, note)
-
-
-def portfolios(data: ReportData) -> Table | None:
-    """Tabulate the risk models' forecasts of the unlevered portfolio; None if there are none."""
-    if not data.result.portfolios:
-        return None
-    scores = compare_portfolio_forecasts(data.result.portfolios)
-    below = "below_EWMA94" in scores
-    rows = []
-    for name, row in scores.iterrows():
-        same = name == "EWMA94"
-        against = ["–" if same else signed(row["below_EWMA94"]), number(-row["dm_EWMA94"], 1)] if below else []
-        vols = (percent(row["mean_predicted_vol"]), percent(row["realized_vol"]))
-        rows.append([str(name), number(row["qlike"], 3), *against, number(row["bias"], 2), *vols])
-    horizon = next(iter(data.result.portfolios.values())).horizon
-    note = f"Equal weight, no leverage: {horizon} sessions from each of {int(scores['origins'].iloc[0]):,} sessions."
-    columns = ["", "QLIKE", *(["lower than EWMA94", "t"] if below else []), "bias", "forecast", "realised"]
-    return Table("Risk models, on the equal-weight portfolio", columns, rows, note)
+    rows = compare_portfolio_forecasts(given)
+    columns: dict[str, tuple[Any, Format]] = {"QLIKE": ("qlike", ".4f")}
+    for name in [str(name).removeprefix("below_") for name in rows if str(name).startswith("below_")]:
+        own = rows.index == name
+        columns[f"below {name}"] = (rows[f"below_{name}"].mask(own), lambda gain: f"{gain:.1f}%")
+        columns["t"] = (rows[f"dm_{name}"], ".1f")
+    bands = [
+        show(low, ".3f") + (f" to {high:.3f}" if low == low else "")
+        for low, high in zip(rows["bias_lower"], rows["bias_upper"], strict=True)
+    ]
+    columns |= {
+        "bias": ("bias", ".3f"),
+        "95% band": (bands, "s"),
+        "forecast": ("mean_predicted_vol", ".1%"),
+        "realised": ("realized_vol", ".1%"),
+    }
+    horizon, origins = next(iter(given.values())).horizon, int(rows["origins"].iloc[0])
+    title = f"Equal-weight portfolio, {ahead(horizon)}, {origins:,} origins"
+    return tabulate(rows, columns, title, "Bias: of daily returns over the forecast in force. Volatilities are annual.")
 
 
 def stocks(data: ReportData) -> Table | None:
@@ -193,13 +212,12 @@ def stocks(data: ReportData) -> Table | None:
     table = data.stock_errors
     if table is None:
         return None
-    own, *others = [str(name) for name in table.columns[:-1]]
-    rows: list[list[str]] = []
-    for rank, (stock, row) in enumerate(table.iterrows(), 1):
-        if MAX_STOCKS < rank <= len(table) - MAX_STOCKS:
-            if rank == MAX_STOCKS + 1:
-                rows.append([f"and {len(table) - 2 * MAX_STOCKS} more"])
-            continue
-        cells = [number(row[name], 3) for name in (own, *others)]
-        rows.append([f"{rank}. {stock}", *cells, str(row.iloc[:-1].idxmin()), number(row["bias"], 2)])
-    return Table("QLIKE by stock", ["", own, *others, "best", f"bias of {own}"], rows)
+    names = [str(name) for name in table.columns[:-1]]
+    ranked = table.set_axis([f"{rank}. {stock}" for rank, stock in enumerate(table.index, 1)])
+    columns: dict[str, tuple[Any, Format]] = {name: (name, ".3f") for name in names}
+    columns |= {"best": (table[names].idxmin(axis=1), "s"), f"bias of {names[0]}": ("bias", ".2f")}
+    shown = tabulate(ranked, columns, "QLIKE by stock")
+    if len(table) <= 2 * MAX_STOCKS:
+        return shown
+    middle = [f"and {len(table) - 2 * MAX_STOCKS} more"]
+    return Table(shown.title, shown.columns, [*shown.rows[:MAX_STOCKS], middle, *shown.rows[-MAX_STOCKS:]])

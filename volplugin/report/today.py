@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from volplugin.report.format import fraction, percent, with_sign
+from volplugin.report.format import Table, percent, show, tabulate
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.units import deannualize
 
@@ -81,6 +81,11 @@ class PortfolioToday:
     pairs: pd.DataFrame
     history: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
 
+    @property
+    def daily_volatility(self) -> float:
+        """Daily standard deviation of the portfolio."""
+        return deannualize(self.volatility, self.forecast.periods_per_year)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         known = self.forecast.diagnostics
@@ -89,7 +94,8 @@ class PortfolioToday:
             "horizon": self.forecast.horizon,
             "units": UNITS,
             "portfolio_volatility": self.volatility,
-            "portfolio_volatility_daily": deannualize(self.volatility),
+            "portfolio_volatility_daily": self.daily_volatility,
+            "periods_per_year": self.forecast.periods_per_year,
             "portfolio_volatility_before": _number(self.before),
             "change": _row(self.change),
             "losses": _rows(self.losses),
@@ -135,34 +141,30 @@ def portfolio_text(portfolio: PortfolioToday) -> str:
     known = portfolio.forecast.diagnostics
     session = portfolio.losses.columns[0]
     tails = ", ".join(f"{name} {percent(row[session], 2)}" for name, row in portfolio.losses.iterrows())
+    positions = portfolio.positions.drop(columns=["change", "volatility_change", "trim"])
+    found = [positions, *(table for table in (portfolio.groups, portfolio.factors) if len(table))]
     lines = [
         f"Annual volatility over the {portfolio.forecast.horizon} sessions after {portfolio.forecast.asof.date()}: "
-        f"{percent(portfolio.volatility, 2)} ({percent(deannualize(portfolio.volatility), 3)} per day)",
+        f"{percent(portfolio.volatility, 2)} ({percent(portfolio.daily_volatility, 3)} per day)",
         f"({', '.join(f'{key} {value}' for key, value in known['model'].items())})",
         *_changed(portfolio),
         f"loss of the {session}: {tails} ({portfolio.tail_methods[session]})",
         f"beta {portfolio.beta:.2f}, diversification ratio {portfolio.diversification_ratio:.2f}, "
         f"effective bets {portfolio.effective_bets:.1f}, average correlation {portfolio.average_correlation:.2f}",
-        "",
-        portfolio.positions.drop(columns=["change", "volatility_change", "trim"])
-        .map(fraction(2))
-        .rename_axis(None)
-        .to_string(),
+        *(f"\n{tabulate(table, {name: (name, '.2%') for name in table}).text()}" for table in found),
     ]
-    for table in (portfolio.groups, portfolio.factors):
-        if len(table):
-            lines += ["", table.map(fraction(2)).rename_axis(None).to_string()]
     if len(portfolio.pairs):
-        pairs = portfolio.pairs.assign(
-            pair=portfolio.pairs["one"].astype(str) + " and " + portfolio.pairs["other"].astype(str)
-        )
-        shown = pairs.set_index("pair")[["correlation", "change"]].map(with_sign(2))
-        lines += ["", "Most correlated", shown.rename_axis(None).to_string(header=["correlation", "since before"])]
-    if portfolio.forecast.events:
-        shares = known["event_variance"]
-        named = ", ".join(f"{asset} {shares[asset]:.0%}" for asset in portfolio.forecast.events)
-        lines += ["", f"moves of their own expected, with their share of the variance: {named}"]
+        lines.append(f"\nMost correlated\n{pairs_table(portfolio).text()}")
+    if len(portfolio.events):
+        named = ", ".join(f"{asset} {share:.0%}" for asset, share in portfolio.events.items())
+        lines.append(f"\nmoves of their own expected, with their share of the variance: {named}")
     return "\n".join([*lines, *remarks(portfolio)])
+
+
+def pairs_table(portfolio: PortfolioToday) -> Table:
+    """Tabulate the most correlated pairs held."""
+    pairs = portfolio.pairs.set_axis([f"{row.one} and {row.other}" for row in portfolio.pairs.itertuples()])
+    return tabulate(pairs, {"correlation": ("correlation", "+.2f"), "since before": ("change", "+.2f")})
 
 
 def remarks(portfolio: PortfolioToday) -> list[str]:
@@ -176,22 +178,28 @@ def remarks(portfolio: PortfolioToday) -> list[str]:
     ]
 
 
+def points(change: float) -> str:
+    """Format a difference of annual volatilities in percentage points, with a sign."""
+    return show(100 * change, "+.2f")
+
+
+def largest(changes: pd.Series) -> pd.Series:
+    """Return the largest changes, in absolute value."""
+    return changes.dropna().sort_values(key=abs, ascending=False, kind="stable")[:MAX_CHANGES]
+
+
 def _changed(portfolio: PortfolioToday) -> list[str]:
     if not np.isfinite(portfolio.before):
         return []
-    points = with_sign(2)
-    causes = ", ".join(f"{cause} {points(100 * part)}" for cause, part in portfolio.change.items())
+    parts = {name: largest(portfolio.positions[name]) for name in ("change", "volatility_change")}
+    named = [", ".join(f"{asset} {points(part)}" for asset, part in found.items()) for found in parts.values()]
+    causes = ", ".join(f"{cause} {points(part)}" for cause, part in portfolio.change.items())
     return [
         f"the session before: {percent(portfolio.before, 2)}, "
-        f"a change of {points(100 * (portfolio.volatility - portfolio.before))} points: {causes}",
-        f"  contributions: {_named(portfolio.positions['change'])}",
-        f"  volatilities: {_named(portfolio.positions['volatility_change'])}",
+        f"a change of {points(portfolio.volatility - portfolio.before)} points: {causes}",
+        f"  contributions: {named[0]}",
+        f"  volatilities: {named[1]}",
     ]
-
-
-def _named(changes: pd.Series) -> str:
-    most = changes.reindex(changes.abs().sort_values(ascending=False).index)[:MAX_CHANGES]
-    return ", ".join(f"{asset} {100 * change:+.2f}" for asset, change in most.items())
 
 
 def _number(value: float) -> float | None:

@@ -6,31 +6,23 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from volplugin.report.format import number, percent
-from volplugin.report.theme import DARK, LIGHT
-from volplugin.report.today import PortfolioToday, remarks
+from volplugin.report import today
+from volplugin.report.format import Table, percent, show, tabulate
+from volplugin.report.page import render
+from volplugin.report.plots import series
+from volplugin.report.summary import Answer
+from volplugin.report.today import MAX_CHANGES, PortfolioToday, largest, points
 from volplugin.storage.atomic import write_atomically
-from volplugin.units import deannualize
 
 MAX_STOCKS = 15
 """Positions shown before the others are folded."""
-MAX_TRIMS = 5
 LINE_SESSIONS = 252
 """Sessions of the line of past forecasts."""
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A number of the head of the page, with its name and a note."""
-
-    label: str
-    value: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,24 +54,19 @@ def write_today(
 
 def render_today(portfolio: PortfolioToday, title: str = "Portfolio", value: float | None = None) -> str:
     """Return the page as HTML; parameters as in `write_today`."""
-    environment = Environment(
-        loader=PackageLoader("volplugin.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("today.html.j2").render(
-        light=LIGHT,
-        dark=DARK,
-        title=title,
-        portfolio=portfolio,
+    asof, horizon = portfolio.forecast.asof.date(), portfolio.forecast.horizon
+    page, _ = render(
+        "today.html.j2",
+        series,
+        portfolio.history.iloc[-LINE_SESSIONS:],
+        title=f"{title}: {headline(portfolio)}",
+        eyebrow=f"{title}, close of {asof}; forecast of the next {horizon} sessions",
         headline=headline(portfolio),
         lede=list(sentences(portfolio, value)),
-        tiles=list(tiles(portfolio, value)),
+        answers=list(tiles(portfolio, value)),
+        portfolio=portfolio,
         causes=causes(portfolio),
         movers=_movers(portfolio),
-        line=line(portfolio.history.iloc[-LINE_SESSIONS:]),
         groups=weight_bars(portfolio.groups),
         stocks=weight_bars(portfolio.positions),
         shown=MAX_STOCKS,
@@ -87,16 +74,10 @@ def render_today(portfolio: PortfolioToday, title: str = "Portfolio", value: flo
         trims=_trims(portfolio),
         losses=_losses(portfolio, value),
         events=_events(portfolio),
-        remarks=remarks(portfolio),
         percent=percent,
-        points=points,
-        number=number,
+        today=today,
     )
-
-
-def points(change: float) -> str:
-    """Format a difference of annual volatilities in percentage points, with a sign."""
-    return number(100 * change, 2, "", "+")
+    return page
 
 
 def headline(portfolio: PortfolioToday) -> str:
@@ -107,7 +88,7 @@ def headline(portfolio: PortfolioToday) -> str:
         return text
     if abs(change) < 0.5e-4:
         return f"{text}, as at the close before"
-    return f"{text}, {number(100 * abs(change), 2)} points {'up' if change > 0 else 'down'} since the close before"
+    return f"{text}, {100 * abs(change):.2f} points {'up' if change > 0 else 'down'} since the close before"
 
 
 def sentences(portfolio: PortfolioToday, value: float | None = None) -> Iterator[str]:
@@ -115,8 +96,7 @@ def sentences(portfolio: PortfolioToday, value: float | None = None) -> Iterator
     if np.isfinite(portfolio.before):
         parts = ", ".join(f"{name} {points(part)}" for name, part in portfolio.change.items())
         yield f"The change of {points(portfolio.volatility - portfolio.before)} points by cause: {parts}."
-    session = portfolio.losses.columns[0]
-    loss = portfolio.losses.loc["VaR 99%", session]
+    loss = portfolio.losses.loc["VaR 99%", portfolio.losses.columns[0]]
     yield f"On one session in a hundred the loss is more than {money(loss, value)}."
     best = portfolio.positions["trim"].idxmin()
     effect = portfolio.positions.at[best, "trim"]
@@ -125,7 +105,7 @@ def sentences(portfolio: PortfolioToday, value: float | None = None) -> Iterator
         size = min(0.01, abs(float(portfolio.weights[best])))
         yield (
             f"{verb} {best} worth {money(size, value)} of the portfolio lowers the volatility most, "
-            f"by {number(-100 * effect, 2)} points."
+            f"by {-100 * effect:.2f} points."
         )
 
 
@@ -136,39 +116,29 @@ def money(share: float, value: float | None) -> str:
 
 def amount(value: float) -> str:
     """Format money without decimals, in groups of three digits."""
-    return f"{value:,.0f}".replace("-", "−")
+    return f"{value:,.0f}"
 
 
-def tiles(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Tile]:
+def tiles(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Answer]:
     """Yield the numbers of the head of the page."""
-
-    def loss(name: str) -> Tile:
-        share = float(portfolio.losses.at[name, portfolio.losses.columns[0]])
-        text = percent(share, 2)
-        label = f"{name}, next session"
-        return Tile(label, text) if value is None else Tile(label, amount(share * value), text)
-
-    daily = deannualize(portfolio.volatility)
-    a_day = f"{percent(daily, 2)} per session" + ("" if value is None else f", {amount(daily * value)}")
-    yield Tile("Volatility, annual", percent(portfolio.volatility), a_day)
-    yield loss("VaR 99%")
-    yield loss("ES 97.5%")
-    yield Tile("Beta", number(portfolio.beta, 2), f"to {len(portfolio.forecast.assets)} stocks, equally weighted")
-    held = f"of {len(portfolio.weights)} positions"
-    yield Tile("Effective bets", number(portfolio.effective_bets, 1), held)
+    daily, session = portfolio.daily_volatility, portfolio.losses.columns[0]
+    per_session = f"{percent(daily, 2)} per session" + ("" if value is None else f", {amount(daily * value)}")
+    yield Answer("Volatility, annual", percent(portfolio.volatility), per_session)
+    for name in ("VaR 99%", "ES 97.5%"):
+        share = float(portfolio.losses.at[name, session])
+        texts = (percent(share, 2),) if value is None else (amount(share * value), percent(share, 2))
+        yield Answer(f"{name}, next session", *texts)
+    yield Answer("Beta", show(portfolio.beta), f"to {len(portfolio.forecast.assets)} stocks, equally weighted")
+    yield Answer("Effective bets", show(portfolio.effective_bets, ".1f"), f"of {len(portfolio.weights)} positions")
     was = portfolio.average_correlation_before
-    before = f"{number(was, 2)} at the close before" if np.isfinite(was) else "of the stocks held"
-    yield Tile("Average correlation", number(portfolio.average_correlation, 2), before)
-    share = float(portfolio.factors.at["market", "share"])
-    yield Tile(
-        "Risk from the market",
-        percent(share, 0),
-        f"{percent(float(portfolio.factors.at['specific', 'share']), 0)} specific",
-    )
+    before = f"{show(was)} at the close before" if np.isfinite(was) else "of the stocks held"
+    yield Answer("Average correlation", show(portfolio.average_correlation), before)
+    market, specific = portfolio.factors.loc[["market", "specific"], "share"]
+    yield Answer("Risk from the market", percent(market, 0), f"{percent(specific, 0)} specific")
     events = portfolio.events
-    yield Tile("Moves of their own expected", str(len(events)), ", ".join(map(str, events.index[:4])) or "none")
+    yield Answer("Moves of their own expected", str(len(events)), ", ".join(map(str, events.index[:4])) or "none")
     if portfolio.suspect:
-        yield Tile("Suspect prices", str(len(portfolio.suspect)), ", ".join(list(portfolio.suspect)[:4]))
+        yield Answer("Suspect prices", str(len(portfolio.suspect)), ", ".join(list(portfolio.suspect)[:4]))
 
 
 def causes(portfolio: PortfolioToday) -> list[Bar]:
@@ -186,43 +156,11 @@ def weight_bars(table: pd.DataFrame) -> list[Bar]:
     """Return one row per position or group: its weight and its share of the volatility."""
     if table.empty:
         return []
-    scale = max(table[["weight", "share"]].abs().to_numpy().max(), 1e-12)
+    both = table[["weight", "share"]]
+    widths = 100 * both.abs() / max(both.abs().to_numpy().max(), 1e-12)
     return [
-        Bar(
-            str(name),
-            (100 * abs(row["weight"]) / scale, 100 * abs(row["share"]) / scale),
-            (percent(row["weight"]), percent(row["share"])),
-            row["share"] < 0,
-        )
-        for name, row in table.iterrows()
-    ]
-
-
-def line(history: pd.Series) -> dict[str, str] | None:
-    """Return the line of past volatilities in a box of 1000 by 200, its ends and its range; None for one session."""
-    if len(history) < 2:
-        return None
-    top = 1.08 * float(history.max())
-    x = np.linspace(0, 1000, len(history))
-    y = 200 * (1 - history.to_numpy() / top)
-    return {
-        "path": " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True)),
-        "sessions": str(len(history)),
-        "first": str(history.index[0].date()),
-        "last": str(history.index[-1].date()),
-        "now": percent(float(history.iloc[-1])),
-        "low": percent(float(history.min())),
-        "high": percent(float(history.max())),
-    }
-
-
-def _movers(portfolio: PortfolioToday) -> list[tuple[str, ...]]:
-    """Largest changes of contribution: stock, contribution, its change, change of the stock's volatility."""
-    table = portfolio.positions.dropna(subset=["change"])
-    table = table.reindex(table["change"].abs().sort_values(ascending=False).index)[:MAX_TRIMS]
-    return [
-        (str(name), points(row["contribution"]).lstrip("+"), points(row["change"]), points(row["volatility_change"]))
-        for name, row in table.iterrows()
+        Bar(str(name), tuple(widths.loc[name]), tuple(map(percent, row)), row["share"] < 0)
+        for name, row in both.iterrows()
     ]
 
 
@@ -233,22 +171,37 @@ def _factors(portfolio: PortfolioToday) -> list[Bar]:
     ]
 
 
-def _trims(portfolio: PortfolioToday) -> list[tuple[str, ...]]:
-    """Positions whose reduction lowers the volatility most: stock, weight, effect, volatility after."""
-    table = portfolio.positions.sort_values("trim")[:MAX_TRIMS]
-    return [
-        (str(name), percent(row["weight"]), points(row["trim"]), percent(portfolio.volatility + row["trim"], 2))
-        for name, row in table.iterrows()
-    ]
+def _movers(portfolio: PortfolioToday) -> Table:
+    """Tabulate the largest changes of contribution."""
+    rows = portfolio.positions.loc[largest(portfolio.positions["change"]).index]
+    columns: dict[str, Any] = {
+        "contribution": (100 * rows["contribution"], ".2f"),
+        "change": ("change", points),
+        "change of its volatility": ("volatility_change", points),
+    }
+    return tabulate(rows, columns, "Largest changes")
 
 
-def _losses(portfolio: PortfolioToday, value: float | None) -> list[tuple[str, ...]]:
-    return [(str(name), *(money(share, value) for share in row)) for name, row in portfolio.losses.iterrows()]
+def _trims(portfolio: PortfolioToday) -> Table:
+    """Tabulate the positions whose reduction lowers the volatility most."""
+    rows = portfolio.positions.sort_values("trim")[:MAX_CHANGES]
+    columns: dict[str, Any] = {
+        "weight": ("weight", ".1%"),
+        "change in points": ("trim", points),
+        "volatility after": (portfolio.volatility + rows["trim"], ".2%"),
+    }
+    return tabulate(rows, columns)
 
 
-def _events(portfolio: PortfolioToday) -> list[tuple[str, ...]]:
-    rows = portfolio.positions
-    return [
-        (str(name), percent(rows.at[name, "weight"]), percent(rows.at[name, "volatility"]), percent(share, 0))
-        for name, share in portfolio.events.items()
-    ]
+def _losses(portfolio: PortfolioToday, value: float | None) -> Table:
+    return tabulate(portfolio.losses, {span: (span, lambda share: money(share, value)) for span in portfolio.losses})
+
+
+def _events(portfolio: PortfolioToday) -> Table:
+    rows = portfolio.positions.loc[portfolio.events.index].assign(event=portfolio.events)
+    columns = {
+        "weight": ("weight", ".1%"),
+        "volatility": ("volatility", ".1%"),
+        "share of the variance": ("event", ".0%"),
+    }
+    return tabulate(rows, columns)

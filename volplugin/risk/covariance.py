@@ -21,10 +21,11 @@ from volplugin.risk.tail_risk import (
     TailMethod,
     loss_quantile,
     loss_shortfall,
+    realized_ratios,
     standardized_history,
     tail_method,
 )
-from volplugin.risk.uncertainty import ForecastUncertainty, VolatilityInterval, volatility_interval
+from volplugin.risk.uncertainty import ForecastUncertainty, VolatilityInterval, central_tails, volatility_interval
 from volplugin.units import TRADING_DAYS, annualize
 
 EVENT_SHARE = 0.1
@@ -169,8 +170,8 @@ class CovarianceForecast:
     ) -> VolatilityInterval:
         """Interval of `portfolio_volatility` from seeds, vintages and the estimation error of the correlation.
 
-        It is an interval of the forecast, not of the volatility that will be realised, which varies more
-        (`docs/evaluation.md`). A forecast made by hand has no such errors: its interval is a point.
+        `realized_interval` is the interval of the volatility that will be realised. A forecast made by hand has no
+        such errors: its interval is a point.
 
         Parameters
         ----------
@@ -191,6 +192,33 @@ class CovarianceForecast:
         unit = 1.0 if periods is None else annualize(1.0, periods)
         bounds = {name: unit * getattr(interval, name) for name in ("lower", "upper", "volatility")}
         return replace(interval, **bounds)
+
+    def realized_interval(
+        self, weights: Weights, history: pd.DataFrame, level: float = 0.90, periods: float | None = None
+    ) -> tuple[float, float]:
+        """Bounds of the root mean square return of the `horizon` sessions after `asof`.
+
+        `portfolio_volatility` times quantiles of the past: root mean square returns of as many sessions, over the
+        volatility forecast for the first of them.
+
+        Parameters
+        ----------
+        weights, periods
+            As in `portfolio_volatility`.
+        history
+            As in `value_at_risk`, 500 sessions or more.
+        level : float, default 0.90
+            Probability of the interval; `docs/evaluation.md` prints how often it holds.
+
+        Raises
+        ------
+        InsufficientHistoryError, LookAheadError, MissingForecastError, ParameterError
+            As in `value_at_risk`.
+        """
+        ratios = realized_ratios(history, self.asof, self.horizon)
+        volatility = self.portfolio_volatility(weights, periods)
+        lower, upper = volatility * np.quantile(ratios, central_tails(level))
+        return float(lower), float(upper)
 
     def value_at_risk(
         self,

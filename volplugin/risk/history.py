@@ -20,7 +20,7 @@ from volplugin.data.panel import PricePanel, as_moment
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, MissingLibraryError, ParameterError
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.storage.atomic import write_atomically
-from volplugin.units import TRADING_DAYS, annualize, deannualize
+from volplugin.units import annualize, deannualize
 
 Date: TypeAlias = str | pd.Timestamp
 
@@ -136,7 +136,7 @@ def risk_history(
     *,
     every: int = 1,
     view: str = "risk",
-    periods: float = TRADING_DAYS,
+    periods: float | None = None,
 ) -> pd.DataFrame:
     """Forecast portfolio risk and its split over the assets; other arguments as in `forecast_history`.
 
@@ -145,8 +145,8 @@ def risk_history(
     weights : Series, mapping or DataFrame, optional
         One portfolio for all dates, or a row for each date on which it changes, which holds until the next row.
         If None, equal weights of the assets that can be forecast.
-    periods : float, default 252
-        Sessions a year.
+    periods : float, optional
+        Sessions per year; by default of the panel's calendar.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def risk_history(
     InsufficientHistoryError
         If no session lies between the dates, or the first origin lies before the first portfolio.
     """
-    portfolios, contributions = {}, {}
+    portfolios, contributions, periods = {}, {}, periods or panel.periods_per_year
     for forecast in forecast_history(model, panel, start, end, horizon, every=every, view=view):
         portfolio = _portfolio(weights, forecast, panel)
         portfolios[forecast.asof] = portfolio

@@ -33,7 +33,7 @@ from volplugin.risk.diagnostics import Deferred
 from volplugin.risk.uncertainty import EARLIER_VINTAGES, ForecastUncertainty
 from volplugin.risk.volatility_history import VolatilityHistory
 from volplugin.storage.forecast_cache import ForecastCache
-from volplugin.volatility.base import VolatilityForecaster
+from volplugin.volatility.base import VolatilityForecaster, check_horizon
 
 logger = logging.getLogger(__name__)
 
@@ -327,6 +327,9 @@ class BacktestForecaster:
         first: pd.Timestamp,
     ) -> CovariancePath:
         """Compute the arrays of the last `count` sessions of a universe."""
+        horizons = list(horizons)
+        for horizon in horizons:
+            check_horizon(horizon)
         wanted = {*horizons, *extra_horizons(self.model.calibration)}
         # Adjustments need event-free forecasts of the past too.
         rows = len(universe.sessions) - int(universe.sessions.searchsorted(first))
@@ -348,7 +351,7 @@ class BacktestForecaster:
             asset = panel.assets[~there][0]
             raise InsufficientHistoryError(
                 f"{asset} has no forecast at {panel.last_session.date()}: {_reason(panel.tail(lookback), asset)}; "
-                "leave it out until it has"
+                f"{'leave it out until it has' if names else 'start later'}"
             )
         estimate = path.estimate(row, horizon, view)
         labels = path.assets if live.all() else path.assets[live]
@@ -373,6 +376,7 @@ class BacktestForecaster:
             "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
             "excluded": Deferred(lambda: _excluded(panel.tail(lookback), panel.assets[~there])),
             "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
+            "reference": Deferred(lambda: path.model.reference_assets(panel.tail(lookback).with_market_assets())),
             "suspect": Deferred(lambda: suspect_prices(panel.tail(lookback), volatility)),
             "calendar": Deferred(lambda: f"{panel.calendar}{'' if panel.has_calendar else ' (inferred)'}"),
             "periods_per_year": panel.periods_per_year,
@@ -397,7 +401,7 @@ class BacktestForecaster:
     ) -> ForecastUncertainty:
         """Forecasts of the same sessions by each seed, and by the vintages before."""
         source = self.model.volatility
-        window = panel.tail(source.lookback).with_market_assets()
+        window = panel.tail(self.model.lookback).with_market_assets()
         seeds = [one for name, one in vintage.ensemble_members().items() if name.startswith("seed")]
         before = getattr(vintage, "trained_through_", None)
         dates = [date for date in source.vintage_dates() if before is not None and date < before]

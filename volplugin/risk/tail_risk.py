@@ -131,6 +131,27 @@ def standardized_history(history: pd.DataFrame, asof: pd.Timestamp) -> np.ndarra
     LookAheadError
         If the history goes beyond `asof`.
     """
+    known = _checked_history(history, asof)
+    return (known["returns"] / known["volatility"]).to_numpy()
+
+
+def realized_ratios(history: pd.DataFrame, asof: pd.Timestamp, horizon: int) -> np.ndarray:
+    """Return root mean square returns of `horizon` past sessions over the volatility forecast for the first of them.
+
+    Every session of the last 1,260 begins a window that ends by `asof`. Parameters and errors as in
+    `standardized_history`; `InsufficientHistoryError` for fewer than 500 sessions.
+    """
+    known = _checked_history(history, asof)
+    if len(known) < max(MIN_HISTORY_SESSIONS, 2 * horizon):
+        raise InsufficientHistoryError(
+            f"an interval over {horizon} sessions needs {max(MIN_HISTORY_SESSIONS, 2 * horizon)} sessions of history, "
+            f"not {len(known)}; pass a longer history"
+        )
+    squares = np.lib.stride_tricks.sliding_window_view(known["returns"].to_numpy() ** 2, horizon)
+    return np.asarray(np.sqrt(squares.mean(axis=1)) / known["volatility"].to_numpy()[: len(squares)])
+
+
+def _checked_history(history: pd.DataFrame, asof: pd.Timestamp) -> pd.DataFrame:
     missing = {"returns", "volatility"} - set(history.columns)
     if missing:
         raise ParameterError(f"the history has no column {sorted(missing)[0]!r}; pass returns and volatility")
@@ -142,7 +163,7 @@ def standardized_history(history: pd.DataFrame, asof: pd.Timestamp) -> np.ndarra
     bad = ~(np.isfinite(known).all(axis=1) & (known["volatility"] > 0))
     if bad.any():
         raise ParameterError(f"the history of {known.index[bad][0].date()} is not finite with a positive volatility")
-    return (known["returns"] / known["volatility"]).to_numpy()
+    return known
 
 
 def _past_losses(standardized: np.ndarray | None, horizon: int) -> np.ndarray:

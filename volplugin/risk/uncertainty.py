@@ -1,8 +1,8 @@
 """How far a forecast of portfolio volatility may be from the one that more data would give.
 
 Three sources, as standard deviations of the logarithm of the volatility: the seeds of the network, the vintages (the
-training sample), and the estimation error of the correlation. None of them is the sampling error of the realised
-volatility, which is larger: `docs/evaluation.md` states how often the interval covers it.
+training sample), and the estimation error of the correlation. The realised volatility varies more, by chance and by
+the path of volatility: its interval is `CovarianceForecast.realized_interval`.
 """
 
 from __future__ import annotations
@@ -65,18 +65,24 @@ def volatility_interval(
     known: ForecastUncertainty, assets: pd.Index, w: np.ndarray, sigma: np.ndarray, rho: np.ndarray, level: float
 ) -> VolatilityInterval:
     """Return the interval of the daily volatility of weights `w`; see `CovarianceForecast.volatility_interval`."""
-    if not 0 < level < 1:
-        raise ParameterError(f"level is {level}; pass a probability between 0 and 1, such as 0.9")
+    _, upper = central_tails(level)
     x = w * sigma
     volatility = math.sqrt(max(float(x @ rho @ x), 0.0))
     # The forecast averages the seeds, and uses one vintage.
     seeds = _spread(known.seeds, assets, w, rho) / math.sqrt(max(1, len(known.seeds)))
     vintages = _spread(known.vintages, assets, w, rho)
     correlation = correlation_error(x, rho, known.observations)
-    width = float(stats.norm.ppf((1 + level) / 2)) * math.hypot(seeds, vintages, correlation)
+    width = float(stats.norm.ppf(upper)) * math.hypot(seeds, vintages, correlation)
     return VolatilityInterval(
         volatility * math.exp(-width), volatility * math.exp(width), volatility, seeds, vintages, correlation
     )
+
+
+def central_tails(level: float) -> tuple[float, float]:
+    """Return the probabilities of the bounds of a central interval, such as 0.05 and 0.95 of 0.9."""
+    if not 0 < level < 1:
+        raise ParameterError(f"level is {level}; pass a probability between 0 and 1, such as 0.9")
+    return (1 - level) / 2, (1 + level) / 2
 
 
 def _spread(volatilities: pd.DataFrame, assets: pd.Index, w: np.ndarray, rho: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,14 @@ class ModelStore:
             Vintages whose own files are looked at too.
         """
         found: list[int] = []
-        folder = self.path / "vintages"
-        for part in (self.path / "store.json", folder, *(folder / _name(date) / MANIFEST for date in list(dates))):
-            with self._readable(), suppress(FileNotFoundError):
-                metadata = part.stat()
+        folder = f"{self.path}/vintages"
+        # Plain text and one context: a backtest calls this at every close.
+        with self._readable():
+            for part in (f"{self.path}/store.json", folder, *(f"{folder}/{_name(date)}/{MANIFEST}" for date in dates)):
+                try:
+                    metadata = os.stat(part)
+                except FileNotFoundError:
+                    continue
                 found += [metadata.st_mtime_ns, metadata.st_ino, metadata.st_size]
         return tuple(found)
 

@@ -9,13 +9,14 @@ from volplugin.volatility.bias_correction import (
     rescale,
 )
 from volplugin.volatility.combination import FallbackChain, GeometricBlend
-from volplugin.volatility.features import Features, build_features, reference
+from volplugin.volatility.features import Features, build_features
 from volplugin.volatility.garch import GARCHVolatility
 from volplugin.volatility.har import HARVolatility
 from volplugin.volatility.moving_average import EWMAVolatility, RollingVolatility
 from volplugin.volatility.pretrained import PRETRAINED, PretrainedVolatility, backbone, load_walk_forward
 from volplugin.volatility.prices import RangesOrCloses
 from volplugin.volatility.recalibrated import RecalibratedVolatility
+from volplugin.volatility.reference import reference
 from volplugin.volatility.registry import forecaster_classes
 from volplugin.volatility.regression import forecast_ratio, regress_logs
 from volplugin.volatility.rolling import ew_mean, ffill_limited, forward_mean, rolling_mean

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError, ParameterError
 from volplugin.volatility.members import MemberFitting, State
+from volplugin.volatility.reference import NO_REFERENCE, reference, with_reference
 from volplugin.volatility.rolling import ffill_limited
 from volplugin.volatility.term_structure import FITTED_HORIZONS, interpolate_variance
 from volplugin.volatility.vintages import VintageSource
@@ -110,8 +111,9 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
             For a horizon outside 1 to 252.
         """
         panel = panel if market is None else panel.with_market(market)
-        _check_horizon(horizon)
+        check_horizon(horizon)
         self.check_no_lookahead(panel.last_session)
+        panel = self.with_reference(panel)
         return self._predict(panel.tail(self.lookback), horizon).reindex(panel.assets).rename("volatility")
 
     def predict_path(
@@ -148,7 +150,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
             As in `predict`.
         """
         panel = panel if market is None else panel.with_market(market)
-        _check_horizon(horizon)
+        check_horizon(horizon)
         begin = int(panel.sessions.searchsorted(as_moment(start)))
         if begin < len(panel.sessions):
             self.check_no_lookahead(pd.Timestamp(panel.sessions[begin]))
@@ -184,7 +186,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         InsufficientHistoryError
             If the panel has no session between the dates.
         """
-        known = panel.asof(end)
+        known = self.with_reference(panel.asof(end))
         begin, stop = int(known.sessions.searchsorted(as_moment(start))), len(known.sessions)
         if begin >= stop:
             raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
@@ -243,7 +245,25 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Return the assets or inputs of a panel for which a substitute is used, each with the reason."""
-        return {}
+        lacking = self.uses_market and reference(self.with_reference(panel), self.universe_) is None
+        return {"market-wide inputs": NO_REFERENCE} if lacking else {}
+
+    @property
+    def uses_market(self) -> bool:
+        """Whether the model has market-wide inputs."""
+        return False
+
+    def with_reference(self, panel: PricePanel) -> PricePanel:
+        """Return the panel with the market that a forecast from it uses, if it lacks the reference universe.
+
+        The market depends on the sessions up to the last training session alone; see `features.with_reference`.
+        """
+        return with_reference(panel, self.universe_, self.trained_through_) if self.uses_market else panel
+
+    def reference_assets(self, panel: PricePanel) -> list[Any]:
+        """Return the assets whose means are the market-wide inputs of a forecast; empty without such inputs."""
+        found = reference(self.with_reference(panel), self.universe_) if self.uses_market else None
+        return [] if found is None else list(found.assets)
 
     # -- implemented by forecasters ---------------------------------------------------------
 
@@ -288,12 +308,16 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
     # -- shared by implementations ----------------------------------------------------------
 
     def _from_fitted_horizons(
-        self, variance: np.ndarray, panel: PricePanel, horizons: Sequence[int]
+        self, variance: Callable[[bool], np.ndarray], panel: PricePanel, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
-        """Volatility at any horizons from the variance at `all_horizons`, the last axis of the array."""
+        """Volatility at any horizons from a function that returns the variance at `all_horizons` on the last axis.
+
+        The function is passed whether the variance is event-free, as at minus a horizon.
+        """
+        found = {quiet: variance(quiet) for quiet in {days < 0 for days in horizons}}
         return {
-            horizon: self._volatility_frame(interpolate_variance(variance, self.all_horizons, horizon), panel)
-            for horizon in horizons
+            days: self._volatility_frame(interpolate_variance(found[days < 0], self.all_horizons, abs(days)), panel)
+            for days in horizons
         }
 
     @staticmethod
@@ -328,6 +352,7 @@ def without_events(horizons: Sequence[int]) -> tuple[int, ...]:
     return tuple(horizon for horizon in horizons if horizon < 0)
 
 
-def _check_horizon(horizon: int) -> None:
-    if not isinstance(horizon, int | np.integer) or not 1 <= horizon <= 252:
+def check_horizon(horizon: int) -> None:
+    """Require a whole number of sessions from 1 to 252."""
+    if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or not 1 <= horizon <= 252:
         raise ParameterError(f"horizon is {horizon!r}; pass a whole number of sessions from 1 to 252")

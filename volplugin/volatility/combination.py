@@ -41,6 +41,11 @@ class CombinedVolatility(VolatilityForecaster):
         """Whether any member is."""
         return any(member.event_aware for member in self._members)
 
+    @property
+    def uses_market(self) -> bool:
+        """Whether any member has market-wide inputs."""
+        return any(member.uses_market for member in self._members)
+
     def _check_parameters(self) -> None:
         if len(self.forecasters) == 0 or not all(isinstance(one, VolatilityForecaster) for one in self.forecasters):
             raise ParameterError(f"forecasters is {self.forecasters!r}; pass a list of one or more forecasters")

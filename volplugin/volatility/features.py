@@ -68,11 +68,6 @@ CLOSES_ONLY = ("season-closes", "closes")
 HAR = ("variance_1", "variance_5", "variance_22")
 LEVERAGE = ("negative_return",)
 
-NO_REFERENCE = (
-    "the panel holds less than half of the reference universe: the forecast uses coefficients without market-wide "
-    "inputs; pass market= with prices of a market"
-)
-
 
 @dataclass(frozen=True)
 class Features:
@@ -140,18 +135,6 @@ def without_market(names: tuple[str, ...]) -> tuple[str, ...]:
 def without_season(names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of inputs without the earnings season."""
     return tuple(name for name in names if name not in SEASON)
-
-
-def reference(panel: PricePanel, universe: list[str]) -> PricePanel | None:
-    """Return the panel whose means are the market-wide inputs, independent of the assets requested.
-
-    It has the assets of `universe` in the panel's market, if they are at least half of the universe; otherwise all
-    assets of the market passed as ``market=``; None without such a market.
-    """
-    names = [asset for asset in universe if asset in panel.market.assets]
-    if 2 * len(names) >= len(universe):
-        return panel if panel.market is panel and names == list(panel.assets) else panel.market.select(names)
-    return None if panel.market is panel else panel.market
 
 
 def build_features(

@@ -7,24 +7,23 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.volatility.base import State, VolatilityForecaster, with_events, without_events
+from volplugin.volatility.base import State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
 from volplugin.volatility.features import (
     FEATURE_LOOKBACK,
     HAR,
     LEVERAGE,
     MARKET,
-    NO_REFERENCE,
     OWN,
     Features,
     build_features,
     clip_levels,
     level_bounds,
-    reference,
     without_market,
     without_season,
 )
 from volplugin.volatility.long_horizons import TermStructure, all_horizons
+from volplugin.volatility.reference import reference
 from volplugin.volatility.regression import forecast_ratio, regress_logs
 from volplugin.volatility.season import SEASON
 from volplugin.volatility.term_structure import FITTED_HORIZONS
@@ -136,15 +135,13 @@ class HARVolatility(VolatilityForecaster):
         if self.fallbacks(panel):
             names, tables, free = without_market(names), [self.no_market_coef_] * len(panel.assets), None
         inputs = self._inputs(panel, names, first)
-        paths = self._from_fitted_horizons(
-            self._variance(inputs, names, np.stack(tables)), panel, with_events(horizons)
-        )
-        if without_events(horizons):
-            quiet = without_season(names), np.stack(tables if free is None else [free] * len(tables))
-            event_free = [-days for days in without_events(horizons)]
-            found = self._from_fitted_horizons(self._variance(inputs, *quiet), panel, event_free)
-            paths |= {-days: path for days, path in found.items()}
-        return paths
+        quiet_tables = tables if free is None else [free] * len(tables)
+
+        def variance(quiet: bool) -> np.ndarray:
+            chosen = (without_season(names), quiet_tables) if quiet else (names, tables)
+            return self._variance(inputs, chosen[0], np.stack(chosen[1]))
+
+        return self._from_fitted_horizons(variance, panel, horizons)
 
     def _variance(self, inputs: Features, names: tuple[str, ...], table: np.ndarray) -> np.ndarray:
         """Mean daily variance at `all_horizons`, from a table for each asset."""
@@ -156,11 +153,10 @@ class HARVolatility(VolatilityForecaster):
             return variance
         return self.term_.extend(variance, inputs.base, inputs.take(("level",))[..., 0], FITTED_HORIZONS[-1])
 
-    def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Report that market-wide inputs are left out, if the panel lacks the reference universe."""
-        if set(self.names).isdisjoint(MARKET) or reference(panel, self.universe_) is not None:
-            return {}
-        return {"market-wide inputs": NO_REFERENCE}
+    @property
+    def uses_market(self) -> bool:
+        """Whether the regressors include market-wide ones."""
+        return not set(self.names).isdisjoint(MARKET)
 
     def _inputs(self, panel: PricePanel, names: tuple[str, ...], first: int = 0) -> Features:
         """Return the inputs of all rows; those that cost much are needed from row `first` on alone."""

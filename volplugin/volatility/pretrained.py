@@ -60,11 +60,28 @@ def require_trained(store: str | Path, start: pd.Timestamp, panel: PricePanel | 
             f"{store} holds no trained models; train them: volplugin train --start {start.date()} --store {store}"
         )
     walk_forward = load_walk_forward(store)
-    first = walk_forward.vintage_at(start)
-    if panel is not None and walk_forward.store is not None and walk_forward.requires_fit and str(store) != PRETRAINED:
-        used = [day for day in walk_forward.vintage_dates() if first.trained_through_ <= day <= panel.last_session]
-        check_training_data(walk_forward.store, used, panel)
+    walk_forward.vintage_at(start)
+    if panel is not None:
+        compare_training_data(walk_forward, start, panel)
     return walk_forward
+
+
+def compare_training_data(volatility: VolatilityForecaster, start: pd.Timestamp, panel: PricePanel) -> None:
+    """Compare the data that a store's vintages used from `start` on were trained on with a panel, and log changes.
+
+    Only stores hold training data; nothing is compared for the shipped vintages, or for a model in memory.
+
+    Raises
+    ------
+    StoreConfigurationError
+        If they were trained on other prices.
+    """
+    store = getattr(volatility, "store", None)
+    if not isinstance(volatility, WalkForward) or isinstance(volatility, PretrainedVolatility) or store is None:
+        return
+    dates = [day for day in volatility.vintage_dates() if day <= panel.last_session]
+    first = max((day for day in dates if day <= start), default=start)
+    check_training_data(store, [day for day in dates if day >= first], panel)
 
 
 def backbone(seeds: int = 3, steps: int | Sequence[int] = 2400, closes: bool = True) -> VolatilityForecaster:

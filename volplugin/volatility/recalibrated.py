@@ -13,6 +13,7 @@ from volplugin.errors import StoreConfigurationError
 from volplugin.volatility.base import State
 from volplugin.volatility.features import Features
 from volplugin.volatility.har import TERMS, HARVolatility
+from volplugin.volatility.reference import reference, with_reference
 from volplugin.volatility.term_structure import FITTED_HORIZONS
 
 BACKBONE = tuple(f"backbone_{horizon}" for horizon in FITTED_HORIZONS)
@@ -82,13 +83,17 @@ class RecalibratedVolatility(HARVolatility):
 
     def _fit(self, panel: PricePanel) -> None:
         self._backbone = self._stored.vintage_at(panel.last_session)
+        panel = with_reference(panel, self._backbone.universe_, panel.last_session)
+        found = reference(panel, self._backbone.universe_)
+        self.universe_ = self.universe_ if found is None else list(found.assets)
         super()._fit(panel)
 
     def _inputs(self, panel: PricePanel, names: tuple[str, ...], first: int = 0) -> Features:
         local = tuple(name for name in names if name not in BACKBONE)
         features = super()._inputs(panel, local, first)
-        # The model forecasts the assets with their market, so that it has the same reference universe each time.
-        whole = panel.with_market_assets()
+        # Universe of the recalibration, so that the stored model has the same market-wide inputs each time.
+        market = reference(panel, self.universe_)
+        whole = panel if market is None else panel.with_market(market)
         paths = self._backbone._paths(whole, tuple(-horizon for horizon in FITTED_HORIZONS), first)
         with np.errstate(divide="ignore", invalid="ignore"):
             logs = [

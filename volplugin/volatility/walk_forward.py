@@ -281,6 +281,10 @@ class WalkForward(VolatilityForecaster):
         used = [date for date in self.store.vintages() if date <= end]
         return self.configuration | {"vintages": {str(date.date()): self.store.load(date)[1].checksum for date in used}}
 
+    def with_reference(self, panel: PricePanel) -> PricePanel:
+        """Return the panel with the market that the vintage of its last session uses."""
+        return self.vintage_at(panel.last_session).with_reference(panel)
+
     def _known(self) -> set[pd.Timestamp]:
         if self.store is None:
             return set(self._vintages)

@@ -15,11 +15,12 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from volplugin._bundles import dow30
-from volplugin.adapters.zipline.bundles import read_bundle
+from volplugin.adapters.zipline.bundles import read_bundle, with_named_market
 from volplugin.adapters.zipline.parameters import StrategyParameters
 from volplugin.adapters.zipline.run import load_strategy, run_strategy, strategy_name
 from volplugin.correlation.repair import average
 from volplugin.data.panel import PricePanel
+from volplugin.data.suspects import suspect_prices
 from volplugin.errors import VolpluginError
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores, error_sources
 from volplugin.portfolio import VolatilityTarget
@@ -36,6 +37,7 @@ from volplugin.volatility.pretrained import PretrainedVolatility, require_traine
 from volplugin.volatility.walk_forward import WalkForward
 from volplugin.workflows.evaluate_portfolio import evaluate_portfolios
 from volplugin.workflows.evaluate_volatility import evaluate_volatility
+from volplugin.workflows.weights import read_groups
 
 LOG = logging.getLogger(__name__)
 
@@ -151,7 +153,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
     MissingVintageError
         If the store lacks a vintage, and `training` is False.
     """
-    panel = read_bundle(job.bundle)
+    panel = with_named_market(read_bundle(job.bundle), job.parameters.get("market"))
     _check(job)  # before the training, so that errors come first
     Path(job.out).mkdir(parents=True, exist_ok=True)
     if training:
@@ -159,7 +161,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
             log(f"training what {job.store} lacks")
         train(panel, job.store, job.start, job.end, jobs=job.jobs)
     else:
-        require_trained(job.store, job.start, panel)
+        require_trained(job.store, job.start)  # the run compares the training data
     chosen = job.parameters.get("correlation", "default")
     others = [name for name in job.compare if name != chosen]
     log(f"running {job.strategy} from {job.start.date()} to {job.end.date()}")
@@ -209,6 +211,7 @@ def _run(job: Backtest, panel: PricePanel, change: Mapping[str, Any], show: bool
     report = dict(run.report)
     if run.model is not None and run.report:
         report["worst_windows"] = _worst_windows(run.model, panel, run.perf)
+        report["suspect"] = _suspects(panel, run.perf)
     return _Run(
         run.perf,
         report,
@@ -262,7 +265,7 @@ def _result(
             parameters={**given, **run.rule, "capital": job.capital, **({"store": run.store} if run.store else {})},
             vintages=run.vintages,
             fingerprint=panel.asof(job.end).fingerprint(),
-            groups=_groups(job.bundle),
+            groups=read_groups(dow30.SECTORS).to_dict() if job.bundle == dow30.NAME else {},
         ),
         perf=run.perf,
         scorecard=run.report,
@@ -272,12 +275,6 @@ def _result(
         portfolios=portfolios,
         average_correlation=run.average_correlation,
     )
-
-
-def _groups(bundle: str) -> dict[str, str]:
-    """Sectors of the stocks of bundle dow30; empty for other bundles."""
-    file = Path(dow30.__file__).with_name("sectors.csv")
-    return pd.read_csv(file, index_col="symbol")["group"].to_dict() if bundle == dow30.NAME else {}
 
 
 def _rebalanced(perf: pd.DataFrame) -> str:
@@ -306,9 +303,17 @@ def _worst_windows(model: RiskModel, panel: PricePanel, perf: pd.DataFrame) -> l
     ]
     weights = pd.DataFrame(held, perf.index).reindex(columns=panel.assets).fillna(0.0).shift(1)
     try:
-        return error_sources(model, panel, weights, deannualize(perf["predicted_vol"]), perf["returns"]).as_records()
+        predicted = deannualize(perf["predicted_vol"], panel.periods_per_year)
+        return error_sources(model, panel, weights, predicted, perf["returns"]).as_records()
     except VolpluginError:
         return []
+
+
+def _suspects(panel: PricePanel, perf: pd.DataFrame) -> dict[str, str]:
+    """Return the stocks held whose prices during the run are probably wrong, with the reason."""
+    held = {one["sid"].symbol for positions in perf["positions"] for one in positions}
+    during = panel.asof(on_sessions(perf).index[-1]).tail(len(perf))
+    return {str(asset): why for asset, why in suspect_prices(during).items() if asset in held}
 
 
 def vintages(walk_forward: WalkForward, start: pd.Timestamp, end: pd.Timestamp) -> list[dict[str, Any]]:

@@ -126,8 +126,9 @@ def forecast_portfolios(
     if log is not None and found:
         log(f"found in {cache.path}, from the same prices, models and code: equal weight by {', '.join(found)}")
     arrays = {name: one for name, one in kept.items() if one is not None}
-    portfolios = {name: _portfolio(one, horizon) for name, one in arrays.items()}
-    return PortfolioForecastSet(portfolios, _by_volatility(arrays[OURS]))
+    periods = panel.periods_per_year
+    portfolios = {name: _portfolio(one, horizon, periods) for name, one in arrays.items()}
+    return PortfolioForecastSet(portfolios, _by_volatility(arrays[OURS], periods))
 
 
 @dataclass
@@ -174,19 +175,19 @@ def _arrays_of(portfolio: PortfolioForecasts) -> Arrays:
     }
 
 
-def _portfolio(arrays: Mapping[str, np.ndarray], horizon: int, prefix: str = "") -> PortfolioForecasts:
+def _portfolio(arrays: Mapping[str, np.ndarray], horizon: int, periods: float, prefix: str = "") -> PortfolioForecasts:
     values = {part: arrays[f"{prefix}{part}"] for part in ("predicted", "origins", "returns", "sessions")}
     predicted = pd.Series(values["predicted"], _dates(values["origins"]), name="predicted")
     returns = pd.Series(values["returns"], _dates(values["sessions"]), name="returns")
-    return PortfolioForecasts(predicted, returns, horizon)
+    return PortfolioForecasts(predicted, returns, horizon, periods=periods)
 
 
-def _by_volatility(arrays: Mapping[str, np.ndarray]) -> Portfolios:
+def _by_volatility(arrays: Mapping[str, np.ndarray], periods: float) -> Portfolios:
     found: Portfolios = {}
     for name in arrays:
         if name.endswith("/predicted"):
             days, model = name.removesuffix("/predicted").split("/", 1)
-            found.setdefault(int(days), {})[model] = _portfolio(arrays, int(days), f"{days}/{model}/")
+            found.setdefault(int(days), {})[model] = _portfolio(arrays, int(days), periods, f"{days}/{model}/")
     return found
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import exchange_calendars
 import numpy as np
 import pandas as pd
 
+from volplugin.data.calendars import calendar_sessions
 from volplugin.data.panel import PricePanel
-from volplugin.errors import LookAheadError, MissingVintageError, ParameterError
+from volplugin.errors import LookAheadError, MissingVintageError
 from volplugin.evaluation import sampling_band
 from volplugin.evaluation.losses import qlike
 from volplugin.risk.model import SHORT_HISTORY, RiskModel
@@ -76,7 +76,7 @@ def check_health(
     today: pd.Timestamp,
     weights: pd.Series | None = None,
     limits: Limits | None = None,
-    calendar: str = "XNYS",
+    calendar: str | None = None,
 ) -> list[Check]:
     """Check prices, models and forecasts as of the panel's last session.
 
@@ -91,15 +91,15 @@ def check_health(
     weights : Series, optional
         Portfolio weights by asset; default equal weights.
     limits : Limits, optional
-    calendar : str, default "XNYS"
-        Exchange calendar whose sessions the prices must cover.
+    calendar : str, optional
+        Exchange calendar whose sessions the prices must cover; by default the panel's.
 
     Raises
     ------
     InsufficientHistoryError
         If no asset has a forecast.
     """
-    limits = limits or Limits()
+    limits, calendar = limits or Limits(), calendar or panel.calendar or "XNYS"
     forecast = model.forecast(panel, 1)
     return [
         _price_age(panel, today, calendar, limits),
@@ -226,12 +226,7 @@ def _has_vintage(model: RiskModel, session: pd.Timestamp) -> bool:
 def _calendar_sessions(calendar: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.DatetimeIndex:
     if end < start:
         return pd.DatetimeIndex([])
-    week = pd.Timedelta(days=7)
-    try:
-        known = exchange_calendars.get_calendar(calendar, start=start - week, end=end + week).sessions
-    except exchange_calendars.errors.InvalidCalendarName:
-        raise ParameterError(f"calendar is {calendar!r}; pass an exchange's code such as XNYS") from None
-    return known[known.slice_indexer(start, end)]
+    return calendar_sessions(calendar, start, end)
 
 
 def _failed(fails: bool) -> str:

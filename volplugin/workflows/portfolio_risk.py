@@ -13,7 +13,7 @@ from volplugin.report.today import PortfolioToday
 from volplugin.risk.covariance import CovarianceForecast, Groups
 from volplugin.risk.model import BacktestForecaster, RiskModel
 from volplugin.risk.tail_risk import TailMethod, standardized_history, tail_method
-from volplugin.units import TRADING_DAYS, annualize
+from volplugin.units import annualize
 
 HISTORY = 504
 """Sessions of past forecasts: enough for historical tails."""
@@ -64,6 +64,7 @@ def portfolio_today(
     forecaster = model.backtest_forecaster()
     past = _past(forecaster, panel, max(history, 1), horizon)
     forecast = past[panel.last_session][horizon]
+    periods = forecast.periods_per_year
     weights = pd.Series(1 / len(forecast.assets), forecast.assets) if weights is None else weights[weights != 0]
     then = drifted_back(weights, panel) if weights_before is None else weights_before[weights_before != 0]
     old = past.get(panel.sessions[-2], {}).get(horizon) if len(panel.sessions) > 1 else None
@@ -73,12 +74,12 @@ def portfolio_today(
     return PortfolioToday(
         forecast=forecast,
         weights=weights,
-        volatility=forecast.portfolio_volatility(weights, periods=TRADING_DAYS),
-        before=np.nan if old is None else old.portfolio_volatility(then, periods=TRADING_DAYS),
+        volatility=forecast.portfolio_volatility(weights, periods=periods),
+        before=np.nan if old is None else old.portfolio_volatility(then, periods=periods),
         change=_causes(forecast, old, weights, then),
         positions=_positions(forecast, old, weights, then),
         groups=_grouped(forecast, weights, groups),
-        factors=forecast.factor_risk(weights, min(2, len(forecast.assets) - 1), periods=TRADING_DAYS),
+        factors=forecast.factor_risk(weights, min(2, len(forecast.assets) - 1), periods=periods),
         losses=losses,
         tail_methods=laws,
         beta=forecast.beta(weights),
@@ -87,7 +88,7 @@ def portfolio_today(
         average_correlation=forecast.average_correlation(weights),
         average_correlation_before=np.nan if old is None else old.average_correlation(then),
         pairs=_most_correlated(forecast, old, list(weights.index), pairs),
-        history=annualize(ahead),
+        history=annualize(ahead, periods),
     )
 
 
@@ -163,25 +164,27 @@ def _causes(
 ) -> pd.Series:
     if old is None:
         return pd.Series(np.nan, CAUSES, name="change")
-    return forecast.volatility_change(weights, old, then, periods=TRADING_DAYS)
+    return forecast.volatility_change(weights, old, then, periods=forecast.periods_per_year)
 
 
 def _positions(
     forecast: CovarianceForecast, old: CovarianceForecast | None, weights: pd.Series, then: pd.Series
 ) -> pd.DataFrame:
-    held = weights.index
-    parts = forecast.risk_contributions(weights, periods=TRADING_DAYS)[held]
-    before = None if old is None else old.risk_contributions(then, periods=TRADING_DAYS)[held]
+    held, periods = weights.index, forecast.periods_per_year
+    parts = forecast.risk_contributions(weights, periods=periods)[held]
+    before = None if old is None else old.risk_contributions(then, periods=periods)[held]
     table = pd.DataFrame(
         {
             "weight": weights,
-            "volatility": annualize(forecast.volatility[held]),
-            "marginal": annualize(forecast.marginal_contributions(weights)[held]),
+            "volatility": annualize(forecast.volatility[held], periods),
+            "marginal": annualize(forecast.marginal_contributions(weights)[held], periods),
             "contribution": parts,
             "share": forecast.percent_contributions(weights)[held] / 100,
             "change": np.nan if before is None else parts - before,
-            "volatility_change": np.nan if old is None else annualize((forecast.volatility - old.volatility)[held]),
-            "trim": forecast.trim_effects(weights, TRIM, periods=TRADING_DAYS)[held],
+            "volatility_change": (
+                np.nan if old is None else annualize((forecast.volatility - old.volatility)[held], periods)
+            ),
+            "trim": forecast.trim_effects(weights, TRIM, periods=periods)[held],
         }
     )
     return table.sort_values("contribution", ascending=False)
@@ -190,7 +193,7 @@ def _positions(
 def _grouped(forecast: CovarianceForecast, weights: pd.Series, groups: Groups | None) -> pd.DataFrame:
     if groups is None:
         return pd.DataFrame()
-    parts = forecast.risk_contributions(weights, periods=TRADING_DAYS, groups=groups)
+    parts = forecast.risk_contributions(weights, periods=forecast.periods_per_year, groups=groups)
     total = parts.sum()
     table = pd.DataFrame(
         {

@@ -13,7 +13,16 @@ from zipline.api import date_rules, schedule_function, time_rules
 
 import zipline_market
 from adapters.zipline import strategies
-from volplugin import ModelStore, RefitSchedule, RiskModel, RiskProvider, RollingCorrelation, WalkForward, read_bundle
+from volplugin import (
+    ModelStore,
+    PricePanel,
+    RefitSchedule,
+    RiskModel,
+    RiskProvider,
+    RollingCorrelation,
+    WalkForward,
+    read_bundle,
+)
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.errors import (
     AssetMismatchError,
@@ -24,6 +33,7 @@ from volplugin.errors import (
     InsufficientHistoryError,
     MissingForecastError,
     MissingVintageError,
+    StoreConfigurationError,
 )
 from volplugin.volatility import HARVolatility
 
@@ -122,11 +132,11 @@ def test_named_market_is_the_reference_universe(small, bundled, tmp_path):
     # HAR's inputs are market-wide: another market, another forecast, and the same one as in research.
     market = ["AAA", "BBB", "CCC"]
     panel = read_bundle(small)
-    fitted = HARVolatility().fit(panel.asof("2016-12-30"), market=panel.select(market).asof("2016-12-30"))
+    fitted = HARVolatility("market").fit(panel.asof("2016-12-30"), market=panel.select(market).asof("2016-12-30"))
     model = RiskModel(fitted, RollingCorrelation(60))
     got = forecasts(
         small,
-        lambda: RiskProvider(model, bundle=small if bundled else None, market=market),
+        lambda: RiskProvider(model, bundle=small if bundled else None, market=",".join(market)),
         end="2017-01-27",
         symbols=("CCC", "FFF"),
     )
@@ -209,6 +219,29 @@ def test_vintages_of_a_store_answer_by_date(small, tmp_path):
     for session, forecast in got.items():
         research = model.forecast(panel.asof(session))
         np.testing.assert_allclose(forecast.covariance, research.covariance, rtol=1e-6)
+
+
+def test_training_data_are_compared_as_in_the_commands(small, tmp_path, caplog):
+    panel = read_bundle(small)
+    fields = ("open", "high", "low", "close")
+
+    def train(folder, factor):
+        frames = {field: getattr(panel, field) * factor for field in fields}
+        store = ModelStore(tmp_path / folder)
+        WalkForward(HARVolatility(), store=store).train(
+            PricePanel(**frames, volume=panel.volume), "2017-01-04", "2017-01-04", progress=False
+        )
+        caplog.clear()
+        forecasts(small, lambda: RiskProvider.from_store(store.path, bundle=small), end="2017-01-27")
+
+    train("same", 1.0)
+    assert caplog.text == ""
+    step = panel.close * 0 + np.where(panel.sessions < pd.Timestamp("2016-06-01"), 0.98, 1.0)[:, None]
+    train("dividend", step)
+    assert "were trained on other data than these: " in caplog.text
+    noise = np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.02, panel.close.shape), axis=0))
+    with pytest.raises(StoreConfigurationError, match="was trained on other prices"):
+        train("other", panel.close * 0 + noise)
 
 
 def test_an_empty_store_names_the_command(small, tmp_path):

@@ -3,17 +3,18 @@ import json
 from webpage import check
 
 from volplugin.report.evaluation_files import write_evaluation
+from volplugin.report.evaluation_text import evaluation_text
 
 
 def test_numbers_text_and_plots_are_written(evaluation, portfolios, tmp_path):
-    file = write_evaluation(evaluation, portfolios, "the text", tmp_path / "out")
+    file = write_evaluation(evaluation, portfolios, tmp_path / "out")
     assert file.name == "evaluation.html"
     page = check(file.read_text())
     assert {"models", "h1", "h5", "portfolio", "tables"} <= set(page.ids)
     numbers = json.loads(file.with_suffix(".json").read_text())
     assert numbers["volatility"] == json.loads(json.dumps(evaluation.as_dict()))
     assert set(numbers["book"]) == {"EWMA94"}
-    assert (file.parent / "evaluation.txt").read_text() == "the text\n"
+    assert (file.parent / "evaluation.txt").read_text() == evaluation_text(evaluation, portfolios) + "\n"
     drawn = {plot.stem for plot in (file.parent / "plots").iterdir()}
     assert drawn == {
         "reductions", "seeds", "years_1", "years_5", "stress_1", "stress_5", "calibration_1", "calibration_5",
@@ -22,5 +23,5 @@ def test_numbers_text_and_plots_are_written(evaluation, portfolios, tmp_path):
 
 
 def test_plots_without_numbers_are_skipped(bare_evaluation, portfolios, tmp_path):
-    write_evaluation(bare_evaluation, portfolios, "", tmp_path)
+    write_evaluation(bare_evaluation, portfolios, tmp_path)
     assert [plot.name for plot in (tmp_path / "plots").iterdir()] == ["calibration_5.png"]

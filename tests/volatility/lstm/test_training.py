@@ -75,6 +75,14 @@ def test_it_learns_what_needs_memory():
     assert mean_loss(trained(x, y, steps=300), x, y, log_mse) < 0.15 * mean_loss(network(), x, y, log_mse)
 
 
+def test_the_burn_in_warms_up_the_state():
+    x, y = task()
+    assert mean_loss(trained(x, y, steps=300, burn_in=5), x, y, log_mse) < 0.15 * mean_loss(network(), x, y, log_mse)
+    others = x.copy()
+    others[:, :4] += 1.0  # in no target
+    assert not np.allclose(weights(trained(x, y, burn_in=5)), weights(trained(others, y, burn_in=5)))
+
+
 def test_the_same_generator_gives_the_same_network():
     x, y = task()
     np.testing.assert_array_equal(weights(trained(x, y, 1)), weights(trained(x, y, 1)))

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from webpage import check
 
 from volplugin.report.plots.axes import NARROW, WIDE, new_figure
-from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
+from volplugin.report.plots.series import plot_average_correlation, plot_true_predicted
 from volplugin.report.theme import DARK, LIGHT, style
 from volplugin.workflows.study import page
 from volplugin.workflows.study.page import study_text, write_study

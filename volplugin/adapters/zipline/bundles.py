@@ -22,7 +22,14 @@ from volplugin._bundles.events import NO_VOLUME
 from volplugin._bundles.registration import CALENDAR
 from volplugin._bundles.staged import INGESTION, remove_leftovers
 from volplugin.data import FIELDS, PricePanel
-from volplugin.errors import AssetMismatchError, BundleError, BundleNotFoundError, BundleRangeError, PanelError
+from volplugin.errors import (
+    AssetMismatchError,
+    BundleError,
+    BundleNotFoundError,
+    BundleRangeError,
+    PanelError,
+    ParameterError,
+)
 
 Date: TypeAlias = str | pd.Timestamp
 Environ: TypeAlias = Mapping[str, str]
@@ -94,6 +101,47 @@ def read_bundle(
         calendar = str(data.equity_daily_bar_reader.trading_calendar.name)
     panel = PricePanel(**frames, calendar=calendar)
     return panel if wanted is None else panel.select(wanted)
+
+
+def read_prices(name: str, environ: Environ | None = None) -> PricePanel:
+    """Read a file, a folder of CSV files, or an ingested bundle."""
+    if Path(name).suffix in (".parquet", ".pq"):
+        return PricePanel.from_parquet(name)
+    return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name, environ=environ)
+
+
+def with_named_market(
+    panel: PricePanel, market: str | Iterable[str] | None, environ: Environ | None = None
+) -> PricePanel:
+    """Return a panel with another reference universe of the market-wide inputs.
+
+    Parameters
+    ----------
+    panel : PricePanel
+    market : str or iterable of str, optional
+        Symbols of the panel, as a list or joined by commas; or a name for `read_prices`. The panel's own by default.
+    environ : mapping, optional
+        As in `read_bundle`.
+
+    Raises
+    ------
+    AssetMismatchError
+        Naming symbols that the panel lacks.
+    ParameterError
+        If the prices end before the panel's.
+    """
+    if not market:
+        return panel
+    symbols = market.split(",") if isinstance(market, str) else list(market)
+    if not isinstance(market, str) or len(symbols) > 1 or set(symbols) <= set(panel.assets):
+        return panel.with_market(panel.select(symbols))
+    prices = read_prices(market, environ)
+    if prices.last_session < panel.last_session:
+        raise ParameterError(
+            f"market {market} ends on {prices.last_session.date()}, before the prices that it belongs to, "
+            f"{panel.last_session.date()}; bring it up to date, or name symbols of these prices"
+        )
+    return panel.with_market(prices)
 
 
 def bundle_sessions(name: str, environ: Environ | None = None) -> pd.DatetimeIndex:

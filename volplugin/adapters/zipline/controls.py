@@ -16,7 +16,7 @@ from volplugin.adapters.zipline.portfolio_risk import (
     covariances_at_close,
 )
 from volplugin.adapters.zipline.provider import provider_of
-from volplugin.adapters.zipline.sessions import closed_session, running_algorithm
+from volplugin.adapters.zipline.sessions import closed_session, run_periods, running_algorithm
 from volplugin.errors import ParameterError, VolpluginError
 
 LOG = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class MaxPredictedVolatility(AccountControl):
         session = closed_session(algorithm.trading_calendar, algo_datetime)
         held = Holdings.of_portfolio(portfolio)
         [covariance] = covariances_at_close(algorithm, provider, session, held.symbols, 1)
-        risk = PortfolioRiskCalculator().risk(covariance, held)
+        risk = PortfolioRiskCalculator(run_periods(algorithm)).risk(covariance, held)
         if not risk.predicted_vol > self.limit:
             return
         message = self._message(risk, session)

@@ -21,6 +21,8 @@ zipline's default metrics plus these columns, all annual, in the row of session 
     One-way turnover that would restore the weights after the last trade, from which prices have moved them.
 ``realized_vol``
     Standard deviation of the last 63 daily returns of the algorithm, through t.
+``periods_per_year``
+    Sessions per year of the run's calendar, by which the volatilities are annual: 252 for XNYS.
 ``value_at_risk``, ``expected_shortfall``, ``tail_method``
     Not annual: losses in session t of the same portfolio, forecast with ``predicted_vol``. The loss exceeded with a
     probability of 1%, and the mean of the worst 2.5%. The method is "historical" (the last 1,260 standardised returns
@@ -51,6 +53,7 @@ from volplugin.adapters.zipline.portfolio_risk import (
     covariances_at_close,
 )
 from volplugin.adapters.zipline.provider import RiskProvider, providers_of
+from volplugin.data.calendars import calendar_periods
 from volplugin.errors import InsufficientHistoryError
 from volplugin.portfolio import VolatilityTarget
 from volplugin.units import annualize, deannualize
@@ -102,6 +105,7 @@ class RiskMetrics:
         self._reset()
 
     def _reset(self) -> None:
+        self._periods = 252
         self._row: dict[str, Any] = NO_FORECAST | NO_PORTFOLIO
         self._predicted: dict[pd.Timestamp, float] = {}
         self._ahead: dict[pd.Timestamp, float] = {}
@@ -115,6 +119,7 @@ class RiskMetrics:
     ) -> None:
         """Forget the run before: zipline uses one object for many runs."""
         self._reset()
+        self._periods = calendar_periods(calendar.name)
 
     def end_of_session(
         self, packet: dict[str, Any], ledger: Any, session: pd.Timestamp, session_ix: int, data_portal: Any
@@ -122,7 +127,8 @@ class RiskMetrics:
         """Write the row of a session, then predict the risk of the portfolio for the next row."""
         row, today = packet["daily_perf"], _naive(session)
         row.update(self._row)
-        row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1])
+        row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1], self._periods)
+        row["periods_per_year"] = self._periods
         self._rows.append(row)
         for place, provider in enumerate(providers_of(get_algo_instance())):
             predicted = self._row.get(f"predicted_vol{_suffix(place)}", np.nan)
@@ -145,7 +151,7 @@ class RiskMetrics:
         row: dict[str, Any] = {"cash_weight": held.cash, "weight_drift": held.drift_from(self._traded)}
         for place, provider in enumerate(providers):
             if place == len(self._calculators):
-                self._calculators.append(PortfolioRiskCalculator())
+                self._calculators.append(PortfolioRiskCalculator(self._periods))
             columns = self._columns(self._calculators[place], algorithm, provider, held, session)
             suffix = _suffix(place)
             row.update({name + suffix: value for name, value in columns.items()})
@@ -186,14 +192,15 @@ class RiskMetrics:
         """Evaluate the run: the packet becomes ``context.risk_report``."""
         from volplugin.evaluation.portfolio import portfolio_scorecard
 
-        predicted = deannualize(pd.Series(self._predicted, dtype=float).rename("predicted_vol"))
+        predicted = deannualize(pd.Series(self._predicted, dtype=float).rename("predicted_vol"), self._periods)
         returns = pd.Series(ledger.daily_returns_array, index=predicted.index, name="returns")
         self._write_tails(returns)
         with suppress(InsufficientHistoryError):  # too few predictions for a scorecard
             target, several = _target(get_algo_instance()), self._horizon not in (None, 1)
-            ahead = deannualize(pd.Series(self._ahead, dtype=float)) if several else None
+            ahead = deannualize(pd.Series(self._ahead, dtype=float), self._periods) if several else None
             horizon = self._horizon if several else None
-            packet.update(portfolio_scorecard(predicted, returns, target, predicted_horizon=ahead, horizon=horizon))
+            longer: dict[str, Any] = {"predicted_horizon": ahead, "horizon": horizon}
+            packet.update(portfolio_scorecard(predicted, returns, target, **longer, periods=self._periods))
 
     def _write_tails(self, returns: pd.Series) -> None:
         """Add the tail columns to the rows of all sessions; each uses the sessions before it only."""
@@ -201,7 +208,8 @@ class RiskMetrics:
 
         for suffix in map(_suffix, range(max(1, len(self._calculators)))):
             annual = pd.Series([row.get(f"predicted_vol{suffix}", np.nan) for row in self._rows], returns.index)
-            limits = {level: tail_limits(returns, deannualize(annual.astype(float)), level) for level in TAIL_LEVELS}
+            daily = deannualize(annual.astype(float), self._periods)
+            limits = {level: tail_limits(returns, daily, level) for level in TAIL_LEVELS}
             var, shortfall = (limits[level] for level in TAIL_LEVELS)
             columns = (-var["value_at_risk"], -shortfall["expected_shortfall"], var["method"])
             for row, *cells in zip(self._rows, *columns, strict=True):
@@ -213,13 +221,13 @@ def _suffix(place: int) -> str:
     return f"_{place + 1}" if place else ""
 
 
-def _realized(returns: np.ndarray) -> float:
+def _realized(returns: np.ndarray, periods: float) -> float:
     """Annual standard deviation of the last returns; on plain arrays, as it is computed at every close."""
     if len(returns) < WINDOW:
         return np.nan
     recent = returns[-WINDOW:]
     deviations = recent - recent.sum() / WINDOW
-    return annualize(math.sqrt(deviations @ deviations / (WINDOW - 1)))
+    return annualize(math.sqrt(deviations @ deviations / (WINDOW - 1)), periods)
 
 
 def _target(algorithm: Any) -> float | None:

@@ -45,6 +45,8 @@ class StrategyParameters:
         The recommended correlation estimator, or one of `volplugin.risk.defaults.CORRELATIONS`.
     anchor : str, default ""
         "vix", or a CSV file of an implied-volatility index, for an `ImpliedVolatilityAnchor`; none by default.
+    market : str, default ""
+        Reference universe of the market-wide inputs: symbols joined by commas, or the name of other prices.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class StrategyParameters:
     band: float = 0.10
     correlation: str = "default"
     anchor: str = ""
+    market: str = ""
 
     def __post_init__(self) -> None:
         self._check_choice("frequency", FREQUENCIES)

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 from zipline.pipeline import CustomFactor
-from zipline.pipeline.data import USEquityPricing
+from zipline.pipeline.data import EquityPricing
 from zipline.utils.algo_instance import get_algo_instance
 
 from volplugin.adapters.zipline.sessions import running_algorithm
@@ -66,7 +66,7 @@ class PredictedVolatility(CustomFactor):
     or rank the result instead of masking the factor, or a forecast would depend on the other stocks computed.
     """
 
-    inputs = [getattr(USEquityPricing, field) for field in FIELDS]
+    inputs = [getattr(EquityPricing, field) for field in FIELDS]
     params = ("model", "horizon")
     window_safe = True  # a volatility does not depend on later splits
 
@@ -131,4 +131,5 @@ def _panel(algorithm: Any, today: pd.Timestamp, assets: Sequence[int], bars: Seq
     symbols = [asset.symbol for asset in algorithm.asset_finder.retrieve_all(assets)]
     values = dict(zip(FIELDS, bars, strict=True))
     values["volume"] = np.where(np.isnan(values["close"]), np.nan, values["volume"])  # Pipeline says 0 for no bar
-    return PricePanel(**{field: pd.DataFrame(window, sessions, symbols) for field, window in values.items()})
+    frames = {field: pd.DataFrame(window, sessions, symbols) for field, window in values.items()}
+    return PricePanel(**frames, calendar=calendar.name)

@@ -13,12 +13,20 @@ import numpy as np
 import pandas as pd
 from zipline.lib.adjusted_array import AdjustedArray
 from zipline.pipeline.data import Column, DataSet
-from zipline.pipeline.domain import US_EQUITIES
 from zipline.pipeline.loaders.base import PipelineLoader
 
 from volplugin.adapters.zipline.sessions import running_algorithm
 from volplugin.data.tables import read_long
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, ParameterError
+
+
+class _Loaders(dict[Any, PipelineLoader]):
+    """Loaders by column; a column that Pipeline has specialized to the run's market has the same loader."""
+
+    def __missing__(self, column: Any) -> PipelineLoader:
+        if column.unspecialize() not in self:
+            raise KeyError(column)
+        return self[column.unspecialize()]
 
 
 class PrecomputedForecasts(PipelineLoader):
@@ -57,7 +65,7 @@ class PrecomputedForecasts(PipelineLoader):
         self.max_age = max_age
         self.tables = {name: _checked(name, table) for name, table in tables.items()}
         columns: dict[str, Any] = {name: Column(np.float64, missing_value=np.nan) for name in tables}
-        self.dataset: Any = type("Forecasts", (DataSet,), {**columns, "domain": US_EQUITIES})
+        self.dataset: Any = type("Forecasts", (DataSet,), columns)
 
     @classmethod
     def from_file(cls, path: str | Path, *, max_age: int = 0) -> PrecomputedForecasts:
@@ -79,14 +87,14 @@ class PrecomputedForecasts(PipelineLoader):
     @property
     def custom_loader(self) -> dict[Any, PipelineLoader]:
         """Loaders by column, for ``run_algorithm(custom_loader=...)``."""
-        return {column: self for column in self.dataset.columns}
+        return _Loaders((column, self) for column in self.dataset.columns)
 
     def attach(self, context: Any) -> None:
         """Offer the data set to the Pipelines of a run; call it in ``initialize``, before they are computed."""
         before, own = context.engine._get_loader, self.custom_loader
 
         def get_loader(column: Any) -> Any:
-            return own[column] if column in own else before(column)
+            return own[column] if column.unspecialize() in own else before(column)
 
         context.init_engine(get_loader)
 
@@ -150,4 +158,17 @@ def _checked(name: str, table: pd.DataFrame) -> pd.DataFrame:
         raise PanelError(f"{name}: the rows must be plain dates, the last session that each forecast used")
     if not dates.is_monotonic_increasing or dates.has_duplicates or table.empty:
         raise PanelError(f"{name}: the dates must increase, each once, and there must be some; sort the rows")
-    return table.astype(float)
+    if table.columns.has_duplicates:
+        raise PanelError(f"{name}: {table.columns[table.columns.duplicated()][0]} has two columns; keep one")
+    try:
+        table = table.astype(float)
+    except (TypeError, ValueError) as error:
+        raise PanelError(f"{name}: the table holds something other than numbers: {error}; pass floats") from error
+    bad = np.isinf(table) | (table <= 0 if name == "volatility" else False)
+    if bad.to_numpy().any():
+        row, column = np.argwhere(bad.to_numpy())[0]
+        raise PanelError(
+            f"{name}: {table.columns[column]} on {dates[row].date()} is {table.iat[row, column]}; "
+            "write no number where there is no forecast"
+        )
+    return table

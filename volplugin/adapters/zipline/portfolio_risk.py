@@ -95,13 +95,14 @@ NOTHING_HELD = Holdings([], np.empty(0))
 
 
 class PortfolioRiskCalculator:
-    """Risk of a portfolio under a forecast, close after close.
+    """Risk of a portfolio under a forecast, close after close, annual by some number of sessions per year.
 
     The places of the held stocks among the forecast assets are stored until either changes: looking them up takes
     longer than the risk itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, periods: float) -> None:
+        self._periods = periods
         self._symbols: list[str] = []
         self._assets: pd.Index | None = None
         self._modelled: list[str] = []
@@ -124,17 +125,17 @@ class PortfolioRiskCalculator:
             return PortfolioRisk(0.0, {}, self._unmodelled, missing)
         parts = self._variance_parts(covariance, held)
         volatility = math.sqrt(max(parts.sum(), 0.0))
-        contributions = annualize(parts / volatility) if volatility > 0 else np.zeros(len(parts))
+        contributions = annualize(parts / volatility, self._periods) if volatility > 0 else np.zeros(len(parts))
         by_symbol = dict(zip(self._modelled, contributions.tolist(), strict=True))
-        market = annualize(self._market_volatility(covariance, held))
-        return PortfolioRisk(annualize(volatility), by_symbol, self._unmodelled, missing, market)
+        market = annualize(self._market_volatility(covariance, held), self._periods)
+        return PortfolioRisk(annualize(volatility, self._periods), by_symbol, self._unmodelled, missing, market)
 
     def volatility(self, covariance: CovarianceArrays | None, held: Holdings) -> float:
         """Return the annual volatility alone."""
         self._locate(covariance, held)
         if covariance is None or not self._modelled:
             return 0.0
-        return annualize(math.sqrt(max(self._variance_parts(covariance, held).sum(), 0.0)))
+        return annualize(math.sqrt(max(self._variance_parts(covariance, held).sum(), 0.0)), self._periods)
 
     def _market_volatility(self, covariance: CovarianceArrays, held: Holdings) -> float:
         """Daily ``w' Sigma m / sqrt(m' Sigma m)`` with equal weights m of all stocks with a forecast."""

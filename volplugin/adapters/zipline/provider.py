@@ -15,8 +15,8 @@ from zipline.utils.algo_instance import get_algo_instance
 from zipline.utils.paths import zipline_path
 
 from volplugin.adapters.targeting import TargetingState
-from volplugin.adapters.zipline.bundles import Environ, read_bundle
-from volplugin.adapters.zipline.sessions import completed_session, portal_panel
+from volplugin.adapters.zipline.bundles import Environ, read_bundle, with_named_market
+from volplugin.adapters.zipline.sessions import accept_session_labels, completed_session, portal_panel, run_periods
 from volplugin.adapters.zipline.targeting import hold_target
 from volplugin.data.panel import PricePanel
 from volplugin.errors import (
@@ -31,6 +31,7 @@ from volplugin.risk.covariance_path import CovarianceArrays
 from volplugin.risk.tail_risk import HISTORY_SESSIONS
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.units import deannualize
+from volplugin.volatility.pretrained import compare_training_data
 
 if TYPE_CHECKING:
     from volplugin.correlation.base import CorrelationEstimator
@@ -54,8 +55,9 @@ class RiskProvider:
         The bundle of the run. Its raw bars are read once per run and cut at each session: forecasts equal those made
         outside the run to 1e-6. Without it the bars come from ``data.history``, which rounds them to three decimals
         (1e-3).
-    market : iterable of str, optional
-        Symbols of the reference universe for market-wide inputs; every stock of the bundle by default.
+    market : str or iterable of str, optional
+        Symbols of the reference universe for market-wide inputs, as a list or joined by commas; with a bundle also the
+        name of other prices, a file or a bundle. The model's, or the 30 largest stocks of the bundle, by default.
     horizon : int, default 21
         Sessions that a forecast covers.
     environ : mapping, optional
@@ -82,13 +84,13 @@ class RiskProvider:
         model: RiskModel,
         *,
         bundle: str | None = None,
-        market: Iterable[str] | None = None,
+        market: str | Iterable[str] | None = None,
         horizon: int = 21,
         environ: Environ | None = None,
     ) -> None:
         self.model = model
         self.bundle = bundle
-        self.market = None if market is None else list(market)
+        self.market = market if market is None or isinstance(market, str) else list(market)
         self.horizon = horizon
         self.environ = environ
         self._runs: WeakKeyDictionary[Any, _Run] = WeakKeyDictionary()
@@ -103,7 +105,7 @@ class RiskProvider:
         *,
         bundle: str | None = None,
         correlation: CorrelationEstimator | None = None,
-        market: Iterable[str] | None = None,
+        market: str | Iterable[str] | None = None,
         horizon: int = 21,
         environ: Environ | None = None,
         anchor: str = "",
@@ -138,7 +140,8 @@ class RiskProvider:
 
             if bundle is None:
                 raise BundleError(f"anchor is {anchor!r} without a bundle to learn it on; pass bundle=NAME")
-            model = anchored(model, read_bundle(bundle, environ=environ), anchor)
+            panel = with_named_market(read_bundle(bundle, environ=environ), market, environ)
+            model = anchored(model, panel, anchor)
         return cls(model, bundle=bundle, market=market, horizon=horizon, environ=environ)
 
     def forecast(
@@ -234,7 +237,7 @@ class RiskProvider:
         """
         past = pd.DataFrame(list(self._run(context).past), columns=["session", "returns", "volatility"])
         known = past[past["volatility"] > 0].set_index("session")
-        return known.assign(volatility=deannualize(known["volatility"]))
+        return known.assign(volatility=deannualize(known["volatility"], run_periods(context)))
 
     def observe(self, context: Any, session: pd.Timestamp, returned: float, predicted_vol: float) -> None:
         """Add a session's return and *annual* volatility forecast to `history`; the metrics set calls it."""
@@ -265,15 +268,18 @@ class RiskProvider:
         """
         return self._run(context).arrays(context, session, symbols, horizons, view)
 
+    def _bundle(self, algorithm: Any) -> _BundlePrices:
+        assert self.bundle is not None
+        prices = _BundlePrices(algorithm, self.bundle, self.market, self.environ)
+        compare_training_data(self.model.volatility, algorithm.sim_params.start_session, prices._panel)
+        return prices
+
     def _run(self, algorithm: Any) -> _Run:
         run = self._runs.get(algorithm)
         if run is None:
             _check_frequency(algorithm)
-            prices = (
-                _PortalPrices(algorithm, self.market)
-                if self.bundle is None
-                else _BundlePrices(algorithm, self.bundle, self.market, self.environ)
-            )
+            accept_session_labels(algorithm.trading_calendar)
+            prices: _Prices = _PortalPrices(algorithm, self.market) if self.bundle is None else self._bundle(algorithm)
             run = self._runs[algorithm] = _Run(self.model, prices, self.horizon, _cache(self.environ))
             vars(algorithm).setdefault(ON_CONTEXT, []).append(self)
         return run
@@ -367,17 +373,18 @@ class _Run:
 class _BundlePrices:
     """Raw bars of an ingested bundle, read once per run, adjusted exactly and gated by session."""
 
-    def __init__(self, algorithm: Any, bundle: str, market: list[str] | None, environ: Environ | None) -> None:
+    def __init__(self, algorithm: Any, bundle: str, market: str | list[str] | None, environ: Environ | None) -> None:
         # Anchored at the first session, an earlier row holds no trace of a later split or dividend.
         panel = read_bundle(bundle, environ=environ)
         _check_end(algorithm, panel.last_session, f"bundle {bundle!r}")
+        _check_sessions(algorithm, panel, bundle)
         strangers = [asset.symbol for asset in _equities(algorithm) if asset.symbol not in panel.assets]
         if strangers:
             raise BundleError(
                 f"the run has {strangers[0]}, which bundle {bundle!r} lacks: the risk model would read "
                 "another bundle than the run; name one in both (`-x volplugin.bundle=NAME` and `-b NAME`)"
             )
-        panel = panel if market is None else panel.with_market(panel.select(market))
+        panel = with_named_market(panel, market, environ)
         self._panel = panel.asof(algorithm.sim_params.end_session)
         self._begin = algorithm.sim_params.start_session
         self._is_cut = False
@@ -403,7 +410,8 @@ class _BundlePrices:
 class _PortalPrices:
     """Bars of the run's own bundle as ``data.history`` returns them, rounded to three decimals."""
 
-    def __init__(self, algorithm: Any, market: list[str] | None) -> None:
+    def __init__(self, algorithm: Any, market: str | list[str] | None) -> None:
+        market = market.split(",") if isinstance(market, str) else market
         equities = _equities(algorithm)
         _check_end(algorithm, max(asset.end_date for asset in equities), "the run's bundle")
         self._assets = {asset.symbol: asset for asset in equities}
@@ -463,6 +471,18 @@ def _check_frequency(algorithm: Any) -> None:
         raise DataFrequencyError(
             f"the run is in {frequency} mode, and forecasts are made of daily bars; run it with "
             "--data-frequency daily (data_frequency='daily')"
+        )
+
+
+def _check_sessions(algorithm: Any, panel: PricePanel, bundle: str) -> None:
+    run = algorithm.sim_params.sessions
+    own = panel.sessions[panel.sessions.slice_indexer(run[0], run[-1])]
+    odd = run.symmetric_difference(own)
+    if len(odd):
+        raise BundleError(
+            f"the run has the sessions of {algorithm.trading_calendar.name}, bundle {bundle!r} those of "
+            f"{panel.calendar}: {odd[0].date()} is in one alone; run it with --trading-calendar {panel.calendar} "
+            f"(trading_calendar=get_calendar({panel.calendar!r}))"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import math
 import os
 import sys
@@ -16,11 +17,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from exchange_calendars import ExchangeCalendar
 from tqdm.auto import tqdm
 from zipline import run_algorithm
 from zipline.data import bundles
 from zipline.finance import metrics
-from zipline.utils.calendar_utils import get_calendar
 
 import volplugin._gallery
 from volplugin.adapters.zipline.bundles import Date, Environ, bundle_sessions, check_range, ensure_registered
@@ -28,6 +29,7 @@ from volplugin.adapters.zipline.metrics import AT_REBALANCE, register_metrics
 from volplugin.adapters.zipline.metrics import NAME as METRICS
 from volplugin.adapters.zipline.parameters import check_all_read, parameters_set
 from volplugin.adapters.zipline.provider import provider_of
+from volplugin.adapters.zipline.sessions import run_calendar
 from volplugin.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 Hook = Callable[..., Any]
 Strategy = str | Path | ModuleType | Mapping[str, Hook]
+
+LOG = logging.getLogger(__name__)
 
 HOOKS = ("initialize", "handle_data", "before_trading_start", "analyze")
 GALLERY = volplugin._gallery.__name__
@@ -158,14 +162,26 @@ def run_strategy(
 
 def _counted(hooks: Mapping[str, Hook], bar: tqdm) -> dict[str, Hook]:
     """Return hooks that advance a progress bar at each session."""
-    own = hooks.get("before_trading_start")
+    own = hooks.get("handle_data")
 
-    def before_trading_start(context: Any, data: Any) -> None:
+    def handle_data(context: Any, data: Any) -> None:
         bar.update()
         if own is not None:
             own(context, data)
 
-    return {**hooks, "before_trading_start": before_trading_start}
+    return {**hooks, "handle_data": handle_data}
+
+
+def _check_morning(hooks: Mapping[str, Hook], calendar: ExchangeCalendar, start: pd.Timestamp) -> None:
+    """Log a warning if zipline does not call ``before_trading_start``: it is due at 8:45 in New York."""
+    session = calendar.date_to_session(start, "next")
+    morning = session.tz_localize("America/New_York") + pd.Timedelta(hours=8, minutes=45)
+    if "before_trading_start" in hooks and calendar.session_close(session) < morning:
+        LOG.warning(
+            "zipline calls before_trading_start at 8:45 in New York, after %s closes, and so never: "
+            "use handle_data or schedule_function",
+            calendar.name,
+        )
 
 
 def run_hooks(
@@ -199,13 +215,15 @@ def run_hooks(
         begin = pd.Timestamp(sessions[0] if start is None else start)
         last = pd.Timestamp(sessions[-1] if end is None else end)
         check_range(bundle, begin, last)
+        calendar = run_calendar(bundles.bundles[bundle].calendar_name)
+        _check_morning(hooks, calendar, begin)
         return run_algorithm(
             start=begin,
             end=last,
             capital_base=capital,
             bundle=bundle,
             metrics_set=metrics_set,
-            trading_calendar=get_calendar(bundles.bundles[bundle].calendar_name),
+            trading_calendar=calendar,
             **{**hooks, "initialize": initialize},
         )
 

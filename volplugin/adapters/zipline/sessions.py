@@ -12,9 +12,13 @@ from typing import Any
 import pandas as pd
 from exchange_calendars import ExchangeCalendar
 from zipline.utils.algo_instance import get_algo_instance
+from zipline.utils.calendar_utils import get_calendar
 
 from volplugin.data import FIELDS, PricePanel
+from volplugin.data.calendars import calendar_periods
 from volplugin.errors import InsufficientHistoryError, ParameterError
+
+ALWAYS_OPEN_NAME = "24/7"
 
 
 def running_algorithm() -> Any:
@@ -29,6 +33,34 @@ def running_algorithm() -> Any:
     if algorithm is None:
         raise ParameterError("no zipline simulation is running; call this from a hook of a strategy")
     return algorithm
+
+
+def run_calendar(name: str) -> ExchangeCalendar:
+    """Return zipline's calendar of a name, with which prices are looked up by session."""
+    return accept_session_labels(get_calendar(name))
+
+
+def accept_session_labels(calendar: ExchangeCalendar) -> ExchangeCalendar:
+    """Make a calendar that never closes return the session of a session label.
+
+    zipline passes labels, naive midnights, to `minute_to_session`. On 24/7 the same midnight is the last minute of the
+    session before, so that ``data.current``, ``data.history`` and fills had the prices of the session before.
+    """
+    by_minute = calendar.minute_to_session
+    if calendar.name == ALWAYS_OPEN_NAME and not hasattr(by_minute, "of_labels"):
+
+        def minute_to_session(minute: Any, *given: Any, **options: Any) -> pd.Timestamp:
+            is_label = isinstance(minute, pd.Timestamp) and minute.tz is None and minute == minute.normalize()
+            return minute if is_label else by_minute(minute, *given, **options)
+
+        minute_to_session.of_labels = True  # type: ignore[attr-defined]
+        calendar.minute_to_session = minute_to_session
+    return calendar
+
+
+def run_periods(algorithm: Any) -> int:
+    """Return the sessions per year of a run's calendar."""
+    return calendar_periods(algorithm.trading_calendar.name)
 
 
 def completed_session(data: Any) -> pd.Timestamp:

@@ -13,7 +13,7 @@ from volplugin.evaluation.covariance.sample import EvaluationSample
 from volplugin.evaluation.covariance.test_portfolios import TestPortfolios
 from volplugin.evaluation.forecasts import by_phase
 from volplugin.evaluation.losses import qlike
-from volplugin.units import annualize
+from volplugin.units import TRADING_DAYS, annualize
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +82,13 @@ class CovarianceOutcomes:
     columns : dict of str to ndarray of shape (n_origins, n)
         Of the whole covariance (n = 1), or of the portfolios (n = n_portfolios).
     families : Index of shape (n_portfolios,)
+    periods : float
+        Sessions per year, for annual figures.
     """
 
     columns: Columns
     families: pd.Index
+    periods: float = TRADING_DAYS
 
     def measures(self, weights: np.ndarray) -> pd.DataFrame:
         """Measures under some weightings of the origins.
@@ -112,8 +115,8 @@ class CovarianceOutcomes:
             "qlike": mean["qlike"],
             "bias": _deviation(mean["score"], mean["score_squared"]),
             "mrad": mrad,
-            "predicted": annualize(np.sqrt(mean["variance"])),
-            "volatility": annualize(_deviation(mean["return"], mean["return_squared"])),
+            "predicted": annualize(np.sqrt(mean["variance"]), self.periods),
+            "volatility": annualize(_deviation(mean["return"], mean["return_squared"]), self.periods),
         }
         found: dict[tuple[str, str], np.ndarray] = {
             ("log_likelihood", ""): mean["log_likelihood"][:, 0],
@@ -156,7 +159,8 @@ def outcomes(covariance: np.ndarray, sample: EvaluationSample, portfolios: TestP
         scores.append(score)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     windows: Windows = rolling_deviation(np.concatenate(scores), sample.places)
-    return CovarianceOutcomes(columns | {"deviation": windows.deviation, "windows": windows.count}, portfolios.families)
+    columns |= {"deviation": windows.deviation, "windows": windows.count}
+    return CovarianceOutcomes(columns, portfolios.families, sample.periods)
 
 
 def _block(

@@ -12,6 +12,7 @@ from volplugin.data.panel import PricePanel
 from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
 from volplugin.evaluation.covariance.path import CovariancePath
 from volplugin.evaluation.forecasts import ReturnKind, returns_after
+from volplugin.units import TRADING_DAYS
 
 MIN_ASSETS = 2
 """Fewest assets of an origin that is evaluated."""
@@ -33,6 +34,8 @@ class EvaluationSample:
         Daily returns of the sessions after each origin; zero for assets that take no part.
     left_out : int
         Asset-origins with an outcome that some models, but not all, had a forecast for.
+    periods : float
+        Sessions per year, for annual figures.
     """
 
     origins: pd.DatetimeIndex
@@ -41,6 +44,7 @@ class EvaluationSample:
     here: np.ndarray
     returns: np.ndarray
     left_out: int
+    periods: float = TRADING_DAYS
 
     @property
     def horizon(self) -> int:
@@ -93,4 +97,5 @@ def evaluation_sample(
         )
     left_out = int((np.logical_or.reduce(known) & ~(here & rows[:, None])).sum())
     returns = np.where(here[:, None, :], returns, 0.0)
-    return EvaluationSample(origins[rows], places[rows], assets, here[rows], returns[rows], left_out)
+    each = origins[rows], places[rows], assets, here[rows], returns[rows]
+    return EvaluationSample(*each, left_out, panel.periods_per_year)

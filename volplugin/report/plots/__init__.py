@@ -8,6 +8,7 @@ the same as ``plot_target(result)``.
 from volplugin.report.plots.portfolio import (
     plot_average_correlation,
     plot_drawdown,
+    plot_factors,
     plot_forecast_scores,
     plot_growth,
     plot_leverage,
@@ -30,6 +31,7 @@ __all__ = [
     "plot_calibration",
     "plot_drawdown",
     "plot_exceedances",
+    "plot_factors",
     "plot_forecast_scores",
     "plot_growth",
     "plot_leverage",

@@ -15,31 +15,44 @@ from volplugin.errors import ParameterError
 from volplugin.evaluation.model_comparison import VolatilityScores
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report.format import ahead, sessions
-from volplugin.report.plots.axes import MARKERS, finish, is_narrow, prepare, reference, stroke
+from volplugin.report.plots.axes import (
+    MARKERS,
+    dots,
+    finish,
+    is_narrow,
+    log_axis,
+    places_of,
+    prepare,
+    reference,
+    rows_of,
+    stroke,
+)
 from volplugin.report.theme import LIGHT, Theme, model_slots
 
 MAX_MODELS = 6
 """Models with a colour of their own in one plot; the others are grey or left out."""
+LOWER = "QLIKE lower by (%)"
 
 
 def plot_reductions(evaluation: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
-    """Plot the percent by which each model's QLIKE is below the first benchmark's, one marker per horizon."""
+    """Plot the percent by which each model's QLIKE is below the first benchmark's, one marker per horizon.
+
+    Raises
+    ------
+    ParameterError
+        If a single model was evaluated.
+    """
     scores, base = evaluation.scores, _base(evaluation.scores)
-    gains = _gains(scores.table["qlike"].unstack("horizon")[scores.horizons].loc[scores.models], base)
-    gains = gains.drop(index=base)
+    loss = scores.table["qlike"].unstack("horizon")[scores.horizons].loc[scores.models]
+    gains = _gains(loss, base).drop(index=base)
     ax = prepare(ax, theme)
+    rows_of(ax, theme, [str(name) for name in gains.index])
     for place, horizon in enumerate(gains):
         # Markers are shifted vertically: equal values would hide one another.
-        aside = 0.14 * (place - (len(gains.columns) - 1) / 2)
-        ax.plot(
-            gains[horizon], np.arange(len(gains)) + aside, linestyle="none", marker=MARKERS[place % len(MARKERS)],
-            markersize=7, color=theme.series[place % len(theme.series)], label=sessions(horizon),
-        )  # fmt: skip
-    ax.axvline(0, color=theme.ink, linewidth=1.1)
-    ax.set_yticks(range(len(gains)), [str(name) for name in gains.index])
-    ax.set_ylim(len(gains) - 0.5, -0.5)
-    ax.grid(axis="x", color=theme.grid, linewidth=0.8)
-    return finish(ax, theme, f"Forecast loss against {base}", x="QLIKE lower by (%)")
+        y = np.arange(len(gains)) + 0.14 * (place - (len(gains.columns) - 1) / 2)
+        color = theme.series[place % len(theme.series)]
+        dots(ax, theme, gains[horizon], y, color, MARKERS[place % len(MARKERS)], sessions(horizon), 7)
+    return finish(ax, theme, f"Forecast loss against {base}", x=LOWER)
 
 
 def plot_years(
@@ -47,8 +60,9 @@ def plot_years(
 ) -> Axes:
     """Plot the percent by which QLIKE is below the first benchmark's, by calendar year of the origin."""
     horizon = _chosen(evaluation, horizon)
-    gains = _gains(evaluation.scores.by_year.loc[horizon], _base(evaluation.scores))
-    return _parts(evaluation, gains, ax, theme, f"{ahead(horizon)}, year by year", joined=True)
+    return _parts(
+        evaluation, evaluation.scores.by_year.loc[horizon], ax, theme, f"{ahead(horizon)}, year by year", True
+    )
 
 
 def plot_stress(
@@ -61,12 +75,10 @@ def plot_stress(
     ParameterError
         If the evaluated span contains no stress period.
     """
-    horizon = _chosen(evaluation, horizon)
-    losses = evaluation.scores.by_stress
+    horizon, losses = _chosen(evaluation, horizon), evaluation.scores.by_stress
     if losses.columns.empty:
         raise ParameterError("no stress period lies within the evaluated span")
-    gains = _gains(losses.loc[horizon], _base(evaluation.scores))
-    return _parts(evaluation, gains, ax, theme, f"{ahead(horizon)}, in stress", joined=False)
+    return _parts(evaluation, losses.loc[horizon], ax, theme, f"{ahead(horizon)}, in stress", False)
 
 
 def plot_deciles(
@@ -74,19 +86,18 @@ def plot_deciles(
 ) -> Axes:
     """Plot realised over forecast volatility of stock-days, grouped into deciles of their forecast."""
     horizon = _chosen(evaluation, horizon)
-    ax = prepare(ax, theme)
+    ax, whole = prepare(ax, theme), evaluation.deciles.loc[horizon]
     reference(ax, theme, 1)
     for place, name in _leading(evaluation.scores):
         table = evaluation.deciles.loc[(horizon, name)]
         ax.plot(100 * table["predicted"], table["ratio"], label=name, **_drawn(ax, theme, place))
-    ratio = evaluation.deciles.loc[horizon]["ratio"]
-    ax.set_ylim(min(0.8, 0.95 * ratio.min()), max(1.2, 1.05 * ratio.max()))
-    _log_percent(ax, 100 * evaluation.deciles.loc[horizon]["predicted"])
+    ax.set_ylim(min(0.8, 0.95 * whole["ratio"].min()), max(1.2, 1.05 * whole["ratio"].max()))
+    steps = (5, 10, 20, 40, 80) if is_narrow(ax) else (5, 7, 10, 15, 20, 30, 40, 60, 80, 120)
+    log_axis(ax, 100 * whole["predicted"], steps, "{}", "x")
     inside: dict[str, Any] = {"xycoords": "axes fraction", "color": theme.muted}
     ax.annotate("risk was under-predicted", (0.99, 0.97), va="top", ha="right", **inside)
     ax.annotate("risk was over-predicted", (0.01, 0.03), **inside)
-    title = f"Calibration by size of forecast, {ahead(horizon)}"
-    x = "forecast, annual volatility of each tenth of stock-days (%), log scale"
+    title, x = f"Calibration by size of forecast, {ahead(horizon)}", "forecast, annual volatility (%), log scale"
     return finish(ax, theme, title, x=x, y="realised / forecast (1 is right)")
 
 
@@ -101,56 +112,39 @@ def plot_seeds(evaluation: VolatilityEvaluation, ax: Axes | None = None, theme: 
     parts = evaluation.components
     if parts.empty:
         raise ParameterError("no evaluated model has components")
-    ax = prepare(ax, theme)
+    ax, labelled, whole = prepare(ax, theme), set[str](), ", ".join(parts["model"].unique())
     rows = [(horizon, model) for horizon in evaluation.scores.horizons for model in parts["model"].unique()]
-    labelled: set[str] = set()
     for y, (horizon, model) in enumerate(rows):
         own = parts.loc[horizon]
         for name, gain in own[own["model"] == model]["below_model"].items():
-            kind = (
-                "one seed alone"
-                if name.removeprefix(f"{model} ").startswith("seed")
-                else name.removeprefix(f"{model} ")
-            )
-            ax.plot(gain, y, label="_" if kind in labelled else kind, **_component(kind, theme))
+            member = name.removeprefix(f"{model} ")
+            kind = "one seed alone" if member.startswith("seed") else member
+            place = {"one seed alone": 0, "ensemble": 1}.get(kind, 2)
+            dots(ax, theme, gain, y, theme.series[place], "oDs"[place], "_" if kind in labelled else kind, 9)
             labelled.add(kind)
-    ax.axvline(0, color=theme.ink, linewidth=1.1, label="the whole")
     several = parts["model"].nunique() > 1
-    names = [f"{model}, {sessions(horizon)}" if several else sessions(horizon) for horizon, model in rows]
-    ax.set_yticks(range(len(rows)), names)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.grid(axis="x", color=theme.grid, linewidth=0.8)
-    whole = ", ".join(parts["model"].unique())
+    rows_of(ax, theme, [f"{model}, {sessions(h)}" if several else sessions(h) for h, model in rows])
+    ax.lines[-1].set_label("the whole")
     return finish(ax, theme, f"Components of {whole}", x=f"QLIKE lower than {whole}'s by (%); negative is worse")
 
 
 def _parts(
-    evaluation: VolatilityEvaluation, gains: pd.DataFrame, ax: Axes | None, theme: Theme, title: str, joined: bool
+    evaluation: VolatilityEvaluation, losses: pd.DataFrame, ax: Axes | None, theme: Theme, title: str, joined: bool
 ) -> Axes:
     """Plot the gains of models over parts of the span, joined by lines (years) or side by side (stress periods)."""
-    base = _base(evaluation.scores)
-    ax = prepare(ax, theme)
-    shown = [(place, name) for place, name in _leading(evaluation.scores) if name != base]
-    rest = [name for name in gains.index if name != base and name not in {name for _, name in shown}]
-    x = np.arange(len(gains.columns))
-    for order, (place, name) in enumerate(shown):
-        style = _drawn(ax, theme, place)
-        if joined:
-            ax.plot(x, gains.loc[name], label=name, **style)
-        else:
-            aside = 0.09 * (order - (len(shown) - 1) / 2)
-            ax.plot(x + aside, gains.loc[name], label=name, **{**style, "linestyle": "none"})
+    base, ax = _base(evaluation.scores), prepare(ax, theme)
+    gains, x = _gains(losses, base), places_of(ax, [str(part) for part in losses.columns])
+    leading = [(place, name) for place, name in _leading(evaluation.scores) if name != base]
+    for order, (place, name) in enumerate(leading):
+        aside = {} if joined else {"linestyle": "none"}
+        shift = 0 if joined else 0.09 * (order - (len(leading) - 1) / 2)
+        ax.plot(x + shift, gains.loc[name], label=name, **_drawn(ax, theme, place) | aside)
+    rest = gains.index.difference([base, *(name for _, name in leading)], sort=False)
     for order, name in enumerate(rest if joined else ()):
-        ax.plot(
-            x, gains.loc[name], color=theme.rest, linewidth=stroke(ax, 1.2), zorder=1.5,
-            label="other models" if order == 0 else "_",
-        )  # fmt: skip
+        label = "_" if order else "other models"
+        ax.plot(x, gains.loc[name], color=theme.rest, linewidth=stroke(ax, 1.2), zorder=1.5, label=label)
     ax.axhline(0, color=theme.ink, linewidth=1.1, zorder=1)
-    ax.set_xticks(x, [str(part) for part in gains.columns])
-    # Limits for at least five parts, so that a single one does not fill the width.
-    spare = max(0, 4 - len(x)) / 2
-    ax.set_xlim(-0.5 - spare, len(x) - 0.5 + spare)
-    return finish(ax, theme, f"Forecast loss against {base}, {title}", y="QLIKE lower by (%)")
+    return finish(ax, theme, f"Forecast loss against {base}, {title}", y=LOWER)
 
 
 def _leading(scores: VolatilityScores) -> list[tuple[int, str]]:
@@ -161,6 +155,9 @@ def _leading(scores: VolatilityScores) -> list[tuple[int, str]]:
 
 
 def _base(scores: VolatilityScores) -> str:
+    """Return the model to compare with."""
+    if len(scores.models) < 2:
+        raise ParameterError("a single model has nothing to be compared with")
     return scores.benchmarks[0] if scores.benchmarks else scores.models[-1]
 
 
@@ -185,21 +182,3 @@ def _drawn(ax: Axes, theme: Theme, place: int) -> dict[str, Any]:
         "linewidth": stroke(ax, 2.2 if place == 0 else 1.4),
         "zorder": 3 - 0.1 * place,
     }
-
-
-def _component(kind: str, theme: Theme) -> dict[str, Any]:
-    """Return the marker of a single seed, of the ensemble of seeds, or of another member."""
-    shape, color = {"one seed alone": ("o", theme.series[0]), "ensemble": ("D", theme.series[1])}.get(
-        kind, ("s", theme.series[2])
-    )
-    look = {"linestyle": "none", "markersize": 9, "markeredgecolor": theme.paper, "zorder": 3}
-    return {"marker": shape, "color": color, **look}
-
-
-def _log_percent(ax: Axes, values: pd.Series) -> None:
-    """Set ticks at round percentages on a logarithmic axis."""
-    ax.set_xscale("log")
-    steps = (5, 10, 20, 40, 80) if is_narrow(ax) else (5, 7, 10, 15, 20, 30, 40, 60, 80, 120)
-    ticks = [tick for tick in steps if 0.95 * values.min() <= tick <= 1.05 * values.max()]
-    ax.set_xticks(ticks, [str(tick) for tick in ticks])
-    ax.minorticks_off()

@@ -54,9 +54,4 @@ class AssetBias(CovarianceAdjustment):
         relative = dict(zip(ratios.columns, np.sqrt(1 + self.trust * deviation), strict=True))
         factors = draft.volatility.index.map(relative).to_numpy(dtype=float)
         named = dict(zip(draft.volatility.index, factors.tolist(), strict=True))
-        return AdjustedForecast(
-            draft.volatility * factors,
-            draft.correlation,
-            draft.view,
-            {**draft.applied, type(self).__name__: {"factors": named}},
-        )
+        return draft.adjusted(self, {"factors": named}, volatility=draft.volatility * factors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,6 +38,10 @@ class AdjustedForecast:
     correlation: pd.DataFrame
     view: str
     applied: Mapping[str, Any]
+
+    def adjusted(self, adjustment: CovarianceAdjustment, effect: Mapping[str, Any], **changed: Any) -> AdjustedForecast:
+        """Return a copy with changed attributes, and the effect under the adjustment's name in `applied`."""
+        return replace(self, applied={**self.applied, type(adjustment).__name__: effect}, **changed)
 
 
 class CovarianceAdjustment(BaseEstimator, ABC):

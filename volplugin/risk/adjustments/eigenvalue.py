@@ -77,12 +77,8 @@ class EigenvalueAdjustment(CovarianceAdjustment):
             "largest": float(factors.max()),
             "volatility": float(scale.mean()),
         }
-        return AdjustedForecast(
-            draft.volatility * scale,
-            pd.DataFrame(to_unit_diagonal(adjusted), index=names, columns=names),
-            draft.view,
-            {**draft.applied, type(self).__name__: metadata},
-        )
+        rho = pd.DataFrame(to_unit_diagonal(adjusted), index=names, columns=names)
+        return draft.adjusted(self, metadata, volatility=draft.volatility * scale, correlation=rho)
 
     def _ratio(self, rho: np.ndarray, root: np.ndarray, z: pd.DataFrame, past: PastForecasts, view: str) -> np.ndarray:
         """Root mean true over estimated variance of the simulated eigenportfolios, from the safest to the riskiest."""

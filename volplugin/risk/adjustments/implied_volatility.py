@@ -166,27 +166,19 @@ class ImpliedVolatilityAnchor(CovarianceAdjustment):
     def apply(self, draft: AdjustedForecast, past: PastForecasts) -> AdjustedForecast:
         """Return the draft with volatilities and correlations moved; unchanged, with the reason, where impossible."""
         if draft.view != "risk":
-            return self._noted(draft, {"factor": 1.0})
+            return draft.adjusted(self, {"factor": 1.0})
         gap, problem = self._gap(past)
         factor = self._factor(gap, past.returns.index[-1], past.horizon) if not problem else 1.0
         if np.isnan(factor):
             factor, problem = 1.0, "nothing learned yet at this date; the forecast is not adjusted"
         if problem:
-            return self._noted(draft, {"factor": factor, "fallback": problem})
+            return draft.adjusted(self, {"factor": factor, "fallback": problem})
         places = draft.volatility.index.get_indexer(past.market)
         sigma = draft.volatility.to_numpy() * factor**0.25
         moved = _move_correlation(draft.correlation.to_numpy(), sigma, places[places >= 0], factor**0.5)
-        adjusted = AdjustedForecast(
-            pd.Series(sigma, draft.volatility.index, name=draft.volatility.name),
-            pd.DataFrame(moved, draft.correlation.index, draft.correlation.columns),
-            draft.view,
-            draft.applied,
-        )
-        return self._noted(adjusted, {"factor": factor, "gap": gap})
-
-    def _noted(self, draft: AdjustedForecast, effect: dict[str, Any]) -> AdjustedForecast:
-        applied = {**draft.applied, type(self).__name__: effect}
-        return AdjustedForecast(draft.volatility, draft.correlation, draft.view, applied)
+        volatility = pd.Series(sigma, draft.volatility.index, name=draft.volatility.name)
+        correlation = pd.DataFrame(moved, draft.correlation.index, draft.correlation.columns)
+        return draft.adjusted(self, {"factor": factor, "gap": gap}, volatility=volatility, correlation=correlation)
 
     def _gap(self, past: PastForecasts) -> tuple[float, str]:
         """Return the gap at the last session, or the reason why there is none."""

@@ -71,9 +71,5 @@ class VolatilityRegimeAdjustment(CovarianceAdjustment):
         else:
             ratio = past.standing(rows)[past.market].mean(axis=1).to_numpy()
         factor = float(shrunk_ew_mean(ratio[:, None], self.halflife)[0] ** (self.strength / 2))
-        return AdjustedForecast(
-            draft.volatility * factor,
-            draft.correlation,
-            draft.view,
-            {**draft.applied, type(self).__name__: {"factor": factor, "sessions": int(np.isfinite(ratio).sum())}},
-        )
+        effect = {"factor": factor, "sessions": int(np.isfinite(ratio).sum())}
+        return draft.adjusted(self, effect, volatility=draft.volatility * factor)

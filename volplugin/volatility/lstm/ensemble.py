@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,9 @@ from volplugin.volatility.base import State
 from volplugin.volatility.lstm.network import VolatilityNetwork
 from volplugin.volatility.lstm.sequences import blocks, pack
 from volplugin.volatility.lstm.training import as_tensor, one_thread
+
+BATCH_SEQUENCES = 192
+"""Sequences of one forward pass: their activations fit a processor's cache, which halves the time of large batches."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,17 @@ class Readout:
         if self.own.keys().isdisjoint(names):
             return hidden @ self.table[:width] + x @ self.table[width:-1] + self.table[-1]
         tables = np.stack([self.own.get(name, self.table) for name in names])
-        ratio: np.ndarray = np.einsum("...ap,apk->...ak", hidden, tables[:, :width])
-        return ratio + np.einsum("...ap,apk->...ak", x, tables[:, width:-1]) + tables[:, -1]
+        return _by_asset(hidden, tables[:, :width]) + _by_asset(x, tables[:, width:-1]) + tables[:, -1]
 
     def own_difference(self) -> Readout:
         """Return the tables of single assets less the shared one."""
         return Readout(np.zeros_like(self.table), {asset: own - self.table for asset, own in self.own.items()})
+
+
+def _by_asset(values: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Multiply the values of each asset, of shape (..., n_assets, n), with a table of its own."""
+    rows = values.reshape(math.prod(values.shape[:-2]), *values.shape[-2:]).swapaxes(0, 1)
+    return np.matmul(rows, tables).swapaxes(0, 1).reshape(*values.shape[:-1], tables.shape[-1])
 
 
 def with_one(hidden: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -242,12 +251,15 @@ def _encode(
 ) -> np.ndarray:
     packed = pack(x, blocks(sessions, window, first))
     hidden = np.full((*x.shape[:2], sum(network.width for network in networks)), np.nan)
-    if packed.x.size == 0:
+    if packed.sequence.size == 0:
         return hidden
-    batch = as_tensor(packed.x)
+    used, sequence = np.unique(packed.sequence, return_inverse=True)
+    batches = as_tensor(packed.x[used]).split(BATCH_SEQUENCES)
     with one_thread(), torch.inference_mode():
-        units = torch.cat([network.encode(batch)[0] for network in networks], dim=-1).numpy()
-    hidden[packed.row, packed.asset] = units[packed.sequence, packed.step]
+        units = torch.cat(
+            [torch.cat([network.encode(batch)[0] for network in networks], dim=-1) for batch in batches]
+        ).numpy()
+    hidden[packed.row, packed.asset] = units[sequence, packed.step]
     return hidden
 
 

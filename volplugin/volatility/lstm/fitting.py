@@ -158,7 +158,8 @@ class Trainer:
         sequences = sequences_for(network, x, np.log(y))
         if len(sequences[0]) == 0:
             return None
-        recipe = TrainingConfig(steps, batch=network.batch, zeroed=self.zeroed)
+        burn_in = network.burn_in if network.carries else 0
+        recipe = TrainingConfig(steps, batch=network.batch, zeroed=self.zeroed, burn_in=burn_in)
         return train(network, *sequences, self.loss, recipe, generator, self.device)
 
     def chosen_steps(

@@ -13,13 +13,12 @@ from sklearn.base import clone
 
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError, StoreCorruptError
-from volplugin.volatility.base import OnlinePredictor, State, VolatilityForecaster, with_events, without_events
+from volplugin.volatility.base import OnlinePredictor, State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, out_of_sample_ratio
 from volplugin.volatility.features import (
     BASE_MINIMUM,
     FEATURE_LOOKBACK,
     INPUT_SETS,
-    NO_REFERENCE,
     level_bounds,
     without_market,
     without_season,
@@ -393,23 +392,18 @@ class LSTMVolatility(VolatilityForecaster):
         inputs = fitted.features(panel, fitted.reference(panel))
         # In a halt the forecast at the last bar is used, which may lie before the first row wanted.
         answered = max(0, first - MAX_GAP_SESSIONS)
-        paths = self._from_fitted_horizons(
-            fitted.fitted_variance(inputs, panel, answered), panel, with_events(horizons)
+        return self._from_fitted_horizons(
+            lambda quiet: fitted.fitted_variance(inputs, panel, answered, quiet), panel, horizons
         )
-        if without_events(horizons):
-            quiet = fitted.fitted_variance(inputs, panel, answered, quiet=True)
-            free = self._from_fitted_horizons(quiet, panel, [-days for days in without_events(horizons)])
-            paths |= {-days: path for days, path in free.items()}
-        return paths
 
     def online_predictor(self) -> OnlinePredictor:
         """Return a predictor that updates the networks' state by one step per session, for networks with a state."""
         return LSTMOnlinePredictor(self, self._fitted) if self.ensemble_.carries else super().online_predictor()
 
-    def fallbacks(self, panel: PricePanel) -> dict[str, str]:
-        """Report that market-wide inputs are left out, if the panel lacks the reference universe."""
-        lacking = without_market(self.names) != self.names and self._fitted.reference(panel) is None
-        return {"market-wide inputs": NO_REFERENCE} if lacking else {}
+    @property
+    def uses_market(self) -> bool:
+        """Whether the inputs include market-wide ones."""
+        return without_market(self.names) != self.names
 
     def ensemble_members(self) -> dict[str, VolatilityForecaster]:
         """Return each seed alone and the ensemble of all, without the linear model, each with its own rescale."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,17 @@ from volplugin.volatility.features import (
     RECURRENT,
     Features,
     build_features,
-    reference,
     without_market,
     without_season,
 )
 from volplugin.volatility.long_horizons import TermStructure, all_horizons
 from volplugin.volatility.lstm.ensemble import Ensemble, Readout
+from volplugin.volatility.lstm.sequences import blocks
+from volplugin.volatility.reference import reference
 from volplugin.volatility.season import SEASON
+
+PART_SEQUENCES = 500
+"""Sequences whose hidden units are computed before they are mapped to forecasts: 25 MB."""
 
 
 def recurrent_names(names: Sequence[str]) -> tuple[str, ...]:
@@ -139,9 +143,17 @@ class FittedLSTM:
         ndarray of shape (n_sessions, n_assets, n_horizons)
             NaN before `first` and in rows without inputs.
         """
-        x = self.recurrent(features, quiet)
-        hidden = self.ensemble.encode(x, panel.assets, panel.sessions, self.window, first)
-        return self.variance(hidden, features, panel.assets, quiet)
+        x, sessions = self.recurrent(features, quiet), panel.sessions
+        found = np.full((*features.base.shape, len(self.horizons)), np.nan)
+        # In parts: the hidden units of all sessions would be the largest array of a vintage.
+        spans, count = blocks(sessions, self.window, first), max(1, PART_SEQUENCES // len(panel.assets))
+        for part in (spans[begin : begin + count] for begin in range(0, len(spans), count)):
+            rows, answers = slice(part[0].begin, part[-1].stop), slice(part[0].answer, part[-1].stop)
+            skipped = answers.start - rows.start
+            hidden = self.ensemble.encode(x[rows], panel.assets, sessions[rows], self.window, skipped)
+            known = replace(features, values=features.values[answers], base=features.base[answers])
+            found[answers] = self.variance(hidden[skipped:], known, panel.assets, quiet)
+        return found
 
     def variance(self, hidden: np.ndarray, features: Features, assets: pd.Index, quiet: bool = False) -> np.ndarray:
         """Return the mean daily variance at `horizons` from the hidden units of the networks; event-free if `quiet`.
@@ -153,22 +165,16 @@ class FittedLSTM:
             Of the same sessions and assets.
         assets : Index of length n_assets
         """
-        names, readout, factor = self.names, self.readout, self.factor
+        names, readout, factor, table = self.names, self.readout, self.factor, None
         own: np.ndarray | float = 0.0
         if not set(self.names) <= set(features.names):
             # The panel lacks the reference universe: coefficients fitted without market-wide inputs.
-            names, readout, factor = (
-                without_market(self.names),
-                self.ensemble.alone(self.no_market_coef),
-                self.no_market_coef[-1],
-            )
+            names, table = without_market(self.names), self.no_market_coef
         elif quiet and self.no_season_coef is not None:
-            names, readout, factor = (
-                without_season(self.names),
-                self.ensemble.alone(self.no_season_coef),
-                self.no_season_coef[-1],
-            )
+            names, table = without_season(self.names), self.no_season_coef
             own = self._own_difference(hidden, features, assets)
+        if table is not None:
+            readout, factor = self.ensemble.alone(table), table[-1]
         # The readout gives log variance relative to the slow level `base`; the factor is the rescale.
         log_ratio = readout(hidden, features.take(names, self.bounds), assets) + own
         variance = np.exp(log_ratio) * factor * features.base[..., None]

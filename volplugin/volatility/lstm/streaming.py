@@ -78,7 +78,8 @@ class LSTMOnlinePredictor(OnlinePredictor):
         self, panel: PricePanel, start: pd.Timestamp, end: pd.Timestamp, horizons: Sequence[int]
     ) -> dict[int, pd.DataFrame]:
         """Forecast as the model's `predict_in_sample` does; the session after the last one by a single step."""
-        known = panel.asof(end).tail(self.model.lookback)
+        panel = self.model.with_reference(panel.asof(end))
+        known = panel.tail(self.model.lookback)
         market = self.fitted.reference(known)
         if not self._is_next(known, start):
             self.state, self._last = None, (known.last_session, list(known.assets))

@@ -41,6 +41,8 @@ class TrainingConfig:
     zeroed : tuple of int
         Inputs that are zero in a random `ZEROED_SHARE` of the sequences of each step, so that the network can do
         without them.
+    burn_in : int
+        First steps of each sequence, without targets, that only warm up the state: gradients stop at their end.
     """
 
     steps: int = 150
@@ -49,6 +51,7 @@ class TrainingConfig:
     weight_decay: float = 1e-4
     clip: float = 1.0
     zeroed: tuple[int, ...] = ()
+    burn_in: int = 0
 
 
 def log_mse(output: Tensor, target: Tensor) -> Tensor:
@@ -101,22 +104,28 @@ def train(
         In logs; NaN in burn-in, in padding, and where the horizon reaches beyond the data.
     loss : callable
         Elementwise loss of output and target.
-    recipe : Recipe
+    recipe : TrainingConfig
     generator : torch.Generator
         Source of all random numbers, drawn on the CPU for any device.
     device : torch.device, default CPU
         Device for the gradient steps.
     """
     network.to(device)
-    x, y = as_tensor(inputs).to(device), as_tensor(targets).to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    x, y = as_tensor(inputs).to(device), as_tensor(targets[:, recipe.burn_in :]).to(device)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=recipe.learning_rate, total_steps=recipe.steps + 1)
     mask = torch.isfinite(y)
     filled = torch.where(mask, y, 0.0)
     network.train()
     for rows in _batches(len(x), recipe.batch, recipe.steps, generator):
         optimizer.zero_grad(set_to_none=True)
-        output, _ = network(_zeroed(x[rows], recipe.zeroed, generator))
+        chosen, carry = _zeroed(x[rows], recipe.zeroed, generator), None
+        if recipe.burn_in:
+            with torch.no_grad():
+                _, carry = network.encode(chosen[:, : recipe.burn_in])
+        output, _ = network(chosen[:, recipe.burn_in :], carry)
         here = mask[rows]
         value = (loss(output, filled[rows]) * here).sum() / here.sum().clamp(min=1)
         value.backward()

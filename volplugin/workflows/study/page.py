@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import textwrap
-from collections.abc import Sequence
-from functools import partial
+import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from volplugin.report.figures import Picture
-from volplugin.report.format import WIDTH, Group, Table, grid, may_be_chance, number, percent, signed
-from volplugin.report.page import Pair, Points, Section, render, write_page
-from volplugin.report.plots.study import plot_average_correlation, plot_true_predicted
+from volplugin.report.format import Format, Table, may_be_chance, percent, show, signed, tabulate, wrapped
+from volplugin.report.page import render, write_page
+from volplugin.report.plots import series
 from volplugin.report.summary import FAIR, GOOD, Answer
 from volplugin.storage.atomic import write_atomically
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
@@ -36,18 +33,23 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
         The page. It refers to no other file and no network address.
     """
     folder = Path(out_dir)
-    chapters = sections(result)
     write_atomically(folder / "study.json", (json.dumps(as_dict(result), indent=2) + "\n").encode())
     write_atomically(folder / "predictions.csv", predictions(result).to_csv(index=False).encode())
-    page = render(
+    page, pictures = render(
+        "study.html.j2",
+        series,
+        result,
         title=headline(result),
         eyebrow="The original design and the causal model, on the same test part",
         headline=headline(result),
         lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
         answers=answers(result),
-        sections=chapters,
+        result=result,
+        compared=[SEED, CAUSAL],
+        settings=", ".join(f"{name} {value}" for name, value in result.settings.items()),
+        texts=sys.modules[__name__],
     )
-    return write_page(page, chapters, folder / "study.html")
+    return write_page(page, pictures, folder / "study.html")
 
 
 def headline(result: StudyResult) -> str:
@@ -57,7 +59,7 @@ def headline(result: StudyResult) -> str:
     gain = _lookahead(portfolio)
     verb = "lowered" if gain > 0 else "raised"
     return (
-        f"Look-ahead in the correlation {verb} the original design's loss by {number(abs(gain), 1)}% "
+        f"Look-ahead in the correlation {verb} the original design's loss by {show(abs(gain), '.1f')}% "
         f"on {name}{may_be_chance(known['dm_seed'])}"
     )
 
@@ -66,24 +68,15 @@ def answers(result: StudyResult) -> list[Answer]:
     """Return, for the first portfolio, the worth of the look-ahead, the causal model's loss, and both biases."""
     portfolio = next(iter(result.portfolios.values()))
     seed, known, causal = (portfolio.table.loc[name] for name in (SEED, KNOWN, CAUSAL))
-    gain = _lookahead(portfolio)
-    verdict = "loss lowered" if gain > 0 else "loss raised"
-    better = causal["below_seed"] > 0
-    loss = f"QLIKE {number(causal['qlike'], 3)}, the original design's {number(seed['qlike'], 3)}"
+    gain, below = _lookahead(portfolio), causal["below_seed"]
+    worth = f"QLIKE {show(seed['qlike'], '.3f')}; {show(known['qlike'], '.3f')} without{_chance(known['dm_seed'])}"
+    loss = f"QLIKE {show(causal['qlike'], '.3f')}, the original design's {show(seed['qlike'], '.3f')}"
+    lowered = "loss lowered" if gain > 0 else "loss raised"
+    verdict = ("lower loss", "good") if below > 0 else ("higher loss", "poor")
     return [
+        Answer("Worth of the look-ahead", f"{abs(gain):.1f}%", worth, lowered, "fair"),
         Answer(
-            "Worth of the look-ahead",
-            f"{number(abs(gain), 1)}%",
-            f"QLIKE {number(seed['qlike'], 3)}; {number(known['qlike'], 3)} without{_chance(known['dm_seed'])}",
-            verdict,
-            "fair",
-        ),
-        Answer(
-            "Causal model, without look-ahead",
-            f"{number(abs(causal['below_seed']), 1)}%",
-            f"{loss}{_chance(causal['dm_seed'])}",
-            "lower loss" if better else "higher loss",
-            "good" if better else "poor",
+            "Causal model, without look-ahead", f"{abs(below):.1f}%", f"{loss}{_chance(causal['dm_seed'])}", *verdict
         ),
         _bias("Bias, original design", seed),
         _bias("Bias, causal model", causal),
@@ -92,10 +85,10 @@ def answers(result: StudyResult) -> list[Answer]:
 
 def _bias(label: str, row: pd.Series) -> Answer:
     gap = abs(row["bias"] - 1)
-    verdict = "risk under-predicted" if row["bias"] > 1 else "risk over-predicted"
+    verdict = "about right" if gap <= GOOD else f"risk {'under' if row['bias'] > 1 else 'over'}-predicted"
     note = f"{percent(row['mean_predicted_vol'])} a year forecast, {percent(row['realized_vol'])} realised; 1 is right"
     grade = "good" if gap <= GOOD else "fair" if gap <= FAIR else "poor"
-    return Answer(label, number(row["bias"], 2), note, "about right" if gap <= GOOD else verdict, grade)
+    return Answer(label, show(row["bias"]), note, verdict, grade)
 
 
 def _lookahead(portfolio: PortfolioStudy) -> float:
@@ -140,59 +133,30 @@ def predictions(result: StudyResult) -> pd.DataFrame:
     return table[["book", *table.columns.drop("book")]]
 
 
-def sections(result: StudyResult) -> list[Section]:
-    """Return the sections of a study's page: one per portfolio, the correlation, the caveats."""
-    settings = ", ".join(f"{name} {value}" for name, value in result.settings.items())
-    correlation = Picture(
-        "average_correlation",
-        partial(plot_average_correlation, result.correlation, CORRELATION_LABELS),
-        "The line of the whole sample is made with the returns after each date too, which were not available then.",
-        "Plot of the average correlation of the whole sample, and of its estimate from the data up to each date",
-    )
-    warnings = [*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."]
-    return [
-        *(_portfolio_section(result, place, name) for place, name in enumerate(result.portfolios, 1)),
-        Section("correlation", "Correlation used", parts=[correlation]),
-        Section("believing", "Assumptions and limits", parts=[Points(warnings)]),
-    ]
-
-
-def _portfolio_section(result: StudyResult, place: int, name: str) -> Section:
-    portfolio = result.portfolios[name]
-    pictures = []
-    for kind, model, which in (("seed", SEED, "The seed, as described"), ("causal", CAUSAL, "The causal model")):
-        title = f"{which}: true and predicted volatility, {name}"
-        caption = (
-            f"Both lines at the origin: the volatility predicted there for the {result.horizon} sessions after it, and "
-            "the realised one."
-        )
-        plot = partial(plot_true_predicted, portfolio.true, portfolio.predicted[[SEED, CAUSAL]], model, title=title)
-        pictures.append(Picture(f"book{place}_{kind}", plot, caption, f"Plot. {title}. {caption}"))
-    table = scores(portfolio, f"{result.horizon} sessions ahead", result.horizon)
-    text = findings(portfolio, result.horizon)
-    return Section(f"book{place}", name[:1].upper() + name[1:], text, [Pair(pictures), table])
-
-
 def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
     """Tabulate the scores of a portfolio's forecasts, one model per row."""
-    columns = ["QLIKE", "below seed", "t", "bias", "predicted", "realised", "corr.", "R²", "R² next day"]
-    rows = []
-    for model, row in portfolio.table.iterrows():
-        against = [number(row["qlike"], 3), signed(row["below_seed"]), number(row["dm_seed"], 1)]
-        level = [number(row["bias"], 2), percent(row["mean_predicted_vol"]), percent(row["realized_vol"])]
-        fit = [number(row[name], 2) for name in ("correlation", "r2", "r2_next")]
-        rows.append([str(model), *against, *level, *fit])
-    own = rows[[row[0] for row in rows].index(SEED)]
-    own[2:4] = ["–", "–"]
+    rows = portfolio.table
+    own = rows.index == SEED
+    columns: dict[str, tuple[Any, Format]] = {
+        "QLIKE": ("qlike", ".3f"),
+        "below seed": (rows["below_seed"].mask(own), signed),
+        "t": (rows["dm_seed"].mask(own), ".1f"),
+        "bias": ("bias", ".2f"),
+        "predicted": ("mean_predicted_vol", ".1%"),
+        "realised": ("realized_vol", ".1%"),
+        "corr.": ("correlation", ".2f"),
+        "R²": ("r2", ".2f"),
+        "R² next day": ("r2_next", ".2f"),
+    }
     note = (
-        f"Forecasts of {horizon} sessions from each of {int(portfolio.table['origins'].iloc[0]):,} test origins. QLIKE "
+        f"Forecasts of {horizon} sessions from each of {int(rows['origins'].iloc[0]):,} test origins. QLIKE "
         "against the mean squared return of these sessions, lower is better; t is Diebold and Mariano's statistic "
         "against the seed, negative is better. Bias: standard deviation of daily returns over the forecast for their "
         "session, above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. "
         f"Correlation and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next "
         f"day is against the {horizon}-session volatility that ends one session after the origin."
     )
-    return Table(title, ["", *columns], rows, note)
+    return tabulate(rows, columns, title, note)
 
 
 def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
@@ -225,32 +189,27 @@ def stocks_sentence(result: StudyResult) -> str:
     """State how well the networks fit single stocks."""
     middle = result.stocks.median()
     return (
-        f"R² of the median stock's network: {number(middle['training_r2'], 2)} on the training part, "
-        f"{number(middle['test_r2'], 2)} on the test part; passes over the training part: {result.settings['epochs']}."
+        f"R² of the median stock's network: {show(middle['training_r2'])} on the training part, "
+        f"{show(middle['test_r2'])} on the test part; passes over the training part: "
+        f"{result.settings['epochs']}."
     )
 
 
 def study_text(result: StudyResult) -> str:
     """Return the study as text: the sample, per portfolio a table and the findings, and the caveats."""
-    parts = [_wrapped([f"{headline(result)}."]), _wrapped([*result.sample, stocks_sentence(result)])]
+    parts = [wrapped([f"{headline(result)}."]), wrapped([*result.sample, stocks_sentence(result)])]
     for name, portfolio in result.portfolios.items():
-        table = scores(portfolio, name, result.horizon)
-        columns = {title: [row[place] for row in table.rows] for place, title in enumerate(table.columns) if title}
-        frame = grid([row[0] for row in table.rows], [Group("", columns)])
-        parts.append(f"{name}, {result.horizon} sessions ahead\n{frame}")
-        parts.append(_wrapped(findings(portfolio, result.horizon)))
-    return "\n\n".join([*parts, _wrapped(caveats(result))])
-
-
-def _wrapped(lines: Sequence[str]) -> str:
-    return "\n".join(textwrap.fill(line, WIDTH) for line in lines)
+        title = f"{name}, {result.horizon} sessions ahead"
+        parts.append(f"{title}\n{scores(portfolio, title, result.horizon).text()}")
+        parts.append(wrapped(findings(portfolio, result.horizon)))
+    return "\n\n".join([*parts, wrapped(caveats(result))])
 
 
 def _level(portfolio: PortfolioStudy) -> str:
     seed = portfolio.table.loc[SEED]
     return (
         f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
-        f"{percent(seed['realized_vol'])} was realised, with a bias statistic of {number(seed['bias'], 2)}."
+        f"{percent(seed['realized_vol'])} was realised, with a bias statistic of {show(seed['bias'])}."
     )
 
 
@@ -260,7 +219,7 @@ def _correlation(portfolio: PortfolioStudy) -> str:
     verb = "lowered" if change > 0 else "raised"
     return (
         f"Knowing the correlation of the whole sample, the future included, {verb} the loss to "
-        f"{number(portfolio.table.at[SEED, 'qlike'], 3)} from the {number(known['qlike'], 3)} of the correlation "
+        f"{show(portfolio.table.at[SEED, 'qlike'], '.3f')} from the {show(known['qlike'], '.3f')} of the correlation "
         f"known at each date{_chance(known['dm_seed'])}."
     )
 
@@ -269,8 +228,8 @@ def _smooth(portfolio: PortfolioStudy, horizon: int) -> str:
     last = portfolio.table.loc[LAST]
     return (
         f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
-        f"{number(last['r2_next'], 2)} against the rolling volatility of the next day, with which it shares "
-        f"{horizon - 1} of {horizon} returns, and {number(last['r2'], 2)} against the volatility of the next {horizon} "
+        f"{show(last['r2_next'])} against the rolling volatility of the next day, with which it shares "
+        f"{horizon - 1} of {horizon} returns, and {show(last['r2'])} against the volatility of the next {horizon} "
         "sessions, with which it shares none."
     )
 
@@ -280,9 +239,9 @@ def _causal(portfolio: PortfolioStudy) -> str:
     better = "lower" if own["below_seed"] > 0 else "higher"
     return (
         f"The causal model's loss is {abs(own['below_seed']):.1f}% {better} than the seed's{_chance(own['dm_seed'])}, "
-        f"its bias statistic {number(own['bias'], 2)}."
+        f"its bias statistic {show(own['bias'])}."
     )
 
 
 def _chance(t: float) -> str:
-    return f" (t {number(t, 1)}{may_be_chance(t)})"
+    return f" (t {show(t, '.1f')}{may_be_chance(t)})"

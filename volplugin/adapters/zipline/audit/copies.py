@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -25,6 +26,9 @@ EARLY_ENDS = 0.5
 
 PREFIX = "volplugin-audit"
 """Of the names of temporary folders; the process that made one follows."""
+
+COPIED = re.compile(r"minute_equities\.bcolz|adjustments\.sqlite|assets-\d+\.sqlite|volplugin\.json")
+"""Files of an ingestion that a copy takes over; others could hold the true future."""
 
 EVENTS = {
     "splits": "effective_date",
@@ -79,11 +83,11 @@ def remove_abandoned_folders() -> None:
 
 def _copy(source: Path, target: Path, cut: pd.Timestamp | None, seed: tuple[int, int], mirrored: bool) -> None:
     def left_out(folder: str, names: list[str]) -> list[str]:
-        """List the files that the copy leaves out: bars, daily and minute."""
+        """List the files that the copy leaves out: bars, daily and minute, and files that zipline does not write."""
         # Minute bars of the future would be the true ones: leave the folder empty, because zipline opens it.
         if Path(folder).name == "minute_equities.bcolz":
             return [name for name in names if name != "metadata.json"]
-        return [name for name in names if name == "daily_equities.bcolz"]
+        return [name for name in names if Path(folder) == source and not COPIED.fullmatch(name)]
 
     shutil.copytree(source, target, ignore=left_out)
     reader = BcolzDailyBarReader(str(source / "daily_equities.bcolz"))

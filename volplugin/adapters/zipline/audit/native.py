@@ -17,7 +17,9 @@ READERS = (
     ("safetensors", "safe_open"),
     ("safetensors.numpy", "safe_open"),
     ("safetensors.torch", "safe_open"),
+    ("safetensors._safetensors_rust", "safe_open"),
     ("h5py", "File"),
+    ("h5py.h5f", "open"),
     ("tables", "open_file"),
     ("tables", "File"),
     ("polars", "read_csv"),
@@ -27,6 +29,7 @@ READERS = (
     ("duckdb", "connect"),
     ("torch", "from_file"),
     ("torch.jit", "load"),
+    ("torch._C", "PyTorchFileReader"),
     ("torch", "UntypedStorage.from_file"),
     *((f"pyarrow{inner}", name) for inner in ("", ".lib") for name in ("memory_map", "OSFile", "input_stream")),
     *(("pyarrow.parquet", name) for name in ("read_table", "ParquetFile", "ParquetDataset", "read_pandas")),
@@ -37,11 +40,15 @@ READERS = (
     ("pyarrow.json", "read_json"),
     ("pyarrow.orc", "read_table"),
     ("pyarrow.orc", "ORCFile"),
+    ("ssl", "SSLContext.load_verify_locations"),
+    ("time", "tzset"),
 )
 """Readers by module; other names for the same function, taken before the patch, are not covered."""
 
 STARTERS = (("_posixsubprocess", "fork_exec"), ("multiprocessing.process", "BaseProcess.start"))
-LOOKS = ("stat", "lstat", "readlink", "access")
+LOOKS = ("stat", "lstat", "readlink", "access", "statvfs", "pathconf", "chdir", "mkfifo", "mknod")
+FACTORY = 6
+"""Place of the class among the arguments of ``sqlite3.connect``."""
 ATTACH = 24
 """SQLite's code of the action (SQLITE_ATTACH)."""
 ATTACHED = f"{os.sep}database attached by an SQL parameter"
@@ -57,9 +64,10 @@ def patch_native_readers() -> None:
 
 
 def patch_looks() -> None:
-    """Patch the functions of `os` that look at a file without opening it."""
-    for name in LOOKS:
-        _patch(os, name, LOOK)
+    """Patch the functions of `os`, also under their names in `posix`, that look at a file without opening it."""
+    for module in (os, sys.modules.get("posix")):
+        for name in LOOKS:
+            _patch(module, name, LOOK)
 
 
 def _patch(owner: Any, name: str, event: str) -> None:
@@ -90,11 +98,21 @@ def _patch_sqlite() -> None:
             sys.audit(READ, path or ATTACHED)
         return sqlite3.SQLITE_OK
 
+    class Connection(sqlite3.Connection):
+        """A connection that reports a replaced authorizer, which could permit any ATTACH."""
+
+        def set_authorizer(self, *arguments: Any, **settings: Any) -> None:
+            """Report the replacement and make it."""
+            sys.audit(READ, ATTACHED)
+            super().set_authorizer(*arguments, **settings)
+
     @functools.wraps(original)
     def connect(*arguments: Any, **settings: Any) -> Any:
         """Connect with an authorizer that reports attached files."""
+        if len(arguments) < FACTORY:
+            settings.setdefault("factory", Connection)
         connection = original(*arguments, **settings)
-        connection.set_authorizer(attaching)
+        sqlite3.Connection.set_authorizer(connection, attaching)
         return connection
 
     setattr(connect, MARK, True)
@@ -104,21 +122,26 @@ def _patch_sqlite() -> None:
 def _auditing(reader: Any, event: str) -> Any:
     @functools.wraps(reader)
     def auditing(*arguments: Any, **settings: Any) -> Any:
-        # Without positional arguments any of the named ones may be the file.
-        for source in arguments[:1] or list(settings.values()) or [None]:
-            sys.audit(event, source)
+        _report(event, arguments, settings, reader)
         return reader(*arguments, **settings)
 
     setattr(auditing, MARK, True)
     return auditing
 
 
+def _report(event: str, arguments: tuple[Any, ...], settings: dict[str, Any], reader: Any) -> None:
+    """Raise an event for each path among the arguments: the first ones by place, any by name, also in lists."""
+    given = [*arguments[:2], *settings.values()] or [f"{os.sep}file that {reader.__name__} reads"]
+    for each in given:
+        for path in each if isinstance(each, list | tuple | set) else [each]:
+            sys.audit(event, path)
+
+
 def _patch_class(reader: Any, event: str) -> None:
     begin = reader.__init__
 
     def auditing(self: Any, *arguments: Any, **settings: Any) -> None:
-        for source in arguments[:1] or list(settings.values()):
-            sys.audit(event, source)
+        _report(event, arguments, settings, reader)
         begin(self, *arguments, **settings)
 
     reader.__init__ = auditing

@@ -9,6 +9,7 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import volplugin
 import volplugin._bundles
@@ -69,6 +70,14 @@ SYSTEM_FILES = frozenset(
         *(f"/proc/{name}" for name in ("cpuinfo", "meminfo", "stat", "mounts", "filesystems", "version", "uptime")),
     }
 )
+VARIABLES = frozenset(
+    {
+        *("ZIPLINE_ROOT", "HOME", "PATH", "USER", "LOGNAME", "SHELL", "PWD", "TMPDIR", "TEMP", "TMP", "TZ", "LANG"),
+        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "MPLCONFIGDIR"),
+        *("PYTHONHASHSEED", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "DISPLAY", "TERM", "HOSTNAME"),
+    }
+)
+"""Environment variables that describe the machine."""
 SYSTEM_FOLDERS = ("/usr/share/zoneinfo/", "/sys/devices/system/", "/sys/fs/cgroup/", "/proc/sys/", "/lib/", "/usr/lib/")
 """Places of the operating system that a library may read; of the last two, shared libraries alone."""
 
@@ -91,17 +100,23 @@ def is_library(file: str) -> bool:
 
 
 def is_library_file(path: str) -> bool:
-    """Whether a file is code of a library, or one of the files that an installed package is listed to have."""
+    """Whether a file is one of the files that an installed package is listed to have, other than data."""
     if not path.startswith(library_folders()):
         return path.startswith(SYSTEM_FOLDERS[-2:]) and ".so" in Path(path).name
-    suffix = Path(path).suffix.lower()
-    return suffix in CODE or (suffix not in DATA and _is_listed(path))
+    return Path(path).suffix.lower() not in DATA and _is_listed(path)
+
+
+def is_library_code(path: str) -> bool:
+    """Whether a file in the folders of libraries has an ending of code."""
+    return Path(path).suffix.lower() in CODE and path.startswith(library_folders())
 
 
 def is_system_file(path: str) -> bool:
     """Whether a file describes the machine only."""
     own = (f"/proc/{os.getpid()}/", "/proc/self/")
-    return path in SYSTEM_FILES or path.startswith(own) or path.startswith(SYSTEM_FOLDERS[:-2])
+    if path.startswith(own):
+        return not path.endswith("/environ")
+    return path in SYSTEM_FILES or path.startswith(SYSTEM_FOLDERS[:-2])
 
 
 @functools.cache
@@ -135,7 +150,7 @@ def _gallery() -> str:
 def real_path(path: Any) -> str:
     """Return the path of a file with links resolved; of an SQLite address, the path inside it."""
     text = os.fsdecode(path)
-    text = text.removeprefix("file:").split("?")[0] if text.startswith("file:") else text
+    text = unquote(text.removeprefix("file:").split("?")[0]) if text.startswith("file:") else text
     return os.path.realpath(text)
 
 

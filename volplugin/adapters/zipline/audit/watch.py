@@ -23,7 +23,9 @@ from typing import Any
 from volplugin.adapters.zipline.audit import native
 from volplugin.adapters.zipline.audit.native import LOOK, READ, START, patch_looks, patch_native_readers
 from volplugin.adapters.zipline.audit.trusted import (
+    VARIABLES,
     is_library,
+    is_library_code,
     is_library_file,
     is_system_file,
     is_trusted_module,
@@ -46,11 +48,24 @@ NETWORK = {
     f"socket.{name}" for name in ("connect", "bind", "sendto", "sendmsg", "getaddrinfo", "gethostbyname")
 }  # fmt: skip
 HANDLE = "sqlite3.connect/handle"
-EVENTS = READS | WRITES | PROGRAMS | NETWORK | {LOOK, HANDLE}
+FOREIGN_CODE = {"ctypes.dlsym", "ctypes.dlsym/handle"}
+EVENTS = READS | WRITES | PROGRAMS | NETWORK | FOREIGN_CODE | {LOOK, HANDLE}
+
+IMPORTERS = ("importlib", "pkgutil", "pydoc", "runpy", "unittest.mock", "logging.config", "functools", __name__)
+"""Modules that import others by name for their caller."""
+LOADERS = {
+    ("importlib._bootstrap", "_find_spec"),
+    ("importlib._bootstrap", "_load_unlocked"),
+    ("importlib._bootstrap_external", "exec_module"),
+}
+"""Functions of the import system below which a source file is read as code."""
 
 STORE = "volplugin.storage.model_store"
 STORE_FILES = re.compile(r"(store\.json|vintages(/\d{4}-\d\d-\d\d(/(manifest\.json|model\.safetensors))?)?)?")
 """Files and folders of a model store that its reader may open: `models` audits the vintages by their manifests."""
+
+TOLD = ("configuration", "manifest")
+"""Functions of a store that return texts, which could hold anything, to a strategy that calls them itself."""
 
 BOUNDARY = (str(Path(__file__).with_name("run.py")), "record")
 """File and function that makes a run: the callers of it are not part of the run."""
@@ -92,7 +107,12 @@ class AccessMonitor:
         _install()
         patch_native_readers()
         patch_looks()
-        with _replaced(builtins, "__import__", self._importing), _replaced(importlib, "import_module", self._importing):
+        with (
+            _replaced(builtins, "__import__", self._importing),
+            _replaced(importlib, "import_module", self._importing),
+            _replaced(importlib._bootstrap, "_find_and_load", self._loading),
+            _replaced(type(os.environ), "__getitem__", self._reading_variable),
+        ):
             _ACTIVE = self
             try:
                 yield self
@@ -116,10 +136,36 @@ class AccessMonitor:
                 patch_native_readers()
         return found
 
+    def _loading(self, load: Callable[..., Any], name: str, *arguments: Any, **settings: Any) -> Any:
+        """Load a module that is not loaded yet, in whatever way it is imported."""
+        _local.depth = getattr(_local, "depth", 0) + 1
+        try:
+            found = load(name, *arguments, **settings)
+        finally:
+            _local.depth -= 1
+        if _ACTIVE is self and not _local_busy():
+            with _unobserved():
+                if _local.depth == 0:  # a package that is half loaded may still look into its own readers
+                    patch_native_readers()
+                caller = _first_outside(sys._getframe(1), IMPORTERS)
+                if caller is not None and not self._is_library(caller):
+                    self._check_module(name, caller)
+        return found
+
+    def _reading_variable(self, read: Callable[..., Any], environ: Any, name: Any) -> Any:
+        """Return an environment variable; record one that the strategy reads and that may hold anything."""
+        if _ACTIVE is self and not _local_busy() and name not in VARIABLES:
+            with _unobserved():
+                caller = _first_outside(sys._getframe(1), ("os", "collections.abc", __name__))
+                if caller is not None and not self._is_library(caller):
+                    self.foreign.setdefault(f"reads the environment variable {name}", _place(caller))
+        return read(environ, name)
+
     def _check_module(self, name: str, caller: FrameType) -> None:
         top = name.partition(".")[0]
         file = getattr(sys.modules.get(top), "__file__", None)
-        own = file is not None and not is_library(file)
+        beside = os.path.dirname(self._strategy) or os.sep
+        own = file is not None and not is_library(file) and Path(real_path(file)).is_relative_to(beside)
         if not own and not is_trusted_module(name, self._trusted):
             what = f"imports {top}, whose reading of files the audit cannot see (--trust {top} takes it as harmless)"
             self.foreign.setdefault(what, _place(caller))
@@ -150,6 +196,10 @@ class AccessMonitor:
         if event == HANDLE:
             if sys._getframe(2).f_globals.get("__name__") != native.__name__:
                 self._record("opens a database by sqlite3.Connection, whose ATTACH the audit cannot see")
+        elif event in FOREIGN_CODE:
+            caller = _first_outside(sys._getframe(2), ("ctypes", "numpy.ctypeslib", "numpy.ctypeslib._ctypeslib"))
+            if caller is not None and not self._is_library(caller):
+                self._record("calls foreign code by ctypes, which the audit cannot see into")
         elif event in PROGRAMS:
             self._record(f"starts another program ({event}), which the audit cannot see into")
         elif event in NETWORK:
@@ -167,7 +217,8 @@ class AccessMonitor:
     def _check_write(self, path: Any) -> None:
         real = real_path(path) if isinstance(path, str | bytes | os.PathLike) else ""
         if real and not f"{real}{os.sep}".startswith(self._root) and real not in ("/dev/null", "/dev/tty"):
-            if not (real.endswith(".pyc") or "__pycache__" in real):
+            compiled = real.endswith(".pyc") or "__pycache__" in real
+            if not (compiled and _is_called_in("importlib._bootstrap_external", "set_data", "_write_atomic")):
                 self._record(f"writes {real}, which another run could read")
 
     def _check_read(self, path: str, verb: str) -> None:
@@ -175,11 +226,11 @@ class AccessMonitor:
             self.bundles.add(path.removeprefix(self._data).split(os.sep)[0])
         elif f"{path}{os.sep}".startswith(self._root) or path == self._strategy:
             return
-        elif is_library_file(path) or is_system_file(path):
+        elif is_system_file(path) or (not is_library_code(path) and is_library_file(path)):
             return
         elif verb == "looks at" and (path in self._above or f"{path}{os.sep}".startswith(library_folders())):
             return
-        else:
+        elif not (is_library_code(path) and (self._origin(path) is None or is_library_file(path))):
             self._record(f"{verb} {path}", path)
 
     def _record(self, what: str, path: str = "") -> None:
@@ -190,21 +241,23 @@ class AccessMonitor:
     def _origin(self, path: str) -> str | None:
         """Return the line of the strategy behind this event, or the thread; None for a harmless origin."""
         frame: FrameType | None = sys._getframe(1)
-        stored = False
+        stored = used = False  # a file of a store; and read for a model, not for the strategy itself
         while frame is not None:
             name, code = frame.f_globals.get("__name__", ""), frame.f_code
             if (code.co_filename, code.co_name) == BOUNDARY:
                 return None if stored else "in the run"
             if name == STORE and path and _is_store_file(frame, path):
-                stored = True
+                stored, used = True, code.co_name not in TOLD
             if name == "importlib._bootstrap" and code.co_name == "_find_and_load" and self._loads_library(frame, path):
                 return None
-            if name == "importlib._bootstrap_external" and path.endswith((".py", ".pyc")):
+            if path.endswith((".py", ".pyc")) and (name, code.co_name) in LOADERS:
                 return None  # code of the strategy's own modules
-            if name == "linecache" and path.endswith(".py"):
+            if name == "linecache" and path.endswith(".py") and _is_module_file(path):
                 return None  # the source of a warning or a traceback
+            if stored and name.startswith("volplugin.") and name != STORE:
+                used = True
             if not self._is_library(frame) and not code.co_filename.startswith("<"):
-                return None if stored else _place(frame)
+                return None if stored and used else _place(frame)
             frame = frame.f_back
         return None if stored else f"in thread {threading.current_thread().name}"
 
@@ -216,6 +269,29 @@ class AccessMonitor:
         if not isinstance(origin, str) or not os.path.isabs(origin):
             return not path or os.path.isdir(path) or not os.path.exists(path)  # finders look through folders
         return is_library(origin) and real_path(origin) != self._strategy
+
+
+def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
+    """Return the first frame, from the innermost on, that runs code of no such module."""
+    while frame is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(tuple(f"{m}." for m in modules)):
+        frame = frame.f_back
+    return frame
+
+
+def _is_called_in(module: str, *functions: str) -> bool:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == module and frame.f_code.co_name in functions:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _is_module_file(path: str) -> bool:
+    """Whether a file is the source of a module that is loaded."""
+    name = os.path.basename(path)
+    files = (getattr(module, "__file__", None) or "" for module in list(sys.modules.values()))
+    return any(file.endswith(name) and real_path(file) == path for file in files)
 
 
 def _is_writing(mode: Any = None, flags: Any = 0) -> bool:
