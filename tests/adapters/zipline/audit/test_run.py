@@ -149,8 +149,9 @@ def test_all_runs_can_be_ended(python, tmp_path):
     thread.start()
     while not (tmp_path / "number").exists():
         time.sleep(0.01)
-    end_runs()
-    thread.join()
+    while thread.is_alive():
+        end_runs()
+        thread.join(0.05)
     assert found[0].error["message"] == "exit status -9"
     end_runs()
 
