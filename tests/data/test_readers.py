@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from volplugin import PricePanel
-from volplugin.data import read_prices
+from volplugin.data import read_frames, read_prices
 from volplugin.errors import PanelError
 
 HEADER = "date,close\n"
@@ -320,6 +320,15 @@ DEEP = pd.DataFrame({("x", "y"): [1.0]})
 def test_frames_of_no_known_shape(frames, complaint):
     with pytest.raises(PanelError, match=f"^frames: {complaint}"):
         PricePanel.from_frames(frames)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "GMT", "+00:00"])
+def test_moments_of_greenwich_need_the_time_zone_of_the_exchange(zone):
+    day = pd.to_datetime(["2020-01-05 15:00"]).tz_localize(zone)
+    frame = pd.DataFrame({"date": day, "symbol": "A", "close": 1.0})
+    with pytest.raises(PanelError, match="^frames: 2020-01-05 15:00:00 is a time in UTC, whose session depends"):
+        read_frames(frame)
+    assert list(read_frames(frame, time_zone="Asia/Tokyo").bars["A"].index) == [pd.Timestamp("2020-01-06")]
 
 
 def test_rows_without_any_value_are_left_out_of_frames():

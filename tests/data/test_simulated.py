@@ -42,13 +42,18 @@ def test_more_assets_leave_the_first_as_they_are(market):
         pd.testing.assert_frame_equal(few.raw[field], market.raw[field][few.splits.columns], check_exact=True)
 
 
-def test_the_numbers_of_a_seed_stay(market, panel):
+def test_the_numbers_of_a_seed_stay():
     """Examples and measured figures name a simulated market by its seed alone."""
-    sums = {"open": 19877515.724, "high": 20104853.116, "low": 19660604.168, "close": 19885004.495}
-    for field, total in {**sums, "volume": 658208578225.0}.items():
-        assert market.raw[field].sum().sum() == pytest.approx(total, rel=1e-8)
-    assert market.splits.stack().value_counts().to_dict() == {1.0: 422603, 2.0: 114, 0.1: 3}
-    assert (int(panel.close.notna().sum().sum()), market.sectors.sum(), panel.close.index.name) == (323423, 381, "date")
+    market = simulated_market(14, "2005-01-03", "2012-12-31", seed=3)
+    sums = {"open": 1342254.332, "high": 1357332.39, "low": 1327566.703, "close": 1342521.465, "volume": 36885719948.0}
+    for field, total in sums.items():
+        assert market.raw[field].sum().sum() == pytest.approx(total, rel=1e-9)
+    bars = market.raw["close"].notna().sum().tolist()
+    assert bars == [1368, 2013, 2013, 2013, 2013, 2013, 2013, 354, 2013, 2013, 2013, 1556, 2013, 407]
+    assert market.sectors.tolist() == [9, 6, 5, 8, 0, 4, 10, 7, 5, 9, 2, 1, 7, 9]
+    splits = {str(day.date()): ratio for (day, _), ratio in market.splits.stack().items() if ratio != 1}
+    assert splits == {"2008-11-11": 2.0, "2009-04-08": 2.0, "2012-06-05": 2.0}
+    assert (market.splits.index.name, list(market.splits.columns[[0, -1]])) == ("date", ["SIM0001", "SIM0014"])
 
 
 def test_the_arguments_of_both_functions_are_the_same():

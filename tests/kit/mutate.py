@@ -1,8 +1,8 @@
 """Change one expression of a package at a time with mutmut, on a random sample, and count what tests notice.
 
 Tests that start another Python cannot notice any, since the process that they start lacks the changes: those of
-`SKIPPED` are left out. A surviving change of a text alone (a word of a message, of a log line, of a name in a hashed
-description) is counted apart: few tests should look for one.
+`SKIPPED` are left out. Survivors are judged in `JUDGED`: equivalent (no result can differ), text only (a word of a
+message, of a log line, of a name in a hashed description), or open.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -52,6 +53,9 @@ SURVIVED = {0: "survived", 5: "no test", 33: "no test"}
 
 NONE = "no.such.mutant"
 
+JUDGED = Path(__file__).with_name("survivors.json")
+"""By function and changed line: why no test notices the change, or what is missing."""
+
 
 @click.command()
 @click.argument("package", type=click.Choice(sorted(TESTS)))
@@ -80,13 +84,15 @@ def main(package: str, sample: int, seed: int, jobs: int, longest: float, work: 
             mutmut(python, checkout, jobs, *left)
         status = codes(checkout, package)
         left = {name: difference(python, checkout, name) for name in chosen if status[name] in SURVIVED}
+    judged = json.loads(JUDGED.read_text())
+    judgements = {name: judgement(name, change, judged) for name, change in left.items()}
     for name, change in left.items():
-        click.echo(f"\n{SURVIVED[status[name]]} {name}\n{change}")
-    texts = sum(only_text(change) for change in left.values())
+        click.echo(f"\n{SURVIVED[status[name]]} {name}: {judgements[name]}\n{change}")
     noticed = len(chosen) - len(left)
+    kinds = Counter(text.partition(":")[0] for text in judgements.values())
     click.echo(
-        f"\n{package}: {noticed} of {len(chosen)} noticed ({noticed / len(chosen):.1%}); without the {texts} surviving "
-        f"changes of texts {noticed} of {len(chosen) - texts} ({noticed / (len(chosen) - texts):.1%})"
+        f"\n{package}: {noticed} of {len(chosen)} noticed ({noticed / len(chosen):.1%}); "
+        f"survivors: {', '.join(f'{count} {kind}' for kind, count in kinds.most_common()) or 'none'}"
     )
 
 
@@ -160,13 +166,17 @@ def difference(python: Path, checkout: Path, mutant: str) -> str:
     return "\n".join(line for line in shown if line.startswith(("-", "+")) and not line.startswith(("---", "+++")))
 
 
-def only_text(change: str) -> bool:
-    """Return whether a change wraps a text in XX or changes its case, or leaves out the message of an error."""
+def judgement(mutant: str, change: str, judged: dict[str, dict[str, str]]) -> str:
+    """Return what the file `JUDGED` says of a surviving change; a change of a text alone is found by its form."""
     removed, added = (
-        "".join(line[1:].strip() for line in change.splitlines() if line[0] == sign) for sign in ("-", "+")
+        " ".join(line[1:].strip() for line in change.splitlines() if line[0] == sign) for sign in ("-", "+")
     )
+    found = judged.get(mutant.partition("__mutmut_")[0], {}).get(added)
+    if found is not None:
+        return found
     same = removed.lower() == added.replace("XX", "").lower()
-    return same or ("raise " in removed and re.sub(r"\(.*", "(None)", removed) == added)
+    text = same or ("raise " in removed and re.sub(r"\(.*", "(None)", removed) == added)
+    return "text only" if text else "not judged"
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from volplugin.storage.atomic import DAY, remove_leftovers, temporary_name, write_atomically
+from volplugin.storage.atomic import DAY, remove_leftovers, sync_folder, temporary_name, write_atomically
 
 NOBODY = 4_194_304 + 1
 """More than any process number that Linux gives."""
@@ -45,7 +46,7 @@ def test_without_hard_links_it_is_named_once_all_the_same(tmp_path, monkeypatch)
 
     monkeypatch.setattr(os, "link", refuse)
     write_atomically(tmp_path / "numbers", b"1", replace=False)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError, match=f"File exists: '{tmp_path / 'numbers'}'$"):
         write_atomically(tmp_path / "numbers", b"2", replace=False)
     assert (tmp_path / "numbers").read_bytes() == b"1"
     assert names(tmp_path) == ["numbers"]
@@ -63,6 +64,32 @@ def test_a_failure_names_the_file_and_leaves_the_older_one(tmp_path, monkeypatch
         write_atomically(tmp_path / "numbers", b"new")
     assert (tmp_path / "numbers").read_bytes() == b"old"
     assert names(tmp_path) == ["numbers"]
+
+
+def test_a_name_with_a_nul_byte_is_refused(tmp_path):
+    with pytest.raises(OSError, match="null byte") as raised:
+        write_atomically(tmp_path / "a\0b", b"")
+    assert (raised.value.errno, raised.value.filename) == (errno.EINVAL, str(tmp_path / "a\0b"))
+
+
+def test_a_folder_that_is_gone_is_not_synced(tmp_path):
+    sync_folder(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
+def test_leftovers_that_others_remove_or_that_refuse_are_left(tmp_path, monkeypatch, error):
+    left = tmp_path / temporary_name("model").replace(f"-{os.getpid()}-", f"-{NOBODY}-")
+    left.write_bytes(b"half")
+
+    def refuse(*_, **settings) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        remove_leftovers(tmp_path)
+    assert left.exists()
+    remove_leftovers(tmp_path)
+    assert not left.exists()
 
 
 def test_what_killed_writers_left_is_removed_by_the_next(tmp_path):

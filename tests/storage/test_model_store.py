@@ -18,6 +18,7 @@ import pytest
 from volplugin import ModelStore
 from volplugin.errors import MissingVintageError, StoreConfigurationError, StoreCorruptError, StoreError
 from volplugin.storage import vintage_checksum
+from volplugin.storage.atomic import temporary_name
 
 DATE = pd.Timestamp("2009-12-31")
 STATE = {
@@ -178,6 +179,13 @@ def test_a_kill_in_the_middle_leaves_no_vintage(store, moment):
         store.load(pd.Timestamp("2010-12-31"))
     store.save(pd.Timestamp("2010-12-31"), STATE, FACTS)
     np.testing.assert_array_equal(store.load(pd.Timestamp("2010-12-31"))[0]["factor"], STATE["factor"])
+
+
+def test_saving_a_vintage_removes_what_killed_writers_left(store):
+    left = store.path / "vintages" / temporary_name("2010-12-31").replace(f"-{os.getpid()}-", "-4194305-")
+    left.mkdir()
+    store.save(pd.Timestamp("2011-12-30"), STATE, FACTS)
+    assert not left.exists()
 
 
 def test_saving_a_vintage_drops_its_parts(store):

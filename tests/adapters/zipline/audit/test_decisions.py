@@ -112,6 +112,18 @@ def test_objects_of_libraries_modules_and_private_names_are_left_out():
     assert kept_values(names, lambda kind: kind is Signal) == {}
 
 
+def test_what_is_shown_of_a_value():
+    names = {"array": np.ones((2, 3)), "frame": FRAME, "series": FRAME["a"], "text": "long", "many": list(range(99))}
+    shown = {name: found["shown"] for name, found in kept_values(names, lambda kind: False).items()}
+    assert shown == {
+        "array": "ndarray of shape (2, 3)",
+        "frame": "DataFrame of shape (2, 1)",
+        "series": "Series of shape (2,)",
+        "text": "'long'",
+        "many": "[0, 1, 2, 3, 4, 5, ...]",
+    }
+
+
 def test_recorded_values_are_plain():
     assert plain(np.float64(0.5)) == 0.5
     assert plain("AAA") == "AAA"

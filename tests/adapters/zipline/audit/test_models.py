@@ -1,11 +1,15 @@
 """Models that a strategy loads and uses, and the prices that they were trained on."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 from registry import learn
-from synthetic import SESSIONS, TRAINED
+from synthetic import ASOF, SESSIONS, TRAINED
+from zipline.utils.algo_instance import get_algo_instance, set_algo_instance
+from zipline.utils.calendar_utils import get_calendar
 
-from volplugin import HARVolatility, ModelStore, PricePanel
+from volplugin import HARVolatility, ModelStore, PricePanel, RefitSchedule, WalkForward
 from volplugin.adapters.zipline.audit.models import ModelLoad, ModelLog, shipped, unproved
 from volplugin.volatility.pretrained import SHIPPED
 
@@ -89,8 +93,8 @@ def test_loads_and_uses_before_the_end_of_the_training_are_recorded_once(synthet
         assert log.future == []
         for day in (SESSIONS[900], SESSIONS[910], TRAINED):
             clock[0] = day
-            store.load(TRAINED)
-            model.predict(known)
+            store.load(date=TRAINED)
+            model.predict(panel=known)
     model.predict(known)
     day = str(TRAINED.date())
     assert list(log.loads) == [
@@ -101,3 +105,30 @@ def test_loads_and_uses_before_the_end_of_the_training_are_recorded_once(synthet
         f"{store.path}: a model trained through {day} was loaded {when}",
         f"HARVolatility: a model trained through {day} was used {when}",
     ]
+
+
+def test_a_vintage_that_a_walk_forward_selects_is_not_loaded_early(synthetic, tmp_path):
+    walk = WalkForward(HARVolatility(), RefitSchedule("yearly"), ModelStore(tmp_path))
+    walk.train(synthetic, TRAINED, ASOF, progress=False)
+    log = ModelLog(lambda: None)
+    with log.recording():
+        WalkForward(HARVolatility(), RefitSchedule("yearly"), ModelStore(tmp_path)).vintage_at(ASOF)
+    assert [load.early for load in log.loads] == [False]
+
+
+def test_a_factor_is_computed_for_the_session_before_its_date(synthetic):
+    """Zipline computes factors ahead of the strategy's clock."""
+    names = {"__name__": "zipline.pipeline.mixins"}
+    exec("def _compute(date, use):\n    use()\n", names)
+    model, calendar = learn(HARVolatility(), synthetic.asof(TRAINED)), get_calendar("XNYS")
+    log, before = ModelLog(lambda: SESSIONS[1200]), get_algo_instance()
+    set_algo_instance(SimpleNamespace(trading_calendar=calendar))
+    try:
+        with log.recording():
+            names["_compute"](calendar.next_session(TRAINED), lambda: model.predict(synthetic))
+            assert log.future == []
+            names["_compute"](TRAINED, lambda: model.predict(synthetic))
+    finally:
+        set_algo_instance(before)
+    last = calendar.previous_session(TRAINED).date()
+    assert [text.partition(" was used ")[2] for text in log.future] == [f"when the last completed session was {last}"]

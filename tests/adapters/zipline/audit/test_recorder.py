@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from zipline.utils.algo_instance import get_algo_instance, set_algo_instance
+from zipline.utils.calendar_utils import get_calendar
 
 from volplugin.adapters.zipline.audit.decisions import CLOSE, KEPT, MORNING, Decision
 from volplugin.adapters.zipline.audit.recorder import EnoughSeenError, Recorder
@@ -106,3 +108,28 @@ def test_a_run_ends_in_the_morning_of_its_last_session():
     with pytest.raises(EnoughSeenError):
         begin(context, wrapped, "2017-06-13")
     assert seen == [1, 1]
+
+
+def test_the_fills_and_the_worth_of_a_session():
+    recorder, context, wrapped = started()
+    begin(context, wrapped)
+    fills = [{"sid": ASSET, "amount": 3, "price": 2.5}]
+    ledger = SimpleNamespace(
+        transactions=lambda moment: fills if moment == "close" else [], portfolio=SimpleNamespace(portfolio_value=1e6)
+    )
+    before = get_algo_instance()
+    set_algo_instance(SimpleNamespace(recorded_vars={"sigma": 0.5}, trading_calendar=get_calendar("XNYS")))
+    try:
+        recorder.end_of_session({"daily_perf": {"period_close": "close"}}, ledger, pd.Timestamp(DAY), 0, None)
+        assert recorder.decisions == [
+            Decision(DAY, CLOSE, "fill", "AAA", {"shares": 3, "price": 2.5}),
+            Decision(DAY, CLOSE, "recorded value", "sigma", 0.5),
+            Decision(DAY, CLOSE, "portfolio value", "", 1e6),
+        ]
+        seen = []
+        other, context, wrapped = started(lambda context, data: seen.append(other.completed))
+        begin(context, wrapped)
+    finally:
+        set_algo_instance(before)
+    assert seen == [pd.Timestamp("2017-06-09")]
+    assert other.completed == pd.Timestamp(DAY)

@@ -10,6 +10,7 @@ import pytest
 import volplugin
 from volplugin.adapters.zipline.audit.trusted import (
     is_library,
+    is_library_code,
     is_library_file,
     is_system_file,
     is_trusted_module,
@@ -54,8 +55,11 @@ def test_the_code_of_libraries_is_told_from_a_strategy_s(tmp_path):
 
 
 def test_files_of_libraries(tmp_path):
-    assert is_library_file(os.path.realpath(os.__file__))
-    assert is_library_file(str(NUMPY / "core.so"))
+    assert is_library_code(os.path.realpath(os.__file__))
+    assert is_library_code(str(NUMPY / "core.so"))
+    assert not is_library_code(str(NUMPY / "py.typed"))
+    assert not is_library_code(str(tmp_path / "mine.py"))
+    assert not is_library_file(str(NUMPY / "core.so"))
     assert is_library_file(real_path(NUMPY / "py.typed"))
     assert not is_library_file(real_path(NUMPY / "prices.csv"))
     assert not is_library_file(real_path(NUMPY / "prices.dat"))

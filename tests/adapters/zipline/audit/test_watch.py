@@ -5,10 +5,14 @@ import socket
 import sqlite3
 import threading
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
+from volplugin import ModelStore
+from volplugin.adapters.zipline.audit.trusted import is_library, library_folders
 from volplugin.adapters.zipline.audit.watch import AccessMonitor
 
 NETWORK = "uses the network"
@@ -103,6 +107,63 @@ def test_the_network(place):
 
 def test_a_module_that_is_trusted_by_name(place):
     assert watched(place, "import h5py", trusted=["h5py"]).foreign == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "h5py.File(PLACE + '/given.h5').close()",
+        "h5py.File(mode='r', name=PLACE + '/given.h5').close()",
+        "parquet.ParquetFile(PLACE + '/given.parquet').close()",
+        "parquet.ParquetFile(source=PLACE + '/given.parquet').close()",
+        "parquet.read_table(source=PLACE + '/given.parquet')",
+        "safe_open(PLACE + '/given.safetensors', 'np')",
+        "safe_open(filename=PLACE + '/given.safetensors', framework='np')",
+    ],
+)
+def test_readers_below_python_are_seen(place, line, monkeypatch):
+    with h5py.File(place / "given.h5", "w") as file:
+        file["x"] = np.ones(2)
+    save_file({"x": np.ones(2)}, place / "given.safetensors")
+    (place / "root" / "work").mkdir()
+    monkeypatch.chdir(place / "root" / "work")  # as a run does
+    imports = "import h5py; from pyarrow import parquet; from safetensors import safe_open"
+    found = watched(place, imports, line, trusted=["h5py", "pyarrow", "safetensors"]).foreign
+    assert found == {f"reads {place / line.split('/')[1].split(chr(39))[0]}": f"{place}/strategy.py, line 4"}
+    assert isinstance(h5py.File, type)
+
+
+def test_the_vintages_of_a_store_may_be_loaded_and_nothing_else(place):
+    store, date = ModelStore(place / "models"), pd.Timestamp("2009-12-31")
+    store.configure({"forecaster": "x"})
+    store.save(date, {"x": np.ones(2)}, {"fingerprint": "f", "assets": ["A"], "universe": ["A"]})
+    lines = ("from volplugin import ModelStore", f"s = ModelStore(PLACE + '/models'); d = {str(date.date())!r}")
+    assert watched(place, *lines, "s.load(d); s.vintages()").foreign == {}
+    told = watched(place, *lines, "s.configuration").foreign  # texts, which could hold anything
+    assert f"reads {store.path}/store.json" in told
+    (store.path / "vintages" / "2009-12-31" / "prices.csv").write_text("x")
+    found = watched(place, *lines, "open(s.path / 'store.json').close(); s.size(d); s.has_training('x')").foreign
+    assert set(found) == {
+        f"reads {store.path}/store.json",
+        f"looks at {store.path}/vintages/2009-12-31/prices.csv",
+        f"looks at {store.path}/training/x.safetensors",
+    }
+
+
+def test_a_library_may_read_while_it_is_imported(place, monkeypatch):
+    packages = place / "site-packages"
+    packages.mkdir()
+    reading = f"import json\n\ndef read():\n    open({str(place / 'given.csv')!r}).close()\n\nread()\n"
+    (packages / "reads_at_import.py").write_text(reading)
+    monkeypatch.syspath_prepend(str(packages))
+    for known in (library_folders, is_library):
+        known.cache_clear()
+    found = watched(place, "import reads_at_import", trusted=["reads_at_import"]).foreign
+    assert found == {}
+    later = watched(place, "import reads_at_import", "reads_at_import.read()", trusted=["reads_at_import"]).foreign
+    assert later == {f"reads {place}/given.csv": f"{place}/strategy.py, line 4"}
+    for known in (library_folders, is_library):
+        known.cache_clear()
 
 
 def test_the_bundles_of_the_root_are_no_foreign_access(place):

@@ -40,7 +40,7 @@ WORK = "work"
 WATCH_SECONDS = 0.5
 """How often a run checks that the audit still runs."""
 
-_children: set[subprocess.Popen[str]] = set()
+_children: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -169,16 +169,16 @@ def spawn(job: Job) -> Record:
 def _run(command: list[str], environ: dict[str, str]) -> tuple[int, str]:
     """Run a command in a session of its own; whatever it has started ends with it."""
     null = subprocess.DEVNULL
-    child = subprocess.Popen(
-        command, env=environ, stdin=null, stdout=null, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    _children.add(child)
-    try:
-        _, output = child.communicate()
-    finally:
-        _end(child)
-        _children.discard(child)
-    return child.returncode, output
+    with tempfile.TemporaryFile() as output:  # a pipe would stay open as long as a process that the run has started
+        child = subprocess.Popen(command, env=environ, stdin=null, stdout=null, stderr=output, start_new_session=True)
+        _children.add(child)
+        try:
+            child.wait()
+        finally:
+            _end(child)
+            _children.discard(child)
+        output.seek(0)
+        return child.returncode, output.read().decode(errors="replace")
 
 
 def end_runs() -> None:
@@ -187,7 +187,7 @@ def end_runs() -> None:
         _end(child)
 
 
-def _end(child: subprocess.Popen[str]) -> None:
+def _end(child: subprocess.Popen[bytes]) -> None:
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
