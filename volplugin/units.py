@@ -7,10 +7,13 @@ variance over the horizon. Only `annualize` and an explicit ``periods=`` change 
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+
+from volplugin.errors import ParameterError
 
 TRADING_DAYS = 252
 """Sessions per year, by convention."""
@@ -18,6 +21,11 @@ QUARTER_SESSIONS = 63
 """Sessions per quarter of a year, by convention."""
 
 Volatility = TypeVar("Volatility", float, np.ndarray, pd.Series, pd.DataFrame)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is one real number, and no boolean."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def annualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatility:
@@ -29,10 +37,21 @@ def annualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatili
         Daily standard deviation in decimals.
     periods : float, default 252
         Sessions per year; ``panel.periods_per_year`` for the calendar of the prices.
+
+    Raises
+    ------
+    ParameterError
+        For sessions per year that are no finite number above zero.
     """
-    return volatility * math.sqrt(periods)
+    return volatility * _root(periods)
 
 
 def deannualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatility:
     """Daily volatility from an annual one: ``volatility / sqrt(periods)``."""
-    return volatility / math.sqrt(periods)
+    return volatility / _root(periods)
+
+
+def _root(periods: float) -> float:
+    if not is_number(periods) or not 0 < periods < math.inf:
+        raise ParameterError(f"periods is {periods!r}; pass the number of sessions in a year, such as 252")
+    return math.sqrt(periods)

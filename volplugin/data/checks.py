@@ -32,8 +32,8 @@ def as_moment(date: str | pd.Timestamp) -> pd.Timestamp:
     if not isinstance(date, (str, calendar_date, np.datetime64)):
         raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'")
     try:
-        moment = pd.Timestamp(date)
-    except (TypeError, ValueError) as error:
+        moment = pd.Timestamp(date).as_unit("ns")
+    except (TypeError, ValueError, AttributeError) as error:
         raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'") from error
     if moment is pd.NaT:
         raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'")
@@ -87,9 +87,13 @@ def _check_assets(assets: pd.Index) -> None:
         raise PanelError("a column of close has no name; name each column by its asset")
     if assets.has_duplicates:
         raise PanelError(f"duplicate asset {assets[assets.duplicated()][0]}; keep one column per asset")
-    text = assets.map(str)
+    text = assets.map(lambda asset: str(asset).strip())
+    if (text == "").any():
+        raise PanelError("a column of close has a blank name; name each column by its asset")
     if text.has_duplicates:
-        raise PanelError(f"two assets are written {text[text.duplicated()][0]}, as text and as a number; rename one")
+        raise PanelError(
+            f"two assets are written {text[text.duplicated()][0]}, as text and as a number or with spaces; rename one"
+        )
 
 
 def clean_field(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, columns: pd.Index) -> pd.DataFrame:
@@ -115,6 +119,12 @@ def clean_field(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, column
     if set(frame.columns) != set(columns) or frame.columns.has_duplicates:
         odd_assets = sorted(map(str, set(frame.columns).symmetric_difference(columns)))
         raise AssetMismatchError(f"the assets of {field} differ from the assets of close: {listed(odd_assets)}")
+    for asset, kind in frame.dtypes.items():
+        odd = [value for value in frame[asset] if isinstance(value, str | bytes | bool)] if kind.kind == "O" else []
+        if odd or kind.kind in "bcmMSU":
+            raise PanelError(
+                f"{field} holds values that are not numbers: {asset} {odd[0] if odd else kind}; pass floats"
+            )
     try:
         clean = frame[columns].astype(float).copy()
     except (TypeError, ValueError) as error:

@@ -165,6 +165,8 @@ class PricePanel:
             If some have open, high and low, and some have not.
         """
         each = list(panels)
+        if not each:
+            raise PanelError("no panels to put side by side; pass one or more")
         names = pd.Index([asset for panel in each for asset in panel.assets])
         if names.has_duplicates:
             raise AssetMismatchError(f"{names[names.duplicated()][0]} is in two of the panels; leave it out of one")
@@ -374,7 +376,9 @@ class PricePanel:
         return self._rows(0, count, pd.Timestamp(self.sessions[count - 1]))
 
     def tail(self, count: int) -> PricePanel:
-        """Return the last `count` sessions (all of them if there are fewer)."""
+        """Return the last `count` sessions (all of them if there are fewer), 1 or more."""
+        if count < 1:
+            raise PanelError(f"the last {count} sessions are no panel; pass 1 or more")
         return self._rows(max(0, len(self.sessions) - count), len(self.sessions), self.last_session)
 
     def select(self, assets: Iterable[str]) -> PricePanel:

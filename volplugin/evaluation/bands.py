@@ -18,8 +18,9 @@ from scipy.optimize import minimize_scalar
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.constants import MONTH_SESSIONS
-from volplugin.evaluation.inputs import check_count, checked_series, is_number
+from volplugin.evaluation.inputs import check_count, checked_series
 from volplugin.evaluation.losses import OUTCOME_FLOOR
+from volplugin.units import is_number
 
 GAUSSIAN = float("inf")
 """Degrees of freedom of a Gaussian law."""

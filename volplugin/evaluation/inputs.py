@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from volplugin.errors import ParameterError
+from volplugin.units import is_number
 
 Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 OTHER = (str, bytes, bool, np.bool_, complex, date, np.datetime64)
@@ -161,11 +162,6 @@ def check_variances(realized: Any, forecast: Any) -> tuple[Any, Any]:
     if np.any(np.asarray(pair["realized"]) < 0):
         raise ParameterError("a realised variance is negative; pass squares of returns")
     return pair["realized"], pair["forecast"]
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is one real number, and no boolean."""
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_count(value: Any, name: str, least: int = 1) -> None:

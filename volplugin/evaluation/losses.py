@@ -15,8 +15,8 @@ import pandas as pd
 from volplugin.data.checks import as_moment
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
-from volplugin.evaluation.inputs import check_count, check_variances, checked, is_number
-from volplugin.units import TRADING_DAYS
+from volplugin.evaluation.inputs import check_count, check_variances, checked
+from volplugin.units import TRADING_DAYS, is_number
 
 OUTCOME_FLOOR = 1e-7
 """Smallest realised variance that is scored: QLIKE is unbounded as the outcome nears zero."""

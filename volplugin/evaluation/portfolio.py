@@ -20,7 +20,7 @@ from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad
 from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
-from volplugin.evaluation.inputs import check_count, check_zones, forecasts_and_returns, is_number
+from volplugin.evaluation.inputs import check_count, check_zones, forecasts_and_returns
 from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
@@ -33,7 +33,7 @@ from volplugin.evaluation.tail_limits import (
 )
 from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
 from volplugin.risk.tail_risk import MIN_HISTORY_SESSIONS, TailMethod
-from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize
+from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize, is_number
 
 TAIL_METHODS: tuple[TailMethod, ...] = ("gaussian", "student", "historical")
 """Laws of the standardised return for value at risk and expected shortfall."""

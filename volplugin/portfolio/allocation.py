@@ -17,6 +17,7 @@ from volplugin.data.suspects import is_doubtful
 from volplugin.errors import AllocationError, AssetMismatchError, ParameterError
 from volplugin.portfolio.solvers import SINGULAR, minimum_variance_weights, risk_parity_weights
 from volplugin.risk.covariance import CovarianceForecast, Weights
+from volplugin.units import is_number
 
 SMALLEST_WEIGHT = 1e-10
 """Distance from a bound below which a weight is set to it: solvers stop slightly away."""
@@ -253,10 +254,15 @@ def _no_portfolio(forecast: CovarianceForecast) -> str:
     return f"no minimum-variance portfolio at {forecast.asof.date()}"
 
 
+NO_BOUNDS = (-np.inf, np.inf)
+
+
 def _limits(count: int, long_only: bool, bounds: Bounds) -> tuple[float, float]:
     """Smallest and largest weight, between which a fully invested portfolio must exist."""
-    lower = -np.inf if bounds[0] is None else float(bounds[0])
-    upper = np.inf if bounds[1] is None else float(bounds[1])
+    pair = list(bounds) if isinstance(bounds, tuple | list) else []
+    if len(pair) != 2 or not all(bound is None or is_number(bound) for bound in pair):
+        raise ParameterError(f"bounds is {bounds!r}; pass the smallest and the largest weight, such as (0, 1)")
+    lower, upper = (float(given) if given is not None else bare for given, bare in zip(pair, NO_BOUNDS, strict=True))
     lower = max(lower, 0.0) if long_only else lower
     invested = count * lower <= 1 + 1e-12 and count * upper >= 1 - 1e-12
     if not (lower <= upper and invested):

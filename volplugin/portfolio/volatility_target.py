@@ -12,8 +12,9 @@ import pandas as pd
 from volplugin.errors import AssetMismatchError, ParameterError
 from volplugin.portfolio.stress import ShockLimit
 from volplugin.portfolio.track_record import predicted_over_realized, standardized_record
-from volplugin.risk.covariance import CovarianceForecast, Weights
+from volplugin.risk.covariance import CovarianceForecast, Weights, as_weights
 from volplugin.risk.tail_risk import loss_shortfall, tail_method
+from volplugin.units import is_number
 
 ROUNDING = 1e-9
 """Relative difference of two leverages below which they are equal."""
@@ -135,6 +136,9 @@ class VolatilityTarget:
     horizon: int = 1
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            free = name in ("band", "shock", "measure") or (name == "periods" and value is None)
+            self._require(name, free or is_number(value), "a number")
         self._require("target", 0 < self.target < math.inf, "a risk above zero, such as 0.10 a year")
         self._require("max_leverage", 0 < self.max_leverage < math.inf, "a finite number above zero")
         self._require("min_leverage", 0 <= self.min_leverage <= self.max_leverage, "a number from 0 to max_leverage")
@@ -186,7 +190,7 @@ class VolatilityTarget:
         AssetMismatchError
             If an asset has two weights, or a weight that is not a finite number.
         """
-        portfolio = pd.Series(weights, dtype=float)
+        portfolio = as_weights(weights)
         forecast.align(portfolio)
         held = None if current is None else _held(current)
         composition = _composition(portfolio)
@@ -217,7 +221,7 @@ class VolatilityTarget:
         """
         if math.isinf(self.guard):
             return False
-        portfolio, held = pd.Series(weights, dtype=float), _held(current)
+        portfolio, held = as_weights(weights), _held(current)
         forecast.align(portfolio)
         composition, gross = _composition(portfolio), float(held.abs().sum())
         if composition is None or gross == 0:
@@ -318,7 +322,7 @@ def _composition(portfolio: pd.Series) -> pd.Series | None:
 
 
 def _held(current: Weights) -> pd.Series:
-    held = pd.Series(current, dtype=float)
+    held = as_weights(current)
     if held.index.has_duplicates:
         raise AssetMismatchError(f"{held.index[held.index.duplicated()][0]} is held twice; give one weight an asset")
     strange = held.index[~np.isfinite(held.to_numpy())]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.correlation.repair import average, is_positive_definite
+from volplugin.data.checks import as_moment
 from volplugin.display import bars, card
 from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError
 from volplugin.risk.attribution import factor_loadings, shapley_parts
@@ -26,7 +27,8 @@ from volplugin.risk.tail_risk import (
     tail_method,
 )
 from volplugin.risk.uncertainty import ForecastUncertainty, VolatilityInterval, central_tails, volatility_interval
-from volplugin.units import TRADING_DAYS, annualize
+from volplugin.units import TRADING_DAYS, annualize, is_number
+from volplugin.volatility.base import check_horizon
 
 EVENT_SHARE = 0.1
 """Share of an asset's variance that makes it one with an expected event."""
@@ -81,6 +83,9 @@ class CovarianceForecast:
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.asof, pd.Timestamp):
+            object.__setattr__(self, "asof", as_moment(self.asof))
+        check_horizon(self.horizon)
         names = self.volatility.index
         if not all(labels.is_(names) or labels.equals(names) for labels in self.correlation.axes):
             raise AssetMismatchError("volatility and correlation are labelled differently; align them by asset")
@@ -456,9 +461,7 @@ class CovarianceForecast:
         ----------
         Shorrocks (2013), Decomposition Procedures for Distributional Analysis, Journal of Economic Inequality 11.
         """
-        now, then = (
-            pd.Series(w, dtype=float) for w in (weights, weights if weights_before is None else weights_before)
-        )
+        now, then = (as_weights(w) for w in (weights, weights if weights_before is None else weights_before))
         held = now[now != 0].index.union(then[then != 0].index, sort=False)
         causes = [
             (sigma, rho, w.reindex(held, fill_value=0.0).to_numpy())
@@ -536,7 +539,7 @@ class CovarianceForecast:
         AssetMismatchError
             If a weight is given twice or is not a finite number.
         """
-        series = pd.Series(weights, dtype=float)
+        series = as_weights(weights)
         values = series.to_numpy()
         if not np.isfinite(values).all():
             raise AssetMismatchError(f"the weight of {series.index[~np.isfinite(values)][0]} is not a finite number")
@@ -648,3 +651,16 @@ def _check_correlation(rho: np.ndarray, asof: pd.Timestamp) -> None:
     smallest = float(np.linalg.eigvalsh(rho)[0])
     if smallest < -1e-9 * len(rho):
         raise VolpluginError(f"{where} is not positive semi-definite (smallest eigenvalue {smallest:.2e})")
+
+
+def as_weights(weights: Weights) -> pd.Series:
+    """Return weights as floats by asset; text, booleans and complex numbers are no weights."""
+    if not (isinstance(weights, pd.Series) and weights.dtype.kind in "iuf"):
+        if not isinstance(weights, Mapping | pd.Series):
+            raise AssetMismatchError(f"the weights are a {type(weights).__name__}; pass a Series or dict by asset")
+        odd = [name for name, weight in weights.items() if not is_number(weight)]
+        if odd:
+            raise AssetMismatchError(
+                f"the weight of {odd[0]} is {weights[odd[0]]!r}, which is not a number; pass floats"
+            )
+    return pd.Series(weights, dtype=float)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
+from volplugin.units import is_number
 from volplugin.volatility.base import CONTEXT_SESSIONS, State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, rescale
 from volplugin.volatility.rolling import ew_mean, rolling_mean
@@ -63,8 +64,8 @@ class RollingVolatility(VolatilityForecaster):
         return False
 
     def _check_parameters(self) -> None:
-        if self.window < 2:
-            raise ParameterError(f"window is {self.window}; pass at least 2 sessions")
+        if not isinstance(self.window, int | np.integer) or self.window < 2:
+            raise ParameterError(f"window is {self.window!r}; pass at least 2 sessions")
 
     def _predict_path(self, panel: PricePanel, horizon: int, first: int) -> pd.DataFrame:
         variance = rolling_mean(panel.returns.to_numpy() ** 2, self.window, min(MINIMUM, self.window))
@@ -124,8 +125,8 @@ class EWMAVolatility(VolatilityForecaster):
         return math.ceil(math.log(FORGOTTEN) / math.log(self.decay))
 
     def _check_parameters(self) -> None:
-        if not 0 < self.decay < 1:
-            raise ParameterError(f"decay is {self.decay}; pass a number between 0 and 1, such as 0.94")
+        if not is_number(self.decay) or not 0 < self.decay < 1:
+            raise ParameterError(f"decay is {self.decay!r}; pass a number between 0 and 1, such as 0.94")
 
     def _fit(self, panel: PricePanel) -> None:
         if self.calibrated:

@@ -14,7 +14,7 @@ from volplugin.adapters.zipline.sessions import completed_session, running_algor
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.portfolio import VolatilityTarget
 from volplugin.portfolio.defaults import TARGETING_HORIZON, TARGETING_VIEW
-from volplugin.risk.covariance import CovarianceForecast, Weights
+from volplugin.risk.covariance import CovarianceForecast, Weights, as_weights
 
 
 class Forecasts(Protocol):
@@ -53,7 +53,7 @@ def hold_target(
     is_early = own is not None and rule.needs_rebalance(known, own, held, record)
     if not (is_early or state.is_due(session, frequency)):
         return None
-    wanted = pd.Series(weights() if callable(weights) else weights, dtype=float)
+    wanted = as_weights(weights() if callable(weights) else weights)
     if missing == "drop":
         wanted = wanted[[data.can_trade(asset) for asset in wanted.index]]
     forecast = _forecast(provider, context, data, wanted.index.union(held.index, sort=False), missing)
