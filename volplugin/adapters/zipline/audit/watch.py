@@ -64,7 +64,7 @@ STORE = "volplugin.storage.model_store"
 STORE_FILES = re.compile(r"(store\.json|vintages(/\d{4}-\d\d-\d\d(/(manifest\.json|model\.safetensors))?)?)?")
 """Files and folders of a model store that its reader may open: `models` audits the vintages by their manifests."""
 
-TOLD = ("configuration", "manifest")
+FREE_TEXTS = ("configuration", "manifest")
 """Functions of a store that return texts, which could hold anything, to a strategy that calls them itself."""
 
 BOUNDARY = (str(Path(__file__).with_name("run.py")), "record")
@@ -247,7 +247,7 @@ class AccessMonitor:
             if (code.co_filename, code.co_name) == BOUNDARY:
                 return None if stored else "in the run"
             if name == STORE and path and _is_store_file(frame, path):
-                stored, used = True, code.co_name not in TOLD
+                stored, used = True, code.co_name not in FREE_TEXTS
             if name == "importlib._bootstrap" and code.co_name == "_find_and_load" and self._loads_library(frame, path):
                 return None
             if path.endswith((".py", ".pyc")) and (name, code.co_name) in LOADERS:
