@@ -278,10 +278,6 @@ try:
 except OSError:
     pass
 """
-POSIX = """
-import sys
-context.number = sys.modules["posix"].stat(PLACE + "/given.csv").st_size
-"""
 CTYPES_OF_NUMPY = """
 import numpy as np
 context.number = np.ctypeslib.ctypes.CDLL(None).getpid()
@@ -362,7 +358,6 @@ EVASIONS = {
     "environment variable": (VARIABLE, "reads the environment variable VOLPLUGIN_EVASION"),
     "environment in /proc": (OWN_ENVIRONMENT, "reads /proc/"),
     "free space": (SPACE, "looks at {place}/rises.flag"),
-    "posix.stat": (POSIX, "looks at {place}/given.csv"),
     "ctypes found in numpy": (CTYPES_OF_NUMPY, "calls foreign code by ctypes"),
     "file of a time zone": (TIME_ZONE, "reads /file that tzset reads"),
     "certificates": (CERTIFICATES, "reads {place}/given.csv"),

@@ -64,10 +64,9 @@ def patch_native_readers() -> None:
 
 
 def patch_looks() -> None:
-    """Patch the functions of `os`, also under their names in `posix`, that look at a file without opening it."""
-    for module in (os, sys.modules.get("posix")):
-        for name in LOOKS:
-            _patch(module, name, LOOK)
+    """Patch the functions of `os` that look at a file without opening it."""
+    for name in LOOKS:
+        _patch(os, name, LOOK)
 
 
 def _patch(owner: Any, name: str, event: str) -> None:
