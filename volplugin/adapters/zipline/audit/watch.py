@@ -61,11 +61,13 @@ LOADERS = {
 """Functions of the import system below which a source file is read as code."""
 
 STORE = "volplugin.storage.model_store"
-STORE_FILES = re.compile(r"(store\.json|vintages(/\d{4}-\d\d-\d\d(/(manifest\.json|model\.safetensors))?)?)?")
+STORE_FILES = re.compile(
+    r"(store\.json|training(/[^/]+\.safetensors)?|vintages(/\d{4}-\d\d-\d\d(/(manifest\.json|model\.safetensors))?)?)?"
+)
 """Files and folders of a model store that its reader may open: `models` audits the vintages by their manifests."""
 
-FREE_TEXTS = ("configuration", "manifest")
-"""Functions of a store that return texts, which could hold anything, to a strategy that calls them itself."""
+FREE_TEXTS = ("configuration", "manifest", "has_training", "load_training")
+"""Functions of a store that return what could hold anything, to a strategy that calls them itself."""
 
 BOUNDARY = (str(Path(__file__).with_name("run.py")), "record")
 """File and function that makes a run: the callers of it are not part of the run."""
