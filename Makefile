@@ -16,7 +16,7 @@ SOURCES := volplugin bundles strategies tests tools $(wildcard benchmarks)
 test test-slow test-cluster test-peers crash-kit fuzz bitflip mutate check pages notebook: export OMP_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz bitflip mutate check lint format bench bench-accuracy bench-covariance picture layers pages notebook docs wheel clean
+.PHONY: help install runtime demo test test-slow test-cluster test-peers crash-kit fuzz bitflip mutate check lint format bench bench-accuracy bench-covariance bench-reports picture layers pages notebook docs wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## List the targets
@@ -81,6 +81,9 @@ bench-accuracy: bench-covariance  ## Judge every forecast on the shipped prices 
 bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside those of other libraries, in .venv-peers
 	$(PEERS)/bin/volplugin ingest dow30
 	$(PEERS)/bin/python benchmarks/bench_covariance.py
+
+bench-reports: $(PEERS)/.peers demo  ## Compare the demo's report with the reports of other libraries
+	$(PEERS)/bin/python benchmarks/bench_reports.py demo-output
 
 picture: demo  ## Draw the README's picture, docs/demo.png and demo-dark.png, from the demo's output
 	$(BIN)/python tools/draw_picture.py demo-output docs/demo.png

