@@ -61,6 +61,15 @@ def test_assets_are_those_of_the_returns_in_their_order(model, real, past, sigma
     np.testing.assert_allclose(fitted.covariance_, sigma.loc[names, names], rtol=1e-12)
 
 
+def test_the_order_of_the_rows_does_not_matter(model, real, past, sigma):
+    fitted = ForecastCovariance(model, real).fit(past.sample(frac=1, random_state=1))
+    assert fitted.forecast_.asof == past.index[-1]
+    np.testing.assert_array_equal(fitted.covariance_, ForecastCovariance(model, real).fit(past).covariance_)
+    for rows in (past.index.insert(0, past.index[0]), past.index.insert(0, pd.NaT)):
+        with pytest.raises(ParameterError, match="one row per session"):
+            ForecastCovariance(model, real).fit(past.iloc[[0, *range(len(past))]].set_axis(rows))
+
+
 def test_view_horizon_and_periods_are_passed_on(real, past):
     model = RiskModel(EWMAVolatility(), TwoSpeedCorrelation())
     weekly = ForecastCovariance(model, real, horizon=5, view="risk", periods=5).fit(past)

@@ -87,18 +87,18 @@ class ForecastCovariance(BaseCovariance):
         return super().get_params(deep=False)
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
-        """Forecast from the last date of `X`.
+        """Forecast from the latest date of `X`.
 
         Parameters
         ----------
         X : DataFrame of shape (n_observations, n_assets)
-            Returns with dates as index and the panel's names as columns.
+            Returns with dates as index, in any order, and the panel's names as columns.
         y : ignored
 
         Raises
         ------
         ParameterError
-            If `X` has no dates.
+            If `X` has no dates, or one twice.
         AssetMismatchError
             For assets that the panel does not have.
         LookAheadError
@@ -108,7 +108,7 @@ class ForecastCovariance(BaseCovariance):
         return self._forecast(X)
 
     def partial_fit(self, X: pd.DataFrame, y: Any = None) -> Self:
-        """Forecast from the last date of `X`, the rows since the last call; faster than `fit`, same result."""
+        """Forecast from the latest date of `X`, the rows since the last call; faster than `fit`, same result."""
         if not hasattr(self, "_sessions"):
             return self.fit(X)
         return self._forecast(X)
@@ -124,14 +124,19 @@ class ForecastCovariance(BaseCovariance):
         return self
 
     def _known(self, X: pd.DataFrame) -> PricePanel:
-        """Return the prices of the assets of `X` through its last date."""
+        """Return the prices of the assets of `X` through its latest date."""
         if not (isinstance(X, pd.DataFrame) and isinstance(X.index, pd.DatetimeIndex) and len(X)):
             raise ParameterError(
                 "the returns have no dates; pass a DataFrame with a DatetimeIndex and assets as columns"
             )
         if not (np.isfinite(self.periods) and self.periods > 0):
             raise ParameterError(f"periods is {self.periods}; pass the number of sessions per row of returns")
-        asof = as_moment(X.index[-1])
+        odd = X.index[X.index.isna() | X.index.duplicated()]
+        if len(odd):
+            raise ParameterError(
+                f"the returns have two rows of {odd[0]}, or rows without a date; pass one row per session"
+            )
+        asof = as_moment(X.index.max())
         if asof > self.panel.last_session:
             raise LookAheadError(
                 f"the returns reach {asof.date()}, the panel ends on {self.panel.last_session.date()}; "
