@@ -74,6 +74,7 @@ def test_a_name_with_a_nul_byte_is_refused(tmp_path):
 
 def test_a_folder_that_is_gone_is_not_synced(tmp_path):
     sync_folder(tmp_path / "gone")
+    assert not (tmp_path / "gone").exists()
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])

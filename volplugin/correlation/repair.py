@@ -127,9 +127,9 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
 def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = None) -> Repaired:
     """Make a matrix positive semi-definite with a diagonal of ones, where it is not.
 
-    A matrix of pairwise correlations fails because of assets with few observations. With A the correlations of the
-    assets that have at least half of the most observations, C those of the others, and B those between, it is PSD if A
-    and ``S = C - B' inv(A) B`` are: negative eigenvalues of S are clipped, so that A stays as it is. Without
+    A matrix of pairwise correlations fails because of assets with few observations. With A the block of assets that
+    have at least half of the most observations, C the block of the others, and B between them, it is PSD if A and
+    ``S = C - B' inv(A) B`` are: negative eigenvalues of S are clipped, so that A stays as it is. Without
     observations, or if A fails too, eigenvalues of the whole matrix are clipped.
 
     Parameters

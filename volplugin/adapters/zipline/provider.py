@@ -480,7 +480,7 @@ def _check_sessions(algorithm: Any, panel: PricePanel, bundle: str) -> None:
     odd = run.symmetric_difference(own)
     if len(odd):
         raise BundleError(
-            f"the run has the sessions of {algorithm.trading_calendar.name}, bundle {bundle!r} those of "
+            f"the run follows calendar {algorithm.trading_calendar.name}, bundle {bundle!r} follows "
             f"{panel.calendar}: {odd[0].date()} is in one alone; run it with --trading-calendar {panel.calendar} "
             f"(trading_calendar=get_calendar({panel.calendar!r}))"
         )

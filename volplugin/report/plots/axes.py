@@ -210,7 +210,7 @@ def percent_axis(ax: Axes, axis: str = "y") -> None:
 
 
 def log_axis(ax: Axes, shown: Any, ticks: Iterable[float], form: str, axis: str = "y") -> None:
-    """Make an axis logarithmic, with those of the ticks that are around the values shown."""
+    """Make an axis logarithmic, with the ticks that are around the values shown."""
     low, high = 0.9 * float(np.min(shown)), 1.1 * float(np.max(shown))
     inside = [tick for tick in ticks if low <= tick <= high]
     ax.set(**{f"{axis}scale": "log"})
