@@ -122,6 +122,11 @@ def test_turnover_is_annual(result):
     assert any("came to 7" in one and "% of the portfolio" in one for one in summary.portfolio(ReportData(result)))
 
 
+def test_a_specific_part_that_rounds_to_nothing_is_not_stated(result, monkeypatch):
+    monkeypatch.setattr(ReportData, "market_share", 0.9961)
+    assert "Of the predicted variance, nearly all came from the market." in summary.sources(ReportData(result))
+
+
 def test_sources_name_the_largest_and_the_range_of_correlations(result):
     share, market, correlation = summary.sources(ReportData(result))
     assert "64% came from the market" in market

@@ -244,8 +244,10 @@ def sources(data: ReportData) -> list[str]:
         largest = ", ".join(f"{name} {percent(value, 0)}" for name, value in last.items())
         sentences.append(f"Largest shares of the predicted volatility on {data.shares.index[-1].date()}: {largest}.")
     if data.market_share is not None:
-        market = percent(data.market_share, 0)
-        sentences.append(f"Of the predicted variance, {market} came from the market, the rest was specific.")
+        market, rest = percent(data.market_share, 0), ", the rest was specific"
+        if data.market_share >= 0.995:
+            market, rest = "nearly all", ""
+        sentences.append(f"Of the predicted variance, {market} came from the market{rest}.")
     average = data.result.average_correlation
     if average is not None:
         sentences.append(
