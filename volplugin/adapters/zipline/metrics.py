@@ -204,13 +204,13 @@ class RiskMetrics:
 
     def _write_tails(self, returns: pd.Series) -> None:
         """Add the tail columns to the rows of all sessions; each uses the sessions before it only."""
-        from volplugin.evaluation import tail_limits
+        from volplugin.evaluation.tail_limits import limits_by_level
 
         for suffix in map(_suffix, range(max(1, len(self._calculators)))):
             annual = pd.Series([row.get(f"predicted_vol{suffix}", np.nan) for row in self._rows], returns.index)
-            daily = deannualize(annual.astype(float), self._periods)
-            limits = {level: tail_limits(returns, daily, level) for level in TAIL_LEVELS}
-            var, shortfall = (limits[level] for level in TAIL_LEVELS)
+            var, shortfall = limits_by_level(
+                returns, deannualize(annual.astype(float), self._periods), TAIL_LEVELS
+            ).values()
             columns = (-var["value_at_risk"], -shortfall["expected_shortfall"], var["method"])
             for row, *cells in zip(self._rows, *columns, strict=True):
                 row.update({name + suffix: cell for name, cell in zip(TAIL_COLUMNS, cells, strict=True)})
