@@ -132,7 +132,7 @@ class RiskMetrics:
         """Store the row of a session, and the portfolio and its forecast for the next row."""
         row, algorithm = packet["daily_perf"], get_algo_instance()
         self._rows.append(row)
-        self._sessions.append(_naive(session))
+        self._sessions.append(session if session.tzinfo is None else session.tz_localize(None))
         held, providers = Holdings.of_ledger(ledger), providers_of(algorithm)
         if ledger.transactions(row["period_close"]):
             self._traded = held
@@ -288,7 +288,3 @@ def _target(algorithm: Any) -> float | None:
     # By name: in a notebook the class may have been reloaded since the strategy made its object.
     is_rule = type(rule).__name__ == VolatilityTarget.__name__
     return rule.target if is_rule and rule.measure == "volatility" else None
-
-
-def _naive(session: pd.Timestamp) -> pd.Timestamp:
-    return session if session.tz is None else session.tz_localize(None)

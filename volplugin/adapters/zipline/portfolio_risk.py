@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -160,7 +159,7 @@ def covariances_at_close(
     algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: list[str], *horizons: int
 ) -> list[CovarianceArrays] | list[None]:
     """Return the forecasts at a close by horizon; None without stocks, or if none of them has a forecast."""
-    if symbols:
-        with suppress(InsufficientHistoryError):
-            return provider.arrays_at(algorithm, session, symbols, horizons)
-    return [None] * len(horizons)
+    try:
+        return provider.arrays_at(algorithm, session, symbols, horizons) if symbols else [None] * len(horizons)
+    except InsufficientHistoryError:
+        return [None] * len(horizons)
