@@ -457,7 +457,7 @@ def test_a_missing_bar_today_is_no_event(aware, synthetic):
 
 
 def test_the_former_name_of_the_forecaster_of_a_backtest(known):
-    with pytest.warns(DeprecationWarning, match=r"^session_forecaster\(\) is deprecated; use backtest_forecaster\(\)$"):
+    with pytest.warns(DeprecationWarning, match=r"^session_forecaster\(\) was renamed; use backtest_forecaster\(\)$"):
         running = SIMPLE.session_forecaster()
     same(running.forecast(known), SIMPLE.forecast(known))
 

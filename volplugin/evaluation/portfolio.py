@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,8 @@ from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_qu
 from volplugin.risk.tail_risk import MIN_HISTORY_SESSIONS
 from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize, is_number
 
+Limits: TypeAlias = Mapping[float, pd.DataFrame]
+Tails: TypeAlias = Mapping[float, SimulatedTails]
 HELD_TAILS = (0.01, 0.025, 0.05)
 """Tails of ``tail_risk``."""
 
@@ -391,9 +393,7 @@ def _quarters(z: pd.Series, dof: float) -> dict[str, float]:
     return {"lower": lower, "upper": upper, "share_inside": float(inside.mean())}
 
 
-def _exceedances(
-    r: pd.Series, sigma: pd.Series, limits: Mapping[float, pd.DataFrame], tails: Mapping[float, SimulatedTails]
-) -> dict[str, dict[str, Any]]:
+def _exceedances(r: pd.Series, sigma: pd.Series, limits: Limits, tails: Tails) -> dict[str, dict[str, Any]]:
     """Test value at risk and expected shortfall at each tail, with the quantiles of each method."""
     found: dict[str, dict[str, Any]] = {"gaussian": {}, "student": {}, "historical": {}}
     for level in TAILS:
@@ -402,17 +402,14 @@ def _exceedances(
             limit, shortfall = (find(r, sigma, level, method) for find in (value_at_risk, expected_shortfall))
             found[method][name] = _backtests(r, limit, shortfall, level, None)
         if len(past) >= QUARTER_SESSIONS:
-            pair, simulated = (
-                (past["value_at_risk"], past["expected_shortfall"]),
-                tails[level].since(MIN_HISTORY_SESSIONS),
+            pair = past["value_at_risk"], past["expected_shortfall"]
+            found["historical"][name] = _backtests(
+                r[past.index], *pair, level, tails[level].since(MIN_HISTORY_SESSIONS)
             )
-            found["historical"][name] = _backtests(r[past.index], *pair, level, simulated)
     return found
 
 
-def _tail_risk(
-    r: pd.Series, limits: Mapping[float, pd.DataFrame], tails: Mapping[float, SimulatedTails]
-) -> dict[str, dict[str, Any]]:
+def _tail_risk(r: pd.Series, limits: Limits, tails: Tails) -> dict[str, dict[str, Any]]:
     """Value at risk and expected shortfall of the portfolio held, as `tail_limits` forecasts them, and their tests."""
     return {
         f"{100 * level:g}%": {

@@ -227,12 +227,7 @@ def _checked(returns: Values, volatility: Values, minimum: int) -> tuple[Values,
 
 
 def historical_tails(z: np.ndarray, levels: Sequence[float], minimum: int) -> dict[float, np.ndarray]:
-    """Quantile of the last 1,260 values up to each row and the mean below it, NaN before `minimum` values are known.
-
-    Returns
-    -------
-    dict of level to ndarray of shape (2, n_sessions)
-    """
+    """Quantile of the last 1,260 values up to each row, and mean below it, by level; NaN before `minimum` values."""
     found, ordered = {level: np.full((2, len(z)), np.nan) for level in levels}, list[float]()
     values, known = z.tolist(), np.isfinite(z).tolist()
     for row, value in enumerate(values):

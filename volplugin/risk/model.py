@@ -6,7 +6,6 @@ import logging
 import math
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, Self
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from volplugin._deprecated import former_method
 from volplugin.correlation.base import CorrelationEstimator
 from volplugin.correlation.repair import average
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
@@ -194,10 +194,7 @@ class RiskModel(BaseEstimator):
             logger.warning(text)
         return text
 
-    def session_forecaster(self, cache: ForecastCache | None = None) -> BacktestForecaster:
-        """Return `backtest_forecaster` (former name, deprecated)."""
-        warnings.warn("session_forecaster() is deprecated; use backtest_forecaster()", DeprecationWarning, stacklevel=2)
-        return self.backtest_forecaster(cache)
+    session_forecaster = former_method("session_forecaster", "backtest_forecaster")
 
     def backtest_forecaster(self, cache: ForecastCache | None = None) -> BacktestForecaster:
         """Return a forecaster for a run over increasing sessions, as a backtest makes.
@@ -265,21 +262,18 @@ class BacktestForecaster:
     def precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, *horizons: int) -> None:
         """Precompute the sessions of the vintage used at a session, through the panel's last; once per vintage."""
         with self._lock:
-            self._precompute_vintage(panel, session, horizons)
-
-    def _precompute_vintage(self, panel: PricePanel, session: pd.Timestamp, horizons: Iterable[int]) -> None:
-        path = self._current_path(session)
-        is_covered = path is not None and session <= path.last_session
-        if path is not None and is_covered and all(days in path.paths for days in horizons):
-            return
-        wanted = {1, *horizons} if path is None else {*map(abs, path.paths), *horizons}
-        # From the first session not computed yet, whichever one is needed: the next run finds the same rows cached.
-        begin = session
-        if path is not None and not is_covered:
-            begin = panel.sessions[panel.sessions.searchsorted(path.last_session, side="right")]
-        spans = self.model.volatility.iter_vintages(panel, begin, panel.last_session)
-        span = next(sessions for _, sessions in spans if sessions[-1] >= session)
-        self.precompute(panel, span[0], span[-1], *sorted(wanted))
+            path = self._current_path(session)
+            is_covered = path is not None and session <= path.last_session
+            if path is not None and is_covered and all(days in path.paths for days in horizons):
+                return
+            wanted = {1, *horizons} if path is None else {*map(abs, path.paths), *horizons}
+            # From the first session not computed yet, whichever one is needed: the next run finds the same rows cached.
+            begin = session
+            if path is not None and not is_covered:
+                begin = panel.sessions[panel.sessions.searchsorted(path.last_session, side="right")]
+            spans = self.model.volatility.iter_vintages(panel, begin, panel.last_session)
+            span = next(sessions for _, sessions in spans if sessions[-1] >= session)
+            self.precompute(panel, span[0], span[-1], *sorted(wanted))
 
     def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""

@@ -67,7 +67,7 @@ WINDOW = 63
 """Sessions of ``realized_vol``: a quarter."""
 
 NO_FORECAST: dict[str, Any] = vars(PortfolioRisk()) | {"predicted_vol_specific": np.nan, "forecast_horizon": np.nan}
-TAIL_COLUMNS = ("value_at_risk", "expected_shortfall", "tail_method")
+NO_TAILS: dict[str, Any] = {"value_at_risk": np.nan, "expected_shortfall": np.nan, "tail_method": None}
 TAIL_LEVELS = (0.01, 0.025)
 """Tail probabilities of the value at risk and the expected shortfall."""
 NO_PORTFOLIO: dict[str, Any] = {"cash_weight": np.nan, "weight_drift": np.nan}
@@ -140,32 +140,18 @@ class RiskMetrics:
         returns = pd.Series(ledger.daily_returns_array, index=index, name="returns")
         realized = _realized(returns.to_numpy(), self._periods).tolist()
         for row, portfolio, past in zip(self._rows, self._portfolios, realized, strict=False):
-            row.update(NO_FORECAST | portfolio, realized_vol=past, periods_per_year=self._periods)
+            row.update(NO_FORECAST | portfolio | NO_TAILS, realized_vol=past, periods_per_year=self._periods)
         for place, columns in enumerate(self._providers):
-            columns.write(self._rows, f"_{place + 1}" if place else "")
+            columns.write(self._rows, f"_{place + 1}" if place else "", returns)
         predicted, ahead = (
             deannualize(pd.Series([row[name] for row in self._rows], index, dtype=float).rename(name), self._periods)
             for name in ("predicted_vol", "predicted_vol_horizon")
         )
-        self._write_tails(returns)
         with suppress(InsufficientHistoryError):  # too few predictions for a scorecard
             horizon = self._providers[0].horizon if self._providers else 1
             longer: dict[str, Any] = {"predicted_horizon": ahead, "horizon": horizon} if horizon != 1 else {}
             target = _target(get_algo_instance())
             packet.update(portfolio_scorecard(predicted, returns, target, **longer, periods=self._periods))
-
-    def _write_tails(self, returns: pd.Series) -> None:
-        """Add the tail columns to the rows of all sessions; each uses the sessions before it only."""
-        from volplugin.evaluation.tail_limits import limits_by_level
-
-        for place in range(max(1, len(self._providers))):
-            suffix = f"_{place + 1}" if place else ""
-            annual = pd.Series([row.get(f"predicted_vol{suffix}", np.nan) for row in self._rows], returns.index)
-            limits = limits_by_level(returns, deannualize(annual.astype(float), self._periods), TAIL_LEVELS)
-            var, shortfall = limits.values()
-            columns = (-var["value_at_risk"], -shortfall["expected_shortfall"], var["method"])
-            for row, *cells in zip(self._rows, *columns, strict=True):
-                row.update({name + suffix: cell for name, cell in zip(TAIL_COLUMNS, cells, strict=True)})
 
 
 class _ProviderColumns:
@@ -186,9 +172,10 @@ class _ProviderColumns:
             return
         forecasts = self._provider.arrays_at(algorithm, self._sessions[-1], held.symbols, *horizons)
         if self._pending:
-            last, (earlier, *_) = self._pending[-1]
-            is_same = held.symbols == last.symbols and _assets(forecasts[0]) is _assets(earlier)
-            if not is_same or len(self._pending) * len(_assets(forecasts[0])) ** 2 > PENDING_ENTRIES:
+            last, earlier = self._pending[-1]
+            is_same = all(_assets(one) is _assets(other) for one, other in zip(forecasts, earlier, strict=True))
+            size = len(self._pending) * len(_assets(forecasts[0])) ** 2
+            if held.symbols != last.symbols or not is_same or size > PENDING_ENTRIES:
                 self._compute()
         self._pending.append((held, forecasts))
 
@@ -201,11 +188,18 @@ class _ProviderColumns:
         sessions = pd.DatetimeIndex(self._sessions[begin:], name="session")
         return pd.DataFrame({"returns": self._returns[begin:count], "volatility": volatility}, sessions)
 
-    def write(self, rows: list[dict[str, Any]], suffix: str) -> None:
-        """Write the columns into the run's rows."""
+    def write(self, rows: list[dict[str, Any]], suffix: str, returns: pd.Series) -> None:
+        """Write the columns into the run's rows; the tails of each session use the sessions before it only."""
+        from volplugin.evaluation.tail_limits import limits_by_level
+
         self._compute()
-        for row, columns in zip(rows, self._columns, strict=False):
-            row.update({name + suffix: value for name, value in columns.items()})
+        annual = pd.Series([one.get("predicted_vol", np.nan) for one in self._columns[: len(rows)]], returns.index)
+        limits = limits_by_level(returns, deannualize(annual, self._periods), TAIL_LEVELS)
+        var, shortfall = limits.values()
+        tails = zip(-var["value_at_risk"], -shortfall["expected_shortfall"], var["method"], strict=True)
+        for row, columns, tail in zip(rows, self._columns, tails, strict=False):
+            whole = columns | dict(zip(NO_TAILS, tail, strict=True))
+            row.update({name + suffix: value for name, value in whole.items()})
 
     def _compute(self) -> None:
         """Compute the columns of the stored closes."""

@@ -90,39 +90,47 @@ def portfolio_risks(
         Sessions per year.
     """
     first, symbols, weights = covariances[0][0], held[0].symbols, np.stack([one.weights for one in held])
-    places = {} if first is None else {asset: place for place, asset in enumerate(first.assets)}
-    is_modelled = np.array([symbol in places for symbol in symbols], dtype=bool)
-    modelled = [symbol for symbol in symbols if symbol in places]
-    unmodelled = tuple(symbol for symbol in symbols if symbol not in places)
+    is_modelled, at, whole = _placed(first, symbols, weights)
+    modelled = [symbol for symbol, one in zip(symbols, is_modelled, strict=True) if one]
+    unmodelled = tuple(symbol for symbol, one in zip(symbols, is_modelled, strict=True) if not one)
     missing = np.abs(weights[:, ~is_modelled]).sum(axis=1).tolist()
-    if first is None or not modelled:
+    if not modelled:
         return [PortfolioRisk(0.0, 0.0, 0.0, {}, unmodelled, weight) for weight in missing]
-    at, whole = [places[symbol] for symbol in modelled], np.zeros((len(held), len(places)))
-    whole[:, at] = weights[:, is_modelled]
-    variances = [_each(forecasts, CovarianceArrays.variance_parts, whole).take(at, axis=1) for forecasts in covariances]
-    volatilities = [np.sqrt(np.maximum(parts.sum(axis=1), 0.0)) for parts in variances]
-    parts, volatility, longer = variances[0], volatilities[0], volatilities[-1]
+    parts = _each(covariances[0], CovarianceArrays.variance_parts, whole).take(at, axis=1)
+    volatility = longer = np.sqrt(np.maximum(parts.sum(axis=1), 0.0))
+    for ahead in covariances[1:]:
+        _, place, of_ahead = _placed(ahead[0], symbols, weights)  # there may be forecasts of other assets
+        variance = _each(ahead, CovarianceArrays.variance_parts, of_ahead).take(place, axis=1).sum(axis=1)
+        longer = np.sqrt(np.maximum(variance, 0.0))
     contributions = np.divide(parts, volatility[:, None], out=np.zeros_like(parts), where=volatility[:, None] > 0)
     # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
-    exposure = _each(covariances[0], _exposures, whole)
-    market = (whole * exposure).sum(axis=1) / np.sqrt(exposure.sum(axis=1))
-    levels = annualize(np.stack([volatility, market, longer], axis=1), periods).tolist()
+    exposure = _each(covariances[0], _exposures)
+    of_market = (whole * exposure).sum(axis=1) / np.sqrt(exposure.sum(axis=1))
+    levels = annualize(np.stack([volatility, of_market, longer], axis=1), periods).tolist()
     shares = annualize(contributions, periods).tolist()
     return [
-        PortfolioRisk(*level, dict(zip(modelled, share, strict=True)), unmodelled, weight)
-        for level, share, weight in zip(levels, shares, missing, strict=True)
+        PortfolioRisk(predicted, market, ahead, dict(zip(modelled, share, strict=True)), unmodelled, weight)
+        for (predicted, market, ahead), share, weight in zip(levels, shares, missing, strict=True)
     ]
 
 
-def _each(
-    covariances: Sequence[CovarianceArrays | None],
-    function: Callable[[CovarianceArrays, np.ndarray], np.ndarray],
-    weights: np.ndarray,
-) -> np.ndarray:
-    return np.stack([function(one, row) for one, row in zip(covariances, weights, strict=True) if one is not None])
+def _placed(
+    covariance: CovarianceArrays | None, symbols: list[str], weights: np.ndarray
+) -> tuple[np.ndarray, list[int], np.ndarray]:
+    """Return which symbols have a forecast, their places among its assets, and the weights of all its assets."""
+    places = {} if covariance is None else {asset: place for place, asset in enumerate(covariance.assets)}
+    is_modelled = np.array([symbol in places for symbol in symbols], dtype=bool)
+    at, whole = [places[symbol] for symbol in symbols if symbol in places], np.zeros((len(weights), len(places)))
+    whole[:, at] = weights[:, is_modelled]
+    return is_modelled, at, whole
 
 
-def _exposures(covariance: CovarianceArrays, _: np.ndarray) -> np.ndarray:
+def _each(covariances: Sequence[CovarianceArrays | None], function: Callable[..., np.ndarray], *by: Any) -> np.ndarray:
+    """Stack a function's result for each covariance, and the row of each further array."""
+    return np.stack([function(*one) for one in zip(covariances, *by, strict=True)])
+
+
+def _exposures(covariance: CovarianceArrays) -> np.ndarray:
     """Daily covariance of each asset with the sum of all."""
     own = covariance.volatility**2 - covariance.correlated**2
     return np.asarray(covariance.correlated * (covariance.correlation @ covariance.correlated) + own)
