@@ -39,11 +39,6 @@ def percent(value: float | None, digits: int = 1) -> str:
     return show(value, f"z.{digits}%")
 
 
-def signed(value: float) -> str:
-    """Format percent with a sign."""
-    return show(value, lambda given: f"{given:+.1f}%")
-
-
 def count(expected: float) -> str:
     """Format an expected count: as a whole number, or with one decimal if below 10."""
     return show(expected, ".0f" if expected >= 10 else ".1f")
@@ -97,7 +92,9 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     kind: str = "numbers"
-    """Alignment of the cells: "numbers", "words", or "pairs" of a name and its value."""
+    """Look of the cells: "numbers", "words", "pairs" of a name and its value, or "bars" with numbers."""
+    bars: Sequence[Sequence[float]] = ()
+    """Lengths of the bars of each row, in percent of the room; negative ones are hatched."""
 
     @property
     def groups(self) -> list[tuple[str, int]]:

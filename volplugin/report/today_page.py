@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from volplugin.report import today
+from volplugin.report.axes import plot_lines
 from volplugin.report.format import Table, percent, show, tabulate
-from volplugin.report.page import render
-from volplugin.report.plots import series
+from volplugin.report.page import Plot, render
 from volplugin.report.summary import Answer
-from volplugin.report.today import MAX_CHANGES, PortfolioToday, largest, points
+from volplugin.report.today import MAX_CHANGES, PortfolioToday, largest, pairs_table, points, remarks
 from volplugin.storage.atomic import write_atomically
 
 MAX_STOCKS = 15
 """Positions shown before the others are folded."""
 LINE_SESSIONS = 252
 """Sessions of the line of past forecasts."""
+LAWS = {"historical": "from past returns of these weights over their forecast volatility", "student": "Student-t law"}
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A row of bars: the label, the widths in percent of the room, and the texts beside them."""
+class Part(NamedTuple):
+    """A part of the page: title, tables, a note, and a table that is folded."""
 
-    label: str
-    widths: tuple[float, ...]
-    texts: tuple[str, ...]
-    negative: bool = False
+    title: str
+    tables: list[Table]
+    note: str = ""
+    folded: Table | None = None
 
 
 def write_today(
@@ -55,27 +55,22 @@ def write_today(
 def render_today(portfolio: PortfolioToday, title: str = "Portfolio", value: float | None = None) -> str:
     """Return the page as HTML; parameters as in `write_today`."""
     asof, horizon = portfolio.forecast.asof.date(), portfolio.forecast.horizon
+    history, plots = portfolio.history.iloc[-LINE_SESSIONS:].to_frame("volatility"), dict[str, Plot]()
+    if len(history) > 1:
+        looks = {"volatility": ("forecast", "predicted")}
+        plots["history"] = partial(plot_lines, history, looks, "Volatility of these weights")
     page, _ = render(
         "today.html.j2",
-        series,
-        portfolio.history.iloc[-LINE_SESSIONS:],
+        plots,
         title=f"{title}: {headline(portfolio)}",
         eyebrow=f"{title}, close of {asof}; forecast of the next {horizon} sessions",
         headline=headline(portfolio),
         lede=list(sentences(portfolio, value)),
         answers=list(tiles(portfolio, value)),
-        portfolio=portfolio,
-        causes=causes(portfolio),
-        movers=_movers(portfolio),
-        groups=weight_bars(portfolio.groups),
-        stocks=weight_bars(portfolio.positions),
-        shown=MAX_STOCKS,
-        factors=_factors(portfolio),
-        trims=_trims(portfolio),
-        losses=_losses(portfolio, value),
-        events=_events(portfolio),
-        percent=percent,
-        today=today,
+        parts=[part for part in parts(portfolio, value) if part.tables[0].rows],
+        stocks=stocks(portfolio),
+        remarks=remarks(portfolio),
+        known=portfolio.forecast.diagnostics,
     )
     return page
 
@@ -92,20 +87,16 @@ def headline(portfolio: PortfolioToday) -> str:
 
 
 def sentences(portfolio: PortfolioToday, value: float | None = None) -> Iterator[str]:
-    """Yield what a reader needs first: the causes of the change, the loss to expect, the trim that helps most."""
+    """Yield the causes of the change, and the trim that helps most."""
     if np.isfinite(portfolio.before):
-        parts = ", ".join(f"{name} {points(part)}" for name, part in portfolio.change.items())
-        yield f"The change of {points(portfolio.volatility - portfolio.before)} points by cause: {parts}."
-    loss = portfolio.losses.loc["VaR 99%", portfolio.losses.columns[0]]
-    yield f"On one session in a hundred the loss is more than {money(loss, value)}."
+        causes = ", ".join(f"{name} {points(part)}" for name, part in portfolio.change.items())
+        yield f"The change of {points(portfolio.volatility - portfolio.before)} points by cause: {causes}."
     best = portfolio.positions["trim"].idxmin()
-    effect = portfolio.positions.at[best, "trim"]
+    effect, weight = portfolio.positions.at[best, "trim"], float(portfolio.weights[best])
     if effect < 0:
-        verb = "Selling" if portfolio.weights[best] > 0 else "Buying back"
-        size = min(0.01, abs(float(portfolio.weights[best])))
         yield (
-            f"{verb} {best} worth {money(size, value)} of the portfolio lowers the volatility most, "
-            f"by {-100 * effect:.2f} points."
+            f"{'Selling' if weight > 0 else 'Buying back'} {best} worth {money(min(0.01, abs(weight)), value)} of the "
+            f"portfolio lowers the volatility most, by {-100 * effect:.2f} points."
         )
 
 
@@ -141,67 +132,87 @@ def tiles(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Ans
         yield Answer("Suspect prices", str(len(portfolio.suspect)), ", ".join(list(portfolio.suspect)[:4]))
 
 
-def causes(portfolio: PortfolioToday) -> list[Bar]:
-    """Return one bar per cause of the change, with its sign."""
-    if not np.isfinite(portfolio.before):
-        return []
-    scale = max(portfolio.change.abs().max(), 1e-12)
-    return [
-        Bar(str(name).capitalize(), (50 * abs(part) / scale,), (points(part),), part < 0)
-        for name, part in portfolio.change.items()
-    ]
-
-
-def weight_bars(table: pd.DataFrame) -> list[Bar]:
-    """Return one row per position or group: its weight and its share of the volatility."""
-    if table.empty:
-        return []
-    both = table[["weight", "share"]]
-    widths = 100 * both.abs() / max(both.abs().to_numpy().max(), 1e-12)
-    return [
-        Bar(str(name), tuple(widths.loc[name]), tuple(map(percent, row)), row["share"] < 0)
-        for name, row in both.iterrows()
-    ]
-
-
-def _factors(portfolio: PortfolioToday) -> list[Bar]:
-    return [
-        Bar(str(name).capitalize(), (100 * row["share"],), (percent(row["share"]), percent(row["exposure"])))
-        for name, row in portfolio.factors.iterrows()
-    ]
-
-
-def _movers(portfolio: PortfolioToday) -> Table:
-    """Tabulate the largest changes of contribution."""
-    rows = portfolio.positions.loc[largest(portfolio.positions["change"]).index]
-    columns: dict[str, Any] = {
-        "contribution": (100 * rows["contribution"], ".2f"),
+def parts(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Part]:
+    """Yield the parts of the page; parts without rows are not shown."""
+    rows, factors = portfolio.positions, portfolio.factors
+    change = (
+        (portfolio.change if np.isfinite(portfolio.before) else portfolio.change[:0])
+        .to_frame("points")
+        .rename(index=str.capitalize)
+    )
+    trimmed, moved = rows.sort_values("trim")[:MAX_CHANGES], rows.loc[largest(rows["change"]).index]
+    movers: dict[str, Any] = {
+        "contribution": (100 * moved["contribution"], ".2f"),
         "change": ("change", points),
         "change of its volatility": ("volatility_change", points),
     }
-    return tabulate(rows, columns, "Largest changes")
-
-
-def _trims(portfolio: PortfolioToday) -> Table:
-    """Tabulate the positions whose reduction lowers the volatility most."""
-    rows = portfolio.positions.sort_values("trim")[:MAX_CHANGES]
-    columns: dict[str, Any] = {
+    yield Part(
+        "Why it changed",
+        [
+            _barred(tabulate(change, {"points": ("points", points)}), change, "signed bars", room=50),
+            tabulate(moved, movers, "Largest changes"),
+        ],
+        f"From {percent(portfolio.before, 2)} to {percent(portfolio.volatility, 2)} of annual volatility; the parts "
+        "add up. Weights: drift of the prices, or trades.",
+    )
+    laws = " ".join(f"{span.capitalize()}: {LAWS[law]}." for span, law in portfolio.tail_methods.items())
+    yield Part(
+        "Loss to expect",
+        [tabulate(portfolio.losses, {span: (span, lambda share: money(share, value)) for span in portfolio.losses})],
+        f"VaR 99%: exceeded once in a hundred cases. ES 97.5%: mean of the worst 2.5%. {laws}",
+    )
+    trims: dict[str, Any] = {
         "weight": ("weight", ".1%"),
         "change in points": ("trim", points),
-        "volatility after": (portfolio.volatility + rows["trim"], ".2%"),
+        "volatility after": (portfolio.volatility + trimmed["trim"], ".2%"),
     }
-    return tabulate(rows, columns)
-
-
-def _losses(portfolio: PortfolioToday, value: float | None) -> Table:
-    return tabulate(portfolio.losses, {span: (span, lambda share: money(share, value)) for span in portfolio.losses})
-
-
-def _events(portfolio: PortfolioToday) -> Table:
-    rows = portfolio.positions.loc[portfolio.events.index].assign(event=portfolio.events)
-    columns = {
+    yield Part(
+        "What one trim does",
+        [tabulate(trimmed, trims)],
+        "Each row is one trade alone, of 1% of the portfolio's value, with the proceeds in cash.",
+    )
+    yield Part("Weight and share of risk by group", [_weights(portfolio.groups.reindex(columns=["weight", "share"]))])
+    split = tabulate(
+        factors.rename(index=str.capitalize), {"risk": ("share", ".1%"), "volatility": ("exposure", percent)}
+    )
+    yield Part(
+        "Risk by factor",
+        [_barred(split, factors[["share"]], "bars")],
+        "Market: the equal-weight portfolio of all stocks with a forecast. Components: the largest common moves that "
+        "the market leaves. Specific: the rest. Risk: share of the variance. Volatility: annual, from the factor "
+        "alone; its sign is the direction.",
+    )
+    events = rows.loc[portfolio.events.index].assign(event=portfolio.events)
+    moves = {
         "weight": ("weight", ".1%"),
         "volatility": ("volatility", ".1%"),
         "share of the variance": ("event", ".0%"),
     }
-    return tabulate(rows, columns)
+    yield Part(
+        "Moves of their own expected",
+        [tabulate(events, moves)],
+        "Stocks that are likely to move alone within the horizon, mostly on earnings: the season is estimated from "
+        "the moves of past quarters, not read from a calendar.",
+    )
+    yield Part("Most correlated", [pairs_table(portfolio)])
+
+
+def stocks(portfolio: PortfolioToday) -> Part:
+    """Return weight and share of risk by stock; of many stocks, the smaller shares are folded."""
+    table = _weights(portfolio.positions)
+    halves = slice(MAX_STOCKS), slice(MAX_STOCKS, None)
+    first, more = (replace(table, rows=table.rows[half], bars=table.bars[half]) for half in halves)
+    note = "Risk above weight: the stock adds more risk than money. Hatched: a hedge, which lowers the risk."
+    return Part("Weight and share of risk by stock", [first], note, more if more.rows else None)
+
+
+def _weights(frame: pd.DataFrame) -> Table:
+    """Tabulate weight and share of risk, with a bar of each."""
+    table = tabulate(frame, {"weight": ("weight", ".1%"), "risk": ("share", ".1%")})
+    return _barred(table, frame[["weight", "share"]], "pair bars")
+
+
+def _barred(table: Table, lengths: pd.DataFrame, kind: str, room: float = 100) -> Table:
+    """Add bars to the rows of a table; the longest one fills `room` percent of their column."""
+    scale = room / max(float(lengths.abs().max().max()), 1e-12)
+    return replace(table, bars=(scale * lengths).to_numpy().tolist(), kind=kind)

@@ -10,8 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from webpage import check
 
-from volplugin.report.plots.axes import NARROW, WIDE, new_figure
-from volplugin.report.plots.series import plot_average_correlation, plot_true_predicted
+from volplugin.report.axes import WIDE, new_figure
 from volplugin.report.theme import DARK, LIGHT, style
 from volplugin.workflows.study import page
 from volplugin.workflows.study.page import study_text, write_study
@@ -63,32 +62,26 @@ def test_predictions_contain_every_plotted_line(written, result):
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("model", [SEED, CAUSAL])
-def test_true_and_predicted_are_annual_and_share_the_scale(result, model, theme):
-    portfolio = result.portfolios["equal weights"]
-    drawn = portfolio.predicted[[SEED, CAUSAL]]
-    ax = Figure().add_subplot()
-    assert plot_true_predicted(portfolio.true, drawn, model, ax, theme) is ax
-    lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
-    np.testing.assert_allclose(lines["true"], 100 * np.sqrt(252) * portfolio.true)
-    np.testing.assert_allclose(lines["predicted"], 100 * np.sqrt(252) * portfolio.predicted[model])
-    other = plot_true_predicted(portfolio.true, drawn, SEED if model == CAUSAL else CAUSAL)
-    assert ax.get_ylim() == other.get_ylim()
-    ax.figure.canvas.draw()
+def test_true_and_predicted_are_annual_and_share_the_scale(result, theme):
+    plots, portfolio = page.plots(result), result.portfolios["equal weights"]
+    axes = [plots[f"book1_{kind}"](ax=Figure().add_subplot(), theme=theme) for kind in ("seed", "causal")]
+    for ax, model in zip(axes, (SEED, CAUSAL), strict=True):
+        lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
+        np.testing.assert_allclose(lines["true"], 100 * np.sqrt(252) * portfolio.true)
+        np.testing.assert_allclose(lines["predicted"], 100 * np.sqrt(252) * portfolio.predicted[model])
+        ax.figure.canvas.draw()
+    assert axes[0].get_ylim() == axes[1].get_ylim()
 
 
 @matplotlib.rc_context(style())
 def test_long_titles_wrap_in_a_narrow_figure(result):
-    title = "The seed, as described: true and predicted volatility, weights of a_file_with_a_long_name.csv"
-    portfolio = result.portfolios["mine"]
-    for size, lines in ((WIDE, 1), (NARROW, 3)):
-        ax = new_figure(size).add_subplot()
-        plot_true_predicted(portfolio.true, portfolio.predicted, SEED, ax, title=title)
+    for size, lines in ((WIDE, 1), ((4.0, 3.7), 2)):
+        ax = page.plots(result)["book2_seed"](ax=new_figure(size).add_subplot())
         assert len(ax.get_title(loc="left").splitlines()) == lines
 
 
 def test_average_correlation_has_a_line_per_estimator(result):
-    ax = plot_average_correlation(result.correlation, page.CORRELATION_LABELS)
+    ax = page.plots(result)["average_correlation"]()
     assert len(ax.get_lines()) == 3
     assert len(set(ax.get_lines()[0].get_ydata())) == 1
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from volplugin.evaluation.model_comparison import nested
-from volplugin.report.format import Format, Table, may_be_chance, percent, show, signed, tabulate, wrapped
-from volplugin.report.page import render, write_page
-from volplugin.report.plots import series
+from volplugin.report.axes import plot_lines
+from volplugin.report.format import Format, Table, may_be_chance, percent, show, tabulate, wrapped
+from volplugin.report.page import Plot, render, write_page
 from volplugin.report.summary import FAIR, GOOD, Answer
 from volplugin.storage.atomic import write_atomically
+from volplugin.units import annualize
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
 
-CORRELATION_LABELS = {
-    SEED: "whole sample, as in the seed",
-    KNOWN: "all sessions so far",
-    CURRENT: "the causal model's estimator",
+CORRELATIONS = {
+    SEED: ("whole sample, as in the seed", "ink"),
+    KNOWN: ("all sessions so far", "series-2"),
+    CURRENT: ("the causal model's estimator", "predicted"),
 }
+LINES = {"true": ("true", "realized"), "predicted": ("predicted", "predicted")}
 
 
 def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
@@ -38,19 +40,33 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
     write_atomically(folder / "predictions.csv", predictions(result).to_csv(index=False).encode())
     page, pictures = render(
         "study.html.j2",
-        series,
-        result,
+        plots(result),
         title=headline(result),
         eyebrow="The original design and the causal model, on the same test part",
         headline=headline(result),
         lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
         answers=answers(result),
         result=result,
-        compared=[SEED, CAUSAL],
         settings=", ".join(f"{name} {value}" for name, value in result.settings.items()),
-        texts=sys.modules[__name__],
+        findings=findings,
+        scores=scores,
+        caveats=caveats(result),
     )
     return write_page(page, pictures, folder / "study.html")
+
+
+def plots(result: StudyResult) -> dict[str, Plot]:
+    """Return the plots of a study: true and predicted volatility of each portfolio, and the correlations."""
+    found: dict[str, Plot] = {}
+    for place, (name, portfolio) in enumerate(result.portfolios.items(), 1):
+        lines = annualize(portfolio.predicted[[SEED, CAUSAL]].assign(true=portfolio.true))
+        top = 1.05 * float(lines.max().max())
+        for kind, model, words in (("seed", SEED, "The seed, as described"), ("causal", CAUSAL, "The causal model")):
+            frame, title = lines.rename(columns={model: "predicted"}), f"{words}: true and predicted volatility, {name}"
+            found[f"book{place}_{kind}"] = partial(plot_lines, frame, LINES, title, top=top)
+    title = "Average correlation of the stocks"
+    found["average_correlation"] = partial(plot_lines, result.correlation, CORRELATIONS, title, percent=False)
+    return found
 
 
 def headline(result: StudyResult) -> str:
@@ -136,7 +152,7 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
     own = rows.index == SEED
     columns: dict[str, tuple[Any, Format]] = {
         "QLIKE": ("qlike", ".3f"),
-        "below seed": (rows["below_seed"].mask(own), signed),
+        "below seed (%)": (rows["below_seed"].mask(own), "+.1f"),
         "t": (rows["dm_seed"].mask(own), ".1f"),
         "bias": ("bias", ".2f"),
         "predicted": ("mean_predicted_vol", ".1%"),
