@@ -85,7 +85,7 @@ def lines(error):
 
 
 def test_no_folder_and_no_results_are_named(tmp_path):
-    with pytest.raises(ResultFolderError, match="no such folder; name one that volplugin backtest"):
+    with pytest.raises(ResultFolderError, match="no such folder; name a folder that volplugin backtest"):
         read_result(tmp_path / "nowhere")
     with pytest.raises(ResultFolderError, match=r"holds no scorecard\.json"):
         read_result(tmp_path)
@@ -100,11 +100,11 @@ def test_no_folder_and_no_results_are_named(tmp_path):
         ("scorecard.json", b'{"details": {}, "portfolio": {}}', "not the scorecard of a backtest"),
         (
             "scorecard.json",
-            b'{"details": {}, "portfolio": {}, "history": {"format": 99, "sha256": ""}}',
+            b'{"details": {}, "portfolio": {}, "history": {"format": 1}}',
             "written by another version of volplugin",
         ),
         ("history.npz", b"PK\x03\x04 damaged", "damaged, or of another run"),
-        ("history.npz", None, "history.npz is missing"),
+        ("history.npz", None, "history.npz: cannot be read"),
     ],
 )
 def test_damaged_files_are_one_line_and_leave_the_page(folder, name, content, output):

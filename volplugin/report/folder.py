@@ -6,8 +6,9 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,8 @@ def forget_result(folder: str | Path) -> None:
 SCORECARD_LIMIT, HISTORY_LIMIT = 2**26, 2**30
 """Bytes of the largest scorecard and the largest history that are read."""
 PARTS = ("details", "portfolio", "history")
+OPTIONAL = ("target", "over_horizon")
+"""Entries of a scorecard that may be null."""
 AGAIN = "run volplugin backtest again"
 
 StoredArrays = Mapping[str, np.ndarray]
@@ -137,57 +140,50 @@ def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
         If the folder is missing, holds no results, or results that are damaged or of different runs.
     """
     path = Path(folder)
-    if not path.is_dir():
-        raise ResultFolderError(f"{path}: no such folder; name one that volplugin backtest --out or demo --out wrote")
     if not (path / SCORECARD).is_file():
-        raise ResultFolderError(
-            f"{path}: holds no {SCORECARD}; name a folder that volplugin backtest --out or demo --out wrote"
-        )
-    card = _scorecard(path / SCORECARD)
+        why = f"holds no {SCORECARD}" if path.is_dir() else "no such folder"
+        raise ResultFolderError(f"{path}: {why}; name a folder that volplugin backtest --out or demo --out wrote")
+    card = _parsed(path / SCORECARD, SCORECARD_LIMIT, _card)
+    digest = card["history"]["sha256"]
     try:
-        return _of_history(card, _arrays(path, card))
+        return _of_history(card, _parsed(path / HISTORY, HISTORY_LIMIT, partial(_arrays, digest=digest)))
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, ResultFolderError):
             raise
-        raise ResultFolderError(
-            f"{path}: its numbers do not fit together ({type(error).__name__}: {error}); {AGAIN}"
-        ) from error
+        why = f"{type(error).__name__}: {error}"
+        raise ResultFolderError(f"{path}: its numbers do not fit together ({why}); {AGAIN}") from error
 
 
-def _scorecard(file: Path) -> dict[str, Any]:
+def _parsed(file: Path, limit: int, parse: Callable[[bytes], Any]) -> Any:
     try:
-        card = parse_json(read_regular_file(file, SCORECARD_LIMIT))
+        return parse(read_regular_file(file, limit))
     except OSError as error:
         raise ResultFolderError(f"{file}: cannot be read ({error.strerror or error}); {AGAIN}") from error
     except ValueError as error:
-        raise ResultFolderError(f"{file}: not valid JSON ({error}); {AGAIN}") from error
+        raise ResultFolderError(f"{file}: {error}; {AGAIN}") from error
+
+
+def _card(content: bytes) -> dict[str, Any]:
+    """Parse and check a scorecard; numbers that JSON lacks are NaN again."""
+    try:
+        card = parse_json(content)
+    except ValueError as error:
+        raise ValueError(f"not valid JSON ({error})") from error
     if not isinstance(card, dict) or not all(isinstance(card.get(part), dict) for part in PARTS):
-        raise ResultFolderError(f"{file}: not the scorecard of a backtest; {AGAIN}")
+        raise ValueError("not the scorecard of a backtest")
     if card["history"].get("format") != FORMAT:
-        raise ResultFolderError(f"{file}: written by another version of volplugin, in another format; {AGAIN}")
+        raise ValueError("written by another version of volplugin, in another format")
     if card.get("checksum") != card_checksum(card):
-        raise ResultFolderError(f"{file}: damaged or altered, its checksum differs; {AGAIN}")
-    for part in (card["portfolio"], *card.get("comparisons", {}).values()):
-        part.update(
-            {name: np.nan for name, value in part.items() if value is None and name not in ("target", "over_horizon")}
-        )
+        raise ValueError("damaged or altered, its checksum differs")
+    for part in (card["portfolio"], *card["comparisons"].values()):
+        part |= {name: np.nan for name, value in part.items() if value is None and name not in OPTIONAL}
     return card
 
 
-def _arrays(path: Path, card: Mapping[str, Any]) -> StoredArrays:
-    file, metadata = path / HISTORY, card["history"]
-    if not file.exists():
-        raise ResultFolderError(f"{path}: {HISTORY} is missing next to {SCORECARD}; {AGAIN}")
-    try:
-        content = read_regular_file(file, HISTORY_LIMIT)
-    except OSError as error:
-        raise ResultFolderError(f"{file}: cannot be read ({error.strerror or error}); {AGAIN}") from error
-    if hashlib.sha256(content).hexdigest() != metadata["sha256"]:
-        raise ResultFolderError(f"{file}: damaged, or of another run than {SCORECARD}; {AGAIN}")
-    try:
-        return parse_arrays(content)
-    except ValueError as error:
-        raise ResultFolderError(f"{file}: damaged ({error}); {AGAIN}") from error
+def _arrays(content: bytes, digest: str) -> StoredArrays:
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError(f"damaged, or of another run than {SCORECARD}")
+    return parse_arrays(content)
 
 
 def _of_history(card: Mapping[str, Any], stored: StoredArrays) -> BacktestResult:

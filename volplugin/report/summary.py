@@ -50,6 +50,11 @@ class Answer:
     verdict: str = ""
     grade: str = "fair"
 
+    @property
+    def sentence(self) -> str:
+        """The number with its verdict and its note."""
+        return f"{self.label}: {self.value}, {self.verdict}: {self.note}."
+
 
 def five_lines(result: BacktestResult | ReportData) -> str:
     """Return the answers as lines for a terminal, each with the first clause of its note."""
@@ -225,7 +230,7 @@ def models(data: ReportData) -> list[str]:
     """Name the best volatility model at each horizon."""
     scores = data.result.volatility
     found = [] if scores is None else [best_model(scores, horizon) for horizon in scores.horizons]
-    return [f"{one.label}: {one.value}, {one.verdict}: {one.note}." for one in found]
+    return [one.sentence for one in found]
 
 
 def best_model(scores: VolatilityScores, horizon: int) -> Answer:

@@ -45,7 +45,7 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
         eyebrow="The original design and the causal model, on the same test part",
         headline=headline(result),
         lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
-        answers=answers(result),
+        answers=answers(next(iter(result.portfolios.values()))),
         result=result,
         settings=", ".join(f"{name} {value}" for name, value in result.settings.items()),
         findings=findings,
@@ -81,9 +81,8 @@ def headline(result: StudyResult) -> str:
     )
 
 
-def answers(result: StudyResult) -> list[Answer]:
-    """Return, for the first portfolio, the worth of the look-ahead, the causal model's loss, and both biases."""
-    portfolio = next(iter(result.portfolios.values()))
+def answers(portfolio: PortfolioStudy) -> list[Answer]:
+    """Return the worth of the look-ahead, the causal model's loss, and both biases."""
     seed, known, causal = (portfolio.table.loc[name] for name in (SEED, KNOWN, CAUSAL))
     gain, below = _lookahead(portfolio), causal["below_seed"]
     worth = f"QLIKE {show(seed['qlike'], '.3f')}; {show(known['qlike'], '.3f')} without{_chance(known['dm_seed'])}"
@@ -174,21 +173,13 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
 
 def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
     """State the effects of the full-sample correlation, of the smooth target, and of causality."""
-    seed, known, last, own = (portfolio.table.loc[name] for name in (SEED, KNOWN, LAST, CAUSAL))
-    verb = "lowered" if known["below_seed"] < 0 else "raised"
-    better = "lower" if own["below_seed"] > 0 else "higher"
+    last = portfolio.table.loc[LAST]
     return [
-        f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
-        f"{percent(seed['realized_vol'])} was realised, with a bias statistic of {show(seed['bias'])}.",
-        f"Knowing the correlation of the whole sample, the future included, {verb} the loss to "
-        f"{show(seed['qlike'], '.3f')} from the {show(known['qlike'], '.3f')} of the correlation known at each date"
-        f"{_chance(known['dm_seed'])}.",
+        *(one.sentence for one in answers(portfolio)),
         f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
         f"{show(last['r2_next'])} against the rolling volatility of the next day, with which it shares "
         f"{horizon - 1} of {horizon} returns, and {show(last['r2'])} against the volatility of the next {horizon} "
         "sessions, with which it shares none.",
-        f"The causal model's loss is {abs(own['below_seed']):.1f}% {better} than the seed's{_chance(own['dm_seed'])}, "
-        f"its bias statistic {show(own['bias'])}.",
     ]
 
 
