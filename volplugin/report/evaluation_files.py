@@ -42,7 +42,7 @@ def evaluation_page(
     """Return the page of an evaluation as HTML, and its pictures; the best model first, then the evidence."""
     answers = texts.answers(evaluation)
     plots: dict[str, Plot] = {"reductions": partial(evaluation_plots.plot_reductions, evaluation.scores)}
-    for kind in ("years", "stress", "deciles"):
+    for kind in ("years", "deciles"):
         plot = getattr(evaluation_plots, f"plot_{kind}")
         plots |= {
             f"{kind}_{horizon}": partial(plot, evaluation, horizon=horizon) for horizon in evaluation.scores.horizons

@@ -57,20 +57,17 @@ def plot_years(
     evaluation: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
 ) -> Axes:
     """Plot the percent by which QLIKE is below the first benchmark's, by calendar year of the origin."""
-    return _parts(evaluation, "by_year", horizon, ax, theme)
-
-
-def plot_stress(
-    evaluation: VolatilityEvaluation, ax: Axes | None = None, theme: Theme = LIGHT, horizon: int | None = None
-) -> Axes:
-    """Plot the percent by which QLIKE is below the first benchmark's, by stress period of the origin.
-
-    Raises
-    ------
-    ParameterError
-        If the evaluated span contains no stress period.
-    """
-    return _parts(evaluation, "by_stress", horizon, ax, theme)
+    base, horizon = _base(evaluation.scores), _chosen(evaluation, horizon)
+    gains, ax = _gains(evaluation.scores.by_year.loc[horizon], base), prepare(ax, theme)
+    x = places_of(ax, [str(year) for year in gains])
+    leading = [(place, name) for place, name in _leading(evaluation.scores) if name != base]
+    for order, name in enumerate(gains.index.difference([base, *(name for _, name in leading)])):
+        ax.plot(x, gains.loc[name], color=theme.rest, linewidth=0.9, label="_" if order else "other models")
+    for place, name in leading:
+        ax.plot(x, gains.loc[name], label=name, **_drawn(theme, place))
+    ax.axhline(0, color=theme.ink, linewidth=1.1, zorder=1)
+    percent_axis(ax)
+    return finish(ax, theme, f"Loss (QLIKE) lower than {base}'s by, {ahead(horizon)}, year by year")
 
 
 def plot_deciles(
@@ -90,28 +87,6 @@ def plot_deciles(
     ax.annotate("forecasts too high", (0.01, 0.03), **inside)
     title = f"Realised over forecast, {ahead(horizon)}"
     return finish(ax, theme, title, "forecast, annual volatility, log scale")
-
-
-def _parts(evaluation: VolatilityEvaluation, parts: str, horizon: int | None, ax: Axes | None, theme: Theme) -> Axes:
-    """Plot the gains of models over years, joined by lines, or over stress periods, side by side."""
-    base, horizon = _base(evaluation.scores), _chosen(evaluation, horizon)
-    losses: pd.DataFrame = getattr(evaluation.scores, parts)
-    if losses.columns.empty:
-        raise ParameterError("no stress period lies within the evaluated span")
-    joined, gains, ax = parts == "by_year", _gains(losses.loc[horizon], base), prepare(ax, theme)
-    x = places_of(ax, [str(part) for part in losses.columns])
-    leading = [(place, name) for place, name in _leading(evaluation.scores) if name != base]
-    rest = gains.index.difference([base, *(name for _, name in leading)]) if joined else ()
-    for order, name in enumerate(rest):
-        ax.plot(x, gains.loc[name], color=theme.rest, linewidth=0.9, label="_" if order else "other models")
-    for order, (place, name) in enumerate(leading):
-        aside = {} if joined else {"linestyle": "none"}
-        shift = 0 if joined else 0.09 * (order - (len(leading) - 1) / 2)
-        ax.plot(x + shift, gains.loc[name], label=name, **_drawn(theme, place) | aside)
-    ax.axhline(0, color=theme.ink, linewidth=1.1, zorder=1)
-    percent_axis(ax)
-    span = "year by year" if joined else "in stress"
-    return finish(ax, theme, f"Loss (QLIKE) lower than {base}'s by, {ahead(horizon)}, {span}")
 
 
 def _leading(scores: VolatilityScores) -> list[tuple[int, str]]:

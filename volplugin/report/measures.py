@@ -39,20 +39,6 @@ class Ratio(NamedTuple):
     upper: float
 
 
-class PitHistogram(NamedTuple):
-    """Counts of returns in equally probable bins of their forecast distribution.
-
-    ``expected``, ``lower`` and ``upper`` are the expected count of a bin and its 95% band (binomial), ``pvalue`` is of
-    Pearson's test of equally probable bins.
-    """
-
-    counts: np.ndarray
-    expected: float
-    lower: float
-    upper: float
-    pvalue: float
-
-
 def held(perf: pd.DataFrame) -> pd.DataFrame:
     """Return the sessions with a return and a positive volatility forecast for the portfolio held."""
     return perf[(perf["predicted_vol"] > 0) & perf["returns"].notna()]
@@ -218,21 +204,23 @@ class ReportData:
         }
 
     @cached_property
-    def pit(self) -> PitHistogram | None:
-        """Histogram of the returns' probability integral transforms under N(0, predicted variance).
+    def pit(self) -> pd.DataFrame | None:
+        """Shares of the returns in equally probable bins of N(0, predicted variance), by the bins' lower percentile.
+
+        ``lower`` and ``upper`` bound the ``share`` of a bin with 95% probability (binomial) if forecasts are right.
 
         References
         ----------
         Diebold, Gunther and Tay (1998), Evaluating Density Forecasts, International Economic Review 39.
         """
         sessions = len(self.standardized)
-        bins = MAX_BINS if sessions >= LONG_RUN else MIN_BINS
-        if sessions < MIN_PER_BIN * bins:
+        if sessions < MIN_PER_BIN * MIN_BINS:
             return None
-        counts = np.histogram(stats.norm.cdf(self.standardized), bins, (0.0, 1.0))[0]
+        bins = MAX_BINS if sessions >= LONG_RUN else MIN_BINS
+        counts, edges = np.histogram(stats.norm.cdf(self.standardized), bins, (0.0, 1.0))
         lower, upper = stats.binom.interval(0.95, sessions, 1 / bins)
-        pvalue = float(stats.chisquare(counts).pvalue)
-        return PitHistogram(counts, sessions / bins, float(lower), float(upper), pvalue)
+        band = {"lower": lower / sessions, "upper": upper / sessions}
+        return pd.DataFrame({"share": counts / sessions, **band}, index=edges[:-1])
 
     @cached_property
     def exceedances(self) -> pd.DataFrame:

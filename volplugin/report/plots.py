@@ -166,12 +166,12 @@ def plot_pit(result: Run, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     A hump in the middle: risk was over-predicted on most days. High ends: the tails are fatter than normal.
     """
     _, found = _given(result, "pit", "fewer than the 50 sessions of a histogram of ten bins")
-    ax, bins, share = prepare(ax, theme), len(found.counts), 100 / found.counts.sum()
-    left = np.linspace(0, 100, bins, endpoint=False)
-    ax.bar(left, share * found.counts, 100 / bins, align="edge", color=theme.realized, edgecolor=theme.paper)
-    lower, upper = share * found.lower, share * found.upper
+    ax, shown = prepare(ax, theme), 100 * found
+    look = {"color": theme.realized, "edgecolor": theme.paper}
+    ax.bar(100 * found.index, shown["share"], 100 / len(found), align="edge", **look)
+    lower, upper = shown[["lower", "upper"]].iloc[0]
     ax.axhspan(lower, upper, color=theme.ink, alpha=0.18, linewidth=0, zorder=2.5, label=BAND)
-    ax.set(xlim=(0, 100), ylim=(0, 1.12 * max(share * float(found.counts.max()), upper)))
+    ax.set(xlim=(0, 100), ylim=(0, 1.12 * shown.max().max()))
     percent_axis(ax)
     x = "percentile of the forecast (0 is the worst loss)"
     return finish(ax, theme, "Returns in their forecast distribution", x)

@@ -17,7 +17,7 @@ def test_numbers_text_and_plots_are_written(evaluation, portfolios, tmp_path):
     assert (file.parent / "evaluation.txt").read_text() == evaluation_text(evaluation, portfolios) + "\n"
     drawn = {plot.stem for plot in (file.parent / "plots").iterdir()}
     assert drawn == {
-        "reductions", "years_1", "years_5", "stress_1", "stress_5", "deciles_1", "deciles_5",
+        "reductions", "years_1", "years_5", "deciles_1", "deciles_5",
     }  # fmt: skip
     assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in (file.parent / "plots").iterdir())
 

@@ -7,7 +7,7 @@ from volplugin.errors import ParameterError
 from volplugin.report import evaluation_plots as plots
 from volplugin.report.theme import DARK, LIGHT
 
-PLOTS = [plots.plot_years, plots.plot_stress, plots.plot_deciles]
+PLOTS = [plots.plot_years, plots.plot_deciles]
 
 
 def lines(ax):
@@ -45,11 +45,11 @@ def test_years_are_reductions_of_that_years_loss(evaluation):
 def test_a_model_has_the_same_colour_and_marker_in_all_plots(evaluation):
     looks = [
         {name: (line.get_color(), line.get_marker()) for name, line in lines(plot(evaluation)).items()}
-        for plot in (plots.plot_years, plots.plot_stress, plots.plot_deciles)
+        for plot in PLOTS
     ]
     for name in ("LSTM", "HAR", "GJR", "rolling60"):
         assert len({look[name] for look in looks}) == 1
-    assert len(set(looks[2].values())) == len(looks[2])
+    assert len(set(looks[1].values())) == len(looks[1])
 
 
 def test_further_models_are_grey(evaluation, monkeypatch):
@@ -70,8 +70,6 @@ def test_deciles_show_realised_over_forecast(evaluation):
 
 
 def test_missing_numbers_raise(evaluation, bare_evaluation):
-    with pytest.raises(ParameterError, match="nothing to be compared with"):
-        plots.plot_stress(bare_evaluation)
     with pytest.raises(ParameterError, match="nothing to be compared with"):
         plots.plot_reductions(bare_evaluation.scores)
     with pytest.raises(ParameterError, match="horizon 21 was not evaluated; pass one of 1, 5"):
