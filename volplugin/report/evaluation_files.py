@@ -49,12 +49,16 @@ def evaluation_page(
         }
     best = {one.value: [other.label.split()[0] for other in answers if other.value == one.value] for one in answers}
     parts = "; ".join(f"{name} at {', '.join(horizons)}" for name, horizons in best.items())
+    unit = "session" if evaluation.scores.horizons == [1] else "sessions"
+    everywhere = len(best) == 1 and len(answers) > 1
     return render(
         "evaluation.html.j2",
         plots,
         title="Volatility forecasts compared",
         eyebrow=f"{', '.join(map(str, evaluation.scores.models))}; {texts.described(evaluation)}",
-        headline=f"Lowest loss: {parts} {'session' if evaluation.scores.horizons == [1] else 'sessions'} ahead",
+        headline=f"Lowest loss: {next(iter(best))} at every horizon"
+        if everywhere
+        else f"Lowest loss: {parts} {unit} ahead",
         lede=[
             "QLIKE against squared returns, lower is better. Models with parameters are refitted at each year's end."
         ],

@@ -33,7 +33,8 @@ SIZE: Size = (4.4, 2.9)
 """Inches: half a wide page, or the whole of a phone's."""
 MAX_VALUES = 600
 """Dates of a plot that show their values under the pointer."""
-DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+UNBROKEN = re.compile(r"\d{4}-\d{2}-\d{2}|\b[tp] [<−]? ?[\d.]+")
+"""Dates, and statistics such as "t −2.1"."""
 MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 LONG = re.compile(r"\d+\.\d{3,}")
 NAME = re.compile(r'(\bid="|url\(#|href="#)')
@@ -147,7 +148,7 @@ def render(template: str, plots: Mapping[str, Plot], **values: Any) -> tuple[str
     loader = PackageLoader("volplugin.report")
     page = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, finalize=_typographic)
     page.trim_blocks = page.lstrip_blocks = True
-    page.filters["dates"] = _unbroken_dates
+    page.filters["dates"] = _unbroken
     page.globals |= {"figure": figure, "links": []}
     script = Markup(loader.get_source(page, "page.js")[0])
     return page.get_template(template).render(light=LIGHT, dark=DARK, script=script, **values), pictures
@@ -174,6 +175,6 @@ def _typographic(value: Any) -> Any:
     return "–" if value == "-" else MINUS.sub("−", value)
 
 
-def _unbroken_dates(text: str) -> Markup:
-    """Escape a text, and forbid line breaks inside dates."""
-    return Markup(DATE.sub(r'<span class="date">\g<0></span>', str(escape(_typographic(text)))))
+def _unbroken(text: str) -> Markup:
+    """Escape a text, and forbid line breaks inside dates and statistics."""
+    return Markup(UNBROKEN.sub(r'<span class="date">\g<0></span>', str(escape(_typographic(text)))))
