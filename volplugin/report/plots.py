@@ -167,7 +167,7 @@ def plot_pit(result: Run, ax: Axes | None = None, theme: Theme = LIGHT) -> Axes:
     """
     _, found = _given(result, "pit", "fewer than the 50 sessions of a histogram of ten bins")
     ax, shown = prepare(ax, theme), 100 * found
-    look = {"color": theme.realized, "edgecolor": theme.paper}
+    look: dict[str, Any] = {"color": theme.realized, "edgecolor": theme.paper}
     ax.bar(100 * found.index, shown["share"], 100 / len(found), align="edge", **look)
     lower, upper = shown[["lower", "upper"]].iloc[0]
     ax.axhspan(lower, upper, color=theme.ink, alpha=0.18, linewidth=0, zorder=2.5, label=BAND)
