@@ -25,12 +25,9 @@ def report_folder(folder: str | os.PathLike[str]) -> Path:
 
 
 def write_report(result: BacktestResult, out_dir: str | os.PathLike[str]) -> Path:
-    """Write ``report.html`` and ``plots/*.png`` into a folder; the folder is created, each write is atomic.
+    """Write ``report.html`` and ``plots/*.png`` into a folder, which is created; return the path of the page.
 
-    Returns
-    -------
-    Path
-        The page. It refers to no other file and no network address.
+    Each write is atomic; the page refers to no other file and no network address.
     """
     return write_page(*render_page(result), Path(out_dir) / "report.html")
 

@@ -19,12 +19,9 @@ from volplugin.storage.atomic import write_atomically
 def write_evaluation(
     evaluation: VolatilityEvaluation, portfolios: Mapping[str, PortfolioForecasts], out: str | os.PathLike[str]
 ) -> Path:
-    """Write ``evaluation.html``, ``.json`` and ``.txt``, and ``plots/*.png``; each write is atomic.
+    """Write ``evaluation.html``, ``.json`` and ``.txt``, and ``plots/*.png``; return the path of the page.
 
-    Returns
-    -------
-    Path
-        The page. It refers to no other file and no network address.
+    Each write is atomic; the page refers to no other file and no network address.
     """
     folder = Path(out)
     write_atomically(folder / "evaluation.txt", f"{texts.evaluation_text(evaluation, portfolios)}\n".encode())

@@ -208,10 +208,7 @@ class ReportData:
         """Shares of the returns in equally probable bins of N(0, predicted variance), by the bins' lower percentile.
 
         ``lower`` and ``upper`` bound the ``share`` of a bin with 95% probability (binomial) if forecasts are right.
-
-        References
-        ----------
-        Diebold, Gunther and Tay (1998), Evaluating Density Forecasts, International Economic Review 39.
+        Source: Diebold, Gunther and Tay (1998), Evaluating Density Forecasts.
         """
         sessions = len(self.standardized)
         if sessions < MIN_PER_BIN * MIN_BINS:

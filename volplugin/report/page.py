@@ -155,12 +155,9 @@ def render(template: str, plots: Mapping[str, Plot], **values: Any) -> tuple[str
 
 
 def write_page(page: str, pictures: Iterable[Picture], path: str | os.PathLike[str]) -> Path:
-    """Write a page, and its pictures as ``plots/*.png`` in the same folder; each write is atomic.
+    """Write a page, and its pictures as ``plots/*.png`` in the same folder; return the path of the page.
 
-    Returns
-    -------
-    Path
-        The page. It refers to no other file and no network address.
+    Each write is atomic; the page refers to no other file and no network address.
     """
     file = Path(path)
     for one in pictures:

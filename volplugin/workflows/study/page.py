@@ -28,12 +28,9 @@ LINES = {"true": ("true", "realized"), "predicted": ("predicted", "predicted")}
 
 
 def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
-    """Write ``study.html``, ``study.json``, ``predictions.csv`` and ``plots/*.png``; each write is atomic.
+    """Write ``study.html``, ``study.json``, ``predictions.csv`` and ``plots/*.png``; return the path of the page.
 
-    Returns
-    -------
-    Path
-        The page. It refers to no other file and no network address.
+    Each write is atomic; the page refers to no other file and no network address.
     """
     folder = Path(out_dir)
     write_atomically(folder / "study.json", (json.dumps(as_dict(result), indent=2) + "\n").encode())
