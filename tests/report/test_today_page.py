@@ -10,7 +10,8 @@ from synthetic import ASOF
 from webpage import check
 
 from volplugin import RiskModel, RollingCorrelation, RollingVolatility
-from volplugin.report.today_page import amount, headline, render_today, sentences, stocks, write_today
+from volplugin.report.today import amount, headline, sentences, stocks
+from volplugin.report.today_page import render_today, write_today
 from volplugin.workflows import portfolio_today
 
 WEIGHTS = pd.Series({"ALFA": 0.5, "BRAV": 0.7, "CHAR": -0.2})

@@ -14,8 +14,8 @@ from volplugin.evaluation.calibration import METHODS, tail_name
 from volplugin.evaluation.constants import SIZE, TAILS, measured_size
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report import tables
-from volplugin.report.format import WIDTH, Format, Table, ahead, short_pvalue, show, tabulate, wrapped
-from volplugin.report.summary import Answer, best_model
+from volplugin.report.format import WIDTH, Answer, Format, Table, ahead, short_pvalue, show, tabulate, wrapped
+from volplugin.report.summary import best_model
 
 LEGEND = (
     "y is the outcome, f the forecast, z a daily return over the forecast in force.",

@@ -84,6 +84,32 @@ def wrapped(lines: Iterable[str], indent: str = "") -> str:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A leading number of the report.
+
+    Attributes
+    ----------
+    label, value, note : str
+        Name of the number, the number, and the numbers to compare it with.
+    verdict : str
+        One or a few words; may be empty.
+    grade : str
+        Colour of the verdict: "good", "fair" or "poor".
+    """
+
+    label: str
+    value: str
+    note: str = ""
+    verdict: str = ""
+    grade: str = "fair"
+
+    @property
+    def sentence(self) -> str:
+        """The number with its verdict and its note."""
+        return f"{self.label}: {self.value}, {self.verdict}: {self.note}."
+
+
+@dataclass(frozen=True)
 class Table:
     """Column titles and rows. The first cell of a row is its name; a row with a single cell is a heading."""
 

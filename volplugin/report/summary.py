@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
 from volplugin.evaluation.model_comparison import VolatilityScores
 from volplugin.report.folder import read_result
-from volplugin.report.format import IN_SET, ahead, count, percent, show
+from volplugin.report.format import IN_SET, Answer, ahead, count, percent, show
 from volplugin.report.measures import Ratio, ReportData
 from volplugin.report.result import BacktestResult
 from volplugin.units import QUARTER_SESSIONS
@@ -28,32 +27,6 @@ MONEY = (
 SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
 MAX_SUSPECTS = 5
 """Stocks with suspect prices that are named."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A leading number of the report.
-
-    Attributes
-    ----------
-    label, value, note : str
-        Name of the number, the number, and the numbers to compare it with.
-    verdict : str
-        One or a few words; may be empty.
-    grade : str
-        Colour of the verdict: "good", "fair" or "poor".
-    """
-
-    label: str
-    value: str
-    note: str = ""
-    verdict: str = ""
-    grade: str = "fair"
-
-    @property
-    def sentence(self) -> str:
-        """The number with its verdict and its note."""
-        return f"{self.label}: {self.value}, {self.verdict}: {self.note}."
 
 
 def five_lines(result: BacktestResult | ReportData) -> str:

@@ -12,9 +12,9 @@ import pandas as pd
 
 from volplugin.evaluation.model_comparison import nested
 from volplugin.report.axes import plot_lines
-from volplugin.report.format import Format, Table, may_be_chance, percent, show, tabulate, wrapped
+from volplugin.report.format import Answer, Format, Table, may_be_chance, percent, show, tabulate, wrapped
 from volplugin.report.page import Plot, render, write_page
-from volplugin.report.summary import FAIR, GOOD, Answer
+from volplugin.report.summary import FAIR, GOOD
 from volplugin.storage.atomic import write_atomically
 from volplugin.units import annualize
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
