@@ -39,7 +39,7 @@ def plot_reductions(scores: VolatilityScores, ax: Axes | None = None, theme: The
     for place, (name, row) in enumerate(gains.iterrows()):
         where = np.arange(len(row)) + (place - (len(gains) - 1) / 2) * height
         drawn = ax.barh(where, row, 0.86 * height, color=theme.series[slots[str(name)] % len(theme.series)])
-        texts = [f"{name} {value:+.1f}%".replace("-", "−") for value in row]
+        texts = [f"{name} " + f"{value:+.1f}%".replace("-", "−") for value in row]
         ax.bar_label(drawn, texts, padding=3, color=theme.ink, fontsize="small")
     ax.set_yticks(range(len(gains.columns)), [sessions(horizon) for horizon in gains])
     ax.set_ylim(len(gains.columns) - 0.5, -0.5)
