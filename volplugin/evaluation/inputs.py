@@ -93,8 +93,8 @@ def checked(values: Frame, name: str) -> Frame:
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} holds something other than numbers: {error}; pass floats") from error
     values = in_order(values, name)
-    infinite = np.isinf(pd.DataFrame(values).to_numpy())
-    if infinite.any():
+    if np.isinf(values.to_numpy()).any():
+        infinite = np.isinf(pd.DataFrame(values).to_numpy())
         row, column = np.argwhere(infinite)[0]
         what = f"{name} of {values.columns[column]}" if isinstance(values, pd.DataFrame) else name
         raise ParameterError(
@@ -116,7 +116,7 @@ def in_order(values: Frame, name: str) -> Frame:
         raise ParameterError(f"{name} has a missing date (NaT); drop that row")
     if index.has_duplicates:
         raise ParameterError(f"{name} has {_label(index[index.duplicated()][0])} twice; pass each session once")
-    if isinstance(index, pd.DatetimeIndex):
+    if isinstance(index, pd.DatetimeIndex) and index.unit != "ns":
         # Unions of dates in different units lose rows in pandas (GH 60922), so every index gets the same unit.
         values = values.set_axis(index.as_unit("ns"))
     if index.is_monotonic_increasing:

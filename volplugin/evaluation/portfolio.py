@@ -27,16 +27,14 @@ from volplugin.evaluation.panel_tests import level_test
 from volplugin.evaluation.tail_limits import (
     SimulatedTails,
     expected_shortfall,
+    limits_by_level,
     simulate_tails,
-    tail_limits,
     value_at_risk,
 )
 from volplugin.evaluation.tail_tests import acerbi_szekely, coverage, dynamic_quantile
-from volplugin.risk.tail_risk import MIN_HISTORY_SESSIONS, TailMethod
+from volplugin.risk.tail_risk import MIN_HISTORY_SESSIONS
 from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize, is_number
 
-TAIL_METHODS: tuple[TailMethod, ...] = ("gaussian", "student", "historical")
-"""Laws of the standardised return for value at risk and expected shortfall."""
 HELD_TAILS = (0.01, 0.025, 0.05)
 """Tails of ``tail_risk``."""
 
@@ -140,6 +138,7 @@ def portfolio_scorecard(
     right = shuffled_returns(z.to_numpy(), dof)
     mrad_band, q_band = mrad_and_q_bands(right, sigma.to_numpy())
     tails = simulate_tails(sigma.to_numpy(), HELD_TAILS, dof) if len(known) > MIN_HISTORY_SESSIONS else {}
+    limits = limits_by_level(r, sigma, HELD_TAILS)
     numbers = {
         "sessions": len(known),
         "sessions_without_forecast": len(pair) - len(known),
@@ -158,8 +157,8 @@ def portfolio_scorecard(
         "mrad_21_band": mrad_band,
         "bias_63": _quarters(z, dof),
         "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, 1, right**2)),
-        "exceedances": _exceedances(r, sigma, tails),
-        "tail_risk": _tail_risk(r, sigma, tails),
+        "exceedances": _exceedances(r, sigma, limits, tails),
+        "tail_risk": _tail_risk(r, limits, tails),
         **_errors(r, sigma, target, periods),
         "by_year": _by_year(r, sigma, dof, periods),
         "over_horizon": _over_horizon(predicted_horizon, returns, horizon, periods),
@@ -392,31 +391,38 @@ def _quarters(z: pd.Series, dof: float) -> dict[str, float]:
     return {"lower": lower, "upper": upper, "share_inside": float(inside.mean())}
 
 
-def _exceedances(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTails]) -> dict[str, dict[str, Any]]:
+def _exceedances(
+    r: pd.Series, sigma: pd.Series, limits: Mapping[float, pd.DataFrame], tails: Mapping[float, SimulatedTails]
+) -> dict[str, dict[str, Any]]:
     """Test value at risk and expected shortfall at each tail, with the quantiles of each method."""
-    found: dict[str, dict[str, Any]] = {}
-    for method in TAIL_METHODS:
-        found[method] = {}
-        for level in TAILS:
-            limit = value_at_risk(r, sigma, level, method, MIN_HISTORY_SESSIONS).dropna()
-            if len(limit) >= QUARTER_SESSIONS:
-                shortfall = expected_shortfall(r, sigma, level, method, MIN_HISTORY_SESSIONS)[limit.index]
-                simulated = tails[level].since(MIN_HISTORY_SESSIONS) if method == "historical" else None
-                found[method][f"{level:.0%}"] = _backtests(r[limit.index], limit, shortfall, level, simulated)
+    found: dict[str, dict[str, Any]] = {"gaussian": {}, "student": {}, "historical": {}}
+    for level in TAILS:
+        name, past = f"{level:.0%}", limits[level][limits[level]["method"] == "historical"]
+        for method in ("gaussian", "student"):
+            limit, shortfall = (find(r, sigma, level, method) for find in (value_at_risk, expected_shortfall))
+            found[method][name] = _backtests(r, limit, shortfall, level, None)
+        if len(past) >= QUARTER_SESSIONS:
+            pair, simulated = (
+                (past["value_at_risk"], past["expected_shortfall"]),
+                tails[level].since(MIN_HISTORY_SESSIONS),
+            )
+            found["historical"][name] = _backtests(r[past.index], *pair, level, simulated)
     return found
 
 
-def _tail_risk(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTails]) -> dict[str, dict[str, Any]]:
+def _tail_risk(
+    r: pd.Series, limits: Mapping[float, pd.DataFrame], tails: Mapping[float, SimulatedTails]
+) -> dict[str, dict[str, Any]]:
     """Value at risk and expected shortfall of the portfolio held, as `tail_limits` forecasts them, and their tests."""
-    found = {}
-    for level in HELD_TAILS:
-        limits = tail_limits(r, sigma, level)
-        found[f"{100 * level:g}%"] = {
-            "mean_value_at_risk": -float(limits["value_at_risk"].mean()),
-            "mean_expected_shortfall": -float(limits["expected_shortfall"].mean()),
-            "student_sessions": int((limits["method"] == "student").sum()),
-        } | _backtests(r, limits["value_at_risk"], limits["expected_shortfall"], level, tails.get(level))
-    return found
+    return {
+        f"{100 * level:g}%": {
+            "mean_value_at_risk": -float(limit["value_at_risk"].mean()),
+            "mean_expected_shortfall": -float(limit["expected_shortfall"].mean()),
+            "student_sessions": int((limit["method"] == "student").sum()),
+        }
+        | _backtests(r, limit["value_at_risk"], limit["expected_shortfall"], level, tails.get(level))
+        for level, limit in limits.items()
+    }
 
 
 def _backtests(
