@@ -34,6 +34,7 @@ from volplugin.adapters.zipline import register_metrics
 from volplugin.adapters.zipline.run import run_hooks
 from volplugin.correlation.base import CorrelationEstimator
 from volplugin.correlation.moments import PairMoments
+from volplugin.evaluation.portfolio import TAIL_TESTS
 from volplugin.volatility.base import VolatilityForecaster
 
 NAMES = ["AAA", "BBB", "CCC", "DDD"]
@@ -140,9 +141,11 @@ def inside(card: dict[str, Any]) -> dict[str, list[bool]]:
         "Q": [card["q_statistic_band"]["lower"] <= card["q_statistic"] <= card["q_statistic_band"]["upper"]],
         "Mincer-Zarnowitz": [card["mincer_zarnowitz"]["pvalue"] >= 0.05],
     }
-    for tail, row in card["tail_risk"].items():
-        for test in ("kupiec", "christoffersen", "dynamic_quantile", "shortfall"):
-            found[f"{test.replace('_', ' ')}, {tail}"] = [row[f"{test}_pvalue"] >= 0.05]
+    kinds = {"scorecards": card["tail_risk"], "historical limits in scorecards": card["exceedances"]["historical"]}
+    for kind, tails in kinds.items():
+        for tail, row in tails.items():
+            for name, test in TAIL_TESTS.items():
+                found[f"{test} of {kind}, {tail}"] = [row[f"{name}_pvalue"] >= 0.05]
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.evaluation.hypothesis_tests import diebold_mariano
+from volplugin.evaluation.inputs import check_kind
 from volplugin.evaluation.losses import qlike
 from volplugin.evaluation.model_comparison import VolatilityScores, compare, mean_scores
 from volplugin.evaluation.sample import EvaluationSample
@@ -43,6 +44,9 @@ def component_scores(
         ``dm_NAME`` of each benchmark, ``below_model`` (percent below the whole, negative where worse) and
         ``dm_model`` (positive where worse than the whole).
     """
+    check_kind(pd.DataFrame, components=components)
+    check_kind(Mapping, parents=parents, samples=samples)
+    check_kind(VolatilityScores, scores=scores)
     rows = {}
     for horizon, sample in samples.items():
         table = scores.table.loc[horizon]
@@ -70,6 +74,7 @@ def seed_spread(table: pd.DataFrame) -> pd.DataFrame:
         ``seeds`` (how many), and of their mean QLIKE ``mean``, ``min``, ``max``, ``range`` (largest less
         smallest) and ``std`` (n - 1).
     """
+    check_kind(pd.DataFrame, table=table)
     rows = {}
     for (horizon, model), part in table.groupby(["horizon", "model"], sort=False):
         names = part.index.get_level_values("component")
