@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from volplugin.evaluation.hypothesis_tests import diebold_mariano
@@ -75,19 +74,9 @@ def seed_spread(table: pd.DataFrame) -> pd.DataFrame:
         smallest) and ``std`` (n - 1).
     """
     check_kind(pd.DataFrame, table=table)
-    rows = {}
-    for (horizon, model), part in table.groupby(["horizon", "model"], sort=False):
-        names = part.index.get_level_values("component")
-        own = [name.removeprefix(f"{model} ").startswith(SEED) for name in names]
-        losses = part["qlike"].to_numpy()[own]
-        if len(losses):
-            low, high = float(losses.min()), float(losses.max())
-            std = float(losses.std(ddof=1)) if len(losses) > 1 else np.nan
-            mean = float(losses.mean())
-            rows[horizon, model] = {
-                "seeds": len(losses), "mean": mean, "min": low, "max": high, "range": high - low, "std": std,
-            }  # fmt: skip
-    spread = pd.DataFrame.from_dict(rows, orient="index")
-    if rows:
-        spread.index = pd.MultiIndex.from_tuples(list(rows), names=["horizon", "model"])
-    return spread
+    names = table.index.get_level_values("component")
+    pairs = zip(names, table["model"], strict=True)
+    losses = table[[name.removeprefix(f"{model} ").startswith(SEED) for name, model in pairs]]
+    losses = losses.groupby(["horizon", "model"], sort=False)["qlike"]
+    spread = losses.agg(seeds="count", mean="mean", min="min", max="max", std="std")
+    return spread.assign(range=spread["max"] - spread["min"])

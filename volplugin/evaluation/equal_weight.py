@@ -103,25 +103,14 @@ class EqualWeightPortfolios:
 def equal_weight_portfolios(
     forecasts: pd.DataFrame, correlations: Iterable[tuple[pd.Timestamp, pd.DataFrame]], panel: PricePanel
 ) -> Portfolios:
-    """Forecast the equal-weight portfolio by every model of a table, with one correlation for all.
+    """`EqualWeightPortfolios` of a stream of correlations, by horizon.
 
     Parameters
     ----------
-    forecasts : DataFrame, columns (model, horizon, asset)
-        Daily volatility by origin, from `forecast_table`.
+    forecasts, panel
+        As `EqualWeightPortfolios` takes them.
     correlations : iterable of (origin, DataFrame of shape (n_assets, n_assets))
         Each made with data through its origin, such as ``((f.asof, f.correlation) for f in model.forecast_path(...))``.
-    panel : PricePanel
-        For the portfolio's returns.
-
-    Returns
-    -------
-    dict of horizon to dict of model to PortfolioForecasts
-
-    Raises
-    ------
-    InsufficientHistoryError
-        If no origin has an asset that all models forecast.
     """
     portfolios = EqualWeightPortfolios(forecasts, panel)
     for origin, correlation in correlations:
