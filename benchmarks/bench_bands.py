@@ -162,12 +162,12 @@ def counted(cards: list[dict[str, Any]]) -> dict[str, list[bool]]:
 
 
 def off_size(counts: Mapping[str, list[bool]]) -> dict[str, dict[str, float]]:
-    """Of each test of tails, by tail: how often it rejects, where that is not 3% to 7%."""
+    """Of each test of tails, by tail: how often it rejects, where that is not 3% to 7%, nor chance."""
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for name, results in counts.items():
         test, _, tail = name.partition(", ")
-        size = 1 - float(np.mean(results))
-        if tail.endswith("%") and not 0.03 <= size <= 0.07:
+        size, error = 1 - float(np.mean(results)), np.sqrt(0.05 * 0.95 / len(results))
+        if tail.endswith("%") and abs(size - 0.05) > max(0.02, 2 * error):
             found[test][f"{float(tail[:-1]) / 100:g}"] = round(size, 3)
     return found
 
