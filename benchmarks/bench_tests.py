@@ -349,7 +349,8 @@ def write_sizes(path: Path, found: Mapping[str, Mapping[str, float]], measured: 
     former = json.loads(path.read_text()) if path.exists() else {}
     again = {title.partition(", ")[0] if title.endswith("%") else title for title in measured}
     kept = {test: sizes for test, sizes in former.items() if test not in again}
-    path.write_text(json.dumps(dict(sorted({**kept, **found}.items())), indent=1) + "\n")
+    lines = [f' "{test}": {json.dumps(sizes)}' for test, sizes in sorted({**kept, **found}.items())]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def conclusions(counts: Mapping[tuple[str, int, str], np.ndarray]) -> list[str]:

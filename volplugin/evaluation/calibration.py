@@ -196,14 +196,8 @@ def tail_name(what: str, method: str, tail: float) -> str:
 
 def _columns(horizon: int) -> list[str]:
     level = ["sessions", "bias", "bias_lower", "bias_upper", "level_t", "level_pvalue", "mrad", "q", "qlike"]
-    tails = [
-        tail_name(what, method, tail)
-        for what in ("exceeded", "kupiec", "christoffersen")
-        for method in METHODS
-        for tail in TAILS
-        if horizon == 1
-    ]
-    return [*level, "mz_intercept", "mz_slope", "mz_pvalue", *tails]
+    tails = product(("exceeded", "kupiec", "christoffersen"), METHODS, TAILS) if horizon == 1 else ()
+    return [*level, "mz_intercept", "mz_slope", "mz_pvalue", *(tail_name(*tail) for tail in tails)]
 
 
 def _level(in_force: ForecastsInForce, place: int, horizon: int) -> dict[str, float]:
@@ -228,14 +222,10 @@ def _level(in_force: ForecastsInForce, place: int, horizon: int) -> dict[str, fl
 
 def _mrad(z: np.ndarray) -> list[float]:
     """Mean distance from 1 of each series' bias of a month, over the windows of all phases."""
-    distance = (rolling_bias(_flat(z), MONTH_SESSIONS) - 1).abs().mean().to_numpy().reshape(len(z), -1)
-    return [_mean(column) for column in distance.T]
-
-
-def _flat(z: np.ndarray) -> pd.DataFrame:
-    """Lay the phases of all series side by side, sessions x (phases * series)."""
     phases, sessions, series = z.shape
-    return pd.DataFrame(z.transpose(1, 0, 2).reshape(sessions, phases * series))
+    flat = pd.DataFrame(z.transpose(1, 0, 2).reshape(sessions, phases * series))
+    distance = (rolling_bias(flat, MONTH_SESSIONS) - 1).abs().mean().to_numpy().reshape(phases, series)
+    return [_mean(column) for column in distance.T]
 
 
 def _mean(values: np.ndarray) -> float:

@@ -23,12 +23,7 @@ def _measured_sizes() -> dict[str, dict[str, float]]:
 def measured_size(test: str, key: float = 1) -> float:
     """Return how often a test at 5% rejects right forecasts: 0.05 where that is within 3.5% to 6.5%.
 
-    Parameters
-    ----------
-    test : str
-        Name of the test in the table of `docs/evaluation.md`.
-    key : float, default 1
-        Sessions ahead (the nearest measured number counts) or tail probability.
+    `test` is its name in `docs/evaluation.md`, `key` sessions ahead (the nearest measured number counts) or a tail.
     """
     nearest = key if key < 1 else min((1, 5, 21), key=lambda measured: abs(measured - key))
     return _measured_sizes().get(test, {}).get(f"{nearest:g}", SIZE)

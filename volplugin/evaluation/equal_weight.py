@@ -47,13 +47,7 @@ class EqualWeightPortfolios:
         self._variance = np.full((len(self._origins), *shape[:2]), np.nan)
 
     def take(self, origin: pd.Timestamp, correlation: pd.DataFrame) -> None:
-        """Add the correlation estimated with data through an origin; dates that are not origins are ignored.
-
-        Parameters
-        ----------
-        origin : Timestamp
-        correlation : DataFrame of shape (n_assets, n_assets)
-        """
+        """Add the assets' correlation, estimated with data through an origin; other dates are ignored."""
         row = int(self._origins.get_indexer([origin])[0])
         if row < 0:
             return

@@ -166,13 +166,7 @@ def check_variances(realized: Any, forecast: Any) -> tuple[Any, Any]:
 
 
 def check_kind(kind: Any, **values: Any) -> None:
-    """Require values of a type.
-
-    Raises
-    ------
-    ParameterError
-        Naming the parameter and the type.
-    """
+    """Raise a ParameterError that names the parameter where a value is of another type."""
     for name, value in values.items():
         if not isinstance(value, kind):
             wanted = getattr(kind, "__name__", "Series or DataFrame")

@@ -450,16 +450,11 @@ def _tail_risk(r: pd.Series, sigma: pd.Series, tails: Mapping[float, SimulatedTa
 
 
 def _backtests(
-    returns: pd.Series,
-    limit: pd.Series,
-    shortfall: pd.Series,
-    level: float,
-    simulated: SimulatedTails | None,
-    kind: str = "",
+    r: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float, simulated: SimulatedTails | None, kind: str
 ) -> dict[str, Any]:
-    row = coverage(returns < limit, level, None if simulated is None else simulated.exceeded).as_dict()
-    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level, simulated=simulated).pvalue
-    test = acerbi_szekely(returns, limit, shortfall, level, simulated=simulated)
+    row = asdict(coverage(r < limit, level, None if simulated is None else simulated.exceeded))
+    row["dynamic_quantile_pvalue"] = dynamic_quantile(r, limit, level, simulated=simulated).pvalue
+    test = acerbi_szekely(r, limit, shortfall, level, simulated=simulated)
     sizes = {f"{name}_size": measured_size(title + kind, level) for name, title in TAIL_TESTS.items()}
     return row | sizes | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
 
