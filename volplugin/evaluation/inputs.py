@@ -65,6 +65,8 @@ def checked_series(series: Any, name: str) -> pd.Series:
     ParameterError
         Naming the session of a repeated or missing date, an infinite value or text.
     """
+    if series is None:
+        raise ParameterError(f"{name} is None; pass floats by session")
     try:
         return checked(pd.Series(series), name)
     except (TypeError, ValueError) as error:
@@ -73,8 +75,7 @@ def checked_series(series: Any, name: str) -> pd.Series:
 
 def checked_frame(frame: Any, name: str) -> pd.DataFrame:
     """Return a table as floats in order of time, as `checked_series` does; each column is named once."""
-    if not isinstance(frame, pd.DataFrame):
-        raise ParameterError(f"{name} is a {type(frame).__name__}; pass a DataFrame with one row per session")
+    check_kind(pd.DataFrame, **{name: frame})
     if frame.columns.has_duplicates:
         raise ParameterError(f"{name} has the column {frame.columns[frame.columns.duplicated()][0]} twice; keep one")
     return checked(frame, name)
@@ -82,8 +83,7 @@ def checked_frame(frame: Any, name: str) -> pd.DataFrame:
 
 def checked(values: Frame, name: str) -> Frame:
     """Return a Series or DataFrame as floats in order of time, with dates in nanoseconds."""
-    if not isinstance(values, pd.Series | pd.DataFrame):
-        raise ParameterError(f"{name} is a {type(values).__name__}; pass a Series or DataFrame by session")
+    check_kind(pd.Series | pd.DataFrame, **{name: values})
     for _, column in values.items() if isinstance(values, pd.DataFrame) else [(None, values)]:
         texts = pd.api.types.is_object_dtype(column) and any(isinstance(one, OTHER) for one in column)
         if texts or not (pd.api.types.is_object_dtype(column) or pd.api.types.is_any_real_numeric_dtype(column)):
@@ -154,14 +154,23 @@ def check_variances(realized: Any, forecast: Any) -> tuple[Any, Any]:
     check_zones(**labelled)
     for name, one in pair.items():
         if name not in labelled:
-            if np.asarray(one).dtype.kind not in "iuf" or np.isinf(np.asarray(one)).any():
+            labelled[name] = np.asarray(one)
+            if labelled[name].dtype.kind not in "iuf" or np.isinf(labelled[name]).any():
                 raise ParameterError(f"a {name} variance is infinite or no number; pass floats")
-    pair |= labelled
+    pair = labelled
     if np.any(np.asarray(pair["forecast"]) <= 0):
         raise ParameterError("a forecast variance is not positive; leave missing forecasts NaN, never zero")
     if np.any(np.asarray(pair["realized"]) < 0):
         raise ParameterError("a realised variance is negative; pass squares of returns")
     return pair["realized"], pair["forecast"]
+
+
+def check_kind(kind: Any, **values: Any) -> None:
+    """Raise a ParameterError that names the parameter where a value is of another type."""
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            wanted = getattr(kind, "__name__", "Series or DataFrame")
+            raise ParameterError(f"{name} is of type {type(value).__name__}; pass a {wanted}")
 
 
 def check_count(value: Any, name: str, least: int = 1) -> None:

@@ -22,7 +22,7 @@ from volplugin.risk.tail_risk import (
     TailMethod,
     loss_quantile,
     loss_shortfall,
-    realized_ratios,
+    realized_quantiles,
     standardized_history,
     tail_method,
 )
@@ -204,7 +204,7 @@ class CovarianceForecast:
         """Bounds of the root mean square return of the `horizon` sessions after `asof`.
 
         `portfolio_volatility` times quantiles of the past: root mean square returns of as many sessions, over the
-        volatility forecast for the first of them.
+        volatility forecast for the first of them; wider where the past has few windows that do not overlap.
 
         Parameters
         ----------
@@ -220,9 +220,8 @@ class CovarianceForecast:
         InsufficientHistoryError, LookAheadError, MissingForecastError, ParameterError
             As in `value_at_risk`.
         """
-        ratios = realized_ratios(history, self.asof, self.horizon)
-        volatility = self.portfolio_volatility(weights, periods)
-        lower, upper = volatility * np.quantile(ratios, central_tails(level))
+        factors = realized_quantiles(history, self.asof, self.horizon, central_tails(level))
+        lower, upper = self.portfolio_volatility(weights, periods) * factors
         return float(lower), float(upper)
 
     def value_at_risk(
