@@ -158,7 +158,10 @@ class ModelStore:
         """
         folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
         tensors = read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT)
-        if vintage_checksum(tensors, manifest.metadata()) != manifest.checksum:
+        metadata = manifest.metadata()
+        # Earlier versions left `training` out of the checksum.
+        covered = metadata, {name: value for name, value in metadata.items() if name != "training"}
+        if manifest.checksum not in (vintage_checksum(tensors, each) for each in covered):
             raise StoreCorruptError(
                 f"{folder / TENSORS} and {MANIFEST} do not match (truncated or altered); "
                 "delete the vintage's folder and train again"
@@ -230,8 +233,10 @@ class ModelStore:
 
     def set_training(self, date: pd.Timestamp, name: str) -> None:
         """Name the training data of a stored vintage, which was written without them."""
-        metadata = self.manifest(date).metadata() | {"training": name}
-        self._write(self.path / "vintages" / _name(date) / MANIFEST, json_bytes(metadata))
+        folder, (_, manifest) = self.path / "vintages" / _name(date), self.load(date)
+        metadata = manifest.metadata() | {"training": name}
+        metadata["checksum"] = vintage_checksum(read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT), metadata)
+        self._write(folder / MANIFEST, json_bytes(metadata))
 
     def _training(self, name: str) -> Path:
         return self.path / "training" / f"{name}.safetensors"
