@@ -37,6 +37,7 @@ READERS = (
     *(("pyarrow.csv", name) for name in ("read_csv", "open_csv")),
     *(("pyarrow.feather", name) for name in ("read_table", "read_feather")),
     *(("pyarrow.dataset", name) for name in ("dataset", "parquet_dataset")),
+    ("pyarrow.fs", "LocalFileSystem"),
     ("pyarrow.json", "read_json"),
     ("pyarrow.orc", "read_table"),
     ("pyarrow.orc", "ORCFile"),
@@ -64,9 +65,10 @@ def patch_native_readers() -> None:
 
 
 def patch_looks() -> None:
-    """Patch the functions of `os` that look at a file without opening it."""
+    """Patch the functions of `os`, and of the module below it, that look at a file without opening it."""
     for name in LOOKS:
         _patch(os, name, LOOK)
+        _patch(sys.modules[os.name], name, LOOK)
 
 
 def _patch(owner: Any, name: str, event: str) -> None:
@@ -79,6 +81,9 @@ def _patch(owner: Any, name: str, event: str) -> None:
     try:
         if isinstance(reader, type) and isinstance(getattr(reader, "__init__", None), FunctionType):
             _patch_class(reader, event)  # a wrapper of the class would break isinstance
+        elif last == "LocalFileSystem":  # isinstance with it must stay possible
+            _patch_class(derived := type(last, (reader,), {"__init__": reader.__init__}), event)
+            setattr(owner, last, derived)
         else:
             setattr(owner, last, _auditing(reader, event))
     except (TypeError, AttributeError):  # a type of another language

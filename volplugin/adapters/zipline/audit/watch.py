@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from volplugin.adapters.zipline.audit import native
@@ -49,7 +49,10 @@ NETWORK = {
 }  # fmt: skip
 HANDLE = "sqlite3.connect/handle"
 FOREIGN_CODE = {"ctypes.dlsym", "ctypes.dlsym/handle"}
-EVENTS = READS | WRITES | PROGRAMS | NETWORK | FOREIGN_CODE | {LOOK, HANDLE}
+EVENTS = READS | WRITES | PROGRAMS | NETWORK | FOREIGN_CODE | {LOOK, HANDLE, "exec"}
+
+MAX_LITERALS, MAX_TEXT = 1_000, 20_000
+"""Literal values, and characters of texts among them, above which a file of the strategy may be data."""
 
 IMPORTERS = ("importlib", "pkgutil", "pydoc", "runpy", "unittest.mock", "logging.config", "functools", __name__)
 """Modules that import others by name for their caller."""
@@ -195,7 +198,9 @@ class AccessMonitor:
 
     def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Record one audit event, if it is an access to something that is not trusted."""
-        if event == HANDLE:
+        if event == "exec":
+            self._check_code(arguments[0])
+        elif event == HANDLE:
             if sys._getframe(2).f_globals.get("__name__") != native.__name__:
                 self._record("opens a database by sqlite3.Connection, whose ATTACH the audit cannot see")
         elif event in FOREIGN_CODE:
@@ -215,6 +220,19 @@ class AccessMonitor:
                 self._check_write(path)
         else:
             self._check_read(real_path(arguments[0]), "looks at" if event == LOOK else "reads")
+
+    def _check_code(self, code: CodeType) -> None:
+        """Record code of the strategy that finds modules without an import, or that may be data."""
+        file = code.co_filename
+        if not file.startswith("<") and is_library(file) and real_path(file) != self._strategy:
+            return
+        names, literals = _names_and_literals(code)
+        if "sys" in names and "modules" in names.union(each for each in literals if isinstance(each, str)):
+            self._record("looks modules up in sys.modules, whose reading of files the audit cannot see")
+        length = sum(len(each) for each in literals if isinstance(each, str | bytes))
+        if (len(literals) > MAX_LITERALS or length > MAX_TEXT) and Path(file).stem not in self._trusted:
+            size = f"{len(literals):,} literal values ({length:,} characters of text)"
+            self._record(f"holds {size} in {os.path.basename(file)}, which may be prices")
 
     def _check_write(self, path: Any) -> None:
         real = real_path(path) if isinstance(path, str | bytes | os.PathLike) else ""
@@ -271,6 +289,21 @@ class AccessMonitor:
         if not isinstance(origin, str) or not os.path.isabs(origin):
             return not path or os.path.isdir(path) or not os.path.exists(path)  # finders look through folders
         return is_library(origin) and real_path(origin) != self._strategy
+
+
+def _names_and_literals(code: CodeType) -> tuple[set[str], list[Any]]:
+    """Return the names that code and its functions use, and the constants in it."""
+    names, literals, left = set[str](), list[Any](), list[Any]([code])
+    while left:
+        each = left.pop()
+        if isinstance(each, CodeType):
+            names |= set(each.co_names)
+            left += each.co_consts
+        elif isinstance(each, tuple | frozenset):
+            left += each
+        else:
+            literals.append(each)
+    return names, literals
 
 
 def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
