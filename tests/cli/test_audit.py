@@ -14,6 +14,7 @@ from audit_evasions import EVASIONS, attempt, contents, futures
 from zipline.utils.paths import zipline_path
 
 import zipline_market
+from pages import CHECKOUT
 from volplugin import HARVolatility, ModelStore, PricePanel, RefitSchedule, WalkForward, read_bundle
 from volplugin.adapters.zipline.audit import Audit, audit_strategy, audit_text
 from volplugin.adapters.zipline.audit import audit as audit_module
@@ -175,6 +176,15 @@ def test_a_read_that_new_prices_cannot_change_is_reported(bundle, place, name):
     error, found, expected = attempt(name, place, bundle)
     assert error is None
     assert any(expected in what for what in found), found
+
+
+def test_the_table_of_the_documentation_lists_them_all():
+    lines = (CHECKOUT / "docs" / "audit.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][1:]
+    assert [name for name, *_ in rows] == list(EVASIONS)
+    for (_, verdict, reported), (_, expected) in zip(rows, EVASIONS.values(), strict=True):
+        assert verdict == "not auditable"
+        assert expected.format(place="PLACE", real="ROOT") in reported
 
 
 def test_a_module_that_the_user_trusts_is_no_obstacle(audited, tmp_path):
