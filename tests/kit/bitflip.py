@@ -56,7 +56,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
     long.to_parquet(folder / "prices.parquet")
     bundle_from_frames("bitflip", long, environ={"ZIPLINE_ROOT": str(folder)})
     ingestion = newest_ingestion("bitflip", {"ZIPLINE_ROOT": str(folder)})
-    _write_result(result)
+    write_some_result(result)
     reads: dict[str, tuple[Path, Callable[[], Any]]] = {
         "forecast cache": (next((folder / "cache").glob("*.npz")), lambda: _digest(cache.load("one", "key"))),
         "study network": (folder / "network.safetensors", lambda: _digest(load_network(folder, "network", "digest"))),
@@ -93,7 +93,7 @@ def _store(folder: Path, panel: PricePanel) -> ModelStore:
     return store
 
 
-def _write_result(folder: Path) -> None:
+def write_some_result(folder: Path) -> None:
     days = pd.bdate_range("2020-01-02", periods=80)
     columns = ("returns", "predicted_vol", "realized_vol", "gross_leverage", "net_leverage")
     perf = pd.DataFrame({name: np.linspace(0.01, 0.2, 80) for name in columns}, index=days)
