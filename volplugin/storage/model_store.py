@@ -156,7 +156,7 @@ class ModelStore:
         ------
         MissingVintageError, StoreCorruptError
         """
-        folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
+        folder, manifest = self.path / "vintages" / _name(date), self.manifest(date)
         tensors = read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT)
         metadata = manifest.metadata()
         # Earlier versions left `training` out of the checksum.
@@ -175,7 +175,12 @@ class ModelStore:
         ------
         MissingVintageError, StoreCorruptError
         """
-        return self._manifest_of(date)
+        folder = self.path / "vintages" / _name(date)
+        with self._readable():
+            there = folder.is_dir()
+        if not there:
+            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
+        return read_manifest(folder / MANIFEST, self.path)
 
     def size(self, date: pd.Timestamp) -> int:
         """Return the size of one vintage in bytes."""
@@ -189,7 +194,7 @@ class ModelStore:
         ------
         MissingVintageError, StoreError
         """
-        self._manifest_of(date)
+        self.manifest(date)
         folder = self.path / "vintages"
         doomed = folder / temporary_name(_name(date))
         try:
@@ -197,18 +202,10 @@ class ModelStore:
         except OSError as error:
             raise _unwritable(self.path, error) from error
         shutil.rmtree(doomed, ignore_errors=True)
-        used = {self._manifest_of(known).training for known in self.vintages()}
+        used = {self.manifest(known).training for known in self.vintages()}
         for file in (self.path / "training").glob("*.safetensors"):
             if file.stem not in used:
                 file.unlink(missing_ok=True)
-
-    def _manifest_of(self, date: pd.Timestamp) -> Manifest:
-        folder = self.path / "vintages" / _name(date)
-        with self._readable():
-            there = folder.is_dir()
-        if not there:
-            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
-        return read_manifest(folder / MANIFEST, self.path)
 
     # -- training data ----------------------------------------------------------------------
 
