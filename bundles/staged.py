@@ -44,8 +44,6 @@ INGESTION = re.compile(r"\d{4}-\d\d-\d\dT\d\d;\d\d;\d\d(\.\d+)?")
 """Names that zipline gives to the folders of ingestions."""
 METADATA = "volplugin.json"
 """File in an ingestion: market, counts and remarks, for `read_ingestion_metadata`."""
-METADATA_LIMIT = 2**24
-"""Bytes of the largest that is read."""
 
 logger = logging.getLogger("volplugin")
 
@@ -144,7 +142,7 @@ def read_ingestion_metadata(ingestion: Path) -> dict[str, Any]:
     """Return market, counts and remarks of an ingestion; empty for one of another tool."""
     path = ingestion / METADATA
     try:
-        found = dict(parse_json(read_regular_file(path, METADATA_LIMIT))) if path.is_file() else {}
+        found = dict(parse_json(read_regular_file(path, 2**24))) if path.is_file() else {}
         if found.keys() - {"market", "counts", "remarks"} and sealed(found) != found:
             raise ValueError("its checksum differs")
     except (OSError, ValueError, TypeError) as error:

@@ -183,12 +183,8 @@ def settings(ctx: click.Context | None = None) -> dict[str, Any]:
 def record(folder: str | Path) -> None:
     """Write the options in force of the running command next to its results."""
     context = click.get_current_context()
-    arguments = {
-        param.name: context.params[str(param.name)]
-        for param in context.command.params
-        if isinstance(param, click.Argument)
-    }
-    command = " ".join(["volplugin", str(context.info_name), *map(str, arguments.values())])
+    given = [context.params[str(each.name)] for each in context.command.params if isinstance(each, click.Argument)]
+    command = " ".join(["volplugin", str(context.info_name), *map(str, given)])
     text = f"# {command}, with these options\n[{context.info_name}]\n{to_toml(settings(context))}"
     write_files(folder, {RECORD: text.encode()})
 

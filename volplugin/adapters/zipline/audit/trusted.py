@@ -48,12 +48,11 @@ DATA = frozenset(
 """File endings that are data even inside a library."""
 
 SYSTEM_FILES = frozenset(
-    {
-        *("/dev/null", "/dev/urandom", "/dev/random", "/dev/tty"),
-        *(f"/etc/{name}" for name in ("localtime", "timezone", "hosts", "resolv.conf", "nsswitch.conf", "mime.types")),
-        *(f"/etc/{name}" for name in ("ld.so.cache", "os-release", "host.conf", "passwd", "gai.conf")),
-        *(f"/proc/{name}" for name in ("cpuinfo", "meminfo", "stat", "mounts", "filesystems", "version", "uptime")),
-    }
+    """
+    /dev/null /dev/urandom /dev/random /dev/tty /etc/localtime /etc/timezone /etc/hosts /etc/resolv.conf /etc/passwd
+    /etc/nsswitch.conf /etc/mime.types /etc/ld.so.cache /etc/os-release /etc/host.conf /etc/gai.conf /proc/cpuinfo
+    /proc/meminfo /proc/stat /proc/mounts /proc/filesystems /proc/version /proc/uptime
+    """.split()
 )
 VARIABLES = frozenset(
     """

@@ -21,6 +21,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from volplugin.adapters.zipline.audit import native
+from volplugin.adapters.zipline.audit.models import frames, replaced
 from volplugin.adapters.zipline.audit.native import LOOK, READ, START, patch_looks, patch_native_readers
 from volplugin.adapters.zipline.audit.trusted import (
     VARIABLES,
@@ -113,10 +114,10 @@ class AccessMonitor:
         patch_native_readers()
         patch_looks()
         with (
-            _replaced(builtins, "__import__", self._importing),
-            _replaced(importlib, "import_module", self._importing),
-            _replaced(importlib._bootstrap, "_find_and_load", self._loading),
-            _replaced(type(os.environ), "__getitem__", self._reading_variable),
+            replaced(builtins, "__import__", self._importing),
+            replaced(importlib, "import_module", self._importing),
+            replaced(importlib._bootstrap, "_find_and_load", self._loading),
+            replaced(type(os.environ), "__getitem__", self._reading_variable),
         ):
             _ACTIVE = self
             try:
@@ -238,7 +239,8 @@ class AccessMonitor:
         real = real_path(path) if isinstance(path, str | bytes | os.PathLike) else ""
         if real and not f"{real}{os.sep}".startswith(self._root) and real not in ("/dev/null", "/dev/tty"):
             compiled = real.endswith(".pyc") or "__pycache__" in real
-            if not (compiled and _is_called_in("importlib._bootstrap_external", "set_data", "_write_atomic")):
+            writers = {(f.f_globals.get("__name__"), f.f_code.co_name) for f in frames()} if compiled else set()
+            if not writers & {("importlib._bootstrap_external", name) for name in ("set_data", "_write_atomic")}:
                 self._record(f"writes {real}, which another run could read")
 
     def _check_read(self, path: str, verb: str) -> None:
@@ -313,15 +315,6 @@ def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameTy
     return frame
 
 
-def _is_called_in(module: str, *functions: str) -> bool:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_globals.get("__name__") == module and frame.f_code.co_name in functions:
-            return True
-        frame = frame.f_back
-    return False
-
-
 def _is_module_file(path: str) -> bool:
     """Whether a file is the source of a module that is loaded."""
     name = os.path.basename(path)
@@ -380,18 +373,3 @@ def _install() -> None:
                 monitor.notice(event, arguments)
 
     sys.addaudithook(hook)
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, around: Callable[..., Any]) -> Iterator[None]:
-    original = getattr(owner, name)
-
-    @functools.wraps(original)
-    def wrapper(*arguments: Any, **settings: Any) -> Any:
-        return around(original, *arguments, **settings)
-
-    setattr(owner, name, wrapper)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
