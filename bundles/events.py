@@ -90,6 +90,7 @@ def _applied(close: pd.Series, split: pd.Series) -> bool:
     Yahoo's closes are adjusted for splits; exchanges' and csvdir's are not. Over all splits, log price changes near
     zero mean adjusted, and changes near the log ratio mean raw.
     """
+    close = close.where(close > 0)  # other prices are refused later
     before = np.log(close.ffill().shift(1) / close)
     happened = (split > 0) & (split != 1) & before.notna()
     moves, ratios = before[happened].to_numpy(), np.log(split[happened].to_numpy())
@@ -104,6 +105,7 @@ def _from_adjusted(bars: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """
     close = bars["close"]
     factor = bars["adjusted_close"] / close
+    factor = factor.where((factor > 0) & np.isfinite(factor))
     growth = (factor / factor.ffill().shift(1)).fillna(1.0)
     is_split = np.abs(np.log(growth)) > MIN_SPLIT
     split = pd.Series(1.0, close.index)

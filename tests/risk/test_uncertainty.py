@@ -148,6 +148,8 @@ def test_forecasts_that_have_no_risk_or_are_alone_spread_nothing():
     found = f.volatility_interval({})
     assert (found.lower, found.upper, found.volatility, found.seeds) == (0.0, 0.0, 0.0, 0.0)
     assert f.volatility_interval({"A": 1.0}).vintages == 0.0
+    still = forecast(seeds=seeds * np.array([[0.0], [1.0]]))  # only one of them has risk
+    assert still.volatility_interval({"A": 1.0}).seeds == 0.0
     assert f.volatility_interval({"A": 1.0}).seeds == pytest.approx(np.log([1, 2]).std(ddof=1) / np.sqrt(2))
     # A seed without a forecast of an asset that is not held still counts.
     gap = seeds.assign(C=np.nan)

@@ -157,9 +157,12 @@ class ModelStore:
         ------
         MissingVintageError, StoreCorruptError
         """
-        folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
+        folder, manifest = self.path / "vintages" / _name(date), self.manifest(date)
         tensors = read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT)
-        if vintage_checksum(tensors, manifest.metadata()) != manifest.checksum:
+        metadata = manifest.metadata()
+        # Earlier versions left `training` out of the checksum.
+        covered = metadata, {name: value for name, value in metadata.items() if name != "training"}
+        if manifest.checksum not in (vintage_checksum(tensors, each) for each in covered):
             raise StoreCorruptError(
                 f"{folder / TENSORS} and {MANIFEST} do not match (truncated or altered); "
                 "delete the vintage's folder and train again"
@@ -173,7 +176,12 @@ class ModelStore:
         ------
         MissingVintageError, StoreCorruptError
         """
-        return self._manifest_of(date)
+        folder = self.path / "vintages" / _name(date)
+        with self._readable():
+            there = folder.is_dir()
+        if not there:
+            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
+        return read_manifest(folder / MANIFEST, self.path)
 
     def size(self, date: pd.Timestamp) -> int:
         """Return the size of one vintage in bytes."""
@@ -187,7 +195,7 @@ class ModelStore:
         ------
         MissingVintageError, StoreError
         """
-        self._manifest_of(date)
+        self.manifest(date)
         folder = self.path / "vintages"
         doomed = folder / temporary_name(_name(date))
         try:
@@ -195,18 +203,10 @@ class ModelStore:
         except OSError as error:
             raise _unwritable(self.path, error) from error
         shutil.rmtree(doomed, ignore_errors=True)
-        used = {self._manifest_of(known).training for known in self.vintages()}
+        used = {self.manifest(known).training for known in self.vintages()}
         for file in (self.path / "training").glob("*.safetensors"):
             if file.stem not in used:
                 file.unlink(missing_ok=True)
-
-    def _manifest_of(self, date: pd.Timestamp) -> Manifest:
-        folder = self.path / "vintages" / _name(date)
-        with self._readable():
-            there = folder.is_dir()
-        if not there:
-            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
-        return read_manifest(folder / MANIFEST, self.path)
 
     # -- training data ----------------------------------------------------------------------
 
@@ -231,8 +231,10 @@ class ModelStore:
 
     def set_training(self, date: pd.Timestamp, name: str) -> None:
         """Name the training data of a stored vintage, which was written without them."""
-        metadata = self.manifest(date).metadata() | {"training": name}
-        self._write(self.path / "vintages" / _name(date) / MANIFEST, json_bytes(metadata))
+        folder, (_, manifest) = self.path / "vintages" / _name(date), self.load(date)
+        metadata = manifest.metadata() | {"training": name}
+        metadata["checksum"] = vintage_checksum(read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT), metadata)
+        self._write(folder / MANIFEST, json_bytes(metadata))
 
     def _training(self, name: str) -> Path:
         return self.path / "training" / f"{name}.safetensors"
