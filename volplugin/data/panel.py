@@ -119,7 +119,8 @@ class PricePanel:
     def from_csv(cls, path: str | Path) -> PricePanel:
         """Read adjusted prices from one long CSV (``symbol`` column) or a folder of ``SYMBOL.csv`` files.
 
-        Columns: ``date``, ``close`` and, if present, ``open, high, low, volume``.
+        Columns: ``date``, ``close`` and, if present, ``open, high, low, volume, split``; raw prices are adjusted for
+        the splits.
         """
         from volplugin.data.readers import read_csv_frames
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from volplugin.data.checks import FIELDS, PRICES, listed
@@ -279,23 +280,23 @@ def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | Non
 def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
     """Return adjusted prices by field, sessions x assets, as `PricePanel` takes them.
 
-    Prices are taken as adjusted. A column of adjusted closes is used: the bar is scaled by adjusted close over close.
-    Splits and dividends are not applied, and a logged warning names them.
+    Prices are taken as adjusted for dividends, and for splits unless they move by them. A column of adjusted closes is
+    used instead: the bar is scaled by adjusted close over close. Dividends are not applied, and a logged warning names
+    them.
     """
     for note in tables.notes:
         logger.warning("%s: %s", where, note)
-    for column, nothing in (("split", (0.0, 1.0)), ("dividend", (0.0,))):
-        names = [
-            name
-            for name, bars in tables.bars.items()
-            if column in bars and "adjusted_close" not in bars and not bars[column].dropna().isin(nothing).all()
-        ]
-        if names:
-            logger.warning(
-                "%s: the column of %ss is not applied (%s): prices are taken as adjusted; "
-                "ingest raw prices with `volplugin ingest`",
-                where, column, listed(names),
-            )  # fmt: skip
+    paid = [
+        name
+        for name, bars in tables.bars.items()
+        if "dividend" in bars and "adjusted_close" not in bars and bars["dividend"].fillna(0.0).any()
+    ]
+    if paid:
+        logger.warning(
+            "%s: the column of dividends is not applied (%s): prices are taken as adjusted; "
+            "ingest raw prices with `volplugin ingest`",
+            where, listed(paid),
+        )  # fmt: skip
     each = {symbol: adjusted_bars(bars) for symbol, bars in tables.bars.items()}
     present = [name for name in FIELDS if any(name in bars for bars in each.values())]
     columns = {name: {symbol: bars[name] for symbol, bars in each.items() if name in bars} for name in present}
@@ -305,14 +306,29 @@ def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
 
 
 def adjusted_bars(bars: pd.DataFrame) -> pd.DataFrame:
-    """Return bars scaled by adjusted close over close; unchanged without adjusted closes."""
-    if "adjusted_close" not in bars:
-        return bars
+    """Return bars scaled by adjusted close over close; without adjusted closes, by the splits of raw prices."""
     if "close" not in bars:
         return bars.rename(columns={"adjusted_close": "close"})
-    prices = [name for name in PRICES if name in bars]
-    scale = bars["adjusted_close"] / bars["close"]
-    return bars.assign(**{name: bars[name] * scale for name in prices})
+    split = bars.get("split", pd.Series(1.0, bars.index)).fillna(1.0).replace(0.0, 1.0)
+    shares = split.cumprod() / split.prod()  # one at the last row, as vendors adjust
+    scale = {name: shares for name in PRICES} | {"volume": 1 / shares}
+    if "adjusted_close" in bars:
+        scale = dict.fromkeys(PRICES, bars["adjusted_close"] / bars["close"])
+    elif (split == 1.0).all() or splits_applied(bars["close"], split):
+        return bars
+    return bars.assign(**{name: bars[name] * factor for name, factor in scale.items() if name in bars})
+
+
+def splits_applied(close: pd.Series, split: pd.Series) -> bool:
+    """Whether prices do not move by their splits, and so are adjusted for them.
+
+    Yahoo's closes are adjusted for splits; exchanges' and csvdir's are not. Over all splits, log price changes near
+    zero mean adjusted, and changes near the log ratio mean raw.
+    """
+    before = np.log(close.ffill().shift(1) / close)
+    happened = (split > 0) & (split != 1) & before.notna()
+    moves, ratios = before[happened].to_numpy(), np.log(split[happened].to_numpy())
+    return bool(np.abs(moves).sum() < 0.5 * np.abs(moves - ratios).sum())
 
 
 def read_csv_frames(path: Path) -> dict[str, pd.DataFrame]:
