@@ -204,7 +204,7 @@ def test_ignored_columns_and_files_are_named(tmp_path, caplog):
     read(tmp_path, A="date,close,change,dividend\n2020-01-02,5,0.1,0\n2020-01-03,5,0.1,2\n")
     assert "column 'change' is ignored (A)" in caplog.text
     assert "notes.txt: not price files, ignored" in caplog.text
-    assert "the column of dividends is not applied (A)" in caplog.text
+    assert "dividends are not applied (A)" in caplog.text
 
 
 @pytest.mark.parametrize(("second", "close"), [(5.0, [5, 5]), (10.0, [10, 10])])
