@@ -97,12 +97,12 @@ def check_market(calendar: str, folder: Path, assets: int, *, everything: bool =
 
 
 def own_models(name: str, folder: Path) -> str:
-    """Train models on a bundle, evaluate and use them, and return what the commands print."""
+    """Train models on a bundle, evaluate and use them, and return the first lines of what the commands print."""
     store, span = folder / "models", ("--bundle", name, "--start", "2018-01-02")
     trained = run("train", *span, "--store", store, "--jobs", 1)
     evaluated = run("evaluate", *span, "--store", store, "--no-train", "--models", "LSTM,EWMA94", "--jobs", 1)
     run("backtest", "vol_target", *span, "--store", store, "--out", folder / "own", "--no-judge", "--jobs", 1)
-    return trained + evaluated
+    return trained + evaluated.split("SCORES")[0].strip()
 
 
 def main() -> None:
