@@ -92,4 +92,4 @@ class ConfigurationError(VolpluginError, ValueError):
 
 
 class WeightsError(AssetMismatchError):
-    """A file of weights cannot be read as that."""
+    """Weights, of a file or passed, cannot be read as that."""

@@ -13,7 +13,7 @@ import pandas as pd
 from volplugin.correlation.repair import average, is_positive_definite
 from volplugin.data.checks import as_moment
 from volplugin.display import bars, card
-from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError
+from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError, WeightsError
 from volplugin.risk.attribution import factor_loadings, shapley_parts
 from volplugin.risk.diagnostics import ForecastDiagnostics
 from volplugin.risk.diversification import bet_shares, diversification_ratio, effective_number
@@ -656,12 +656,9 @@ def as_weights(weights: Weights) -> pd.Series:
     """Return weights as floats by asset; text, booleans and complex numbers are no weights."""
     if not (isinstance(weights, pd.Series) and weights.dtype.kind in "iuf"):
         if not isinstance(weights, Mapping | pd.Series):
-            raise AssetMismatchError(
-                f"the weights are a {type(weights).__name__} without labels; pass a Series or a dict by asset"
-            )
+            raise WeightsError(f"the weights are a {type(weights).__name__}; pass a Series or a dict by asset")
         odd = [name for name, weight in weights.items() if not is_number(weight)]
         if odd:
-            raise AssetMismatchError(
-                f"the weight of {odd[0]} is {weights[odd[0]]!r}, which is not a number; pass floats"
-            )
+            shown = " ".join(repr(weights[odd[0]]).split())[:40]
+            raise WeightsError(f"the weight of {odd[0]} is {shown}, which is not a number; pass floats")
     return pd.Series(weights, dtype=float)

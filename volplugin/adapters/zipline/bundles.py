@@ -105,8 +105,6 @@ def read_bundle(
 
 def read_prices(name: str, environ: Environ | None = None) -> PricePanel:
     """Read a file, a folder of CSV files, or an ingested bundle."""
-    if Path(name).suffix in (".parquet", ".pq"):
-        return PricePanel.from_parquet(name)
     return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name, environ=environ)
 
 
