@@ -9,7 +9,7 @@ import pandas as pd
 
 from volplugin.errors import ParameterError
 from volplugin.risk.covariance import CovarianceForecast
-from volplugin.units import annualize
+from volplugin.units import annualize, is_number
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,10 @@ class ShockLimit:
     correlation: float = 1.0
 
     def __post_init__(self) -> None:
+        numbers = vars(self)
+        odd = next((name for name, value in numbers.items() if not is_number(value)), None)
+        if odd is not None:
+            raise ParameterError(f"{odd} is {numbers[odd]!r}; pass a number")
         if not (np.isfinite(self.limit) and self.limit > 0):
             raise ParameterError(f"limit is {self.limit}; it is an annual volatility above zero, such as 0.25")
         if not (np.isfinite(self.volatility) and self.volatility > 0):

@@ -7,7 +7,8 @@ from collections import deque
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import ParameterError
+from volplugin.data.checks import as_floats
+from volplugin.errors import ParameterError, require_type
 from volplugin.risk.tail_risk import HISTORY_SESSIONS
 
 COLUMNS = ("predicted", "realized")
@@ -111,7 +112,8 @@ def standardized_record(track_record: pd.DataFrame) -> np.ndarray:
 
 
 def _finite(track_record: pd.DataFrame) -> pd.DataFrame:
-    missing = set(COLUMNS) - set(track_record)
+    missing = set(COLUMNS) - set(require_type(track_record, pd.DataFrame, "track_record"))
     if missing:
         raise ParameterError(f"the track record has no column {sorted(missing)[0]}; pass predicted and realized")
-    return track_record[list(COLUMNS)].replace([np.inf, -np.inf], np.nan).dropna()
+    past = as_floats(track_record[list(COLUMNS)], "the track record", ParameterError)
+    return past[(past.abs() < 1e100).all(axis=1)]

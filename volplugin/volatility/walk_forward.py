@@ -17,6 +17,7 @@ from volplugin.errors import (
     ParameterError,
     StoreCorruptError,
     VolpluginError,
+    require_type,
 )
 from volplugin.storage import Manifest, ModelStore
 from volplugin.volatility.base import State, VolatilityForecaster
@@ -131,6 +132,7 @@ class WalkForward(VolatilityForecaster):
             If the store's vintages have another configuration, or were trained on other stocks. Smaller changes of
             the training data are logged.
         """
+        require_type(panel, PricePanel, "panel")
         if not self.requires_fit:
             return self
         return self.train_through(panel, self._dates(panel, start, end), n_jobs=n_jobs, progress=progress)
@@ -338,6 +340,7 @@ class WalkForward(VolatilityForecaster):
 
         Parameters, result and errors as in `VolatilityForecaster.predict_path`.
         """
+        require_type(panel, PricePanel, "panel")
         panel = panel if market is None else panel.with_market(market)
         pieces = [
             vintage.predict_path(panel, sessions[0], sessions[-1], horizon)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from volplugin.data.tables import meaning_of, read_long, read_symbols, read_table
 from volplugin.errors import PanelError, WeightsError
+from volplugin.storage.reading import as_path
 
 CASH = "CASH"
 """Symbol of the part that is not invested; its row is left out, unless there are prices of such an asset."""
@@ -35,7 +36,7 @@ def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.S
     WeightsError
         If the file cannot be read, names an asset twice, or one without prices.
     """
-    weights = _read(Path(path))
+    weights = _read(as_path(path))
     if weights.index.has_duplicates:
         raise WeightsError(f"{path}: {weights.index[weights.index.duplicated()][0]} is there twice; give it one weight")
     bad = weights.index[~np.isfinite(weights)]
@@ -74,7 +75,7 @@ def read_groups(path: str | Path, known: Collection[Any] = ()) -> pd.Series:
         If the file cannot be read, names an asset twice or without a group, or has other columns.
     """
     try:
-        table = read_table(Path(path))
+        table = read_table(as_path(path))
         found = ", ".join(map(str, table.columns))
         symbols = [name for name in table if meaning_of(name) == "symbol"]
         others = [name for name in table if name not in symbols]
@@ -83,7 +84,9 @@ def read_groups(path: str | Path, known: Collection[Any] = ()) -> pd.Series:
         labels = read_symbols(table[symbols[0]], str(path))
     except PanelError as error:
         raise WeightsError(f"{error}; expected columns symbol, group") from error
-    groups = pd.Series(table[others[0]].fillna("").astype(str).str.strip().to_numpy(), labels.to_numpy(), name="group")
+    groups = pd.Series(
+        table[others[0]].astype(object).fillna("").astype(str).str.strip().to_numpy(), labels.to_numpy(), name="group"
+    )
     if groups.index.has_duplicates:
         raise WeightsError(f"{path}: {groups.index[groups.index.duplicated()][0]} is there twice; give it one group")
     if (groups == "").any():
