@@ -108,5 +108,5 @@ def require_type(value: Value, kind: Any, name: str) -> Value:
         Naming the parameter, for a value of another type.
     """
     if not isinstance(value, kind):
-        raise ParameterError(f"{name} is a {type(value).__name__}; pass a {kind.__name__}")
+        raise ParameterError(f"{name} is a {type(value).__name__}; pass a {getattr(kind, '__name__', kind)}")
     return value

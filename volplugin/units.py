@@ -28,6 +28,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def as_number(value: object) -> float:
+    """Return one real number as a float, and NaN for anything else, so that no comparison with it holds."""
+    return float(value) if is_number(value) else math.nan  # type: ignore[arg-type]
+
+
 def annualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatility:
     """Annual volatility from a daily one: ``volatility * sqrt(periods)``.
 

@@ -16,6 +16,7 @@ from volplugin.correlation.repair import nearest_correlation, shrink_by_observat
 from volplugin.correlation.sliding import SlidingCorrelation, SlidingMoments, SlidingMomentsCorrelation
 from volplugin.data.checks import as_floats
 from volplugin.errors import ParameterError, require_type
+from volplugin.units import as_number
 
 VIEWS = ("risk", "structure", "targeting")
 
@@ -131,9 +132,14 @@ class CorrelationEstimator(BaseEstimator, ABC):
         return SlidingCorrelation(self, z, live)
 
 
+def check_estimator(estimator: CorrelationEstimator) -> CorrelationEstimator:
+    """Return an estimator; raise ParameterError for anything else."""
+    return require_type(estimator, CorrelationEstimator, "the correlation")
+
+
 def check_view(view: str) -> None:
     """Raise ParameterError for an unknown view."""
-    if view not in VIEWS:
+    if not isinstance(view, str) or view not in VIEWS:
         raise ParameterError(f"view is {view!r}; pass one of {', '.join(VIEWS)}")
 
 
@@ -186,9 +192,9 @@ class WindowedCorrelation(MomentsCorrelation):
         ParameterError
             If the window is shorter than 2 sessions, or the half-life is not positive.
         """
-        if not self.window >= 2:
+        if not as_number(self.window) >= 2:
             raise ParameterError(f"window is {self.window}; pass at least 2 sessions")
-        if self.halflife is not None and not self.halflife > 0:
+        if self.halflife is not None and not as_number(self.halflife) > 0:
             raise ParameterError(f"halflife is {self.halflife}; pass a number of sessions above zero, or None")
         return self.window
 

@@ -10,6 +10,7 @@ import pandas as pd
 from volplugin.data.checks import as_floats
 from volplugin.errors import ParameterError, require_type
 from volplugin.risk.tail_risk import HISTORY_SESSIONS
+from volplugin.units import as_number
 
 COLUMNS = ("predicted", "realized")
 LENGTH = HISTORY_SESSIONS
@@ -46,7 +47,7 @@ class TrackRecord:
     """
 
     def __init__(self, length: int = LENGTH) -> None:
-        if length < 1:
+        if not as_number(length) >= 1:
             raise ParameterError(f"length is {length}; pass 1 or more sessions")
         self._rows: deque[tuple[float, float]] = deque(maxlen=length)
         self._expected = np.nan

@@ -133,6 +133,11 @@ class WalkForward(VolatilityForecaster):
             the training data are logged.
         """
         require_type(panel, PricePanel, "panel")
+        require_type(self.forecaster, VolatilityForecaster, "forecaster")
+        require_type(self.store, ModelStore | None, "store")
+        require_type(self.schedule, RefitSchedule | None, "schedule")
+        if n_jobs == 0:
+            raise ParameterError("n_jobs is 0; pass a number of processes, or -1 for one per core")
         if not self.requires_fit:
             return self
         return self.train_through(panel, self._dates(panel, start, end), n_jobs=n_jobs, progress=progress)
