@@ -221,6 +221,8 @@ class BacktestForecaster:
     """
 
     def __init__(self, model: RiskModel, cache: ForecastCache | None = None) -> None:
+        require_type(model.volatility, VolatilityForecaster, "volatility")
+        check_estimator(model.correlation)
         self.model = model
         self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()

@@ -61,7 +61,8 @@ class EigenvalueAdjustment(CovarianceAdjustment):
         if not 0 <= as_number(self.strength) < np.inf:
             raise ParameterError(f"strength is {self.strength}; pass a number not below zero, such as 1")
         if not isinstance(self.views, tuple | list | set) or not all(view in VIEWS for view in self.views):
-            raise ParameterError(f"views are {self.views}; pass some of {', '.join(VIEWS)}")
+            given = ", ".join(map(str, self.views)) if isinstance(self.views, tuple | list | set) else self.views
+            raise ParameterError(f"views are {given}; pass some of {', '.join(VIEWS)}")
         if draft.view not in self.views:
             return draft
         names = draft.volatility.index
