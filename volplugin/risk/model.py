@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.base import CorrelationEstimator, check_estimator
 from volplugin.correlation.repair import average
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.data.suspects import suspect_prices
