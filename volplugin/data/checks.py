@@ -46,6 +46,14 @@ def as_moment(date: str | pd.Timestamp) -> pd.Timestamp:
     return moment
 
 
+def as_day(date: str | pd.Timestamp) -> pd.Timestamp:
+    """Return a date as `as_moment` does; raise PanelError for one with a time of day too."""
+    moment = as_moment(date)
+    if moment != moment.normalize():
+        raise PanelError(f"{date} is a time of day; pass a date such as '2015-06-30'")
+    return moment
+
+
 def check_index(close: pd.DataFrame) -> pd.DatetimeIndex:
     """Return the sessions of the closes, in nanoseconds, after checking dates and asset names.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from volplugin.data.checks import FIELDS, PRICES, listed
@@ -299,23 +300,19 @@ def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | Non
 def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
     """Return adjusted prices by field, sessions x assets, as `PricePanel` takes them.
 
-    Prices are taken as adjusted. A column of adjusted closes is used: the bar is scaled by adjusted close over close.
-    Splits and dividends are not applied, and a logged warning names them.
+    A column of adjusted closes is used: the bar is scaled by adjusted close over close. Without it, splits are applied
+    if the closes move by them. Dividends are not applied, and a logged warning names them.
     """
     for note in tables.notes:
         logger.warning("%s: %s", where, note)
     for column, nothing in (("split", (0.0, 1.0)), ("dividend", (0.0,))):
-        names = [
-            name
-            for name, bars in tables.bars.items()
-            if column in bars and "adjusted_close" not in bars and not bars[column].dropna().isin(nothing).all()
-        ]
+        given = {name: bars for name, bars in tables.bars.items() if column in bars and "adjusted_close" not in bars}
+        names = [name for name, bars in given.items() if not bars[column].dropna().isin(nothing).all()]
         if names:
-            logger.warning(
-                "%s: the column of %ss is not applied (%s): prices are taken as adjusted; "
-                "ingest raw prices with `volplugin ingest`",
-                where, column, listed(names),
-            )  # fmt: skip
+            done = (
+                "applied where the closes move by them" if column == "split" else "not applied, as prices are adjusted"
+            )
+            logger.warning("%s: the column of %ss is %s (%s)", where, column, done, listed(names))
     each = {symbol: adjusted_bars(bars) for symbol, bars in tables.bars.items()}
     present = [name for name in FIELDS if any(name in bars for bars in each.values())]
     columns = {name: {symbol: bars[name] for symbol, bars in each.items() if name in bars} for name in present}
@@ -324,13 +321,30 @@ def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
     return {name: frame.rename_axis(index="date", columns=None) for name, frame in wide.items()}
 
 
+def splits_applied(bars: pd.DataFrame) -> bool:
+    """Whether prices do not move by their splits, and so are adjusted for them.
+
+    Yahoo's closes are adjusted for splits; exchanges' and csvdir's are not. Over all splits, log price changes near
+    zero mean adjusted, and changes near the log ratio mean raw.
+    """
+    close, split = bars["close"], bars["split"].fillna(1.0)
+    before = np.log(close.ffill().shift(1) / close)
+    happened = (split > 0) & (split != 1) & before.notna()
+    moves, ratios = before[happened].to_numpy(), np.log(split[happened].to_numpy())
+    return bool(np.abs(moves).sum() <= 0.5 * np.abs(moves - ratios).sum())
+
+
 def adjusted_bars(bars: pd.DataFrame) -> pd.DataFrame:
-    """Return bars scaled by adjusted close over close; unchanged without adjusted closes."""
+    """Return bars scaled by adjusted close over close; without adjusted closes, by the splits that closes move by."""
+    prices = [name for name in PRICES if name in bars]
     if "adjusted_close" not in bars:
-        return bars
+        if "split" not in bars or splits_applied(bars):
+            return bars
+        later = bars["split"].fillna(1.0).replace(0.0, 1.0).shift(-1, fill_value=1.0)[::-1].cumprod()[::-1]
+        volume = {"volume": bars["volume"] * later} if "volume" in bars else {}
+        return bars.assign(**{name: bars[name] / later for name in prices}, **volume)
     if "close" not in bars:
         return bars.rename(columns={"adjusted_close": "close"})
-    prices = [name for name in PRICES if name in bars]
     scale = bars["adjusted_close"] / bars["close"]
     return bars.assign(**{name: bars[name] * scale for name in prices})
 

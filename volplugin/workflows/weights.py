@@ -6,7 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from volplugin.data.tables import meaning_of, read_long, read_symbols, read_table
@@ -15,6 +14,8 @@ from volplugin.storage.reading import as_path
 
 CASH = "CASH"
 """Symbol of the part that is not invested; its row is left out, unless there are prices of such an asset."""
+MAX_WEIGHT = 1e6
+"""Size of a weight that is no fraction of a portfolio's value."""
 
 
 def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.Series:
@@ -39,13 +40,13 @@ def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.S
     weights = _read(as_path(path))
     if weights.index.has_duplicates:
         raise WeightsError(f"{path}: {weights.index[weights.index.duplicated()][0]} is there twice; give it one weight")
-    bad = weights.index[~np.isfinite(weights)]
+    bad = weights.index[~(weights.abs() < MAX_WEIGHT)]
     if len(bad):
-        raise WeightsError(f"{path}: the weight of {bad[0]} is no number")
+        raise WeightsError(f"{path}: the weight of {bad[0]} is no number below {MAX_WEIGHT:g}; pass fractions")
     cash = [name for name in weights.index if name.upper() == CASH and (known is None or name not in known)]
     weights = weights.drop(cash)
-    if weights.empty:
-        raise WeightsError(f"{path} names no asset; write a line such as AAPL,0.05 for each")
+    if not weights.any():
+        raise WeightsError(f"{path} names no asset with a weight; write a line such as AAPL,0.05 for each")
     labels = {str(name): name for name in (() if known is None else known)}
     strange = [name for name in weights.index if known is not None and name not in labels]
     if strange:
