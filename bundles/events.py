@@ -101,8 +101,8 @@ def _from_adjusted(bars: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     # Printed prices have few digits: smaller changes than their rounding are none.
     decimals = 0.5 * 10.0 ** -_decimals(bars["adjusted_close"]) + 0.5 * 10.0 ** -_decimals(close)
     rounding = TOLERANCE + 2 * decimals / np.minimum(close, bars["adjusted_close"])
-    paid = (growth > 1 + rounding) & ~is_split
-    dividend = (close.ffill().shift(1) * (1 - 1 / growth)).where(paid, 0.0)
+    rest = growth / split
+    dividend = (close.ffill().shift(1) * (1 - 1 / rest)).where(rest > 1 + rounding, 0.0)
     return dividend, split
 
 

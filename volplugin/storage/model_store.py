@@ -26,6 +26,7 @@ from volplugin.storage.manifest import (
     read_manifest,
     vintage_checksum,
 )
+from volplugin.storage.reading import as_path
 from volplugin.storage.tensors import from_bytes, to_bytes, with_facts
 
 TENSORS = "model.safetensors"
@@ -42,7 +43,7 @@ class ModelStore:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
 
     def __repr__(self) -> str:
         return f"ModelStore({str(self.path)!r})"
