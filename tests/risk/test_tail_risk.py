@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ from scipy import integrate, stats
 
 from volplugin import CovarianceForecast
 from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
-from volplugin.risk.tail_risk import loss_quantile, loss_shortfall
+from volplugin.risk.tail_risk import loss_quantile, loss_shortfall, realized_ratios
 
 WEIGHTS = {"A": 0.6, "B": 0.5}
 
@@ -65,6 +67,18 @@ def test_several_sessions_grow_with_the_square_root_and_lose_their_fat_tails(for
 def test_student_t_of_a_sum_has_the_kurtosis_of_simulated_sums():
     sums = np.random.default_rng(3).standard_t(9, (400_000, 5)).sum(axis=1) * np.sqrt(7 / 9)
     assert loss_quantile(0.99, "student", horizon=5, dof=9) == pytest.approx(np.quantile(sums, 0.99), rel=0.02)
+
+
+def test_the_law_of_a_sum_without_kurtosis_is_the_law_of_one_session():
+    for dof in (3.0, 4.0):
+        assert loss_quantile(0.99, horizon=5, dof=dof) == pytest.approx(np.sqrt(5) * loss_quantile(0.99, dof=dof))
+
+
+def test_an_interval_needs_two_horizons_of_history(forecast, history):
+    year = replace(forecast, horizon=252)
+    assert len(realized_ratios(history.tail(504), year.asof, 252)) == 253
+    with pytest.raises(InsufficientHistoryError, match="over 252 sessions needs 504 sessions of history, not 503"):
+        year.realized_interval(WEIGHTS, history.tail(503))
 
 
 def test_a_history_beyond_asof_is_refused(forecast, history):

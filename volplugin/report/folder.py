@@ -6,9 +6,9 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from volplugin.errors import ResultFolderError
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_portfolio_forecasts
 from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
-from volplugin.storage.atomic import write_atomically
-from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, to_json
+from volplugin.storage.atomic import SUMS, altered_files, write_files
+from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, sealed, to_json
 from volplugin.units import TRADING_DAYS
 
 SCORECARD, HISTORY = "scorecard.json", "history.npz"
@@ -52,15 +52,7 @@ def write_result(result: BacktestResult, folder: str | os.PathLike[str]) -> None
     np.savez_compressed(buffer, **stored)  # type: ignore[arg-type]
     history = buffer.getvalue()
     card = scorecard(result) | {"history": {"format": FORMAT, "sha256": hashlib.sha256(history).hexdigest()}}
-    card = parse_json(to_json(card))
-    write_atomically(Path(folder) / HISTORY, history)
-    write_atomically(Path(folder) / SCORECARD, to_json(card | {"checksum": card_checksum(card)}).encode())
-
-
-def card_checksum(card: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a scorecard without its checksum; the scorecard holds the history's checksum."""
-    rest = {name: value for name, value in card.items() if name != "checksum"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    write_files(folder, {HISTORY: history, SCORECARD: to_json(sealed(card)).encode()})
 
 
 def scorecard(result: BacktestResult) -> dict[str, Any]:
@@ -143,10 +135,16 @@ def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
     if not (path / SCORECARD).is_file():
         why = f"holds no {SCORECARD}" if path.is_dir() else "no such folder"
         raise ResultFolderError(f"{path}: {why}; name a folder that volplugin backtest --out or demo --out wrote")
-    card = _parsed(path / SCORECARD, SCORECARD_LIMIT, _card)
-    digest = card["history"]["sha256"]
+    with _named(path / SCORECARD) as file:
+        card = _card(read_regular_file(file, SCORECARD_LIMIT))
+    with _named(path / HISTORY) as file:
+        stored = _arrays(read_regular_file(file, HISTORY_LIMIT), card["history"]["sha256"])
+        # Pages are written again; history and scorecard have checksums of their own.
+        altered = [name for name in altered_files(path) if not name.endswith((".html", SCORECARD, HISTORY))]
+    if altered:
+        raise ResultFolderError(f"{path / altered[0]}: damaged or altered, {SUMS} has another checksum; {AGAIN}")
     try:
-        return _of_history(card, _parsed(path / HISTORY, HISTORY_LIMIT, partial(_arrays, digest=digest)))
+        return _of_history(card, stored)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, ResultFolderError):
             raise
@@ -154,11 +152,14 @@ def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
         raise ResultFolderError(f"{path}: its numbers do not fit together ({why}); {AGAIN}") from error
 
 
-def _parsed(file: Path, limit: int, parse: Callable[[bytes], Any]) -> Any:
+@contextmanager
+def _named(file: Path) -> Iterator[Path]:
+    """Name the file in the errors of reading and parsing it."""
     try:
-        return parse(read_regular_file(file, limit))
+        yield file
     except OSError as error:
-        raise ResultFolderError(f"{file}: cannot be read ({error.strerror or error}); {AGAIN}") from error
+        why = error.strerror or error
+        raise ResultFolderError(f"{error.filename or file}: cannot be read ({why}); {AGAIN}") from error
     except ValueError as error:
         raise ResultFolderError(f"{file}: {error}; {AGAIN}") from error
 
@@ -173,7 +174,7 @@ def _card(content: bytes) -> dict[str, Any]:
         raise ValueError("not the scorecard of a backtest")
     if card["history"].get("format") != FORMAT:
         raise ValueError("written by another version of volplugin, in another format")
-    if card.get("checksum") != card_checksum(card):
+    if sealed(card) != card:
         raise ValueError("damaged or altered, its checksum differs")
     for part in (card["portfolio"], *card["comparisons"].values()):
         part |= {name: np.nan for name, value in part.items() if value is None and name not in OPTIONAL}

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from volplugin.errors import VolpluginError
 from volplugin.report.axes import new_figure
 from volplugin.report.theme import DARK, LIGHT, Theme, style
-from volplugin.storage.atomic import write_atomically
+from volplugin.storage.atomic import write_files
 
 Size = tuple[float, float]
 Plot = Callable[..., Axes]
@@ -160,9 +160,9 @@ def write_page(page: str, pictures: Iterable[Picture], path: str | os.PathLike[s
     Each write is atomic; the page refers to no other file and no network address.
     """
     file = Path(path)
-    for one in pictures:
-        write_atomically(file.parent / "plots" / f"{one.name}.png", draw(one.plot, LIGHT, one.size))
-    return write_atomically(file, page.encode())
+    plots = {f"plots/{one.name}.png": draw(one.plot, LIGHT, one.size) for one in pictures}
+    write_files(file.parent, plots | {file.name: page.encode()})
+    return file
 
 
 def _typographic(value: Any) -> Any:

@@ -15,7 +15,7 @@ from volplugin.report.axes import plot_lines
 from volplugin.report.format import Answer, Format, Table, may_be_chance, percent, show, tabulate, wrapped
 from volplugin.report.page import Plot, render, write_page
 from volplugin.report.summary import FAIR, GOOD
-from volplugin.storage.atomic import write_atomically
+from volplugin.storage.atomic import write_files
 from volplugin.units import annualize
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
 
@@ -33,8 +33,8 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
     Each write is atomic; the page refers to no other file and no network address.
     """
     folder = Path(out_dir)
-    write_atomically(folder / "study.json", (json.dumps(as_dict(result), indent=2) + "\n").encode())
-    write_atomically(folder / "predictions.csv", predictions(result).to_csv(index=False).encode())
+    numbers, table = json.dumps(as_dict(result), indent=2) + "\n", predictions(result).to_csv(index=False)
+    write_files(folder, {"study.json": numbers.encode(), "predictions.csv": table.encode()})
     page, pictures = render(
         "study.html.j2",
         plots(result),
