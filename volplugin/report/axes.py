@@ -22,7 +22,7 @@ from volplugin.evaluation.stress_periods import STRESS
 from volplugin.report.theme import LIGHT, Theme
 
 WIDE = (10.0, 4.0)
-"""Size of a figure in inches, of a caller who brings no axes."""
+"""Size in inches of the figure that a plot without axes makes."""
 TITLE_LETTERS = 97.5
 """Letters of a title per inch, times the size of its type in points."""
 LEGEND_LETTERS = 117.0
@@ -190,7 +190,7 @@ def plot_lines(
     percent: bool = True,
     top: float | None = None,
 ) -> Axes:
-    """Plot columns of a frame over dates, from zero or the smallest value if that is negative.
+    """Plot columns of a frame over dates, from zero, or from the smallest value if it is negative.
 
     Parameters
     ----------

@@ -19,11 +19,6 @@ GOOD, FAIR = 0.05, 0.10
 """Largest distance from 1 of realised over predicted volatility that is called right, or nearly right."""
 HELD = 0.10
 """Largest distance of realised volatility from the target, as a fraction of it, that counts as held."""
-MONEY = (
-    ("Sharpe ratio", "sharpe", ".2f"),
-    ("return a year", "annual_return", ".1%"),
-    ("largest drawdown", "drawdown", ".1%"),
-)
 SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
 MAX_SUSPECTS = 5
 """Stocks with suspect prices that are named."""
@@ -135,19 +130,18 @@ def _miss(data: ReportData) -> Answer | None:
 
 
 def _money(data: ReportData) -> Answer:
-    other = data.money.loc["untouched"] if "untouched" in data.money.index else None
-    run, parts = data.money.loc["run"], []
-    for title, name, form in MONEY:
-        untouched = "" if other is None else f", untouched {show(other[name], form)}"
-        parts.append(f"{title}{'' if name == 'sharpe' else f' {show(run[name], form)}'}{untouched}")
-    better = other is not None and run["sharpe"] >= other["sharpe"]
-    verdict = "nothing to compare with" if other is None else f"{'more' if better else 'less'} return per risk"
-    grade = "fair" if other is None else "good" if better else "poor"
-    return Answer("Money", show(run["sharpe"]), "; ".join(parts), verdict, grade)
+    run = data.money.loc["run"]
+    value, drawdown = show(run["sharpe"]), f"largest drawdown {percent(run['drawdown'])}"
+    if "untouched" not in data.money.index:
+        return Answer("Money", value, f"Sharpe ratio; {drawdown}", "nothing to compare with")
+    other = data.money.loc["untouched"]
+    note = f"Sharpe ratio, untouched {show(other['sharpe'])}; {drawdown}, untouched {percent(other['drawdown'])}"
+    verdict, grade = ("more", "good") if run["sharpe"] >= other["sharpe"] else ("less", "poor")
+    return Answer("Money", value, note, f"{verdict} return per risk", grade)
 
 
 def years(data: ReportData) -> list[str]:
-    """State the sessions inside the band, the years outside it, and the results of the other runs."""
+    """State the shares of the sessions inside and outside the band, and the years with forecasts too high or low."""
     sentences = []
     if data.band_shares is not None:
         below, inside, above = data.band_shares
