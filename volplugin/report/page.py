@@ -126,7 +126,7 @@ def render(template: str, plots: Mapping[str, Plot], **values: Any) -> tuple[str
     Parameters
     ----------
     template : str
-        Extends ``page.html.j2``; ``figure(name, title, caption)`` draws a plot, and returns None if its numbers are missing.
+        Extends ``page.html.j2``; ``figure(name, title, caption)`` draws a plot; None if its numbers are missing.
     plots : mapping of name to plot
     **values
         ``title`` of the browser window; ``eyebrow`` and ``headline``, the line above the headline and the headline;
