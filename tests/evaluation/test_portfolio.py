@@ -153,7 +153,7 @@ def test_right_years_of_fat_tails_are_inside_their_bands():
         (lambda s, r: (s, r.tz_localize("UTC")), "time zones"),
         (lambda s, r: (pd.concat([s, s[:1]]), r), "sigma has 2015-01-01 twice"),
         (lambda s, r: (s.replace(s.iloc[3], np.inf), r), "sigma is infinite at 2015-01-06"),
-        (lambda s, r: (s.astype(str).replace("nan", "high") + "x", r), "other than numbers"),
+        (lambda s, r: (s.astype(str).replace("nan", "high") + "x", r), "that are not numbers"),
     ],
 )
 def test_series_that_cannot_be_scored_are_named(portfolio, spoil, message):

@@ -213,5 +213,5 @@ def _check(level: float, method: str, horizon: int, dof: float) -> None:
         raise ParameterError(f"method is {method!r}; choose 'gaussian', 'student' or 'historical'")
     if not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
         raise ParameterError(f"horizon is {horizon!r}; pass a whole number of sessions, 1 or more")
-    if not is_number(dof) or not 2 < dof < math.inf:
+    if dof != math.inf and (not is_number(dof) or not dof > 2):  # infinite degrees of freedom: Gaussian
         raise ParameterError(f"dof is {dof!r}; pass degrees of freedom above 2, or method='gaussian'")
