@@ -153,7 +153,9 @@ def minimum_variance(
     return pd.Series(weights, index=forecast.assets, name="weight")
 
 
-def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) -> pd.Series:
+def risk_parity(
+    forecast: CovarianceForecast, budgets: Weights | None = None, *, allow_suspect: bool = False
+) -> pd.Series:
     """Return the long-only portfolio to whose volatility each asset contributes its share, by default the same.
 
     Parameters
@@ -161,6 +163,8 @@ def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) ->
     forecast : CovarianceForecast
     budgets : Series or mapping of asset to share, optional
         Positive share of the risk for each of the forecast's assets, at any scale.
+    allow_suspect : bool, default False
+        As of `inverse_volatility`.
 
     Returns
     -------
@@ -172,7 +176,8 @@ def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) ->
     ParameterError
         If a budget is not positive.
     AllocationError
-        If some assets hedge each other perfectly, so that there is no risk to share, or the solver does not converge.
+        If some assets hedge each other perfectly, so that there is no risk to share, or the solver does not converge;
+        naming a suspect asset.
 
     References
     ----------
@@ -190,6 +195,8 @@ def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) ->
     {'AAPL': 0.333, 'JPM': 0.667}
     """
     share = _shares(forecast, budgets)
+    if not allow_suspect:
+        _refuse_suspects(forecast)
     _refuse_hedges(forecast)
     try:
         weights = risk_parity_weights(forecast.covariance.to_numpy(), share)
