@@ -30,6 +30,18 @@ class Session(click.ParamType):
         return moment
 
 
+class Number(click.FloatRange):
+    """A number; Python would read ``1_0`` as ten."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse a number without underscores."""
+        if "_" in str(value):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return float(super().convert(value, param, ctx))
+
+
 DATE = Session()
 
 bundle_option = click.option("--bundle", default="dow30", show_default=True, help="An ingested zipline bundle.")
