@@ -7,7 +7,7 @@ from scipy import integrate, stats
 
 from volplugin import CovarianceForecast
 from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
-from volplugin.risk.tail_risk import loss_quantile, loss_shortfall, realized_ratios
+from volplugin.risk.tail_risk import loss_quantile, loss_shortfall
 
 WEIGHTS = {"A": 0.6, "B": 0.5}
 
@@ -76,7 +76,8 @@ def test_the_law_of_a_sum_without_kurtosis_is_the_law_of_one_session():
 
 def test_an_interval_needs_two_horizons_of_history(forecast, history):
     year = replace(forecast, horizon=252)
-    assert len(realized_ratios(history.tail(504), year.asof, 252)) == 253
+    lower, upper = year.realized_interval(WEIGHTS, history.tail(504))
+    assert 0 < lower < upper
     with pytest.raises(InsufficientHistoryError, match="over 252 sessions needs 504 sessions of history, not 503"):
         year.realized_interval(WEIGHTS, history.tail(503))
 
@@ -133,8 +134,8 @@ def test_degrees_of_freedom_are_passed_on(forecast):
         ({"level": 0.5}, "level is 0.5; pass a confidence between 0.5 and 1, such as 0.99"),
         ({"level": 1.0}, "level is 1.0; pass a confidence between 0.5 and 1, such as 0.99"),
         ({"method": "cauchy"}, "method is 'cauchy'; choose 'gaussian', 'student' or 'historical'"),
-        ({"horizon": 0}, "horizon is 0, dof 6.0; pass sessions from 1 on and dof above 2"),
-        ({"dof": 2.0}, "horizon is 1, dof 2.0; pass sessions from 1 on and dof above 2"),
+        ({"horizon": 0}, "horizon is 0; pass a whole number of sessions, 1 or more"),
+        ({"dof": 2.0}, "dof is 2.0; pass degrees of freedom above 2, or method='gaussian'"),
     ],
 )
 def test_impossible_settings_are_named(settings, complaint):

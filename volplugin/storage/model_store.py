@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from volplugin.storage.manifest import (
     read_manifest,
     vintage_checksum,
 )
+from volplugin.storage.reading import as_path
 from volplugin.storage.tensors import from_bytes, to_bytes, with_facts
 
 TENSORS = "model.safetensors"
@@ -42,24 +43,25 @@ class ModelStore:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
 
     def __repr__(self) -> str:
         return f"ModelStore({str(self.path)!r})"
 
-    def signature(self, dates: Iterable[pd.Timestamp] = ()) -> tuple[int, ...]:
-        """Return numbers that change when the configuration is written, or a vintage comes, goes or is replaced.
+    def signature(self, date: pd.Timestamp | None = None) -> tuple[int, ...]:
+        """Return numbers that change when the configuration is written, or a vintage comes or goes.
 
         Parameters
         ----------
-        dates : iterable of Timestamp
-            Vintages whose own files are looked at too.
+        date : Timestamp, optional
+            Return numbers that change when this vintage is replaced instead.
         """
         found: list[int] = []
         folder = f"{self.path}/vintages"
-        # Plain text and one context: a backtest calls this at every close.
+        # Plain text: a backtest calls this at every close.
+        parts = (f"{self.path}/store.json", folder) if date is None else (f"{folder}/{_name(date)}/{MANIFEST}",)
         with self._readable():
-            for part in (f"{self.path}/store.json", folder, *(f"{folder}/{_name(date)}/{MANIFEST}" for date in dates)):
+            for part in parts:
                 try:
                     metadata = os.stat(part)
                 except FileNotFoundError:

@@ -16,8 +16,23 @@ from typing import Any
 
 import numpy as np
 
+from volplugin.errors import ParameterError
+
 ARRAYS_LIMIT = 2**32
 """Bytes of the largest set of arrays, unpacked."""
+
+
+def as_path(path: object) -> Path:
+    """Return the path of a file or folder that a user names.
+
+    Raises
+    ------
+    ParameterError
+        For anything but text and paths.
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise ParameterError(f"{type(path).__name__} is not the path of a file or folder; pass one as text")
+    return Path(path)
 
 
 def read_regular_file(path: str | os.PathLike[str], limit: int) -> bytes:
