@@ -93,6 +93,7 @@ def _from_adjusted(bars: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """
     close = bars["close"]
     factor = bars["adjusted_close"] / close
+    factor = factor.where((factor > 0) & np.isfinite(factor))
     growth = (factor / factor.ffill().shift(1)).fillna(1.0)
     is_split = np.abs(np.log(growth)) > MIN_SPLIT
     split = pd.Series(1.0, close.index)
@@ -100,8 +101,8 @@ def _from_adjusted(bars: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     # Printed prices have few digits: smaller changes than their rounding are none.
     decimals = 0.5 * 10.0 ** -_decimals(bars["adjusted_close"]) + 0.5 * 10.0 ** -_decimals(close)
     rounding = TOLERANCE + 2 * decimals / np.minimum(close, bars["adjusted_close"])
-    paid = (growth > 1 + rounding) & ~is_split
-    dividend = (close.ffill().shift(1) * (1 - 1 / growth)).where(paid, 0.0)
+    rest = growth / split
+    dividend = (close.ffill().shift(1) * (1 - 1 / rest)).where(rest > 1 + rounding, 0.0)
     return dividend, split
 
 

@@ -22,6 +22,7 @@ from volplugin.data.panel import PricePanel, as_moment
 from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.model import RiskModel
+from volplugin.units import as_number
 
 __all__ = ["ForecastCovariance", "ForecastPrior"]
 
@@ -129,7 +130,7 @@ class ForecastCovariance(BaseCovariance):
             raise ParameterError(
                 "the returns have no dates; pass a DataFrame with a DatetimeIndex and assets as columns"
             )
-        if not (np.isfinite(self.periods) and self.periods > 0):
+        if not 0 < as_number(self.periods) < np.inf:
             raise ParameterError(f"periods is {self.periods}; pass the number of sessions per row of returns")
         odd = X.index[X.index.isna() | X.index.duplicated()]
         if len(odd):

@@ -9,7 +9,8 @@ from typing import Any
 import click
 import pandas as pd
 
-from volplugin.errors import ParameterError
+from volplugin.data.checks import as_day
+from volplugin.errors import PanelError, ParameterError
 
 DEMO_START, DEMO_END = "2010-01-04", "2021-04-20"
 
@@ -22,12 +23,9 @@ class Session(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> pd.Timestamp:
         """Parse a date such as 2010-01-04."""
         try:
-            moment = pd.Timestamp(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a date; write it as 2010-01-04", param, ctx)
-        if moment is pd.NaT or moment.tz is not None:
-            self.fail(f"{value!r} is not a date without a timezone; write it as 2010-01-04", param, ctx)
-        return moment
+            return as_day(value)
+        except PanelError:
+            self.fail(f"{value!r} is not a date without a timezone or a time; write it as 2010-01-04", param, ctx)
 
 
 DATE = Session()

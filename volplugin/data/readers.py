@@ -31,7 +31,11 @@ from volplugin.errors import PanelError, VolpluginError
 
 logger = logging.getLogger("volplugin")
 
-UNREAD = re.compile(r"\.(tsv|xlsx?|feather|arrow|h5|zst|(csv|parquet|pq)\.\w+)$(?<!\.csv\.gz)", re.IGNORECASE)
+UNREAD = re.compile(
+    r"\.(tsv|xls[xmb]?|ods|feather|arrow|orc|avro|h5|hdf5?|zip|gz|bz2|xz|zst|7z|tar|pkl|pickle|dta|dat|(csv|parquet|pq)\.\w+)$"
+    r"(?<!\.csv\.gz)",
+    re.IGNORECASE,
+)
 """Names of files that hold prices in a form that is not read."""
 MOST_SHOWN = 40
 """Problems that one error message lists."""
@@ -106,6 +110,11 @@ def read_prices(path: Path, time_zone: str | None = None) -> PriceTables:
 
 def _read_folder(folder: Path, time_zone: str | None) -> PriceTables:
     place = folder / "daily" if (folder / "daily").is_dir() else folder
+    beside = [file.name for file in folder.iterdir() if place != folder and (is_csv(file) or is_parquet(file))]
+    if beside:
+        raise PanelError(
+            f"{folder}: prices are in daily/, and {listed(sorted(beside))} beside it; keep them in one place"
+        )
     files, others = _files(place)
     tables = _read_each(files, lambda symbol: (read_table(files[symbol]), str(files[symbol])), folder, time_zone)
     tables.notes += [f"{listed(others)}: not price files, ignored"] if others else []
@@ -117,7 +126,8 @@ def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
     prices = [file for file in found if is_csv(file) or is_parquet(file)]
     if not prices:
         raise PanelError(f"{place}: the folder holds no CSV files; name one per symbol, such as AAPL.csv")
-    strange = [file.name for file in found if UNREAD.search(file.name)]
+    strange = [file.name for file in found if UNREAD.search(file.name) or _looks_like_prices(file)]
+    strange += [f"{child.name}/" for child in place.iterdir() if child.is_dir() and any(map(is_csv, child.iterdir()))]
     if strange:
         raise PanelError(f"{place}: {listed(strange)} cannot be read; write .csv or .parquet, or move the file away")
     files: dict[str, Path] = {}
@@ -134,6 +144,16 @@ def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
 
     collect([file.name for file in prices], add, place)
     return files, [file.name for file in found if file not in prices]
+
+
+def _looks_like_prices(file: Path) -> bool:
+    """Whether a file of text that is not read, such as AAPL.txt or AAPL.json, begins with dates and closes."""
+    if is_csv(file) or is_parquet(file):
+        return False
+    with file.open("rb") as content:
+        head = content.readline(4096).lower()
+        head += content.read(4096).lower() if head[:1] in b"[{" else b""
+    return b"close" in head and (b"date" in head or b"time" in head) and (b"," in head or b"\t" in head)
 
 
 def _read_one(table: pd.DataFrame, where: str, time_zone: str | None) -> tuple[pd.DataFrame, list[str]]:
@@ -315,6 +335,7 @@ def splits_applied(close: pd.Series, split: pd.Series) -> bool:
     Yahoo's closes are adjusted for splits; exchanges' and csvdir's are not. Over all splits, log price changes near
     zero mean adjusted, and changes near the log ratio mean raw.
     """
+    close = close.where(close > 0)  # other prices are refused later
     before = np.log(close.ffill().shift(1) / close)
     happened = (split > 0) & (split != 1) & before.notna()
     moves, ratios = before[happened].to_numpy(), np.log(split[happened].to_numpy())

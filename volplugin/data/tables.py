@@ -52,7 +52,7 @@ DAMAGED_PARQUET = (
 PARQUET = (".parquet", ".pq")
 DAY = re.compile(
     r"(?P<year>\d{4})(?P<mark>[-/]?)(?P<month>\d{2})(?P=mark)(?P<day>\d{2})"
-    r"(?:[T ]\s*(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*(?P<offset>Z|UTC|[+-]\d{2}:?\d{2})?)?"
+    r"(?:[T ]\s*(?P<time>\d{1,2}:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)\s*(?P<offset>Z|UTC|[+-]\d{2}:?\d{2})?)?"
 )
 UTC = ("Z", "UTC", "+00:00", "+0000", "-00:00")
 FIRST_YEAR, LAST_YEAR = 1800, 2200
@@ -253,8 +253,10 @@ def read_symbols(column: pd.Series, where: str) -> pd.Series:
     """
     if pd.api.types.is_float_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise PanelError(f"{where}: the column of symbols holds numbers ({column.iloc[0]}); write symbols as text")
-    odd = [value for value in column if not isinstance(value, str | int | np.integer | float) and value is not None]
-    if column.dtype == object and odd:
+    column = column.astype(object)
+    known = column[column.notna().to_numpy()]
+    odd = [value for value in known if not isinstance(value, str | int | np.integer) or isinstance(value, bool)]
+    if odd:
         raise PanelError(f"{where}: the column of symbols holds {odd[0]!r}; write symbols as text")
     texts = column.where(column.notna(), "").astype(str).str.strip()
     if (texts == "").any():
@@ -278,6 +280,7 @@ def _numbers(table: pd.DataFrame, field: str, where: str) -> pd.Series:
     column = table[field]
     if column.dtype == object:
         column = column.where(~column.isin(MISSING))
+        column = column.where(~column.map(lambda value: isinstance(value, bool | np.bool_)), column.astype(str))
     if column.dtype.kind in "mMbc" or pd.api.types.is_datetime64_any_dtype(column):
         raise PanelError(f"{where}: the column {field} holds {column.dtype}, not numbers")
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
@@ -327,4 +330,6 @@ def read_long(path: Path, required: Iterable[str] = ("date", "symbol"), only: st
     table = table.set_axis(names, axis=1).assign(symbol=lambda given: read_symbols(given["symbol"], where))
     if "date" in keys:
         table = table.assign(date=read_dates(table["date"], where))
-    return table.assign(**read_numbers(table, numbers, where))
+    for name, column in read_numbers(table, numbers, where).items():
+        table[name] = column
+    return table

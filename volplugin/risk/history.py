@@ -79,7 +79,7 @@ def forecast_history(
     ParameterError
         If `every` is less than one.
     """
-    if every < 1:
+    if not isinstance(every, int | np.integer) or every < 1:
         raise ParameterError(f"every is {every}; pass the sessions from one forecast to the next, 1 or more")
     bounds = [None if date is None else as_moment(date) for date in (start, end)]
     origins = panel.sessions[panel.sessions.slice_indexer(*bounds)][::every]

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import InsufficientHistoryError, LookAheadError, MissingForecastError, VolpluginError
+from volplugin.errors import (
+    InsufficientHistoryError,
+    LookAheadError,
+    MissingForecastError,
+    VolpluginError,
+    WeightsError,
+)
 from volplugin.report.today import PortfolioToday
 from volplugin.risk.covariance import CovarianceForecast, Groups, as_weights
 from volplugin.risk.model import BacktestForecaster, RiskModel
@@ -67,6 +73,8 @@ def portfolio_today(
     forecast = past[panel.last_session][horizon]
     periods = forecast.periods_per_year
     weights = pd.Series(1 / len(forecast.assets), forecast.assets) if given is None else given[given != 0]
+    if weights.empty:
+        raise WeightsError("every weight is zero; give one asset or more a weight")
     then = drifted_back(weights, panel) if given_before is None else given_before[given_before != 0]
     old = past.get(panel.sessions[-2], {}).get(horizon) if len(panel.sessions) > 1 else None
     old = None if old is None or weights.index.union(then.index).difference(old.assets).size else old

@@ -12,12 +12,13 @@ from zipline.finance.controls import AccountControl
 from volplugin.adapters.zipline.portfolio_risk import (
     Holdings,
     PortfolioRisk,
-    PortfolioRiskCalculator,
     covariances_at_close,
+    portfolio_risks,
 )
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import closed_session, run_periods, running_algorithm
 from volplugin.errors import ParameterError, VolpluginError
+from volplugin.units import as_number
 
 LOG = logging.getLogger(__name__)
 ACTIONS = ("raise", "log")
@@ -52,7 +53,7 @@ class MaxPredictedVolatility(AccountControl):
     """
 
     def __init__(self, limit: float, action: str = "raise") -> None:
-        if not 0 < limit < float("inf"):
+        if not 0 < as_number(limit) < float("inf"):
             raise ParameterError(f"limit is {limit}; pass an annual volatility above zero, such as 0.15")
         if action not in ACTIONS:
             raise ParameterError(f"action is {action!r}; pass one of {', '.join(ACTIONS)}")
@@ -70,8 +71,8 @@ class MaxPredictedVolatility(AccountControl):
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
         held = Holdings.of_portfolio(portfolio)
-        [covariance] = covariances_at_close(algorithm, provider, session, held.symbols, 1)
-        risk = PortfolioRiskCalculator(run_periods(algorithm)).risk(covariance, held)
+        covariances = covariances_at_close(algorithm, provider, session, held.symbols, 1)
+        [risk] = portfolio_risks(covariances, [held], run_periods(algorithm))
         if not risk.predicted_vol > self.limit:
             return
         message = self._message(risk, session)
