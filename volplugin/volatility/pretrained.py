@@ -14,6 +14,7 @@ from volplugin.errors import MissingVintageError
 from volplugin.storage import ModelStore
 from volplugin.volatility.base import VolatilityForecaster
 from volplugin.volatility.prices import RangesOrCloses
+from volplugin.volatility.recalibrated import RecalibratedVolatility
 from volplugin.volatility.registry import stored_walk_forward
 from volplugin.volatility.training_data import check_training_data
 from volplugin.volatility.walk_forward import WalkForward
@@ -168,3 +169,6 @@ class PretrainedVolatility(WalkForward):
             f"the pretrained models in {self.store!r} begin with the one trained through {first}, and {asof.date()} is "
             f"earlier; begin later, or train your own: volplugin train --start {asof.date()} --store models"
         )
+
+
+RecalibratedVolatility.load_store = staticmethod(load_walk_forward)

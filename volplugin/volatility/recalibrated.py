@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from volplugin.data.panel import PricePanel
 from volplugin.errors import StoreConfigurationError
 from volplugin.volatility.base import State
 from volplugin.volatility.bias_correction import REFIT, close_to_close_ratio, forward_variance
+from volplugin.volatility.combination import Paths
 from volplugin.volatility.features import Features
 from volplugin.volatility.har import TERMS, HARVolatility
 from volplugin.volatility.reference import reference, with_reference
@@ -28,8 +30,8 @@ FIRST_REFIT, REFITS = 500, 5
 """Sessions that the first past refit needs, and most past refits: the weights follow the last five years."""
 
 TEMPERATURE = 10.0
-"""Divisor of the log likelihood behind the weights. Returns have fat tails and losses last for months, so that as many
-sessions hold less evidence than Gaussian ones. Chosen among 5, 10, 20 and 40 on markets that no benchmark uses."""
+"""Divisor of the Gaussian log likelihood behind the weights, since returns have fat tails and losses last for months:
+chosen among 5, 10, 20 and 40 on markets that no benchmark judges."""
 
 
 class RecalibratedVolatility(HARVolatility):
@@ -76,6 +78,8 @@ class RecalibratedVolatility(HARVolatility):
     >>> model.predict(panel.asof("2014-01-31"), horizon=21).shape
     (3,)
     """
+
+    load_store: ClassVar[Callable[[str], Any]]  # load_walk_forward, set in volplugin.volatility.pretrained
 
     def __init__(self, store: str = "pretrained", terms: str = "season") -> None:
         self.store = store
@@ -127,15 +131,13 @@ class RecalibratedVolatility(HARVolatility):
             loss += each.mean(axis=2).sum(axis=1).filled(0.0)
         return softmax(-np.cumsum(loss, axis=1) / (2 * TEMPERATURE), axis=0)
 
-    def _member_paths(
-        self, panel: PricePanel, horizons: tuple[int, ...], first: int
-    ) -> tuple[dict[int, pd.DataFrame], ...]:
+    def _member_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> tuple[Paths, ...]:
         """Forecasts of the stored model, the local HAR and the regression."""
         stored = self._backbone._paths(self._with_universe(panel), horizons, first)
         local = self.local_._paths(panel, horizons, first)
         return stored, local, super()._predict_paths(panel, horizons, first)
 
-    def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
+    def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> Paths:
         members = self._member_paths(panel, horizons, first)
         logs = {days: np.stack([np.log(path[days][panel.assets]) for path in members]) for days in horizons}
         weights = {days: [np.interp(abs(days), FITTED_HORIZONS, each) for each in self.weights_] for days in horizons}
@@ -161,9 +163,7 @@ class RecalibratedVolatility(HARVolatility):
 
     @cached_property
     def _stored(self) -> Any:
-        from volplugin.volatility.pretrained import load_walk_forward  # which imports this module, for the registry
-
-        return load_walk_forward(self.store)
+        return RecalibratedVolatility.load_store(self.store)
 
     def get_state(self) -> State:
         """Return the coefficients, the weights, and the checksum of the stored model's vintage."""
@@ -172,13 +172,7 @@ class RecalibratedVolatility(HARVolatility):
         return super().get_state() | local | {"weights": self.weights_, "vintage": vintage.copy()}
 
     def set_state(self, state: State) -> None:
-        """Set the coefficients and the weights.
-
-        Raises
-        ------
-        StoreConfigurationError
-            If the stored model's vintage is not the one that they belong to, or an earlier version wrote them.
-        """
+        """Set the coefficients and the weights; raise StoreConfigurationError if they are of another stored model."""
         self._backbone = self._stored.vintage_at(self.trained_through_)
         if "weights" not in state or state["vintage"].tobytes().hex() != self._checksum():
             raise StoreConfigurationError(
