@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from volplugin.storage.reading import as_path
+
 DAY = 24 * 60 * 60
 """Seconds after which a temporary file is removed, whichever process wrote it."""
 
@@ -38,7 +40,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, replace: b
     OSError
         If the file cannot be written, naming it; an existing file of that name is then unchanged.
     """
-    file = Path(path)
+    file = as_path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(file.parent)
