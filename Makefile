@@ -30,8 +30,8 @@ demo: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 demo: $(VENV)/.runtime  ## Ingest, backtest and report on the shipped prices, into demo-output/; TRAIN=1 to train first
 	$(BIN)/volplugin demo --out demo-output $(if $(TRAIN),--train)
 
-test: $(VENV)/.dev  ## Run the fast tests
-	$(BIN)/python -m pytest -q -m "not slow"
+test: $(VENV)/.dev  ## Run the fast tests, in as many processes as there are cores, four at most
+	$(BIN)/python -m pytest -q -m "not slow" --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(VENV)/.dev  ## Run the slow tests
 	$(BIN)/python -m pytest -q -m slow

@@ -74,7 +74,7 @@ def _with_events(symbol: str, bars: pd.DataFrame, remarks: Remarks, adjusted: bo
     if "adjusted_close" in bars and "dividend" in bars:
         remarks.add("adjusted close not used: the columns of dividends and splits are", symbol)
     split = bars["split"].fillna(1.0).replace(0.0, 1.0) if "split" in bars else None
-    if split is not None and splits_applied(bars):
+    if split is not None and splits_applied(bars["close"], split):
         remarks.add("prices are adjusted for the splits of the file already, which are not applied again", symbol)
         split = split * 0 + 1.0
     dividend = bars["dividend"].fillna(0.0) if "dividend" in bars else None
@@ -93,6 +93,7 @@ def _from_adjusted(bars: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """
     close = bars["close"]
     factor = bars["adjusted_close"] / close
+    factor = factor.where((factor > 0) & np.isfinite(factor))
     growth = (factor / factor.ffill().shift(1)).fillna(1.0)
     is_split = np.abs(np.log(growth)) > MIN_SPLIT
     split = pd.Series(1.0, close.index)

@@ -96,7 +96,7 @@ class ConfigurationError(VolpluginError, ValueError):
 
 
 class WeightsError(AssetMismatchError):
-    """A file of weights cannot be read as that."""
+    """Weights, of a file or passed, cannot be read as that."""
 
 
 def require_type(value: Value, kind: Any, name: str) -> Value:

@@ -201,10 +201,17 @@ def test_columns_of_vendors(text, tmp_path):
 
 def test_ignored_columns_and_files_are_named(tmp_path, caplog):
     (tmp_path / "notes.txt").write_text("prices of Monday")
-    read(tmp_path, A="date,close,change,split\n2020-01-02,5,0.1,1\n2020-01-03,5,0.1,2\n")
+    read(tmp_path, A="date,close,change,dividend\n2020-01-02,5,0.1,0\n2020-01-03,5,0.1,2\n")
     assert "column 'change' is ignored (A)" in caplog.text
     assert "notes.txt: not price files, ignored" in caplog.text
-    assert "the column of splits is applied where the closes move by them (A)" in caplog.text
+    assert "dividends are not applied (A)" in caplog.text
+
+
+@pytest.mark.parametrize(("second", "close"), [(5.0, [5, 5]), (10.0, [10, 10])])
+def test_splits_are_applied_to_raw_prices_alone(tmp_path, second, close):
+    panel = read(tmp_path, A=f"date,close,volume,split\n2020-01-02,10,100,1\n2020-01-03,{second},200,2\n")
+    assert panel.close["A"].tolist() == close
+    assert panel.volume["A"].tolist() == [200 if second == 5.0 else 100, 200]
 
 
 @pytest.mark.parametrize("mark", [";", "\t"])

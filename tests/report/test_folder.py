@@ -11,7 +11,9 @@ from webpage import check
 
 from volplugin.errors import ResultFolderError
 from volplugin.report.backtest_page import render_page, report_folder
-from volplugin.report.folder import card_checksum, read_result, write_result
+from volplugin.report.folder import read_result, write_result
+from volplugin.storage.atomic import write_files
+from volplugin.storage.reading import sealed
 
 
 @pytest.fixture
@@ -128,10 +130,29 @@ def test_numbers_that_do_not_fit_together_are_named(folder, lost):
         del card["details"]["strategy"]
     else:
         card["volatility"]["scores"] = {"one": {"LSTM": {}}}
-    (folder / "scorecard.json").write_text(json.dumps(card | {"checksum": card_checksum(card)}))
+    (folder / "scorecard.json").write_text(json.dumps(sealed(card)))
     with pytest.raises(ResultFolderError, match="do not fit together") as error:
         read_result(folder)
     assert len(lines(error)) == 1
+
+
+def test_any_file_that_differs_from_its_checksum_is_noticed(folder):
+    write_files(folder, {"perf.pkl": b"1", "report.html": b"old", "plots/target.png": b"1"})
+    assert set((folder / "SHA256SUMS").read_text().split()[1::2]) == {
+        *("history.npz", "perf.pkl", "plots/target.png", "report.html", "scorecard.json")
+    }
+    read_result(folder)
+    (folder / "report.html").write_text("edited")  # written again, as the plots
+    (folder / "plots" / "target.png").write_bytes(b"2")
+    read_result(folder)
+    (folder / "perf.pkl").write_bytes(b"2")
+    with pytest.raises(ResultFolderError, match=r"perf\.pkl: damaged or altered, SHA256SUMS has another checksum"):
+        read_result(folder)
+    (folder / "perf.pkl").unlink()
+    read_result(folder)
+    (folder / "perf.pkl").mkdir()
+    with pytest.raises(ResultFolderError, match=r"perf\.pkl: cannot be read .Is a directory"):
+        read_result(folder)
 
 
 def test_an_altered_number_is_noticed(folder):

@@ -15,7 +15,7 @@ import click
 import pandas as pd
 
 from volplugin.errors import ConfigurationError, VolpluginError
-from volplugin.storage.atomic import write_atomically
+from volplugin.storage.atomic import SUMS, altered_files, write_files
 from volplugin.storage.reading import read_regular_file
 
 LARGEST = 2**20
@@ -41,6 +41,10 @@ def read_configuration(path: str | Path) -> dict[str, Any]:
     file = Path(path)
     try:
         found = tomllib.loads(read_regular_file(file, LARGEST).decode("utf-8-sig"))
+        if altered_files(file.parent, file.name):
+            raise ConfigurationError(
+                f"{file} is damaged or altered, {SUMS} has another checksum; edit a copy elsewhere"
+            )
     except OSError as error:
         raise ConfigurationError(f"cannot read {file}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -181,14 +185,10 @@ def settings(ctx: click.Context | None = None) -> dict[str, Any]:
 def record(folder: str | Path) -> None:
     """Write the options in force of the running command next to its results."""
     context = click.get_current_context()
-    arguments = {
-        param.name: context.params[str(param.name)]
-        for param in context.command.params
-        if isinstance(param, click.Argument)
-    }
-    command = " ".join(["volplugin", str(context.info_name), *map(str, arguments.values())])
+    given = [context.params[str(each.name)] for each in context.command.params if isinstance(each, click.Argument)]
+    command = " ".join(["volplugin", str(context.info_name), *map(str, given)])
     text = f"# {command}, with these options\n[{context.info_name}]\n{to_toml(settings(context))}"
-    write_atomically(Path(folder) / RECORD, text.encode())
+    write_files(folder, {RECORD: text.encode()})
 
 
 def _options(command: click.Command) -> set[str]:

@@ -121,18 +121,20 @@ class PricePanel:
     def from_csv(cls, path: str | Path) -> PricePanel:
         """Read adjusted prices from one long CSV (``symbol`` column) or a folder of ``SYMBOL.csv`` files.
 
-        Columns: ``date``, ``close`` and, if present, ``open, high, low, volume``.
+        Columns: ``date``, ``close`` and, if present, ``open, high, low, volume, split``; raw prices are adjusted for
+        the splits.
         """
-        from volplugin.data.readers import read_csv_frames
+        from volplugin.data.readers import read_prices, wide_frames
 
-        return cls(**read_csv_frames(as_path(path)))
+        return cls(**wide_frames(read_prices(as_path(path)), path))
 
     @classmethod
     def from_parquet(cls, path: str | Path) -> PricePanel:
         """Read adjusted prices from one long Parquet file, with the columns of `from_csv`'s single file."""
-        from volplugin.data.readers import read_parquet_frames
-
-        return cls(**read_parquet_frames(as_path(path)))
+        file = as_path(path)
+        if file.is_file() and file.suffix.lower() not in (".parquet", ".pq"):
+            raise PanelError(f"{file}: not a Parquet file by its name; call it {file.stem}.parquet")
+        return cls.from_csv(file)
 
     @classmethod
     def from_frames(cls, frames: object, *, calendar: str | None = None) -> PricePanel:

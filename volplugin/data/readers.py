@@ -116,18 +116,7 @@ def _read_folder(folder: Path, time_zone: str | None) -> PriceTables:
             f"{folder}: prices are in daily/, and {listed(sorted(beside))} beside it; keep them in one place"
         )
     files, others = _files(place)
-    tables = PriceTables({})
-    ignored: dict[str, list[str]] = {}
-
-    def read(symbol: str) -> None:
-        """Read the file of one symbol and collect its unknown columns."""
-        bars, unknown = _read_one(read_table(files[symbol]), str(files[symbol]), time_zone)
-        tables.bars[symbol] = bars
-        for column in unknown:
-            ignored.setdefault(column, []).append(symbol)
-
-    collect(files, read, folder)
-    tables.notes += [f"column {column!r} is ignored ({listed(names)})" for column, names in ignored.items()]
+    tables = _read_each(files, lambda symbol: (read_table(files[symbol]), str(files[symbol])), folder, time_zone)
     tables.notes += [f"{listed(others)}: not price files, ignored"] if others else []
     return tables
 
@@ -248,15 +237,15 @@ def read_frames(frames: object, where: str = "frames", time_zone: str | None = N
     """
     if isinstance(frames, pd.DataFrame):
         if isinstance(frames.columns, pd.MultiIndex):
-            return _read_each(_by_symbol(frames, where), where, time_zone)
+            return _read_each_frame(_by_symbol(frames, where), where, time_zone)
         long = frames if isinstance(frames.index, pd.RangeIndex) else frames.reset_index()
         return split_symbols(long, where, time_zone)
     if isinstance(frames, dict) and frames and all(isinstance(frame, pd.DataFrame) for frame in frames.values()):
         names = {str(name).strip().lower() for name in frames}
         if names <= {*NUMBERS}:
             wide = pd.concat({str(name).strip().lower(): frame for name, frame in frames.items()}, axis=1)
-            return _read_each(_by_symbol(wide, where), where, time_zone)
-        return _read_each({str(name): frame for name, frame in frames.items()}, where, time_zone)
+            return _read_each_frame(_by_symbol(wide, where), where, time_zone)
+        return _read_each_frame({str(name): frame for name, frame in frames.items()}, where, time_zone)
     raise PanelError(
         f"{where}: a {type(frames).__name__}; pass DataFrames by symbol, wide DataFrames by field, "
         "a DataFrame of yfinance, or a long DataFrame with a column symbol"
@@ -276,23 +265,30 @@ def _by_symbol(frame: pd.DataFrame, where: str) -> dict[str, pd.DataFrame]:
     return {str(symbol): frame.xs(symbol, axis=1, level=of_symbols) for symbol in symbols}
 
 
-def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | None) -> PriceTables:
-    tables = PriceTables({})
-    ignored: dict[str, list[str]] = {}
-
-    def read(symbol: str) -> None:
-        """Read the frame of one symbol."""
+def _read_each_frame(frames: dict[str, pd.DataFrame], where: str, time_zone: str | None) -> PriceTables:
+    def dated(symbol: str) -> tuple[pd.DataFrame, str]:
         frame = frames[symbol]
         if "date" not in {str(column).strip().lower() for column in frame.columns}:
             frame = frame.rename_axis("date").reset_index()
         # Wide frames hold the dates of all symbols: rows without any value belong to other symbols.
         values = [column for column in frame.columns if str(column).strip().lower() != "date"]
-        bars, unknown = _read_one(frame[frame[values].notna().any(axis=1)], f"{where}: {symbol}", time_zone)
-        tables.bars[symbol] = bars
+        return frame[frame[values].notna().any(axis=1)], f"{where}: {symbol}"
+
+    return _read_each(frames, dated, where, time_zone)
+
+
+def _read_each(
+    symbols: Iterable[str], table_of: Callable[[str], tuple[pd.DataFrame, str]], where: object, time_zone: str | None
+) -> PriceTables:
+    """Read a table per symbol, and note its unknown columns; `table_of` returns the table and its name."""
+    tables, ignored = PriceTables({}), dict[str, list[str]]()
+
+    def read(symbol: str) -> None:
+        tables.bars[symbol], unknown = _read_one(*table_of(symbol), time_zone)
         for column in unknown:
             ignored.setdefault(column, []).append(symbol)
 
-    collect(frames, read, where)
+    collect(symbols, read, where)
     tables.notes += [f"column {column!r} is ignored ({listed(names)})" for column, names in ignored.items()]
     return tables
 
@@ -300,19 +296,17 @@ def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | Non
 def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
     """Return adjusted prices by field, sessions x assets, as `PricePanel` takes them.
 
-    A column of adjusted closes is used: the bar is scaled by adjusted close over close. Without it, splits are applied
-    if the closes move by them. Dividends are not applied, and a logged warning names them.
+    Prices are taken as adjusted for dividends, and for splits unless they move by them. A column of adjusted closes is
+    used instead: the bar is scaled by adjusted close over close. Dividends are not applied, and a logged warning names
+    them.
     """
     for note in tables.notes:
         logger.warning("%s: %s", where, note)
-    for column, nothing in (("split", (0.0, 1.0)), ("dividend", (0.0,))):
-        given = {name: bars for name, bars in tables.bars.items() if column in bars and "adjusted_close" not in bars}
-        names = [name for name, bars in given.items() if not bars[column].dropna().isin(nothing).all()]
-        if names:
-            done = (
-                "applied where the closes move by them" if column == "split" else "not applied, as prices are adjusted"
-            )
-            logger.warning("%s: the column of %ss is %s (%s)", where, column, done, listed(names))
+    unadjusted = {name: bars for name, bars in tables.bars.items() if "adjusted_close" not in bars}
+    paid = [name for name, bars in unadjusted.items() if bars.get("dividend", pd.Series(0.0)).fillna(0.0).any()]
+    if paid:
+        text = "%s: dividends are not applied (%s): prices are taken as adjusted; `volplugin ingest` adjusts raw ones"
+        logger.warning(text, where, listed(paid))
     each = {symbol: adjusted_bars(bars) for symbol, bars in tables.bars.items()}
     present = [name for name in FIELDS if any(name in bars for bars in each.values())]
     columns = {name: {symbol: bars[name] for symbol, bars in each.items() if name in bars} for name in present}
@@ -321,53 +315,28 @@ def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
     return {name: frame.rename_axis(index="date", columns=None) for name, frame in wide.items()}
 
 
-def splits_applied(bars: pd.DataFrame) -> bool:
+def adjusted_bars(bars: pd.DataFrame) -> pd.DataFrame:
+    """Return bars scaled by adjusted close over close; without adjusted closes, by the splits of raw prices."""
+    if "close" not in bars:
+        return bars.rename(columns={"adjusted_close": "close"})
+    split = bars.get("split", pd.Series(1.0, bars.index)).fillna(1.0).replace(0.0, 1.0)
+    shares = split.cumprod() / split.prod()  # one at the last row, as vendors adjust
+    scale = {name: shares for name in PRICES} | {"volume": 1 / shares}
+    if "adjusted_close" in bars:
+        scale = dict.fromkeys(PRICES, bars["adjusted_close"] / bars["close"])
+    elif (split == 1.0).all() or splits_applied(bars["close"], split):
+        return bars
+    return bars.assign(**{name: bars[name] * factor for name, factor in scale.items() if name in bars})
+
+
+def splits_applied(close: pd.Series, split: pd.Series) -> bool:
     """Whether prices do not move by their splits, and so are adjusted for them.
 
     Yahoo's closes are adjusted for splits; exchanges' and csvdir's are not. Over all splits, log price changes near
     zero mean adjusted, and changes near the log ratio mean raw.
     """
-    close, split = bars["close"], bars["split"].fillna(1.0)
+    close = close.where(close > 0)  # other prices are refused later
     before = np.log(close.ffill().shift(1) / close)
     happened = (split > 0) & (split != 1) & before.notna()
     moves, ratios = before[happened].to_numpy(), np.log(split[happened].to_numpy())
-    return bool(np.abs(moves).sum() <= 0.5 * np.abs(moves - ratios).sum())
-
-
-def adjusted_bars(bars: pd.DataFrame) -> pd.DataFrame:
-    """Return bars scaled by adjusted close over close; without adjusted closes, by the splits that closes move by."""
-    prices = [name for name in PRICES if name in bars]
-    if "adjusted_close" not in bars:
-        if "split" not in bars or splits_applied(bars):
-            return bars
-        later = bars["split"].fillna(1.0).replace(0.0, 1.0).shift(-1, fill_value=1.0)[::-1].cumprod()[::-1]
-        volume = {"volume": bars["volume"] * later} if "volume" in bars else {}
-        return bars.assign(**{name: bars[name] / later for name in prices}, **volume)
-    if "close" not in bars:
-        return bars.rename(columns={"adjusted_close": "close"})
-    scale = bars["adjusted_close"] / bars["close"]
-    return bars.assign(**{name: bars[name] * scale for name in prices})
-
-
-def read_csv_frames(path: Path) -> dict[str, pd.DataFrame]:
-    """Read adjusted prices by field from one long CSV file, or a folder of one file per symbol.
-
-    Raises
-    ------
-    PanelError
-        With every problem of every file.
-    """
-    return wide_frames(read_prices(path), path)
-
-
-def read_parquet_frames(path: Path) -> dict[str, pd.DataFrame]:
-    """Read adjusted prices by field from one long Parquet file, or a folder of one file per symbol.
-
-    Raises
-    ------
-    PanelError
-        With every problem of every file.
-    """
-    if path.is_file() and not is_parquet(path):
-        raise PanelError(f"{path}: not a Parquet file by its name; call it {path.stem}.parquet")
-    return wide_frames(read_prices(path), path)
+    return bool(np.abs(moves).sum() < 0.5 * np.abs(moves - ratios).sum())

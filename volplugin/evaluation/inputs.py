@@ -63,6 +63,8 @@ def checked_series(series: Any, name: str) -> pd.Series:
     ParameterError
         Naming the session of a repeated or missing date, an infinite value or text.
     """
+    if series is None:
+        raise ParameterError(f"{name} is None; pass floats by session")
     try:
         values = pd.Series(series)
     except (TypeError, ValueError) as error:
@@ -72,8 +74,7 @@ def checked_series(series: Any, name: str) -> pd.Series:
 
 def checked_frame(frame: Any, name: str) -> pd.DataFrame:
     """Return a table as floats in order of time, as `checked_series` does; each column is named once."""
-    if not isinstance(frame, pd.DataFrame):
-        raise ParameterError(f"{name} is a {type(frame).__name__}; pass a DataFrame with one row per session")
+    check_kind(pd.DataFrame, **{name: frame})
     if frame.columns.has_duplicates:
         raise ParameterError(f"{name} has the column {frame.columns[frame.columns.duplicated()][0]} twice; keep one")
     return checked(frame, name)
@@ -113,7 +114,7 @@ def in_order(values: Frame, name: str) -> Frame:
         raise ParameterError(f"{name} has a missing date (NaT); drop that row")
     if index.has_duplicates:
         raise ParameterError(f"{name} has {_label(index[index.duplicated()][0])} twice; pass each session once")
-    if isinstance(index, pd.DatetimeIndex):
+    if isinstance(index, pd.DatetimeIndex) and index.unit != "ns":
         # Unions of dates in different units lose rows in pandas (GH 60922), so every index gets the same unit.
         index = index.as_unit("ns")
         values = values.set_axis(index)
@@ -152,11 +153,11 @@ def check_variances(realized: Any, forecast: Any) -> tuple[Any, Any]:
     check_zones(**labelled)
     for name, one in pair.items():
         if name not in labelled:
-            if np.asarray(one).dtype.kind not in "iuf" or np.isinf(np.asarray(one)).any():
+            labelled[name] = np.ma.filled(one.astype(float), np.nan) if np.ma.isMaskedArray(one) else np.asarray(one)
+            if labelled[name].dtype.kind not in "iuf" or np.isinf(labelled[name]).any():
                 raise ParameterError(f"a {name} variance is infinite or no number; pass floats")
-            pair[name] = np.ma.filled(np.ma.asarray(one, float), np.nan) if isinstance(one, np.ma.MaskedArray) else one
     pair |= labelled
-    indices = [one.index for one in labelled.values()]
+    indices = [one.index for one in labelled.values() if isinstance(one, pd.Series | pd.DataFrame)]
     if len(indices) == 2 and all(map(len, indices)) and indices[0].intersection(indices[1]).empty:
         raise ParameterError("realized and forecast have no session in common; label both by the same dates")
     if np.any(np.asarray(pair["forecast"]) <= 0):
@@ -164,6 +165,14 @@ def check_variances(realized: Any, forecast: Any) -> tuple[Any, Any]:
     if np.any(np.asarray(pair["realized"]) < 0):
         raise ParameterError("a realised variance is negative; pass squares of returns")
     return pair["realized"], pair["forecast"]
+
+
+def check_kind(kind: Any, **values: Any) -> None:
+    """Raise a ParameterError that names the parameter where a value is of another type."""
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            wanted = getattr(kind, "__name__", "Series or DataFrame")
+            raise ParameterError(f"{name} is of type {type(value).__name__}; pass a {wanted}")
 
 
 def check_count(value: Any, name: str, least: int = 1) -> None:

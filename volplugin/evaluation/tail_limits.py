@@ -7,7 +7,7 @@ tail probability such as 0.01.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -90,7 +90,7 @@ def expected_shortfall(
     if method != "historical":
         return volatility * -loss_shortfall(1 - level, method, dof=dof)
     z = returns / volatility
-    past = pd.Series(_tail_means(z.to_numpy(), level, minimum), index=z.index)
+    past = pd.Series(historical_tails(z.to_numpy(), [level], minimum)[level][1], index=z.index)
     return volatility * past.shift(1)
 
 
@@ -105,15 +105,28 @@ def tail_limits(returns: pd.Series, volatility: pd.Series, level: float) -> pd.D
     DataFrame, columns ``value_at_risk``, ``expected_shortfall`` and ``method``
         Limits are returns. NaN, and the method None, where there is no forecast; zero where it is zero.
     """
+    return limits_by_level(returns, volatility, [level])[level]
+
+
+def limits_by_level(returns: pd.Series, volatility: pd.Series, levels: Sequence[float]) -> dict[float, pd.DataFrame]:
+    """Return `tail_limits` of several levels, from one pass through the history."""
+    for level in levels:
+        check_tail(level)
     pair = aligned(returns=returns, volatility=volatility)
-    returns, volatility = pair["returns"], pair["volatility"]
-    traded = volatility.where(volatility > 0)
-    limits = {"value_at_risk": value_at_risk, "expected_shortfall": expected_shortfall}
-    found = {name: find(returns, traded, level, "historical", MIN_HISTORY_SESSIONS) for name, find in limits.items()}
-    method = found["value_at_risk"].notna().map({True: "historical", False: "student"})
-    for name, find in limits.items():
-        found[name] = found[name].fillna(find(returns, volatility, level, "student"))
-    return pd.DataFrame(found).assign(method=method.astype(object).where(volatility.notna(), None))
+    sigma = _checked(pair["returns"], pair["volatility"], MIN_HISTORY_SESSIONS)[1].to_numpy()
+    z = pair["returns"].to_numpy() / np.where(sigma > 0, sigma, np.nan)
+    history = historical_tails(z, levels, MIN_HISTORY_SESSIONS)
+    found = {}
+    for level, past in history.items():
+        own = sigma * np.concatenate([np.full((2, 1), np.nan), past[:, :-1]], axis=1)
+        is_historical = np.isfinite(own[0]) & (sigma > 0)
+        law = -np.array([[of(1 - level, "student", dof=STUDENT_DOF)] for of in (loss_quantile, loss_shortfall)])
+        limits = np.where(is_historical, own, sigma * law)
+        method = np.where(is_historical, "historical", "student").astype(object)
+        method[np.isnan(sigma)] = None
+        columns = {"value_at_risk": limits[0], "expected_shortfall": limits[1], "method": method}
+        found[level] = pd.DataFrame(columns, pair.index)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,25 +183,35 @@ def simulate_tails(
         level: [np.full_like(z, -of(1 - level, law, dof=dof)) for of in (loss_quantile, loss_shortfall)]
         for level in levels
     }
-    for row in range(minimum, len(volatility), REFRESH_SESSIONS):
-        past = z[:, max(0, row - HISTORY_SESSIONS) : row]
-        places = {level: level * (past.shape[1] - 1) for level in levels}
-        most = int(max(places.values())) + 1
-        # One partition and a sort of its part are six times as fast as a partition at each place.
-        ordered = np.sort(np.partition(past, most, axis=1)[:, : most + 1], axis=1)
-        for level, place in places.items():
+    for row, ordered in _smallest(z, max(levels), minimum):
+        length, until = min(row, HISTORY_SESSIONS), slice(row, row + REFRESH_SESSIONS)
+        for level in levels:
+            place = level * (length - 1)
             below = int(place)
             step = ordered[:, below + 1] - ordered[:, below]
             quantile = ordered[:, below] + (place - below) * step  # linear interpolation, as numpy's
             excess = (quantile[:, None] - ordered[:, : below + 1]).sum(axis=1)
-            until = slice(row, row + REFRESH_SESSIONS)
             bounds[level][0][:, until] = quantile[:, None]
-            bounds[level][1][:, until] = (quantile - excess / (level * past.shape[1]))[:, None]
+            bounds[level][1][:, until] = (quantile - excess / (level * length))[:, None]
     found = {}
     for level, (limit, shortfall) in bounds.items():
         exceeded = z < limit
-        found[level] = SimulatedTails(exceeded, limit * volatility, np.where(exceeded, z / shortfall, 0))
+        losses = np.divide(z, shortfall, out=np.zeros_like(z), where=exceeded)
+        found[level] = SimulatedTails(exceeded, limit * volatility, losses)
     return found
+
+
+def _smallest(z: np.ndarray, level: float, minimum: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each row at which limits change, and the ordered smallest of the values before it: a tail and one more."""
+    for first in range(minimum, z.shape[1], 5 * REFRESH_SESSIONS):
+        rows = range(first, min(first + 5 * REFRESH_SESSIONS, z.shape[1]), REFRESH_SESSIONS)
+        # The smallest of a window are among the smallest of the part that five windows share, and the rest of it.
+        begin, most = max(0, rows[-1] - HISTORY_SESSIONS), int(level * (min(rows[-1], HISTORY_SESSIONS) - 1)) + 1
+        shared = z[:, begin:first]
+        shared = np.partition(shared, most, axis=1)[:, : most + 1] if most < shared.shape[1] else shared
+        for row in rows:
+            parts = [z[:, max(0, row - HISTORY_SESSIONS) : begin], shared, z[:, first:row]]
+            yield row, np.sort(np.concatenate(parts, axis=1), axis=1)
 
 
 def _checked(returns: Values, volatility: Values, minimum: int) -> tuple[Values, Values]:
@@ -203,20 +226,28 @@ def _checked(returns: Values, volatility: Values, minimum: int) -> tuple[Values,
     return returns, volatility
 
 
-def _tail_means(z: np.ndarray, level: float, minimum: int) -> np.ndarray:
-    """Mean below the quantile of the last 1,260 values of each row, NaN before `minimum` of them are known."""
-    found, ordered = np.full(len(z), np.nan), list[float]()
-    for row, value in enumerate(z):
-        if np.isfinite(value):
+def historical_tails(z: np.ndarray, levels: Sequence[float], minimum: int) -> dict[float, np.ndarray]:
+    """Quantile of the last 1,260 values up to each row and the mean below it, NaN before `minimum` values are known.
+
+    Returns
+    -------
+    dict of level to ndarray of shape (2, n_sessions)
+    """
+    found, ordered = {level: np.full((2, len(z)), np.nan) for level in levels}, list[float]()
+    values, known = z.tolist(), np.isfinite(z).tolist()
+    for row, value in enumerate(values):
+        if known[row]:
             insort(ordered, value)
         oldest = row - HISTORY_SESSIONS
-        if oldest >= 0 and np.isfinite(z[oldest]):
-            del ordered[bisect_left(ordered, z[oldest])]
-        if len(ordered) >= max(minimum, 1):
+        if oldest >= 0 and known[oldest]:
+            del ordered[bisect_left(ordered, values[oldest])]
+        if len(ordered) < max(minimum, 1):
+            continue
+        for level, tails in found.items():
             place = level * (len(ordered) - 1)
             below = int(place)
             step = ordered[min(below + 1, len(ordered) - 1)] - ordered[below]
             quantile = ordered[below] + (place - below) * step  # linear interpolation, as numpy's
             excess = (below + 1) * quantile - sum(ordered[: below + 1])
-            found[row] = quantile - excess / (level * len(ordered))
+            tails[0, row], tails[1, row] = quantile, quantile - excess / (level * len(ordered))
     return found

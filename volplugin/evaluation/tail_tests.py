@@ -7,7 +7,7 @@ are exact or simulated: exceedances of a right limit are independent with a know
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -38,10 +38,6 @@ class Coverage:
     independence_pvalue: float
     christoffersen_statistic: float
     christoffersen_pvalue: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain numbers by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -325,24 +321,37 @@ def _independent_statistics(n: int, level: float) -> tuple[np.ndarray, np.ndarra
 
 def _coverage_statistics(hit: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Statistics of the number and of the independence of each row of exceedances."""
-    before, after, n = hit[:, :-1], hit[:, 1:], hit.shape[1]
-    free = _independence((before & after).sum(axis=1), before.sum(axis=1), after.sum(axis=1), n)
-    return _kupiec(hit.sum(axis=1), n, level), free
+    (series, n), places = hit.shape, np.flatnonzero(hit)
+    number = np.bincount(places // n, minlength=series)
+    # Few are exceeded: what follows an exceedance is looked up, not summed over all sessions.
+    inner = places[places % n < n - 1]
+    both = np.bincount(inner // n, hit.ravel()[inner + 1], minlength=series)
+    free = _independence(both, number - hit[:, -1], number - hit[:, 0], n)
+    return _kupiec(number, n, level), free
 
 
 def _dynamic_statistic(hit: np.ndarray, limit: np.ndarray, level: float) -> np.ndarray:
     """Wald statistic of each row of exceedances, shape (n_series, n_sessions); limits of all rows or of each."""
-    centred = hit - level
-    length = hit.shape[1] - LAGGED
-    lags = [centred[:, LAGGED - lag : LAGGED - lag + length] for lag in range(1, LAGGED + 1)]
-    # Regressors and the outcome, [series, sessions] or [sessions]: their products are summed pair by pair.
-    columns = [np.ones(length), limit[..., LAGGED:], *lags, centred[:, LAGGED:]]
-    products = np.empty((len(hit), len(columns), len(columns)))
-    for row, one in enumerate(columns):
-        for column, other in enumerate(columns[: row + 1]):
-            subscripts = f"{'rt' if one.ndim == 2 else 't'},{'rt' if other.ndim == 2 else 't'}->"
-            subscripts += "r" if "r" in subscripts else ""
-            products[:, row, column] = products[:, column, row] = np.einsum(subscripts, one, other)
+    (series, n), flags, exceeded = hit.shape, hit.ravel(), np.flatnonzero(hit)
+    number, session = np.divmod(exceeded, n)
+    length, limit = n - LAGGED, np.atleast_2d(limit)
+    later = limit[:, LAGGED:]
+    # Regressors and the outcome in this order: a constant, the limit, exceedances of four sessions before, and of now.
+    lags = [*range(1, LAGGED + 1), 0]
+    products = np.empty((series, len(lags) + 2, len(lags) + 2))
+    products[:, 0, 0], products[:, 0, 1], products[:, 1, 1] = length, later.sum(axis=1), (later**2).sum(axis=1)
+    # Sums over the exceedances, which are few, in place of all sessions; their mean is subtracted from the sums.
+    for row, lag in enumerate(lags, 2):
+        inside = (session >= LAGGED - lag) & (session < n - lag)
+        at, by, now = exceeded[inside] + lag, number[inside], session[inside] + lag
+        limits = limit[0, now] if len(limit) == 1 else limit[by, now]
+        products[:, 0, row] = np.bincount(by, minlength=series) - level * length
+        products[:, 1, row] = np.bincount(by, limits, series) - level * products[:, 0, 1]
+        for column, other in enumerate(lags[: row - 1], 2):
+            centred = np.bincount(by, flags[at - other], series) - level**2 * length
+            products[:, column, row] = centred - level * (products[:, 0, row] + products[:, 0, column])
+    low = np.tril_indices(len(lags) + 2)
+    products[:, low[0], low[1]] = products[:, low[1], low[0]]
     moments = products[:, :-1, -1:]
     # A constant limit, or no exceedance among the lags, leaves a singular matrix: the pseudo-inverse drops it.
     inverse = np.linalg.pinv(products[:, :-1, :-1], rcond=1e-10, hermitian=True)

@@ -14,7 +14,7 @@ from volplugin.report import tables
 from volplugin.report.figures import Picture
 from volplugin.report.page import render, write_page
 from volplugin.report.plots import evaluation as plots
-from volplugin.storage.atomic import write_atomically
+from volplugin.storage.atomic import write_files
 
 
 def write_evaluation(
@@ -28,12 +28,13 @@ def write_evaluation(
         The page. It refers to no other file and no network address.
     """
     folder = Path(out)
-    write_atomically(folder / "evaluation.txt", f"{texts.evaluation_text(evaluation, portfolios)}\n".encode())
     numbers = {
         "volatility": evaluation.as_dict(),
         "book": json.loads(compare_portfolio_forecasts(portfolios).to_json(orient="index")),
     }
-    write_atomically(folder / "evaluation.json", (json.dumps(numbers, indent=2, allow_nan=False) + "\n").encode())
+    text = f"{texts.evaluation_text(evaluation, portfolios)}\n"
+    numbers_text = json.dumps(numbers, indent=2, allow_nan=False) + "\n"
+    write_files(folder, {"evaluation.txt": text.encode(), "evaluation.json": numbers_text.encode()})
     return write_page(*evaluation_page(evaluation, portfolios), folder / "evaluation.html")
 
 

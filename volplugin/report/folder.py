@@ -18,8 +18,8 @@ from volplugin.errors import ResultFolderError
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_portfolio_forecasts
 from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
-from volplugin.storage.atomic import write_atomically
-from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, to_json
+from volplugin.storage.atomic import SUMS, altered_files, write_files
+from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, sealed, to_json
 from volplugin.units import TRADING_DAYS
 
 SCORECARD, HISTORY = "scorecard.json", "history.npz"
@@ -49,15 +49,7 @@ def write_result(result: BacktestResult, folder: str | os.PathLike[str]) -> None
     np.savez_compressed(buffer, **dict(arrays(result)))  # type: ignore[arg-type]
     history = buffer.getvalue()
     card = scorecard(result) | {"history": {"format": FORMAT, "sha256": hashlib.sha256(history).hexdigest()}}
-    card = parse_json(to_json(card))
-    write_atomically(Path(folder) / HISTORY, history)
-    write_atomically(Path(folder) / SCORECARD, to_json(card | {"checksum": card_checksum(card)}).encode())
-
-
-def card_checksum(card: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a scorecard without its checksum; the scorecard holds the history's checksum."""
-    rest = {name: value for name, value in card.items() if name != "checksum"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    write_files(folder, {HISTORY: history, SCORECARD: to_json(sealed(card)).encode()})
 
 
 def scorecard(result: BacktestResult) -> dict[str, Any]:
@@ -169,7 +161,7 @@ def _scorecard(file: Path) -> dict[str, Any]:
         raise ResultFolderError(f"{file}: not the scorecard of a backtest; {AGAIN}")
     if card["history"].get("format") != FORMAT:
         raise ResultFolderError(f"{file}: written by another version of volplugin, in another format; {AGAIN}")
-    if card.get("checksum") != card_checksum(card):
+    if sealed(card) != card:
         raise ResultFolderError(f"{file}: damaged or altered, its checksum differs; {AGAIN}")
     for part in (card["portfolio"], *card.get("comparisons", {}).values()):
         part.update(
@@ -184,10 +176,14 @@ def _arrays(path: Path, card: Mapping[str, Any]) -> StoredArrays:
         raise ResultFolderError(f"{path}: {HISTORY} is missing next to {SCORECARD}; {AGAIN}")
     try:
         content = read_regular_file(file, HISTORY_LIMIT)
+        altered = [name for name in altered_files(path) if not name.endswith((".html", SCORECARD, HISTORY))]
     except OSError as error:
-        raise ResultFolderError(f"{file}: cannot be read ({error.strerror or error}); {AGAIN}") from error
+        where = error.filename or file
+        raise ResultFolderError(f"{where}: cannot be read ({error.strerror or error}); {AGAIN}") from error
     if hashlib.sha256(content).hexdigest() != metadata["sha256"]:
         raise ResultFolderError(f"{file}: damaged, or of another run than {SCORECARD}; {AGAIN}")
+    if altered:  # pages are written again; history and scorecard have checksums of their own
+        raise ResultFolderError(f"{path / altered[0]}: damaged or altered, {SUMS} has another checksum; {AGAIN}")
     try:
         return parse_arrays(content)
     except ValueError as error:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from volplugin.evaluation.constants import SIZE
+from volplugin.evaluation.constants import SIZE, measured_size
 
 IN_SET = 0.10
 """Smallest p-value of a model inside the 90% model confidence set."""
@@ -60,6 +60,12 @@ def short_pvalue(value: float) -> str:
     if value < 0.001:
         return "<.001"
     return "1.00" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
+
+
+def sized(head: str, test: str, key: float) -> str:
+    """Add the measured size of a test at 5% to the head of its p-values, in brackets, where it is not about 5%."""
+    size = measured_size(test, key)
+    return head if size == SIZE else f"{head} [{100 * size:.0f}]"
 
 
 def marked(bias: float, lower: float, upper: float) -> str:

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from volplugin.errors import VolpluginError
 from volplugin.report.figures import SIZE, Picture, png
 from volplugin.report.theme import DARK, LIGHT
-from volplugin.storage.atomic import write_atomically
+from volplugin.storage.atomic import write_files
 
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 MINUS = re.compile(r"(?<![\w.])-(?=\d)")
@@ -80,9 +80,9 @@ def write_page(page: str, pictures: Iterable[Picture], path: str | os.PathLike[s
         The page. It refers to no other file and no network address.
     """
     file = Path(path)
-    for picture in pictures:
-        write_atomically(file.parent / "plots" / f"{picture.name}.png", png(picture))
-    return write_atomically(file, page.encode())
+    plots = {f"plots/{picture.name}.png": png(picture) for picture in pictures}
+    write_files(file.parent, plots | {file.name: page.encode()})
+    return file
 
 
 def _typographic(value: Any) -> Any:

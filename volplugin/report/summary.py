@@ -216,7 +216,7 @@ def odds(data: ReportData) -> list[str]:
         order = "" if not right else (", and they do not cluster" if apart else ", but they cluster")
         sentences.append(
             f"{found['exceedances']} losses beyond the {level} value at risk, {count(found['expected'])} expected: "
-            f"{verdict} (Kupiec p {pvalue(found['kupiec_pvalue'])}){order}."
+            f"{verdict} (Kupiec p {pvalue(found['kupiec_pvalue'], found.get('kupiec_size', SIZE))}){order}."
         )
     if data.pit is not None:
         flat = "agrees with right forecasts" if data.pit.pvalue >= SIZE else "is not normal"

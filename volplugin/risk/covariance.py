@@ -13,7 +13,14 @@ import pandas as pd
 from volplugin.correlation.repair import average, is_positive_definite
 from volplugin.data.checks import as_floats, as_moment
 from volplugin.display import bars, card
-from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError, require_type
+from volplugin.errors import (
+    AssetMismatchError,
+    MissingForecastError,
+    ParameterError,
+    VolpluginError,
+    WeightsError,
+    require_type,
+)
 from volplugin.risk.attribution import factor_loadings, shapley_parts
 from volplugin.risk.diagnostics import ForecastDiagnostics
 from volplugin.risk.diversification import bet_shares, diversification_ratio, effective_number
@@ -22,7 +29,7 @@ from volplugin.risk.tail_risk import (
     TailMethod,
     loss_quantile,
     loss_shortfall,
-    realized_ratios,
+    realized_quantiles,
     standardized_history,
     tail_method,
 )
@@ -210,7 +217,7 @@ class CovarianceForecast:
         """Bounds of the root mean square return of the `horizon` sessions after `asof`.
 
         `portfolio_volatility` times quantiles of the past: root mean square returns of as many sessions, over the
-        volatility forecast for the first of them.
+        volatility forecast for the first of them; wider where the past has few windows that do not overlap.
 
         Parameters
         ----------
@@ -226,9 +233,8 @@ class CovarianceForecast:
         InsufficientHistoryError, LookAheadError, MissingForecastError, ParameterError
             As in `value_at_risk`.
         """
-        ratios = realized_ratios(history, self.asof, self.horizon)
-        volatility = self.portfolio_volatility(weights, periods)
-        lower, upper = volatility * np.quantile(ratios, central_tails(level))
+        factors = realized_quantiles(history, self.asof, self.horizon, central_tails(level))
+        lower, upper = self.portfolio_volatility(weights, periods) * factors
         return float(lower), float(upper)
 
     def value_at_risk(
@@ -681,12 +687,9 @@ def as_weights(weights: Weights) -> pd.Series:
     """Return weights as floats by asset; text, booleans and complex numbers are no weights."""
     if not (isinstance(weights, pd.Series) and weights.dtype.kind in "iuf"):
         if not isinstance(weights, Mapping | pd.Series):
-            raise AssetMismatchError(
-                f"the weights are a {type(weights).__name__} without labels; pass a Series or a dict by asset"
-            )
+            raise WeightsError(f"the weights are a {type(weights).__name__}; pass a Series or a dict by asset")
         odd = [name for name, weight in weights.items() if not is_number(weight)]
         if odd:
-            raise AssetMismatchError(
-                f"the weight of {odd[0]} is {weights[odd[0]]!r}, which is not a number; pass floats"
-            )
+            shown = " ".join(repr(weights[odd[0]]).split())[:40]
+            raise WeightsError(f"the weight of {odd[0]} is {shown}, which is not a number; pass floats")
     return pd.Series(weights, dtype=float)

@@ -88,15 +88,16 @@ class CovariancePath:
         self.z = standardized(self.returns, paths[1].to_numpy()) if standardize else self.returns
         self.last_session = pd.Timestamp(self.sessions[-1])
         self._first = int(self.sessions.searchsorted(first))
-        self._rows = {session: row for row, session in enumerate(self.sessions)}
+        # Whole numbers: making a Timestamp of each session took longer than reading the volatilities.
+        moments = self.sessions[self._first :].as_unit("ns").asi8.tolist()
+        self._rows = dict(zip(moments, range(self._first, len(self.sessions)), strict=True))
         self._horizons: dict[int, _Horizon] = {}
         self._live: dict[bytes, pd.Index] = {}
         self._correlation = correlation
 
     def row(self, session: pd.Timestamp) -> int | None:
         """Return the row of a session; None for a session outside the vintage's."""
-        row = self._rows.get(session, -1)
-        return row if row >= self._first else None
+        return self._rows.get(session.value)
 
     def volatility(self, row: int, horizon: int) -> np.ndarray:
         """Daily volatility of the universe at a row, NaN without a forecast."""

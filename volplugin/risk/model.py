@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
@@ -39,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 STALE_YEARS = 1
 """Years after the end of its training from which ``diagnostics["stale"]`` names a model."""
+
+LOOK_SECONDS = 0.02
+"""Time after which precomputed arrays are used only once the store was looked at again: it may be retrained."""
 
 SHORT_HISTORY = 252
 """Bars below which `diagnostics` names an asset as having a short history."""
@@ -227,7 +232,7 @@ class BacktestForecaster:
         self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()
         self._path: CovariancePath | None = None
-        self._checked: pd.Timestamp | None = None
+        self._looked = -math.inf
         # The histories are updated in place, so one thread computes at a time.
         self._lock = threading.RLock()
 
@@ -296,7 +301,7 @@ class BacktestForecaster:
             panel = panel.select(assets)
         session = panel.last_session
         with self._lock:
-            self._checked = None
+            self._looked = -math.inf
             path, row = self._row(session, horizon)
             if path is None or row is None or not path.assets.equals(_universe(panel)):
                 universe = panel.tail(self.model.lookback).with_market_assets()
@@ -313,9 +318,10 @@ class BacktestForecaster:
     def _current_path(self, session: pd.Timestamp) -> CovariancePath | None:
         """Return the precomputed path; None once the vintage used at its sessions was replaced, as by retraining."""
         path = self._path
-        # `arrays` looks at the store's folder once per session, as it is called several times at a close.
-        if path is not None and session != self._checked and path.row(session) is not None:
-            self._checked = session
+        # `arrays` does not look at the store's folder at every close: that took a tenth of the time of the closes.
+        now = time.monotonic()
+        if path is not None and now - self._looked > LOOK_SECONDS and path.row(session) is not None:
+            self._looked = now
             if self.model.volatility.vintage_at(session) is not path.model:
                 logger.warning("the vintage used at %s was replaced; forecasts are computed anew", session.date())
                 self._path = path = None

@@ -139,11 +139,15 @@ def standardized_history(history: pd.DataFrame, asof: pd.Timestamp) -> np.ndarra
     return (known["returns"] / known["volatility"]).to_numpy()
 
 
-def realized_ratios(history: pd.DataFrame, asof: pd.Timestamp, horizon: int) -> np.ndarray:
-    """Return root mean square returns of `horizon` past sessions over the volatility forecast for the first of them.
+def realized_quantiles(
+    history: pd.DataFrame, asof: pd.Timestamp, horizon: int, tails: tuple[float, float]
+) -> np.ndarray:
+    """Quantiles of the root mean square return of `horizon` sessions over the volatility forecast for the first.
 
-    Every session of the last 1,260 begins a window that ends by `asof`. Parameters and errors as in
-    `standardized_history`; `InsufficientHistoryError` for fewer than 500 sessions.
+    Every session of the last 1,260 begins a window that ends by `asof`. Windows overlap and volatility persists: they
+    count as one independent window per two horizons (three at least), and the quantiles are moved from the median
+    accordingly, by Student's t. Parameters and errors as in `standardized_history`; `InsufficientHistoryError` for
+    fewer than 500 sessions.
     """
     known = _checked_history(history, asof)
     if len(known) < max(MIN_HISTORY_SESSIONS, 2 * horizon):
@@ -152,7 +156,12 @@ def realized_ratios(history: pd.DataFrame, asof: pd.Timestamp, horizon: int) -> 
             f"not {len(known)}; pass a longer history"
         )
     squares = np.lib.stride_tricks.sliding_window_view(known["returns"].to_numpy() ** 2, horizon)
-    return np.asarray(np.sqrt(squares.mean(axis=1)) / known["volatility"].to_numpy()[: len(squares)])
+    ratios = np.sqrt(squares.mean(axis=1)) / known["volatility"].to_numpy()[: len(squares)]
+    lower, centre, upper = np.quantile(ratios, (tails[0], 0.5, tails[1]))
+    windows = max(3.0, len(ratios) / (2 * horizon))
+    # Student's prediction interval of one more window over the Gaussian one, on the logarithms.
+    wider = stats.t.ppf(tails[1], windows - 1) / stats.norm.ppf(tails[1]) * np.sqrt(1 + 1 / windows)
+    return np.asarray(centre * (np.array([lower, upper]) / (centre or 1.0)) ** wider)
 
 
 def _checked_history(history: pd.DataFrame, asof: pd.Timestamp) -> pd.DataFrame:
@@ -204,5 +213,5 @@ def _check(level: float, method: str, horizon: int, dof: float) -> None:
         raise ParameterError(f"method is {method!r}; choose 'gaussian', 'student' or 'historical'")
     if not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
         raise ParameterError(f"horizon is {horizon!r}; pass a whole number of sessions, 1 or more")
-    if not is_number(dof) or not 2 < dof < math.inf:
+    if dof != math.inf and (not is_number(dof) or not dof > 2):  # infinite degrees of freedom: Gaussian
         raise ParameterError(f"dof is {dof!r}; pass degrees of freedom above 2, or method='gaussian'")

@@ -150,21 +150,21 @@ class PretrainedVolatility(WalkForward):
 
     def _fit(self, panel: PricePanel) -> None:
         date = panel.last_session
-        backbone = super()._vintage(max(known for known in self._shipped(date)))
+        backbone = super()._vintage(self._shipped(date)[-1])
         self._tuned[date] = backbone.fine_tuned(panel)
 
     def _shipped(self, asof: pd.Timestamp) -> list[pd.Timestamp]:
         self.vintage_at(asof)  # raises MissingVintageError before the first vintage
         return [date for date in super()._known() if date <= asof]
 
-    def _known(self) -> set[pd.Timestamp]:
-        return super()._known() | self._tuned.keys()
+    def _known(self) -> list[pd.Timestamp]:
+        return sorted({*super()._known(), *self._tuned}) if self._tuned else super()._known()
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
         return self._tuned[date] if date in self._tuned else super()._vintage(date)
 
     def _missing(self, asof: pd.Timestamp) -> str:
-        first = min(super()._known()).date()
+        first = super()._known()[0].date()
         return (
             f"the pretrained models in {self.store!r} begin with the one trained through {first}, and {asof.date()} is "
             f"earlier; begin later, or train your own: volplugin train --start {asof.date()} --store models"

@@ -7,10 +7,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
+from scipy.special import softmax
+from sklearn.base import clone
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import StoreConfigurationError
 from volplugin.volatility.base import State
+from volplugin.volatility.bias_correction import REFIT, close_to_close_ratio, forward_variance
 from volplugin.volatility.features import Features
 from volplugin.volatility.har import TERMS, HARVolatility
 from volplugin.volatility.reference import reference, with_reference
@@ -20,13 +24,25 @@ BACKBONE = tuple(f"backbone_{horizon}" for horizon in FITTED_HORIZONS)
 """Regressors: log variance that the stored model forecasts, relative to the slow level, at each horizon."""
 
 
+FIRST_REFIT, REFITS = 500, 5
+"""Sessions that the first past refit needs, and most past refits: the weights follow the last five years."""
+
+TEMPERATURE = 10.0
+"""Divisor of the log likelihood behind the weights. Returns have fat tails and losses last for months, so that as many
+sessions hold less evidence than Gaussian ones. Chosen among 5, 10, 20 and 40 on markets that no benchmark uses."""
+
+
 class RecalibratedVolatility(HARVolatility):
-    """Least squares of log forward variance on a stored model's forecasts and the terms of a local HAR.
+    """Geometric blend of a stored model, a local HAR, and a regression on the forecasts and terms of both.
 
     The stored model, such as the shipped one, was trained on another market. The regression refits its level and its
-    market terms, and can fall back to either of the two: coefficients of one on the forecast are the stored model,
-    coefficients of zero the local HAR. The stored model's event-free forecast is used, since earnings seasons differ.
-    The newest of its vintages trained by the end of the local training span is used, and stays in use.
+    market terms, on the stored model's event-free forecast, since earnings seasons differ. The newest of its vintages
+    trained by the end of the local training span is used, and stays in use.
+
+    The weights are those of exponentially weighted aggregation: all three are refitted yearly in the past and forecast
+    the year after; a member's weight is proportional to exp(-L / 2T), with L its QLIKE summed over these sessions,
+    averaged over assets, and T `TEMPERATURE`. At a horizon the losses of the shorter ones are added, which have less
+    noise. With fewer than three years of sessions the weights are equal.
 
     Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
     Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
@@ -50,7 +66,8 @@ class RecalibratedVolatility(HARVolatility):
     References
     ----------
     Mincer and Zarnowitz (1969), The Evaluation of Economic Forecasts, on the regression of outcomes on forecasts;
-    Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility, eq. 11.
+    Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility, eq. 11; Yang (2004), Combining
+    Forecasting Procedures, on the weights.
 
     Examples
     --------
@@ -82,19 +99,64 @@ class RecalibratedVolatility(HARVolatility):
         return (*TERMS[self.terms], *BACKBONE)
 
     def _fit(self, panel: PricePanel) -> None:
+        self._fit_members(panel)
+        self.weights_ = self._past_weights(panel)
+
+    def _fit_members(self, panel: PricePanel) -> None:
         self._backbone = self._stored.vintage_at(panel.last_session)
         panel = with_reference(panel, self._backbone.universe_, panel.last_session)
         found = reference(panel, self._backbone.universe_)
         self.universe_ = self.universe_ if found is None else list(found.assets)
+        self.local_ = HARVolatility("market").fit(panel, market=found)
         super()._fit(panel)
+
+    def _past_weights(self, panel: PricePanel) -> np.ndarray:
+        """Weights by member and fitted horizon, from forecasts of the sessions after each past refit."""
+        target = forward_variance(panel, FITTED_HORIZONS, close_to_close_ratio(panel))
+        last, loss = len(panel.sessions) - 1, np.zeros((3, len(FITTED_HORIZONS)))
+        for cut in range(last - REFIT, max(FIRST_REFIT, last - REFITS * REFIT) - 1, -REFIT):
+            known = panel.asof(panel.sessions[cut])
+            if known.last_session < self._stored.vintage_dates()[0]:
+                break
+            past = clone(self)
+            past._describe(known)
+            past._fit_members(known)
+            past.trained_through_ = known.last_session
+            ahead = past.with_reference(panel.asof(panel.sessions[cut + REFIT - 1])).tail(REFIT + past.lookback)
+            paths = past._member_paths(ahead, FITTED_HORIZONS, len(ahead.sessions) - REFIT)
+            frames = [[path[horizon].iloc[-REFIT:] for horizon in FITTED_HORIZONS] for path in paths]
+            variance = np.square(np.moveaxis(np.array(frames), 1, -1))  # members, sessions, assets, horizons
+            each = target[cut : cut + REFIT] / variance + np.log(variance)
+            each = np.ma.masked_where(np.broadcast_to(~np.isfinite(each).all(axis=0), each.shape), each)
+            loss += each.mean(axis=2).sum(axis=1).filled(0.0)
+        return softmax(-np.cumsum(loss, axis=1) / (2 * TEMPERATURE), axis=0)
+
+    def _member_paths(
+        self, panel: PricePanel, horizons: tuple[int, ...], first: int
+    ) -> tuple[dict[int, pd.DataFrame], ...]:
+        """Forecasts of the stored model, the local HAR and the regression."""
+        stored = self._backbone._paths(self._with_universe(panel), horizons, first)
+        local = self.local_._paths(panel, horizons, first)
+        return stored, local, super()._predict_paths(panel, horizons, first)
+
+    def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
+        paths = self._member_paths(panel, horizons, first)
+        blend = {}
+        for horizon in horizons:
+            weights = [float(np.interp(abs(horizon), FITTED_HORIZONS, each)) for each in self.weights_]
+            logs = [weight * np.log(path[horizon][panel.assets]) for weight, path in zip(weights, paths, strict=True)]
+            blend[horizon] = np.exp(sum(logs[1:], start=logs[0]))
+        return blend
+
+    def _with_universe(self, panel: PricePanel) -> PricePanel:
+        """Return the panel with the recalibration's universe as its market: the stored model's inputs stay the same."""
+        market = reference(panel, self.universe_)
+        return panel if market is None else panel.with_market(market)
 
     def _inputs(self, panel: PricePanel, names: tuple[str, ...], first: int = 0) -> Features:
         local = tuple(name for name in names if name not in BACKBONE)
         features = super()._inputs(panel, local, first)
-        # Universe of the recalibration, so that the stored model has the same market-wide inputs each time.
-        market = reference(panel, self.universe_)
-        whole = panel if market is None else panel.with_market(market)
-        paths = self._backbone._paths(whole, tuple(-horizon for horizon in FITTED_HORIZONS), first)
+        paths = self._backbone._paths(self._with_universe(panel), tuple(-horizon for horizon in FITTED_HORIZONS), first)
         with np.errstate(divide="ignore", invalid="ignore"):
             logs = [
                 2 * np.log(paths[-horizon].reindex(columns=panel.assets).to_numpy()) - np.log(features.base)
@@ -110,25 +172,30 @@ class RecalibratedVolatility(HARVolatility):
         return self._loaded
 
     def get_state(self) -> State:
-        """Return the coefficients, and the checksum of the stored model's vintage."""
-        return super().get_state() | {"vintage": np.frombuffer(bytes.fromhex(self._checksum()), np.uint8).copy()}
+        """Return the coefficients, the weights, and the checksum of the stored model's vintage."""
+        local = {f"local/{name}": array for name, array in self.local_.get_state().items()}
+        vintage = np.frombuffer(bytes.fromhex(self._checksum()), np.uint8).copy()
+        return super().get_state() | local | {"weights": self.weights_, "vintage": vintage}
 
     def set_state(self, state: State) -> None:
-        """Set the coefficients.
+        """Set the coefficients and the weights.
 
         Raises
         ------
         StoreConfigurationError
-            If the stored model's vintage is not the one that they belong to.
+            If the stored model's vintage is not the one that they belong to, or an earlier version wrote them.
         """
         self._backbone = self._stored.vintage_at(self.trained_through_)
-        super().set_state({name: array for name, array in state.items() if name != "vintage"})
-        if state["vintage"].tobytes().hex() != self._checksum():
+        if "weights" not in state or state["vintage"].tobytes().hex() != self._checksum():
             raise StoreConfigurationError(
                 f"recalibrated on another model than the one in {self.store} trained through "
-                f"{self._backbone.trained_through_.date()}; recalibrate into another folder: "
+                f"{self._backbone.trained_through_.date()}, or by an earlier version; recalibrate into another folder: "
                 "volplugin transfer --recalibrate FOLDER"
             )
+        local = {name.removeprefix("local/"): array for name, array in state.items() if name.startswith("local/")}
+        self.local_ = HARVolatility("market").restore(local, self.trained_through_, self.assets_, self.universe_)
+        self.weights_ = state["weights"]
+        super().set_state(state)
 
     def _checksum(self) -> str:
         return str(self._stored.store.manifest(self._backbone.trained_through_).checksum)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -73,8 +74,9 @@ class WalkForward(VolatilityForecaster):
         self.store = store
         # Vintages in memory are no parameters, so a clone starts without them.
         self._vintages: dict[pd.Timestamp, VolatilityForecaster] = {}
-        self._checksums: dict[pd.Timestamp, str] = {}
-        self._listing: tuple[tuple[int, ...] | None, set[pd.Timestamp]] = (None, set())
+        # Signature and checksum of each vintage in memory that the store holds.
+        self._read: dict[pd.Timestamp, tuple[tuple[int, ...], str]] = {}
+        self._listing: tuple[tuple[int, ...] | None, list[pd.Timestamp]] = (None, [])
 
     @property
     def lookback(self) -> int:
@@ -250,7 +252,7 @@ class WalkForward(VolatilityForecaster):
             } | ({} if training is None else {"training": training})
             metadata["assets_with_data"] = int(panel.asof(date).close.notna().any().sum())
             self.store.save(date, fitted.get_state(), metadata)
-            self._checksums[date] = self.store.manifest(date).checksum
+            self._read[date] = self.store.signature(date), self.store.manifest(date).checksum
 
     # -- vintages and forecasts -------------------------------------------------------------
 
@@ -272,14 +274,15 @@ class WalkForward(VolatilityForecaster):
         """
         if not self.requires_fit:
             return self.forecaster
-        known = [date for date in self._known() if date <= asof]
-        if not known:
+        known = self._known()
+        place = bisect_right(known, asof)
+        if not place:
             raise MissingVintageError(self._missing(asof))
-        return self._vintage(max(known))
+        return self._vintage(known[place - 1])
 
     def vintage_dates(self) -> list[pd.Timestamp]:
         """Return the last training sessions of the vintages in the store, or in memory, increasing."""
-        return sorted(self._known()) if self.requires_fit else []
+        return list(self._known()) if self.requires_fit else []
 
     def identity(self, end: pd.Timestamp) -> dict[str, Any]:
         """Return the configuration, and the checksums of the stored vintages that forecasts through `end` use."""
@@ -292,35 +295,29 @@ class WalkForward(VolatilityForecaster):
         """Return the panel with the market that the vintage of its last session uses."""
         return self.vintage_at(panel.last_session).with_reference(panel)
 
-    def _known(self) -> set[pd.Timestamp]:
+    def _known(self) -> list[pd.Timestamp]:
+        """Return the last training sessions of the vintages, increasing."""
         if self.store is None:
-            return set(self._vintages)
+            return sorted(self._vintages)
         # The folder is listed again only when its signature changes.
-        signature, known = self._listing
-        current = self.store.signature(self._checksums)
-        if signature != current:
+        if self._listing[0] != self.store.signature():
             if self.store.configuration is not None:
                 self.store.configure(self.configuration)
-            known = set(self.store.vintages())
-            self._drop_retrained(known)
-            self._listing = self.store.signature(self._checksums), known
-        return set(known)
-
-    def _drop_retrained(self, known: set[pd.Timestamp]) -> None:
-        """Drop the vintages in memory that the store no longer holds, or holds retrained: they are loaded again."""
-        assert self.store is not None
-        for date, checksum in list(self._checksums.items()):
-            if date not in known or self.store.manifest(date).checksum != checksum:
-                self._vintages.pop(date, None)
-                del self._checksums[date]
+            self._listing = self.store.signature(), self.store.vintages()
+        return self._listing[1]
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:
-        if date not in self._vintages:
-            assert self.store is not None
+        """Return a vintage, read again if the store holds it retrained."""
+        if self.store is None:
+            return self._vintages[date]
+        signature, checksum = self._read.get(date, ((), ""))
+        current = self.store.signature(date)
+        if current != signature and self.store.manifest(date).checksum != checksum:
             state, manifest = self.store.load(date)
             fitted = _restored(self.forecaster, state, manifest, self.store)
             fitted.data_fingerprint_ = manifest.fingerprint
-            self._vintages[date], self._checksums[date] = fitted, manifest.checksum
+            self._vintages[date], checksum = fitted, manifest.checksum
+        self._read[date] = current, checksum
         return self._vintages[date]
 
     def _missing(self, asof: pd.Timestamp) -> str:
@@ -401,7 +398,7 @@ class WalkForwardMember(WalkForward):
         """Raise ParameterError: a member is trained with its `WalkForward`."""
         raise ParameterError(f"{self.component} is a member of a WalkForward; call train on the WalkForward")
 
-    def _known(self) -> set[pd.Timestamp]:
+    def _known(self) -> list[pd.Timestamp]:
         return self.walk_forward._known()
 
     def _vintage(self, date: pd.Timestamp) -> VolatilityForecaster:

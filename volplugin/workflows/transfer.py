@@ -80,8 +80,8 @@ def measure_transfer(panel: PricePanel, store: str = "pretrained", *, training: 
         If the stored models begin after the first part of the panel.
     """
     sessions = panel.sessions
-    test = min(MAX_TEST, len(sessions) // 3)
-    if test < MIN_TEST or len(sessions) - test < MIN_FIT:
+    test = min(MAX_TEST, max(MIN_TEST, len(sessions) // 3), len(sessions) - MIN_FIT)
+    if test < MIN_TEST:
         raise InsufficientHistoryError(
             f"{panel!r} is too short to measure models on: {MIN_FIT + MIN_TEST} sessions are needed; "
             "bring earlier prices, or use the models as they are"

@@ -38,12 +38,13 @@ def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.S
         If the file cannot be read, names an asset twice, or one without prices.
     """
     weights = _read(as_path(path))
-    if weights.index.has_duplicates:
-        raise WeightsError(f"{path}: {weights.index[weights.index.duplicated()][0]} is there twice; give it one weight")
+    cash = [name for name in weights.index if name.upper() == CASH and (known is None or name not in known)]
+    twice = [*weights.index[weights.index.duplicated()], *cash[1:]]
+    if twice:
+        raise WeightsError(f"{path}: {twice[0]} is there twice; give it one weight")
     bad = weights.index[~(weights.abs() < MAX_WEIGHT)]
     if len(bad):
         raise WeightsError(f"{path}: the weight of {bad[0]} is no number below {MAX_WEIGHT:g}; pass fractions")
-    cash = [name for name in weights.index if name.upper() == CASH and (known is None or name not in known)]
     weights = weights.drop(cash)
     if not weights.any():
         raise WeightsError(f"{path} names no asset with a weight; write a line such as AAPL,0.05 for each")

@@ -35,7 +35,8 @@ def with_table(portfolio, model, **changes):
 def test_files_are_written(written):
     files = {file.relative_to(written).as_posix() for file in written.rglob("*") if file.is_file()}
     plots = {f"plots/book{portfolio}_{kind}.png" for portfolio in (1, 2) for kind in ("seed", "causal")}
-    assert files == plots | {"plots/average_correlation.png", "study.html", "study.json", "predictions.csv"}
+    named = {"plots/average_correlation.png", "study.html", "study.json", "predictions.csv", "SHA256SUMS"}
+    assert files == plots | named
 
 
 def test_page_is_self_contained(written):

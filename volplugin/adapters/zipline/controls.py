@@ -12,8 +12,8 @@ from zipline.finance.controls import AccountControl
 from volplugin.adapters.zipline.portfolio_risk import (
     Holdings,
     PortfolioRisk,
-    PortfolioRiskCalculator,
     covariances_at_close,
+    portfolio_risks,
 )
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import closed_session, run_periods, running_algorithm
@@ -71,8 +71,8 @@ class MaxPredictedVolatility(AccountControl):
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
         held = Holdings.of_portfolio(portfolio)
-        [covariance] = covariances_at_close(algorithm, provider, session, held.symbols, 1)
-        risk = PortfolioRiskCalculator(run_periods(algorithm)).risk(covariance, held)
+        covariances = covariances_at_close(algorithm, provider, session, held.symbols, 1)
+        [risk] = portfolio_risks(covariances, [held], run_periods(algorithm))
         if not risk.predicted_vol > self.limit:
             return
         message = self._message(risk, session)

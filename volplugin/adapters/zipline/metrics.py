@@ -38,6 +38,7 @@ predictions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -49,13 +50,15 @@ from zipline.utils.algo_instance import get_algo_instance
 from volplugin.adapters.zipline.portfolio_risk import (
     NOTHING_HELD,
     Holdings,
-    PortfolioRiskCalculator,
     covariances_at_close,
+    portfolio_risks,
 )
 from volplugin.adapters.zipline.provider import RiskProvider, providers_of
 from volplugin.data.calendars import calendar_periods
 from volplugin.errors import InsufficientHistoryError
 from volplugin.portfolio import VolatilityTarget
+from volplugin.risk.covariance_path import CovarianceArrays
+from volplugin.risk.tail_risk import HISTORY_SESSIONS
 from volplugin.units import annualize, deannualize
 
 NAME = "volplugin"
@@ -99,20 +102,22 @@ def volplugin_metrics() -> set[Any]:
 
 
 class RiskMetrics:
-    """The columns of this module, and the scorecard at the end of the run."""
+    """The columns of this module, and the scorecard at the end of the run.
+
+    A close stores its portfolio and forecast; the numbers are computed for many closes at once, and written into the
+    rows at the end of the run.
+    """
 
     def __init__(self) -> None:
         self._reset()
 
     def _reset(self) -> None:
         self._periods = 252
-        self._row: dict[str, Any] = NO_FORECAST | NO_PORTFOLIO
-        self._predicted: dict[pd.Timestamp, float] = {}
-        self._ahead: dict[pd.Timestamp, float] = {}
-        self._horizon: int | None = None
         self._traded = NOTHING_HELD
-        self._calculators: list[PortfolioRiskCalculator] = []
         self._rows: list[dict[str, Any]] = []
+        self._sessions: list[pd.Timestamp] = []
+        self._portfolios: list[dict[str, Any]] = [NO_PORTFOLIO]
+        self._providers: list[_ProviderColumns] = []
 
     def start_of_simulation(
         self, ledger: Any, emission_rate: str, calendar: Any, sessions: pd.DatetimeIndex, benchmark: Any
@@ -124,61 +129,22 @@ class RiskMetrics:
     def end_of_session(
         self, packet: dict[str, Any], ledger: Any, session: pd.Timestamp, session_ix: int, data_portal: Any
     ) -> None:
-        """Write the row of a session, then predict the risk of the portfolio for the next row."""
-        row, today = packet["daily_perf"], _naive(session)
-        row.update(self._row)
-        row["realized_vol"] = _realized(ledger.daily_returns_array[: session_ix + 1], self._periods)
-        row["periods_per_year"] = self._periods
+        """Store the row of a session, and the portfolio and its forecast for the next row."""
+        row, algorithm = packet["daily_perf"], get_algo_instance()
         self._rows.append(row)
-        for place, provider in enumerate(providers_of(get_algo_instance())):
-            predicted = self._row.get(f"predicted_vol{_suffix(place)}", np.nan)
-            provider.observe(get_algo_instance(), today, float(ledger.daily_returns_array[session_ix]), predicted)
-        self._predicted[today] = self._row["predicted_vol"]
-        self._ahead[today] = self._row["predicted_vol_horizon"]
-        if np.isfinite(self._row["forecast_horizon"]):
-            self._horizon = int(self._row["forecast_horizon"])
-        held = Holdings.of_ledger(ledger)
+        self._sessions.append(_naive(session))
+        held, providers = Holdings.of_ledger(ledger), providers_of(algorithm)
         if ledger.transactions(row["period_close"]):
             self._traded = held
-        self._row = self._next_row(held, today) if ledger.portfolio.portfolio_value > 0 else NO_FORECAST | NO_PORTFOLIO
-
-    def _next_row(self, held: Holdings, session: pd.Timestamp) -> dict[str, Any]:
-        """Columns of the next session, from the portfolio and the forecasts at a close."""
-        algorithm = get_algo_instance()
-        providers = providers_of(algorithm)
-        if not providers:
-            return NO_FORECAST | NO_PORTFOLIO
-        row: dict[str, Any] = {"cash_weight": held.cash, "weight_drift": held.drift_from(self._traded)}
-        for place, provider in enumerate(providers):
-            if place == len(self._calculators):
-                self._calculators.append(PortfolioRiskCalculator(self._periods))
-            columns = self._columns(self._calculators[place], algorithm, provider, held, session)
-            suffix = _suffix(place)
-            row.update({name + suffix: value for name, value in columns.items()})
-        return row
-
-    @staticmethod
-    def _columns(
-        calculator: PortfolioRiskCalculator,
-        algorithm: Any,
-        provider: RiskProvider,
-        held: Holdings,
-        session: pd.Timestamp,
-    ) -> dict[str, Any]:
-        """Columns of one provider."""
-        horizon = provider.horizon
-        next_session, ahead = covariances_at_close(algorithm, provider, session, held.symbols, 1, horizon)
-        risk = calculator.risk(next_session, held)
-        return {
-            "predicted_vol": risk.predicted_vol,
-            "predicted_vol_market": risk.market_vol,
-            "predicted_vol_specific": math.sqrt(max(risk.predicted_vol**2 - risk.market_vol**2, 0.0)),
-            "predicted_vol_horizon": risk.predicted_vol if horizon == 1 else calculator.volatility(ahead, held),
-            "forecast_horizon": horizon,
-            "risk_contributions": risk.contributions,
-            "unmodelled": risk.unmodelled,
-            "unmodelled_weight": risk.unmodelled_weight,
-        }
+        is_worth = bool(providers) and ledger.portfolio.portfolio_value > 0
+        drift = {"cash_weight": held.cash, "weight_drift": held.drift_from(self._traded)} if is_worth else NO_PORTFOLIO
+        self._portfolios.append(drift)
+        for provider in providers[len(self._providers) :]:
+            columns = _ProviderColumns(provider, self._periods, self._sessions, ledger.daily_returns_array)
+            provider.read_history(algorithm, columns.past)
+            self._providers.append(columns)
+        for columns in self._providers:
+            columns.close(algorithm, held if is_worth else None)
 
     def end_of_simulation(
         self,
@@ -189,45 +155,131 @@ class RiskMetrics:
         data_portal: Any,
         benchmark: Any,
     ) -> None:
-        """Evaluate the run: the packet becomes ``context.risk_report``."""
+        """Write the columns and evaluate the run: the packet becomes ``context.risk_report``."""
         from volplugin.evaluation.portfolio import portfolio_scorecard
 
-        predicted = deannualize(pd.Series(self._predicted, dtype=float).rename("predicted_vol"), self._periods)
-        returns = pd.Series(ledger.daily_returns_array, index=predicted.index, name="returns")
+        index = pd.DatetimeIndex(self._sessions)
+        returns = pd.Series(ledger.daily_returns_array, index=index, name="returns")
+        realized = _realized(returns.to_numpy(), self._periods).tolist()
+        for row, portfolio, past in zip(self._rows, self._portfolios, realized, strict=False):
+            row.update(NO_FORECAST | portfolio, realized_vol=past, periods_per_year=self._periods)
+        for place, columns in enumerate(self._providers):
+            columns.write(self._rows, f"_{place + 1}" if place else "")
+        predicted, ahead = (
+            deannualize(pd.Series([row[name] for row in self._rows], index, dtype=float).rename(name), self._periods)
+            for name in ("predicted_vol", "predicted_vol_horizon")
+        )
         self._write_tails(returns)
         with suppress(InsufficientHistoryError):  # too few predictions for a scorecard
-            target, several = _target(get_algo_instance()), self._horizon not in (None, 1)
-            ahead = deannualize(pd.Series(self._ahead, dtype=float), self._periods) if several else None
-            horizon = self._horizon if several else None
-            longer: dict[str, Any] = {"predicted_horizon": ahead, "horizon": horizon}
+            horizon = self._providers[0].horizon if self._providers else 1
+            longer: dict[str, Any] = {"predicted_horizon": ahead, "horizon": horizon} if horizon != 1 else {}
+            target = _target(get_algo_instance())
             packet.update(portfolio_scorecard(predicted, returns, target, **longer, periods=self._periods))
 
     def _write_tails(self, returns: pd.Series) -> None:
         """Add the tail columns to the rows of all sessions; each uses the sessions before it only."""
-        from volplugin.evaluation import tail_limits
+        from volplugin.evaluation.tail_limits import limits_by_level
 
-        for suffix in map(_suffix, range(max(1, len(self._calculators)))):
+        for place in range(max(1, len(self._providers))):
+            suffix = f"_{place + 1}" if place else ""
             annual = pd.Series([row.get(f"predicted_vol{suffix}", np.nan) for row in self._rows], returns.index)
-            daily = deannualize(annual.astype(float), self._periods)
-            limits = {level: tail_limits(returns, daily, level) for level in TAIL_LEVELS}
-            var, shortfall = (limits[level] for level in TAIL_LEVELS)
+            limits = limits_by_level(returns, deannualize(annual.astype(float), self._periods), TAIL_LEVELS)
+            var, shortfall = limits.values()
             columns = (-var["value_at_risk"], -shortfall["expected_shortfall"], var["method"])
             for row, *cells in zip(self._rows, *columns, strict=True):
                 row.update({name + suffix: cell for name, cell in zip(TAIL_COLUMNS, cells, strict=True)})
 
 
-def _suffix(place: int) -> str:
-    """Return the ending of the columns of a provider."""
-    return f"_{place + 1}" if place else ""
+class _ProviderColumns:
+    """The columns of one provider in one run.
+
+    Parameters
+    ----------
+    provider : RiskProvider
+    periods : float
+        Sessions per year.
+    sessions : list of Timestamp
+        Of the rows so far; the run adds to it.
+    returns : ndarray
+        The run's daily returns, which zipline fills session by session.
+    """
+
+    def __init__(
+        self, provider: RiskProvider, periods: float, sessions: list[pd.Timestamp], returns: np.ndarray
+    ) -> None:
+        self.horizon = provider.horizon
+        self._provider, self._periods, self._sessions, self._returns = provider, periods, sessions, returns
+        self._columns: list[dict[str, Any]] = [{}] * len(sessions)
+        self._pending: list[tuple[Holdings, Sequence[CovarianceArrays | None]]] = []
+
+    def close(self, algorithm: Any, held: Holdings | None) -> None:
+        """Store the portfolio and its forecast at a close; no portfolio if it is worth nothing."""
+        horizons = (1,) if self.horizon == 1 else (1, self.horizon)
+        if held is None:
+            self._compute()
+            self._columns.append({})
+            return
+        forecasts = covariances_at_close(algorithm, self._provider, self._sessions[-1], held.symbols, *horizons)
+        if self._pending:
+            last, others = self._pending[-1]
+            size = 0 if forecasts[0] is None else forecasts[0].correlation.size
+            is_same = held.symbols == last.symbols and all(map(_same_assets, forecasts, others))
+            if not is_same or len(self._pending) * size > PENDING_ENTRIES:
+                self._compute()
+        self._pending.append((held, forecasts))
+
+    def past(self) -> pd.DataFrame:
+        """Return the rows so far for `RiskProvider.history`, with *annual* volatilities."""
+        self._compute()
+        count = len(self._sessions)
+        begin = max(0, count - HISTORY_SESSIONS)
+        volatility = [row.get("predicted_vol", np.nan) for row in self._columns[begin:count]]
+        sessions = pd.DatetimeIndex(self._sessions[begin:], name="session")
+        return pd.DataFrame({"returns": self._returns[begin:count], "volatility": volatility}, sessions)
+
+    def write(self, rows: list[dict[str, Any]], suffix: str) -> None:
+        """Write the columns into the run's rows."""
+        self._compute()
+        for row, columns in zip(rows, self._columns, strict=False):
+            row.update({name + suffix: value for name, value in columns.items()})
+
+    def _compute(self) -> None:
+        """Compute the columns of the stored closes."""
+        if not self._pending:
+            return
+        held, forecasts = zip(*self._pending, strict=True)
+        self._pending = []
+        by_horizon = list(zip(*forecasts, strict=True))
+        ahead = None if self.horizon == 1 else by_horizon[1]
+        for risk in portfolio_risks(by_horizon[0], held, self._periods, ahead):
+            self._columns.append(
+                {
+                    "predicted_vol": risk.predicted_vol,
+                    "predicted_vol_market": risk.market_vol,
+                    "predicted_vol_specific": math.sqrt(max(risk.predicted_vol**2 - risk.market_vol**2, 0.0)),
+                    "predicted_vol_horizon": risk.horizon_vol,
+                    "forecast_horizon": self.horizon,
+                    "risk_contributions": risk.contributions,
+                    "unmodelled": risk.unmodelled,
+                    "unmodelled_weight": risk.unmodelled_weight,
+                }
+            )
 
 
-def _realized(returns: np.ndarray, periods: float) -> float:
-    """Annual standard deviation of the last returns; on plain arrays, as it is computed at every close."""
-    if len(returns) < WINDOW:
-        return np.nan
-    recent = returns[-WINDOW:]
-    deviations = recent - recent.sum() / WINDOW
-    return annualize(math.sqrt(deviations @ deviations / (WINDOW - 1)), periods)
+PENDING_ENTRIES = 2**20
+"""Entries of the correlation matrices of stored closes: 8 MB."""
+
+
+def _same_assets(one: CovarianceArrays | None, other: CovarianceArrays | None) -> bool:
+    return (None if one is None else one.assets) is (None if other is None else other.assets)
+
+
+def _realized(returns: np.ndarray, periods: float) -> np.ndarray:
+    """Annual standard deviation of the returns of each quarter."""
+    found = np.full(len(returns), np.nan)
+    if len(returns) >= WINDOW:
+        found[WINDOW - 1 :] = np.lib.stride_tricks.sliding_window_view(returns, WINDOW).std(axis=1, ddof=1)
+    return annualize(found, periods)
 
 
 def _target(algorithm: Any) -> float | None:

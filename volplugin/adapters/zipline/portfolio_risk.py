@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,6 +34,8 @@ class PortfolioRisk:
     market_vol : float
         Volatility from the market alone: beta times the volatility of the equal-weight portfolio of all stocks with a
         forecast, with the sign of beta.
+    horizon_vol : float
+        Of the longer horizon, where one is forecast.
     """
 
     predicted_vol: float = np.nan
@@ -42,6 +43,7 @@ class PortfolioRisk:
     unmodelled: tuple[str, ...] = ()
     unmodelled_weight: float = np.nan
     market_vol: float = 0.0
+    horizon_vol: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,72 +96,64 @@ class Holdings:
 NOTHING_HELD = Holdings([], np.empty(0))
 
 
-class PortfolioRiskCalculator:
-    """Risk of a portfolio under a forecast, close after close, annual by some number of sessions per year.
+def portfolio_risks(
+    covariances: Sequence[CovarianceArrays | None],
+    held: Sequence[Holdings],
+    periods: float,
+    ahead: Sequence[CovarianceArrays | None] | None = None,
+) -> list[PortfolioRisk]:
+    """Return the risk of portfolios of the same stocks, each under a forecast of the same assets.
 
-    The places of the held stocks among the forecast assets are stored until either changes: looking them up takes
-    longer than the risk itself.
+    Parameters
+    ----------
+    covariances : sequence of CovarianceArrays, or of None
+        Labelled with symbols; None if no stock held has a forecast.
+    held : sequence of Holdings
+    periods : float
+        Sessions per year.
+    ahead : sequence of CovarianceArrays, or of None, optional
+        Of a longer horizon, for `PortfolioRisk.horizon_vol`; one session by default.
     """
+    first, symbols, weights = covariances[0], held[0].symbols, np.stack([one.weights for one in held])
+    places = {} if first is None else {asset: place for place, asset in enumerate(first.assets)}
+    is_modelled = np.array([symbol in places for symbol in symbols], dtype=bool)
+    modelled = [symbol for symbol in symbols if symbol in places]
+    unmodelled = tuple(symbol for symbol in symbols if symbol not in places)
+    missing = np.abs(weights[:, ~is_modelled]).sum(axis=1).tolist()
+    if first is None or not modelled:
+        return [PortfolioRisk(0.0, {}, unmodelled, weight) for weight in missing]
+    at, whole = [places[symbol] for symbol in modelled], np.zeros((len(held), len(places)))
+    whole[:, at] = weights[:, is_modelled]
+    parts = _each(covariances, CovarianceArrays.variance_parts, whole).take(at, axis=1)
+    volatility = np.sqrt(np.maximum(parts.sum(axis=1), 0.0))
+    longer = volatility
+    if ahead is not None:
+        variance = _each(ahead, CovarianceArrays.variance_parts, whole).take(at, axis=1).sum(axis=1)
+        longer = np.sqrt(np.maximum(variance, 0.0))
+    contributions = np.divide(parts, volatility[:, None], out=np.zeros_like(parts), where=volatility[:, None] > 0)
+    # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
+    exposure = _each(covariances, _exposures, whole)
+    market = (whole * exposure).sum(axis=1) / np.sqrt(exposure.sum(axis=1))
+    levels = annualize(np.stack([volatility, market, longer], axis=1), periods).tolist()
+    shares = annualize(contributions, periods).tolist()
+    return [
+        PortfolioRisk(predicted, dict(zip(modelled, parts_of, strict=True)), unmodelled, weight, of_market, of_horizon)
+        for (predicted, of_market, of_horizon), parts_of, weight in zip(levels, shares, missing, strict=True)
+    ]
 
-    def __init__(self, periods: float) -> None:
-        self._periods = periods
-        self._symbols: list[str] = []
-        self._assets: pd.Index | None = None
-        self._modelled: list[str] = []
-        self._unmodelled: tuple[str, ...] = ()
-        self._is_modelled = np.empty(0, dtype=bool)
-        self._places = np.empty(0, dtype=int)
 
-    def risk(self, covariance: CovarianceArrays | None, held: Holdings) -> PortfolioRisk:
-        """Return the risk of a portfolio.
+def _each(
+    covariances: Sequence[CovarianceArrays | None],
+    function: Callable[[CovarianceArrays, np.ndarray], np.ndarray],
+    weights: np.ndarray,
+) -> np.ndarray:
+    return np.stack([function(one, row) for one, row in zip(covariances, weights, strict=True) if one is not None])
 
-        Parameters
-        ----------
-        covariance : CovarianceArrays, or None
-            Labelled with symbols; None if no stock held has a forecast.
-        held : Holdings
-        """
-        self._locate(covariance, held)
-        missing = float(np.abs(held.weights[~self._is_modelled]).sum()) if self._unmodelled else 0.0
-        if covariance is None or not self._modelled:
-            return PortfolioRisk(0.0, {}, self._unmodelled, missing)
-        parts = self._variance_parts(covariance, held)
-        volatility = math.sqrt(max(parts.sum(), 0.0))
-        contributions = annualize(parts / volatility, self._periods) if volatility > 0 else np.zeros(len(parts))
-        by_symbol = dict(zip(self._modelled, contributions.tolist(), strict=True))
-        market = annualize(self._market_volatility(covariance, held), self._periods)
-        return PortfolioRisk(annualize(volatility, self._periods), by_symbol, self._unmodelled, missing, market)
 
-    def volatility(self, covariance: CovarianceArrays | None, held: Holdings) -> float:
-        """Return the annual volatility alone."""
-        self._locate(covariance, held)
-        if covariance is None or not self._modelled:
-            return 0.0
-        return annualize(math.sqrt(max(self._variance_parts(covariance, held).sum(), 0.0)), self._periods)
-
-    def _market_volatility(self, covariance: CovarianceArrays, held: Holdings) -> float:
-        """Daily ``w' Sigma m / sqrt(m' Sigma m)`` with equal weights m of all stocks with a forecast."""
-        own = covariance.volatility**2 - covariance.correlated**2
-        exposure = covariance.correlated * (covariance.correlation @ covariance.correlated) + own
-        weights = held.weights[self._is_modelled] if self._unmodelled else held.weights
-        return float(weights @ exposure[self._places] / math.sqrt(exposure.sum()))
-
-    def _variance_parts(self, covariance: CovarianceArrays, held: Holdings) -> np.ndarray:
-        """Parts of the daily variance by stock held that has a forecast."""
-        weights = np.zeros(len(covariance.volatility))
-        weights[self._places] = held.weights[self._is_modelled] if self._unmodelled else held.weights
-        return covariance.variance_parts(weights)[self._places]
-
-    def _locate(self, covariance: CovarianceArrays | None, held: Holdings) -> None:
-        assets = None if covariance is None else covariance.assets
-        if assets is self._assets and held.symbols == self._symbols:
-            return
-        self._assets, self._symbols = assets, list(held.symbols)
-        places = {} if assets is None else {asset: place for place, asset in enumerate(assets)}
-        self._modelled = [symbol for symbol in held.symbols if symbol in places]
-        self._unmodelled = tuple(symbol for symbol in held.symbols if symbol not in places)
-        self._is_modelled = np.array([symbol in places for symbol in held.symbols], dtype=bool)
-        self._places = np.array([places[symbol] for symbol in self._modelled], dtype=int)
+def _exposures(covariance: CovarianceArrays, _: np.ndarray) -> np.ndarray:
+    """Daily covariance of each asset with the sum of all."""
+    own = covariance.volatility**2 - covariance.correlated**2
+    return np.asarray(covariance.correlated * (covariance.correlation @ covariance.correlated) + own)
 
 
 def covariances_at_close(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,7 +28,6 @@ from volplugin.errors import (
 )
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.risk.covariance_path import CovarianceArrays
-from volplugin.risk.tail_risk import HISTORY_SESSIONS
 from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.units import deannualize
 from volplugin.volatility.pretrained import compare_training_data
@@ -242,13 +240,13 @@ class RiskProvider:
         DataFrame, index sessions, columns ``returns`` and ``volatility``
             Daily return, and the *daily* volatility forecast at the close before; at most 1,260 rows.
         """
-        past = pd.DataFrame(list(self._run(context).past), columns=["session", "returns", "volatility"])
-        known = past[past["volatility"] > 0].set_index("session")
+        past = self._run(context).past()
+        known = past[past["volatility"] > 0]
         return known.assign(volatility=deannualize(known["volatility"], run_periods(context)))
 
-    def observe(self, context: Any, session: pd.Timestamp, returned: float, predicted_vol: float) -> None:
-        """Add a session's return and *annual* volatility forecast to `history`; the metrics set calls it."""
-        self._run(context).past.append((session, returned, predicted_vol))
+    def read_history(self, context: Any, past: Callable[[], pd.DataFrame]) -> None:
+        """Set the source of `history`, which returns *annual* volatilities; the metrics set calls it."""
+        self._run(context).past = past
 
     def forecast_at(
         self,
@@ -326,7 +324,7 @@ class _Run:
 
     def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
         self.targeting = TargetingState()
-        self.past: deque[tuple[pd.Timestamp, float, float]] = deque(maxlen=HISTORY_SESSIONS)
+        self.past: Callable[[], pd.DataFrame] = lambda: pd.DataFrame(columns=["returns", "volatility"], dtype=float)
         self._lookback = model.lookback
         self._horizon = horizon
         self._prices = prices
@@ -352,8 +350,10 @@ class _Run:
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int], view: str
     ) -> list[CovarianceArrays]:
         """Return the forecasts at a session's close as arrays."""
-        self._precompute(session, *horizons)
         found = [self._forecaster.arrays(session, horizon, view) for horizon in horizons]
+        if None in found:
+            self._precompute(session, *horizons)
+            found = [self._forecaster.arrays(session, horizon, view) for horizon in horizons]
         return [
             self._alone(algorithm, session, symbols, horizon, view) if arrays is None else arrays
             for arrays, horizon in zip(found, horizons, strict=True)

@@ -15,7 +15,7 @@ from volplugin.report.format import Format, Table, may_be_chance, percent, show,
 from volplugin.report.page import render, write_page
 from volplugin.report.plots import series
 from volplugin.report.summary import FAIR, GOOD, Answer
-from volplugin.storage.atomic import write_atomically
+from volplugin.storage.atomic import write_files
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
 
 CORRELATION_LABELS = {
@@ -34,8 +34,8 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
         The page. It refers to no other file and no network address.
     """
     folder = Path(out_dir)
-    write_atomically(folder / "study.json", (json.dumps(as_dict(result), indent=2) + "\n").encode())
-    write_atomically(folder / "predictions.csv", predictions(result).to_csv(index=False).encode())
+    numbers, table = json.dumps(as_dict(result), indent=2) + "\n", predictions(result).to_csv(index=False)
+    write_files(folder, {"study.json": numbers.encode(), "predictions.csv": table.encode()})
     page, pictures = render(
         "study.html.j2",
         series,
