@@ -30,8 +30,8 @@ demo: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 demo: $(VENV)/.runtime  ## Ingest, backtest and report on the shipped prices, into demo-output/; TRAIN=1 to train first
 	$(BIN)/volplugin demo --out demo-output $(if $(TRAIN),--train)
 
-test: $(VENV)/.dev  ## Run the fast tests
-	$(BIN)/python -m pytest -q -m "not slow"
+test: $(VENV)/.dev  ## Run the fast tests, in as many processes as there are cores, four at most
+	$(BIN)/python -m pytest -q -m "not slow" --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(VENV)/.dev  ## Run the slow tests
 	$(BIN)/python -m pytest -q -m slow
@@ -68,14 +68,14 @@ format: $(VENV)/.dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)
 
 COSTS = training walk_forward latency backtest cluster scale
-EVALUATED = targeting engines correlation pretrained season ablation tests tails intervals bands transfer markets
+EVALUATED = targeting engines correlation pretrained season ablation tests tails intervals bands transfer markets verdicts
 
 bench bench-accuracy bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 bench: $(PEERS)/.peers  ## What everything costs, beside other libraries, in .venv-peers; half an hour
 	$(PEERS)/bin/volplugin ingest dow30
 	set -e; for name in $(COSTS); do echo; echo "== bench_$$name"; $(PEERS)/bin/python benchmarks/bench_$$name.py; done
 
-bench-accuracy: bench-covariance  ## Judge every forecast on the shipped prices again; takes hours
+bench-accuracy: bench-covariance demo  ## Judge every forecast on the shipped prices again; takes hours
 	set -e; for name in $(EVALUATED); do echo; echo "== bench_$$name"; $(PEERS)/bin/python benchmarks/bench_$$name.py; done
 
 bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside those of other libraries, in .venv-peers

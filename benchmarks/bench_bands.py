@@ -6,7 +6,8 @@
 Each run has its own bundle of four stocks, returns with a common GARCH(1, 1) volatility, Student-t(6) innovations and
 constant correlations, and a risk model that forecasts their true covariance. The strategy holds equal weights, traded
 monthly without costs. Prints a Markdown table of shares over the runs' scorecards: inside each band, or not rejected at
-5%, with twice the binomial standard error of the runs.
+5%, with twice the binomial standard error of the runs. With `--sizes` the sizes of tests outside 3% to 7% are stored
+where the package reads them.
 """
 
 import os
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import click
 import numpy as np
 import pandas as pd
+from bench_tests import write_sizes
 from machine import describe_machine
 from zipline.api import date_rules, order_target_percent, schedule_function, set_commission, set_slippage, symbol
 from zipline.finance import commission, slippage
@@ -34,6 +37,7 @@ from volplugin.adapters.zipline import register_metrics
 from volplugin.adapters.zipline.run import run_hooks
 from volplugin.correlation.base import CorrelationEstimator
 from volplugin.correlation.moments import PairMoments
+from volplugin.evaluation.portfolio import TAIL_TESTS
 from volplugin.volatility.base import VolatilityForecaster
 
 NAMES = ["AAA", "BBB", "CCC", "DDD"]
@@ -140,18 +144,37 @@ def inside(card: dict[str, Any]) -> dict[str, list[bool]]:
         "Q": [card["q_statistic_band"]["lower"] <= card["q_statistic"] <= card["q_statistic_band"]["upper"]],
         "Mincer-Zarnowitz": [card["mincer_zarnowitz"]["pvalue"] >= 0.05],
     }
-    for tail, row in card["tail_risk"].items():
-        for test in ("kupiec", "christoffersen", "dynamic_quantile", "shortfall"):
-            found[f"{test.replace('_', ' ')}, {tail}"] = [row[f"{test}_pvalue"] >= 0.05]
+    kinds = {"scorecards": card["tail_risk"], "historical limits in scorecards": card["exceedances"]["historical"]}
+    for kind, tails in kinds.items():
+        for tail, row in tails.items():
+            for name, test in TAIL_TESTS.items():
+                found[f"{test} of {kind}, {tail}"] = [row[f"{name}_pvalue"] >= 0.05]
+    return found
+
+
+def counted(cards: list[dict[str, Any]]) -> dict[str, list[bool]]:
+    """Results of all scorecards by statistic."""
+    counts: dict[str, list[bool]] = defaultdict(list)
+    for card in cards:
+        for name, results in inside(card).items():
+            counts[name] += results
+    return counts
+
+
+def off_size(counts: Mapping[str, list[bool]]) -> dict[str, dict[str, float]]:
+    """Of each test of tails, by tail: how often it rejects, where that is not 3% to 7%, nor chance."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for name, results in counts.items():
+        test, _, tail = name.partition(", ")
+        size, error = 1 - float(np.mean(results)), np.sqrt(0.05 * 0.95 / len(results))
+        if tail.endswith("%") and abs(size - 0.05) > max(0.02, 2 * error):
+            found[test][f"{float(tail[:-1]) / 100:g}"] = round(size, 3)
     return found
 
 
 def table(cards: list[dict[str, Any]]) -> list[str]:
     """Lines of a Markdown table: shares over the scorecards, with twice their standard errors."""
-    counts: dict[str, list[bool]] = defaultdict(list)
-    for card in cards:
-        for name, results in inside(card).items():
-            counts[name] += results
+    counts = counted(cards)
     lines = ["| statistic | inside, of 95% | two standard errors | number |", "|---|---|---|---|"]
     for name, results in counts.items():
         share = np.mean(results)
@@ -166,7 +189,8 @@ def table(cards: list[dict[str, Any]]) -> list[str]:
 @click.option("--runs", default=200, show_default=True, help="Zipline runs, seeds 0, 1, 2 and so on.")
 @click.option("--start", default="2010-01-04", show_default=True)
 @click.option("--end", default="2013-12-31", show_default=True)
-def main(runs: int, start: str, end: str) -> None:
+@click.option("--sizes", type=click.Path(path_type=Path), help="JSON file of the sizes that p-values are printed with.")
+def main(runs: int, start: str, end: str, sizes: Path | None) -> None:
     """Run, count and print."""
     register_metrics()
     sessions, began = get_calendar("XNYS").sessions_in_range(start, end), time.process_time()
@@ -177,6 +201,9 @@ def main(runs: int, start: str, end: str) -> None:
             cards.append(scorecard(seed, sessions))
     print(f"{describe_machine()}\n\n{runs} runs of {cards[0]['sessions']:,} sessions with a forecast\n")
     print("\n".join(table(cards)))
+    if sizes is not None:
+        counts = counted(cards)
+        write_sizes(sizes, off_size(counts), list(counts))
     print(f"\n{time.process_time() - began:.0f} processor seconds")
 
 

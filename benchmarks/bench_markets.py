@@ -3,9 +3,9 @@
     python benchmarks/bench_markets.py
 
 London, Shanghai (price limits of 10%, halts of up to half a year), Bombay and a market that never closes: ``volplugin
-ingest --csv --calendar``, ``backtest``, ``forecast``, ``monitor``, ``train`` and ``audit`` on each. Prints one line per
-market: sessions of the calendar that the perf frame lacks, and sessions that it has beyond them, sessions per year in
-every result, and processor time.
+ingest --csv --calendar``, ``backtest``, ``forecast`` and ``monitor`` on each, and with ``--all`` also ``train``,
+``evaluate``, ``backtest --store`` and ``audit``. Prints one line per market: sessions of the calendar that the perf
+frame lacks, and sessions that it has beyond them, sessions per year in every result, and processor time.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ def check_market(calendar: str, folder: Path, assets: int, *, everything: bool =
         for check in json.loads(run("monitor", "--bundle", name, "--today", END, "--json"))["checks"]
     }
     if everything:
+        print(own_models(name, folder))
         run("audit", "vol_target", "--bundle", name, "--start", "2018-10-01", "--cuts", 1, "--jobs", 1)
     ratio = perf["returns"].tail(63).std() * math.sqrt(MARKETS[calendar]) / perf["realized_vol"].iloc[-1]
     periods = {float(perf["periods_per_year"].iloc[0]), card["periods_per_year"], today["periods_per_year"]}
@@ -95,11 +96,20 @@ def check_market(calendar: str, folder: Path, assets: int, *, everything: bool =
     )
 
 
+def own_models(name: str, folder: Path) -> str:
+    """Train models on a bundle, evaluate and use them, and return the first lines of what the commands print."""
+    store, span = folder / "models", ("--bundle", name, "--start", "2018-01-02")
+    trained = run("train", *span, "--store", store, "--jobs", 1)
+    evaluated = run("evaluate", *span, "--store", store, "--no-train", "--models", "LSTM,EWMA94", "--jobs", 1)
+    run("backtest", "vol_target", *span, "--store", store, "--out", folder / "own", "--no-judge", "--jobs", 1)
+    return trained + evaluated.split("SCORES")[0].strip()
+
+
 def main() -> None:
     """Print one line per market."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--assets", type=int, default=8)
-    parser.add_argument("--all", action="store_true", help="audit too")
+    parser.add_argument("--all", action="store_true", help="train, evaluate and audit too")
     parser.add_argument("markets", nargs="*", default=list(MARKETS))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -27,6 +27,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import click
+import numpy as np
 import pandas as pd
 from machine import describe_machine
 
@@ -54,7 +55,7 @@ LOG_LINEAR, WITHOUT_SEASON = "log-linear, the same inputs", "log-linear without 
 ZERO_SHOT = "pretrained without the Dow 30"
 SHIPPED, CLOSES, TUNED = "pretrained", "pretrained, closes only", "pretrained, tuned to each stock"
 WIDE_HAR = "log-HAR fitted on the same panel"
-
+LEVELLED = f"{ZERO_SHOT}, at the level of {SHIPPED}"
 
 ROLLING_SESSIONS = 1000
 GAINS = {
@@ -137,6 +138,21 @@ def first_forecast() -> str:
     return ", ".join(said)
 
 
+class AtLevel:
+    """A model's forecasts, times one factor per path that sets their mean log volatility to another model's.
+
+    The factor depends on the whole path: it shows how much of a difference is level, and is no forecast.
+    """
+
+    def __init__(self, model: PretrainedVolatility, other: PretrainedVolatility) -> None:
+        self.model, self.other = model, other
+
+    def predict_path(self, panel: PricePanel, start: str, end: str, horizon: int) -> pd.DataFrame:
+        """Forecast as the model does, with the other's mean log volatility over all stocks and sessions."""
+        own, other = (model.predict_path(panel, start, end, horizon) for model in (self.model, self.other))
+        return own * np.exp(np.nanmean(np.log(other / own)))
+
+
 class Older:
     """Vintages used a number of years after the end of their training, rather than within the next year."""
 
@@ -209,7 +225,8 @@ def judge_later(
     (start, _), (_, end) = WINDOWS
     models: dict[str, object] = {SHIPPED: shipped, CLOSES: OnCloses(shipped)}
     if zero_shot is not None:
-        models[ZERO_SHOT] = PretrainedVolatility(zero_shot)
+        unseen = PretrainedVolatility(zero_shot)
+        models |= {ZERO_SHOT: unseen, LEVELLED: AtLevel(unseen, shipped)}
     others = {name: PretrainedVolatility(folder) for name, folder in beside}
     models |= others
     if store is not None:
@@ -238,7 +255,7 @@ def judge_later(
             forecast_table(models, panel, first, last, HORIZONS),
             panel,
             HORIZONS,
-            benchmarks=(LOG_LINEAR,),
+            benchmarks=(LOG_LINEAR, SHIPPED),
             calibrated_through=pd.Timestamp(start) - pd.Timedelta(days=1),
         )
         print(f"\n{first} to {last}; it: {LOG_LINEAR}\n\n{table(scores, list(models))}\n")
@@ -247,6 +264,10 @@ def judge_later(
             found = [scores.table.loc[(h, name), f"dm_{LOG_LINEAR}"] for h in HORIZONS]
             if name != LOG_LINEAR:
                 print(f"DM t of {name}: {', '.join(f'{value:.1f}' for value in found)}")
+        for name in [name for name in (ZERO_SHOT, LEVELLED) if name in models]:
+            found = [scores.table.loc[(h, name)] for h in HORIZONS]
+            pairs = [f"{-row[f'below_{SHIPPED}']:+.2f}% (t {row[f'dm_{SHIPPED}']:.1f})" for row in found]
+            print(f"{name}, above {SHIPPED}: {', '.join(pairs)}")
         rows = [SHIPPED, *(name for name in models if name != SHIPPED)]
         for horizon in HORIZONS:
             print(f"\n{periods(scores.by_year, rows, horizon)}")

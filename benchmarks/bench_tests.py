@@ -2,17 +2,20 @@
 
     python benchmarks/bench_tests.py
     python benchmarks/bench_tests.py --simulations 200 --sessions 1000
+    python benchmarks/bench_tests.py --sizes volplugin/evaluation/measured_sizes.json
 
-Seeds are 0, 1, 2 and so on. Prints a Markdown table per law of returns: in percent of the simulations, how often each
-test rejects at 5% (bands: how often the statistic is outside; the model confidence set: how often the 90% set lacks
-one of three equal models) and, as "before", how often the version that it replaced did: Bartlett variances with normal
-critical values, chi-square bands of Gaussian returns, asymptotic tail tests, and the bootstrap of arch with blocks of
-the HAC lags (its first simulations only, as it is slow).
+Seeds are 0, 1, 2 and so on. Prints a Markdown table of sizes and one of power: in percent of the simulations of each
+law of returns, how often each test rejects at 5% (bands: how often the statistic is outside; the model confidence set:
+how often the 90% set lacks one of three equal models) and, as "before", how often the version that it replaced did:
+Bartlett variances with normal critical values, chi-square bands of Gaussian returns, asymptotic tail tests, and the
+bootstrap of arch with blocks of the HAC lags (its first simulations only, as it is slow).
+With `--sizes` the sizes outside 3.5% to 6.5% are stored where the package reads them.
 
 Many simulations are computed at once, by the functions of `volplugin.evaluation` where they take arrays. The test of
 this file compares the rest with the public functions, simulation by simulation.
 """
 
+import json
 import math
 import os
 import sys
@@ -32,9 +35,11 @@ from scipy import stats
 
 from volplugin.evaluation import (
     acerbi_szekely,
+    calibration_table,
     coverage,
     dynamic_quantile,
     fit_dof,
+    mincer_zarnowitz,
     qlike,
     sampling_band,
 )
@@ -53,14 +58,17 @@ WORLDS: dict[str, tuple[Callable[..., SimulatedForecasts], str]] = {
     "GARCH-t(6)": (simulate_garch_t, "student"),
     "stochastic volatility": (simulate_stochastic_volatility, "gaussian"),
 }
+PARTS = ("bands", "distribution", "levels", "losses", "tails", "tables")
 HORIZONS = (1, 5, 21)
 PERSISTENCE = {"independent": 0.0, "persistent": 0.98}
 TOO_HIGH = 1.1
 """Factor of the biased volatility forecast."""
-OLD_SETS, DYNAMIC = 50, 500
-"""Simulations of the former confidence set and of the dynamic quantile test, which are slow."""
+OLD_SETS = 50
+"""Simulations of the former confidence set, which is slow."""
 CHUNK = 250
 """Simulations in memory at once."""
+RIGHT = ("right", "equal")
+"""Beginnings of the names of cases in which a rejection is an error."""
 
 Rejections = Iterator[tuple[tuple[str, int, str], np.ndarray, np.ndarray | None]]
 """Test, sessions ahead and forecasts; rejections by simulation, now and by the former version."""
@@ -115,17 +123,26 @@ def old_mincer_zarnowitz(outcome: np.ndarray, variance: np.ndarray, horizon: int
     return np.asarray(stats.chi2.sf(wald[:, 0, 0], 2))
 
 
-def month_bands(z: np.ndarray, dof: float) -> np.ndarray:
-    """Bands of MRAD and Q, rows of (lower, upper); they do not depend on the level of z."""
-    found = mrad_and_q_bands(shuffled_returns(z, dof), np.full(len(z), 1e3))  # no floor of squared returns
-    return np.array([list(band.values()) for band in found])
+def scorecard_tests(z: np.ndarray, dof: float, sigma: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """Bands of MRAD and Q, rows of (lower, upper), and p-values of Mincer-Zarnowitz: forecasts right, and too high."""
+    right = shuffled_returns(z, dof)  # does not depend on the level of z
+    month = mrad_and_q_bands(right, np.full(len(z), 1e3))  # no floor of squared returns
+    gap = right**2 - 1
+    simulated = score_statistics(np.stack([gap, gap * (sigma**2).mean() / sigma**2], axis=2))
+    pairs = [(pd.Series((z * sigma) ** 2), pd.Series((sigma * factor) ** 2)) for factor in (1, TOO_HIGH)]
+    fits = [float((simulated >= mincer_zarnowitz(*pair, 1).statistic).mean()) for pair in pairs]
+    return np.array([list(band.values()) for band in month]), fits
 
 
-def bands(z: np.ndarray) -> Rejections:
+def bands(sample: SimulatedForecasts) -> Rejections:
     """Bands of right one-session forecasts, and of forecasts that are a tenth too high."""
+    sigma = np.sqrt(sample.variance)
+    z = sample.returns / sigma
     dofs = [fit_dof(row) for row in z]
-    month = np.array([month_bands(*one) for one in zip(z, dofs, strict=True)])
-    for case, scaled in (("right", z), ("10% too high", z / TOO_HIGH)):
+    found = [scorecard_tests(*one) for one in zip(z, dofs, sigma, strict=True)]
+    month, fits = (np.array(part) for part in zip(*found, strict=True))
+    for place, (case, scaled) in enumerate((("right", z), ("10% too high", z / TOO_HIGH))):
+        yield ("Mincer-Zarnowitz of scorecards", 1, case), fits[:, place] < 0.05, None
         for name, length in (("bias", z.shape[1]), ("bias, one year", 252), ("bias, 63 sessions", 63)):
             deviation = scaled[:, :length].std(axis=1, ddof=1)
             fitted = np.array([sampling_band(length, dof=dof) for dof in dofs])
@@ -133,6 +150,12 @@ def bands(z: np.ndarray) -> Rejections:
             yield (name, 1, case), outside(deviation, fitted), outside(deviation, gaussian)
         yield ("MRAD of 21 sessions", 1, case), outside(mrad_of_rows(scaled), month[:, 0]), None
         yield ("Q", 1, case), outside((scaled**2 - np.log(scaled**2)).mean(axis=1), month[:, 1]), None
+
+
+def distribution(z: np.ndarray) -> Rejections:
+    """Pearson's test of normal standardised returns in 20 bins, as the report has it."""
+    counts = np.stack([np.histogram(row, 20, (0.0, 1.0))[0] for row in stats.norm.cdf(z)])
+    yield ("Pearson's test of the distribution", 1, "right"), stats.chisquare(counts, axis=1).pvalue < 0.05, None
 
 
 def outside(values: np.ndarray, band: np.ndarray) -> np.ndarray:
@@ -227,7 +250,7 @@ def tails(sample: SimulatedForecasts, law: str, seeds: list[int]) -> Rejections:
         for case, scale in (("right", 1.0), ("10% too low", 1 / TOO_HIGH)):
             limit, tail = scale * quantile * sigma, scale * shortfall * sigma
             found = [coverage(row, level) for row in returns < limit]
-            for name, freedom in (("kupiec", 1), ("christoffersen", 2)):
+            for name, freedom in (("kupiec", 1), ("independence", 1), ("christoffersen", 2)):
                 now = np.array([getattr(one, f"{name}_pvalue") for one in found])
                 statistic = np.array([getattr(one, f"{name}_statistic") for one in found])
                 title = f"{name.capitalize()}, {level:.1%}"
@@ -235,9 +258,8 @@ def tails(sample: SimulatedForecasts, law: str, seeds: list[int]) -> Rejections:
             rows = [[pd.Series(one[row]) for one in (returns, limit, tail)] for row in range(len(seeds))]
             acerbi = np.array([acerbi_szekely(*row, level, reps=400).pvalue for row in rows])
             yield (f"Acerbi-Szekely, {level:.1%}", 1, case), acerbi < 0.05, None
-            if case == "right" and level != 0.025:
-                chosen = [row for row, seed in zip(rows, seeds, strict=True) if seed < DYNAMIC]
-                engle = [dynamic_quantile(r, v, level, reps=199) for r, v, _ in chosen]
+            if case == "right":
+                engle = [dynamic_quantile(r, v, level, reps=199) for r, v, _ in rows]
                 old = np.array([stats.chi2.sf(one.statistic, 6) < 0.05 for one in engle], dtype=bool)
                 now = np.array([one.pvalue < 0.05 for one in engle], dtype=bool)
                 yield (f"dynamic quantile, {level:.1%}", 1, case), now, old
@@ -253,59 +275,107 @@ def fissler_ziegel_of(returns: np.ndarray, limit: np.ndarray, shortfall: np.ndar
     return np.asarray(-beyond / (level * shortfall) + limit / shortfall + np.log(-shortfall) - 1)
 
 
+def tables(sample: SimulatedForecasts) -> Rejections:
+    """P-values of historical limits in the calibration table."""
+    sessions = pd.RangeIndex(sample.returns.shape[1] + 1)
+    volatility = pd.DataFrame(np.sqrt(sample.variance).T, sessions[: sample.variance.shape[1]])
+    found = calibration_table(volatility, pd.DataFrame(sample.returns.T, sessions[1:]), 1)
+    for test in ("Kupiec", "Christoffersen"):
+        for tail in ("1%", "5%"):
+            rejected = found[f"{test.lower()}_historical_{tail}"].to_numpy() < 0.05
+            yield (f"{test} of historical limits, {tail}", 1, "right"), rejected, None
+
+
 def rejections(world: str, seeds: list[int], sessions: int, only: str = "") -> Rejections:
     """Rejections of every test on some seeds of one law of returns."""
     simulate, law = WORLDS[world]
-    wanted = set(only.split(",")) if only else {"bands", "levels", "losses", "tails"}
+    wanted = set(only.split(",")) if only else set(PARTS)
     for horizon in HORIZONS:
         sample = simulate(seeds, sessions, horizon)
         if horizon == 1 and "bands" in wanted:
-            yield from bands(sample.returns / np.sqrt(sample.variance))
+            yield from bands(sample)
+        if horizon == 1 and law == "gaussian" and "distribution" in wanted:
+            yield from distribution(sample.returns / np.sqrt(sample.variance))
         if "levels" in wanted:
             yield from levels(sample, horizon)
         if "losses" in wanted:
             yield from losses(sample, horizon, seeds)
         if horizon == 1 and "tails" in wanted:
             yield from tails(sample, law, seeds)
+        if horizon == 1 and "tables" in wanted:
+            yield from tables(sample)
 
 
 @click.command()
 @click.option("--simulations", default=2000, show_default=True)
 @click.option("--sessions", default=2500, show_default=True, help="Origins per simulation; ten years are 2,500.")
-@click.option("--only", default="", help="Comma-separated parts: bands, levels, losses, tails; all if empty.")
-def main(simulations: int, sessions: int, only: str) -> None:
+@click.option("--only", default="", help=f"Comma-separated, of {', '.join(PARTS)}; all if empty.")
+@click.option("--sizes", type=click.Path(path_type=Path), help="JSON file of the sizes that p-values are printed with.")
+def main(simulations: int, sessions: int, only: str, sizes: Path | None) -> None:
     """Simulate, test and print."""
     print(f"{describe_machine()}\n\n{simulations:,} simulations of {sessions:,} origins, seeds 0 to {simulations - 1}")
-    for world in WORLDS:
-        began = time.process_time()
-        counts: dict[tuple[str, int, str], np.ndarray] = defaultdict(lambda: np.zeros(4))
+    began = time.process_time()
+    counts: dict[tuple[str, int, str], np.ndarray] = defaultdict(lambda: np.zeros((len(WORLDS), 4)))
+    for place, world in enumerate(WORLDS):
         for begin in range(0, simulations, CHUNK):
             seeds = list(range(begin, min(begin + CHUNK, simulations)))
             for key, now, old in rejections(world, seeds, sessions, only):
                 former = (0, 0) if old is None else (old.sum(), len(old))
-                counts[key] += [now.sum(), len(now), *former]
-        print(f"\n{world}\n\n| test | sessions ahead | forecasts | % rejected | before |\n|---|---|---|---|---|")
-        for (test, horizon, case), (now, number, old, former) in sorted(counts.items()):
-            cells = [f"{100 * count / total:.1f}" if total else "" for count, total in ((now, number), (old, former))]
-            print(f"| {test} | {horizon} | {case} | {' | '.join(cells)} |")
-        print("\n".join(["", *conclusions(counts), f"{time.process_time() - began:.0f} processor seconds"]), flush=True)
+                counts[key][place] += [now.sum(), len(now), *former]
+    print("\n".join(["", *table(counts, True), "", *table(counts, False), "", *conclusions(counts)]))
+    if sizes is not None:
+        write_sizes(sizes, off_size(counts), [test for test, *_ in counts])
+    print(f"{time.process_time() - began:.0f} processor seconds")
+
+
+def table(counts: Mapping[tuple[str, int, str], np.ndarray], size: bool) -> list[str]:
+    """Lines of the table of sizes, or of power."""
+    heads = ["test", "sessions ahead", "forecasts", *(head for world in WORLDS for head in (world, "before"))]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for (test, horizon, case), rows in sorted(counts.items()):
+        if case.startswith(RIGHT) is size:
+            pairs = rows.reshape(-1, 2)
+            cells = [f"{100 * count / total:.1f}" if total else "" for count, total in pairs]
+            lines.append(f"| {test} | {horizon} | {case} | {' | '.join(cells)} |")
+    return lines
+
+
+def off_size(counts: Mapping[tuple[str, int, str], np.ndarray]) -> dict[str, dict[str, float]]:
+    """Of each test at 5%, by sessions ahead or tail: the size furthest from 5%, where it is outside 3.5% to 6.5%."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for (title, horizon, case), rows in sorted(counts.items()):
+        test, _, tail = title.partition(", ")
+        if case.startswith(RIGHT) and not test.startswith("model confidence"):
+            key = f"{float(tail[:-1]) / 100:g}" if tail.endswith("%") else str(horizon)
+            known = rows[rows[:, 1] > 0]
+            worst = max(known[:, 0] / known[:, 1], key=lambda size: abs(size - 0.05))
+            if not 0.035 <= worst <= 0.065:
+                found[test if tail.endswith("%") or not tail else title][key] = round(float(worst), 3)
+    return found
+
+
+def write_sizes(path: Path, found: Mapping[str, Mapping[str, float]], measured: list[str]) -> None:
+    """Store sizes in place of the former ones of the same tests."""
+    former = json.loads(path.read_text()) if path.exists() else {}
+    again = {title.partition(", ")[0] if title.endswith("%") else title for title in measured}
+    kept = {test: sizes for test, sizes in former.items() if test not in again}
+    lines = [f' "{test}": {json.dumps(sizes)}' for test, sizes in sorted({**kept, **found}.items())]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def conclusions(counts: Mapping[tuple[str, int, str], np.ndarray]) -> list[str]:
     """State how often the confidence set holds three equal models, and which tests at 5% are off their size."""
-    share = {key: 100 * now / number for key, (now, number, *_) in counts.items()}
-    kept = [100 - lacks for (test, *_), lacks in share.items() if test.startswith("model confidence")]
+    kept = [
+        100 - 100 * now / number
+        for (test, *_), rows in counts.items()
+        if test.startswith("model confidence")
+        for now, number, *_ in rows
+    ]
     lines = []
     if kept:
         held = f"{min(kept):.1f}% to {max(kept):.1f}%"
         lines = [f"The 90% confidence set holds all of three equal models in {held}; 87 to 93% are wanted."]
-    off = [
-        f"{test} at {ahead}, {case}: {size:.1f}%"
-        for (test, ahead, case), size in sorted(share.items())
-        if (case == "right" or case.startswith("equal"))
-        and not test.startswith("model confidence")
-        and not 3.5 <= size <= 6.5
-    ]
+    off = [f"{test} at {key}: {size:.1%}" for test, sizes in off_size(counts).items() for key, size in sizes.items()]
     return [*lines, f"Outside 3.5% to 6.5%: {'; '.join(off) or 'none'}."]
 
 

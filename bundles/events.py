@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from volplugin.data.readers import splits_applied
 from volplugin.errors import BundleError
 
 from .checks import PRICES
@@ -73,27 +74,17 @@ def _with_events(symbol: str, bars: pd.DataFrame, remarks: Remarks, adjusted: bo
     if "adjusted_close" in bars and "dividend" in bars:
         remarks.add("adjusted close not used: the columns of dividends and splits are", symbol)
     split = bars["split"].fillna(1.0).replace(0.0, 1.0) if "split" in bars else None
-    if split is not None and _applied(bars["close"], split):
+    if split is not None and splits_applied(bars["close"], split):
         remarks.add("prices are adjusted for the splits of the file already, which are not applied again", symbol)
         split = split * 0 + 1.0
     dividend = bars["dividend"].fillna(0.0) if "dividend" in bars else None
+    if dividend is not None and dividend.any() and "adjusted_close" not in bars:
+        remarks.add("dividends applied; with closes that are adjusted for them, as of yfinance, use --adjusted", symbol)
     if dividend is None and "adjusted_close" in bars:
         found_dividend, found_split = _from_adjusted(bars)
         dividend, split = found_dividend, found_split if split is None else split
         remarks.add("dividends and splits derived from adjusted close over close", symbol)
     return bars.assign(dividend=0.0 if dividend is None else dividend, split=1.0 if split is None else split)[columns]
-
-
-def _applied(close: pd.Series, split: pd.Series) -> bool:
-    """Whether prices do not move by their splits, and so are adjusted for them.
-
-    Yahoo's closes are adjusted for splits; exchanges' and csvdir's are not. Over all splits, log price changes near
-    zero mean adjusted, and changes near the log ratio mean raw.
-    """
-    before = np.log(close.ffill().shift(1) / close)
-    happened = (split > 0) & (split != 1) & before.notna()
-    moves, ratios = before[happened].to_numpy(), np.log(split[happened].to_numpy())
-    return bool(np.abs(moves).sum() < 0.5 * np.abs(moves - ratios).sum())
 
 
 def _from_adjusted(bars: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
@@ -104,6 +95,7 @@ def _from_adjusted(bars: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """
     close = bars["close"]
     factor = bars["adjusted_close"] / close
+    factor = factor.where((factor > 0) & np.isfinite(factor))
     growth = (factor / factor.ffill().shift(1)).fillna(1.0)
     is_split = np.abs(np.log(growth)) > MIN_SPLIT
     split = pd.Series(1.0, close.index)
@@ -111,8 +103,8 @@ def _from_adjusted(bars: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     # Printed prices have few digits: smaller changes than their rounding are none.
     decimals = 0.5 * 10.0 ** -_decimals(bars["adjusted_close"]) + 0.5 * 10.0 ** -_decimals(close)
     rounding = TOLERANCE + 2 * decimals / np.minimum(close, bars["adjusted_close"])
-    paid = (growth > 1 + rounding) & ~is_split
-    dividend = (close.ffill().shift(1) * (1 - 1 / growth)).where(paid, 0.0)
+    rest = growth / split
+    dividend = (close.ffill().shift(1) * (1 - 1 / rest)).where(rest > 1 + rounding, 0.0)
     return dividend, split
 
 

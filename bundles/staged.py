@@ -11,7 +11,6 @@ function here is registered with ``create_writers=False`` instead and
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -33,6 +32,7 @@ from zipline.data.bcolz_minute_bars import BcolzMinuteBarWriter
 from volplugin.data.readers import problem_table
 from volplugin.errors import BundleError
 from volplugin.storage.atomic import is_abandoned, owner, sync_folder
+from volplugin.storage.reading import parse_json, read_regular_file, sealed, to_json
 
 from .checks import PRICES, bar_problems, without_trade
 
@@ -135,13 +135,19 @@ def _write_metadata(tables: Tables, remarks: list[str], market: Market, path: Pa
         "dividends": sum(int((bars["dividend"] != 0).sum()) for bars in tables.values()),
         "sessions_without_trade": sum(int(without_trade(bars).sum()) for bars in tables.values()),
     }
-    path.write_text(json.dumps({"market": asdict(market), "counts": counts, "remarks": remarks}, indent=2))
+    path.write_text(to_json(sealed({"market": asdict(market), "counts": counts, "remarks": remarks})))
 
 
 def read_ingestion_metadata(ingestion: Path) -> dict[str, Any]:
     """Return market, counts and remarks of an ingestion; empty for one of another tool."""
     path = ingestion / METADATA
-    return dict(json.loads(path.read_text())) if path.is_file() else {}
+    try:
+        found = dict(parse_json(read_regular_file(path, 2**24))) if path.is_file() else {}
+        if found.keys() - {"market", "counts", "remarks"} and sealed(found) != found:
+            raise ValueError("its checksum differs")
+    except (OSError, ValueError, TypeError) as error:
+        raise BundleError(f"{path} is damaged ({error}); ingest the bundle again") from error
+    return found
 
 
 @contextmanager

@@ -2,7 +2,34 @@
 
 PLACE is a folder with files of the future, REAL the user's own ``ZIPLINE_ROOT``. The second part of each entry is a
 part of the sentence that the audit reports.
+
+    PYTHONPATH=tests python -m audit_evasions
+
+prints a table of them with the verdict of the audit.
 """
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import h5py
+import joblib
+import numpy as np
+import pandas as pd
+import safetensors.numpy
+from joblib.externals.loky import get_reusable_executor
+
+import zipline_market
+from volplugin import ModelStore
+from volplugin._bundles import ingest_bundle, register_prices
+from volplugin.adapters.zipline.audit.copies import scrambled_root
+from volplugin.adapters.zipline.audit.run import Job, record
+from volplugin.storage.forecast_cache import ForecastCache
 
 TEMPLATE = """
 import os
@@ -300,6 +327,49 @@ import volplugin_evasion
 context.text = volplugin_evasion.TEXT
 """
 
+LOWER_MODULE = """
+import sys
+context.flag = sys.modules[os.name].stat(PLACE + "/given.csv").st_size
+"""
+ARROW_FILES = """
+import pandas as pd
+files = pd.io.parquet.get_engine("pyarrow").api.fs.LocalFileSystem()
+context.text = files.open_input_file(PLACE + "/given.csv").read()
+"""
+ARROW_FILES_FOUND = """
+import sys
+import pandas as pd
+pd.io.parquet.get_engine("pyarrow")
+context.text = sys.modules["pyarrow._fs"].LocalFileSystem().open_input_file(PLACE + "/given.csv").read()
+"""
+MODULES = """
+from sys import modules
+context.found = modules.get("pyarrow")
+"""
+FOLDER_ABOVE = """
+os.chdir(os.path.dirname(PLACE))
+context.text = Path(os.path.basename(PLACE), "given.csv").read_text()
+"""
+FOLDER_ABOVE_SIZE = """
+os.chdir(os.path.dirname(PLACE))
+context.number = os.path.getsize(os.path.join(os.path.basename(PLACE), "given.csv"))
+"""
+LITERALS = f"""
+context.prices = {[1.5 + number for number in range(1_100)]}
+"""
+MODULE_BESIDE = """
+import sys
+sys.path.insert(0, PLACE)
+import volplugin_evasion_prices
+context.prices = volplugin_evasion_prices.PRICES
+"""
+TEXT_BESIDE = """
+import sys
+sys.path.insert(0, PLACE)
+import volplugin_evasion_text
+context.prices = volplugin_evasion_text.PRICES
+"""
+
 EVASIONS = {
     "ZIPLINE_ROOT as an argument": (ROOT_READ, "reads {real}/data"),
     "ZIPLINE_ROOT in the environment": (ROOT_SET, "reads {real}/data"),
@@ -362,4 +432,99 @@ EVASIONS = {
     "file of a time zone": (TIME_ZONE, "reads /file that tzset reads"),
     "certificates": (CERTIFICATES, "reads {place}/given.csv"),
     "module elsewhere": (MODULE_ELSEWHERE, "imports volplugin_evasion"),
+    "module below os": (LOWER_MODULE, "looks at {place}/given.csv"),
+    "file system of pyarrow that pandas imported": (ARROW_FILES, "LocalFileSystem reads"),
+    "file system of pyarrow in sys.modules": (ARROW_FILES_FOUND, "looks modules up in sys.modules"),
+    "module looked up in sys.modules": (MODULES, "looks modules up in sys.modules"),
+    "relative path from a folder above": (FOLDER_ABOVE, "reads {place}/given.csv"),
+    "size, by a relative path from a folder above": (FOLDER_ABOVE_SIZE, "looks at {place}/given.csv"),
+    "prices as literals": (LITERALS, "in strategy_67.py, which may be prices"),
+    "prices as literals in a module beside the strategy": (
+        MODULE_BESIDE,
+        "in volplugin_evasion_prices.py, which may be prices",
+    ),
+    "prices as a text in a module beside the strategy": (
+        TEXT_BESIDE,
+        "in volplugin_evasion_text.py, which may be prices",
+    ),
 }
+
+
+def contents(folder):
+    """Make one file of every kind that strategies read from."""
+    table = pd.DataFrame({"date": ["2017-01-03"], "symbol": ["AAA"], "close": [1.0]})
+    table.to_csv(folder / "pandas.csv", index=False)
+    table.to_csv(folder / "panel.csv.gz", index=False)
+    np.save(folder / "numpy.npy", np.ones(3))
+    with h5py.File(folder / "h5py.h5", "w") as file:
+        file["x"] = np.ones(3)
+    safetensors.numpy.save_file({"x": np.ones(3)}, folder / "safetensors.safetensors")
+    pd.to_pickle(1, folder / "pickle.pkl")
+    ForecastCache(folder).save("archive", "key", {"x": np.ones(3)})
+
+
+def futures(folder: Path) -> Path:
+    """Write a file of every kind that could hold prices of the future."""
+    table = pd.DataFrame({"x": [1, 2]})
+    contents(folder)
+    table.to_csv(folder / "given.csv")
+    table.to_pickle(folder / "given.pkl")
+    table.to_parquet(folder / "given.parquet")
+    table.to_feather(folder / "given.feather")
+    (folder / "folder.parquet").mkdir()
+    table.to_parquet(folder / "folder.parquet" / "a.parquet")
+    table.to_hdf(folder / "given.h5", key="x")
+    np.arange(2).tofile(folder / "given.bin")
+    (folder / "given.py").write_text("1")
+    (folder / "moved.csv").write_text("1")
+    joblib.dump(1, folder / "given.joblib")
+    sqlite3.connect(folder / "given.sqlite").close()
+    ForecastCache(folder).save("given", "key", {"x": np.ones(2)})
+    ModelStore(folder / "store").configure({"x": "1"})
+    elsewhere = folder.with_name(f"{folder.name}-elsewhere")
+    elsewhere.mkdir()
+    (elsewhere / "volplugin_evasion.py").write_text("TEXT = 1")
+    (folder / "volplugin_evasion_prices.py").write_text(f"PRICES = {[1.5 + number for number in range(1_100)]}")
+    (folder / "volplugin_evasion_text.py").write_text(f"PRICES = {'1.5, ' * 5_000!r}")
+    return folder
+
+
+def attempt(name: str, place: Path, bundle: str) -> tuple[dict[str, str] | None, dict[str, str], str]:
+    """Run a strategy with an evasion twice; returns its error, what was reported, and what must be among it."""
+    body, expected = EVASIONS[name]
+    real = os.environ["ZIPLINE_ROOT"]
+    strategy = place / f"strategy_{list(EVASIONS).index(name)}.py"
+    text = TEMPLATE.format(place=str(place), real=real, bundle=bundle, body=textwrap.indent(body, "    "))
+    strategy.write_text(text)
+    with scrambled_root([bundle], os.environ, None, 0) as root:
+        one = record(Job(str(strategy), bundle, "2017-06-01", "2017-06-02", root))
+        found = one.foreign | record(Job(str(strategy), bundle, "2017-06-01", "2017-06-02", root)).foreign
+        # joblib would give later tests the workers that it started in this folder; MKL ends where its folder is gone.
+        get_reusable_executor().shutdown(wait=True)
+    return one.error, found, expected.format(place=place, real=real)
+
+
+def main() -> None:
+    """Print the table; exit with 1 where an evasion is not reported."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["ZIPLINE_ROOT"] = folder
+        prices, place = Path(folder, "prices"), Path(folder, "place")
+        place.mkdir()
+        futures(place)
+        zipline_market.write_csv(prices, zipline_market.market())
+        register_prices("market", prices)
+        ingest_bundle("market")
+        print("| way past the audit | verdict | reported |\n|---|---|---|")  # noqa: T201
+        missed = 0
+        for name in EVASIONS:
+            _, found, expected = attempt(name, place, "market")
+            reported = [what for what in found if expected in what]
+            missed += not reported
+            shown = reported[0].replace(str(place), "PLACE").replace(folder, "ROOT") if reported else "nothing"
+            print(f"| {name} | {'not auditable' if reported else 'CLEAN'} | {shown} |", flush=True)  # noqa: T201
+        print(f"{len(EVASIONS)} evasions, {missed} not reported")  # noqa: T201
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()

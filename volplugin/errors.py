@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
 
 class VolpluginError(Exception):
     """Base of every error that volplugin raises on purpose."""
@@ -92,4 +96,17 @@ class ConfigurationError(VolpluginError, ValueError):
 
 
 class WeightsError(AssetMismatchError):
-    """A file of weights cannot be read as that."""
+    """Weights, of a file or passed, cannot be read as that."""
+
+
+def require_type(value: Value, kind: Any, name: str) -> Value:
+    """Return a value of a type.
+
+    Raises
+    ------
+    ParameterError
+        Naming the parameter, for a value of another type.
+    """
+    if not isinstance(value, kind):
+        raise ParameterError(f"{name} is a {type(value).__name__}; pass a {getattr(kind, '__name__', kind)}")
+    return value

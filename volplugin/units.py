@@ -28,6 +28,11 @@ def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def as_number(value: object) -> float:
+    """Return one real number as a float, and NaN for anything else, so that no comparison with it holds."""
+    return float(value) if is_number(value) else math.nan  # type: ignore[arg-type]
+
+
 def annualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatility:
     """Annual volatility from a daily one: ``volatility * sqrt(periods)``.
 
@@ -43,12 +48,18 @@ def annualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatili
     ParameterError
         For sessions per year that are no finite number above zero.
     """
-    return volatility * _root(periods)
+    return _checked(volatility) * _root(periods)
 
 
 def deannualize(volatility: Volatility, periods: float = TRADING_DAYS) -> Volatility:
     """Daily volatility from an annual one: ``volatility / sqrt(periods)``."""
-    return volatility / _root(periods)
+    return _checked(volatility) / _root(periods)
+
+
+def _checked(volatility: Volatility) -> Volatility:
+    if not is_number(volatility) and not isinstance(volatility, np.ndarray | pd.Series | pd.DataFrame):
+        raise ParameterError(f"{volatility!r:.60} is no volatility; pass a number, an array, a Series or a DataFrame")
+    return volatility
 
 
 def _root(periods: float) -> float:

@@ -1,5 +1,6 @@
 """The benchmark of the tests computes many simulations at once: they are those of the public functions."""
 
+import json
 from importlib import import_module
 
 import numpy as np
@@ -14,7 +15,7 @@ from volplugin.evaluation import (
     model_confidence_set,
     mrad,
 )
-from volplugin.evaluation.bands import mrad_of_rows
+from volplugin.evaluation.bands import mrad_of_rows, shuffled_returns
 from volplugin.evaluation.simulation import simulate_garch_t
 
 
@@ -45,6 +46,34 @@ def test_confidence_sets_of_many_series_are_those_of_each(script):
     for row in range(3):
         alone = model_confidence_set(pd.DataFrame(loss[:, row].T), 5, reps=400)
         assert found[row] == pytest.approx(alone.min())
+
+
+def test_scorecard_tests_are_those_of_the_public_functions(script):
+    sample = simulate_garch_t([3], 400, 1)
+    sigma = np.sqrt(sample.variance[0])
+    z = sample.returns[0] / sigma
+    month, pvalues = script.scorecard_tests(z, 6.0, sigma)
+    right = shuffled_returns(z, 6.0)
+    for factor, found in zip((1, script.TOO_HIGH), pvalues, strict=True):
+        outcome, variance = (pd.Series(part**2) for part in (sample.returns[0], factor * sigma))
+        assert found == mincer_zarnowitz(outcome, variance, 1, right**2).pvalue
+    assert month[0].tolist() == pytest.approx(np.quantile(mrad_of_rows(right), [0.025, 0.975]))
+
+
+def test_sizes_that_are_off_are_stored_in_place_of_the_former_ones(script, tmp_path):
+    counts = {
+        ("Kupiec, 2.5%", 1, "right"): np.array([[9.0, 100, 0, 0], [4, 100, 0, 0]]),
+        ("Mincer-Zarnowitz", 5, "right"): np.array([[5.0, 100, 0, 0], [2, 100, 0, 0]]),
+        ("level", 5, "right"): np.array([[5.0, 100, 0, 0], [6, 100, 0, 0]]),
+        ("level", 5, "10% too high"): np.array([[95.0, 100, 0, 0], [96, 100, 0, 0]]),
+    }
+    place = tmp_path / "sizes.json"
+    script.write_sizes(place, {"Kupiec": {"0.01": 0.5}, "another test": {"1": 0.02}}, [])
+    script.write_sizes(place, script.off_size(counts), [test for test, *_ in counts])
+    expected = {"Kupiec": {"0.025": 0.09}, "Mincer-Zarnowitz": {"5": 0.02}, "another test": {"1": 0.02}}
+    assert json.loads(place.read_text()) == expected
+    assert len(script.table(counts, True)) == 5
+    assert len(script.table(counts, False)) == 3
 
 
 def test_losses_and_windows_of_many_series_are_those_of_each(script):

@@ -1,26 +1,20 @@
 """`volplugin audit`: planted leaks are caught, clean strategies pass, and what cannot be seen is named."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from pathlib import Path
 
-import h5py
-import joblib
-import numpy as np
 import pandas as pd
 import pytest
-import safetensors.numpy
 import synthetic
-from audit_evasions import EVASIONS, TEMPLATE
-from joblib.externals.loky import get_reusable_executor
+from audit_evasions import EVASIONS, attempt, contents, futures
 from zipline.utils.paths import zipline_path
 
 import zipline_market
+from pages import CHECKOUT
 from volplugin import HARVolatility, ModelStore, PricePanel, RefitSchedule, WalkForward, read_bundle
 from volplugin.adapters.zipline.audit import Audit, audit_strategy, audit_text
 from volplugin.adapters.zipline.audit import audit as audit_module
@@ -29,7 +23,6 @@ from volplugin.adapters.zipline.audit.models import ModelLoad, shipped, unproved
 from volplugin.adapters.zipline.audit.run import Job, record, spawn
 from volplugin.adapters.zipline.run import gallery, run_backtest
 from volplugin.storage.atomic import is_running, owner
-from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.volatility.pretrained import SHIPPED
 
 STRATEGIES = Path(__file__).with_name("audited")
@@ -137,19 +130,6 @@ def test_models_that_come_with_the_package_are_taken_at_their_word():
 # -- what cannot be seen ------------------------------------------------------------------------
 
 
-def contents(folder):
-    """Make one file of every kind that strategies read from."""
-    table = pd.DataFrame({"date": ["2017-01-03"], "symbol": ["AAA"], "close": [1.0]})
-    table.to_csv(folder / "pandas.csv", index=False)
-    table.to_csv(folder / "panel.csv.gz", index=False)
-    np.save(folder / "numpy.npy", np.ones(3))
-    with h5py.File(folder / "h5py.h5", "w") as file:
-        file["x"] = np.ones(3)
-    safetensors.numpy.save_file({"x": np.ones(3)}, folder / "safetensors.safetensors")
-    pd.to_pickle(1, folder / "pickle.pkl")
-    ForecastCache(folder).save("archive", "key", {"x": np.ones(3)})
-
-
 READERS = {
     "pandas": "csv",
     "numpy": "npy",
@@ -188,43 +168,23 @@ def test_what_is_read_besides_the_bundle_is_named(audited, tmp_path):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with a file of every kind that could hold prices of the future."""
-    folder = tmp_path_factory.mktemp("future")
-    table = pd.DataFrame({"x": [1, 2]})
-    contents(folder)
-    table.to_csv(folder / "given.csv")
-    table.to_pickle(folder / "given.pkl")
-    table.to_parquet(folder / "given.parquet")
-    table.to_feather(folder / "given.feather")
-    (folder / "folder.parquet").mkdir()
-    table.to_parquet(folder / "folder.parquet" / "a.parquet")
-    table.to_hdf(folder / "given.h5", key="x")
-    np.arange(2).tofile(folder / "given.bin")
-    (folder / "given.py").write_text("1")
-    (folder / "moved.csv").write_text("1")
-    joblib.dump(1, folder / "given.joblib")
-    sqlite3.connect(folder / "given.sqlite").close()
-    ForecastCache(folder).save("given", "key", {"x": np.ones(2)})
-    ModelStore(folder / "store").configure({"x": "1"})
-    elsewhere = folder.with_name(f"{folder.name}-elsewhere")
-    elsewhere.mkdir()
-    (elsewhere / "volplugin_evasion.py").write_text("TEXT = 1")
-    return folder
+    return futures(tmp_path_factory.mktemp("future"))
 
 
 @pytest.mark.parametrize("name", EVASIONS)
 def test_a_read_that_new_prices_cannot_change_is_reported(bundle, place, name):
-    body, expected = EVASIONS[name]
-    real = os.environ["ZIPLINE_ROOT"]
-    strategy = place / f"strategy_{list(EVASIONS).index(name)}.py"
-    text = TEMPLATE.format(place=str(place), real=real, bundle=bundle, body=textwrap.indent(body, "    "))
-    strategy.write_text(text)
-    with scrambled_root([bundle], os.environ, None, 0) as root:
-        one = record(Job(str(strategy), bundle, "2017-06-01", "2017-06-02", root))
-        found = one.foreign | record(Job(str(strategy), bundle, "2017-06-01", "2017-06-02", root)).foreign
-        # joblib would give later tests the workers that it started in this folder; MKL ends where its folder is gone.
-        get_reusable_executor().shutdown(wait=True)
-    assert one.error is None
-    assert any(expected.format(place=place, real=real) in what for what in found), found
+    error, found, expected = attempt(name, place, bundle)
+    assert error is None
+    assert any(expected in what for what in found), found
+
+
+def test_the_table_of_the_documentation_lists_them_all():
+    lines = (CHECKOUT / "docs" / "audit.md").read_text(encoding="utf-8").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")][1:]
+    assert [name for name, *_ in rows] == list(EVASIONS)
+    for (_, verdict, reported), (_, expected) in zip(rows, EVASIONS.values(), strict=True):
+        assert verdict == "not auditable"
+        assert expected.format(place="PLACE", real="ROOT") in reported
 
 
 def test_a_module_that_the_user_trusts_is_no_obstacle(audited, tmp_path):

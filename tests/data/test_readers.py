@@ -201,10 +201,17 @@ def test_columns_of_vendors(text, tmp_path):
 
 def test_ignored_columns_and_files_are_named(tmp_path, caplog):
     (tmp_path / "notes.txt").write_text("prices of Monday")
-    read(tmp_path, A="date,close,change,split\n2020-01-02,5,0.1,1\n2020-01-03,5,0.1,2\n")
+    read(tmp_path, A="date,close,change,dividend\n2020-01-02,5,0.1,0\n2020-01-03,5,0.1,2\n")
     assert "column 'change' is ignored (A)" in caplog.text
     assert "notes.txt: not price files, ignored" in caplog.text
-    assert "the column of splits is not applied (A)" in caplog.text
+    assert "dividends are not applied (A)" in caplog.text
+
+
+@pytest.mark.parametrize(("second", "close"), [(5.0, [5, 5]), (10.0, [10, 10])])
+def test_splits_are_applied_to_raw_prices_alone(tmp_path, second, close):
+    panel = read(tmp_path, A=f"date,close,volume,split\n2020-01-02,10,100,1\n2020-01-03,{second},200,2\n")
+    assert panel.close["A"].tolist() == close
+    assert panel.volume["A"].tolist() == [200 if second == 5.0 else 100, 200]
 
 
 @pytest.mark.parametrize("mark", [";", "\t"])
@@ -384,3 +391,51 @@ def test_bytes_that_are_no_text(tmp_path):
     (tmp_path / "AAPL.csv").write_bytes(b"date,close\n\xff\xfe\x80,1\n")
     with pytest.raises(PanelError, match="AAPL.csv: not a readable CSV file"):
         PricePanel.from_csv(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("B.zip", "PK"),
+        ("B.txt", "date,close\n2020-01-02,10\n"),
+        ("B.json", '[{"date": "2020-01-02", "close": 10}]'),
+        ("B", "date,close\n2020-01-02,10\n"),
+        ("B.ods", ""),
+        ("older/B.csv", "date,close\n2020-01-02,10\n"),
+    ],
+)
+def test_prices_in_a_form_that_is_not_read(name, text, tmp_path):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(PanelError, match="cannot be read; write .csv or .parquet"):
+        read(tmp_path, A=HEADER + "2020-01-02,10\n")
+
+
+def test_prices_beside_a_folder_of_daily_prices(tmp_path):
+    (tmp_path / "daily").mkdir()
+    (tmp_path / "daily" / "A.csv").write_text(HEADER + "2020-01-02,10\n")
+    assert list(PricePanel.from_csv(tmp_path).assets) == ["A"]
+    with pytest.raises(PanelError, match="prices are in daily/, and B.csv beside it"):
+        read(tmp_path, B=HEADER + "2020-01-02,10\n")
+
+
+@pytest.mark.parametrize("ratio", [2, 0.1, 1.5])
+def test_splits_of_raw_closes_are_applied(ratio, tmp_path):
+    rows = "".join(
+        f"2020-01-0{day},{100 / (ratio if day > 6 else 1)},{ratio if day == 7 else 0},{day}\n"
+        for day in (2, 3, 6, 7, 8)
+    )
+    panel = read(tmp_path, A="Date,Close,Stock Splits,Volume\n" + rows)
+    assert panel.returns["A"].abs().max() < 1e-12
+    assert panel.volume["A"].tolist() == [2 * ratio, 3 * ratio, 6 * ratio, 7, 8]
+
+
+def test_symbols_of_nullable_kinds(tmp_path):
+    table = pd.DataFrame({"symbol": pd.array([1, None], "Int64"), "date": "2020-01-02", "close": 1.0})
+    for symbols in (table["symbol"], pd.Categorical(["A", None])):
+        table.assign(symbol=symbols).to_parquet(tmp_path / "p.parquet")
+        with pytest.raises(PanelError, match="row 2 has no symbol"):
+            PricePanel.from_parquet(tmp_path / "p.parquet")
+    table.assign(symbol="A", close=[True, None], date=["2020-01-02", "2020-01-03"]).to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(PanelError, match="close is True, which is not a number"):
+        PricePanel.from_parquet(tmp_path / "p.parquet")

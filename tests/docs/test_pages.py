@@ -5,15 +5,19 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import zipline
 
 import pages
+from volplugin.adapters.zipline import run_backtest
 from volplugin.cli import main
 
 every_page = pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
 PROGRAMS = {"make", "volplugin"}
+YOUR_DATA = pages.CHECKOUT / "docs" / "your-data.md"
 
 
 def run_and_compare(page: Path, folder: Path, slow: bool) -> None:
@@ -69,6 +73,51 @@ def commands(page: Path) -> list[list[str]]:
                 if words and words[0] in PROGRAMS and not {"-h", "--help", "--version"} & set(words):
                     found.append(words)
     return found
+
+
+DIFFS = {block.code.split()[1]: block.code for block in pages.blocks(YOUR_DATA) if block.language == "diff"}
+RUNS = {
+    "buyapple": ("2014-01-02", "2014-04-30"),
+    "momentum_pipeline": ("2014-01-02", "2014-04-30"),
+    "olmar": ("2014-01-02", "2014-04-30"),
+    "dual_moving_average": ("2012-12-03", "2014-08-29"),
+}
+"""First and last session; the moving averages need 300 sessions."""
+
+
+def patched(diff: str, source: str) -> str:
+    """Apply the hunks of a diff, each of which has one place in a source."""
+    for hunk in re.split(r"^(?:--- .*|@@)\n", diff, flags=re.M)[1:]:
+        lines = hunk.splitlines(keepends=True)
+        old, new = ("".join(line[1:] or "\n" for line in lines if line[0] in marks) for marks in (" -", " +"))
+        assert source.count(old) == 1, f"not once in the example:\n{old}"
+        source = source.replace(old, new)
+    return source
+
+
+def test_diffs_of_zipline_examples_apply():
+    assert len(DIFFS) == len(RUNS) == 4
+    for name, diff in DIFFS.items():
+        compile(patched(diff, example(name)), name, "exec")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", RUNS)
+def test_zipline_examples_run_with_predicted_risk(name, dow30_root, monkeypatch):
+    monkeypatch.setenv("ZIPLINE_ROOT", str(dow30_root))
+    script: dict[str, Any] = {"__name__": name}
+    exec(patched(DIFFS[f"zipline/examples/{name}.py"], example(f"zipline/examples/{name}.py")), script)
+    hooks = {hook: script[hook] for hook in ("initialize", "handle_data", "before_trading_start") if hook in script}
+    start, end = RUNS[name]
+    perf = run_backtest(bundle="dow30", start=start, end=end, **hooks)
+    assert perf["predicted_vol"].iloc[-1] > 0.05
+    assert perf.attrs["risk_report"]["sessions"] >= 63
+
+
+def example(name: str) -> str:
+    """Return the source of one of zipline's examples."""
+    return (Path(zipline.__file__).parents[1] / name).read_text(encoding="utf-8")
 
 
 def test_every_page_is_linked_from_another():

@@ -14,6 +14,7 @@ from volplugin.evaluation import (
     portfolio_scorecard,
     tail_limits,
 )
+from volplugin.evaluation.constants import measured_size
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,7 @@ def test_right_years_of_fat_tails_are_inside_their_bands():
         (lambda s, r: (s, r.tz_localize("UTC")), "time zones"),
         (lambda s, r: (pd.concat([s, s[:1]]), r), "sigma has 2015-01-01 twice"),
         (lambda s, r: (s.replace(s.iloc[3], np.inf), r), "sigma is infinite at 2015-01-06"),
-        (lambda s, r: (s.astype(str).replace("nan", "high") + "x", r), "other than numbers"),
+        (lambda s, r: (s.astype(str).replace("nan", "high") + "x", r), "that are not numbers"),
     ],
 )
 def test_series_that_cannot_be_scored_are_named(portfolio, spoil, message):
@@ -209,6 +210,27 @@ def test_portfolios_are_compared_on_the_origins_that_all_have(portfolio):
     assert np.isnan(table.loc["EWMA94", "dm_EWMA94"])
     alone = horizon_scores(sigma[100:], r, 5)
     assert table.loc["ours", "qlike"] == pytest.approx(alone["qlike"])
+
+
+def test_sessions_with_different_returns_are_left_out_of_a_comparison(portfolio):
+    sigma, r = portfolio
+    other = r.where(r.index != r.index[300], 0.05)
+    table = compare_portfolio_forecasts(
+        {"a": PortfolioForecasts(sigma, r, 5), "b": PortfolioForecasts(sigma, other, 5)}
+    )
+    assert (table["origins"] == 756 - 5 - 5).all()
+    assert table.loc["a"].equals(table.loc["b"].rename("a"))
+
+
+def test_the_measured_size_stands_with_each_test(portfolio):
+    card = portfolio_scorecard(*portfolio)
+    tests = ("kupiec", "independence", "christoffersen", "dynamic_quantile", "shortfall")
+    for row in (*card["tail_risk"].values(), *card["exceedances"]["gaussian"].values()):
+        assert all(0 <= row[f"{test}_size"] <= 1 for test in tests)
+    gaussian = card["exceedances"]["gaussian"]["1%"]
+    assert gaussian["dynamic_quantile_size"] == measured_size("dynamic quantile", 0.01)
+    for one in ("mincer_zarnowitz", "q_statistic_band", "mrad_21_band"):
+        assert 0 <= card[one]["size"] <= 1
 
 
 def test_portfolios_of_a_short_span_are_compared_without_a_test(portfolio):

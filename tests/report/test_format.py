@@ -2,16 +2,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from volplugin.report.format import Table, ahead, count, may_be_chance, percent, pvalue, show, signed, tabulate
+from volplugin.evaluation.constants import measured_size
+from volplugin.report.format import Table, ahead, count, may_be_chance, percent, pvalue, show, sized, tabulate
 from volplugin.report.page import _typographic
 
 
 def test_missing_values_are_a_hyphen():
     assert [show(-1.25, ".1f"), show(2.0), show(None), show(float("nan"))] == ["-1.2", "2.00", "-", "-"]
     assert [percent(-0.123), percent(0.5, 0), percent(None), percent(float("inf"))] == ["-12.3%", "50%", "-", "-"]
-    assert [signed(3.25), signed(-0.04), signed(float("nan"))] == ["+3.2%", "-0.0%", "-"]
     assert [count(3.21), count(12.3), pvalue(0.0004), pvalue(0.25)] == ["3.2", "12", "< 0.001", "0.250"]
     assert pvalue(0.25, 0.08) == "0.250 (8%)"
+
+
+def test_heads_name_the_measured_size_of_a_test_that_is_off():
+    size = measured_size("Mincer-Zarnowitz", 20)
+    assert size == measured_size("Mincer-Zarnowitz", 21) != 0.05
+    assert sized("MZ", "Mincer-Zarnowitz", 20) == f"MZ [{100 * size:.0f}]"
+    assert sized("MZ", "a test without a size", 21) == "MZ"
 
 
 def test_pages_have_typographic_minus_signs_and_dashes():

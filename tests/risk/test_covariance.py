@@ -98,6 +98,35 @@ def test_betas_by_hand():
         f.betas({})
 
 
+def test_two_assets_have_the_correlation_of_their_pair():
+    assert forecast(rho=0.25).average_correlation({"AAPL": 0.5, "CVX": -0.5}) == pytest.approx(0.25)
+    assert np.isnan(forecast().average_correlation({"AAPL": 1.0}))
+
+
+def test_groups_come_in_the_order_of_their_assets():
+    groups = {"AAPL": "technology", "JPM": "banks", "CVX": "energy"}
+    parts = forecast().risk_contributions(dict.fromkeys(NAMES, 1 / 3), groups=groups)
+    assert parts.index.tolist() == ["technology", "banks", "energy"]
+
+
+def test_factors_of_a_given_market():
+    f, portfolio, market = forecast(), pd.Series([0.5, 0.2, 0.3], NAMES), {"CVX": 1.0}
+    parts = f.factor_risk(portfolio, 1, market, periods=252)
+    exposure = f.factor_loadings(1, market).T @ portfolio
+    np.testing.assert_allclose(parts["exposure"].iloc[:-1], exposure * np.sqrt(252))
+    assert parts["contribution"].sum() == pytest.approx(f.portfolio_volatility(portfolio, periods=252))
+    assert parts["exposure"].iloc[0] != pytest.approx(f.factor_risk(portfolio, 1, periods=252)["exposure"].iloc[0])
+
+
+def test_trim_effects_by_hand():
+    f, portfolio = forecast(), {"AAPL": 0.6, "JPM": 0.005}
+    change = f.trim_effects(portfolio, periods=52)
+    for asset, after in (("AAPL", {"AAPL": 0.59, "JPM": 0.005}), ("JPM", {"AAPL": 0.6})):
+        moved = f.portfolio_volatility(after, 52) - f.portfolio_volatility(portfolio, 52)
+        assert change[asset] == pytest.approx(moved, rel=1e-9)
+    assert change["CVX"] == 0
+
+
 def test_tracking_error_is_the_volatility_of_the_difference():
     """Of AAPL against JPM: s1^2 + s2^2 - 2 rho s1 s2."""
     f = forecast()

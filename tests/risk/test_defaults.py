@@ -37,6 +37,8 @@ def test_the_default_is_pretrained_volatilities_and_correlations_at_two_speeds()
     assert isinstance(default_risk_model("pretrained").volatility, PretrainedVolatility)
     assert isinstance(model.correlation, TwoSpeedCorrelation)
     assert model.devolatilise
+    assert recipe.default_correlation().get_params() == TwoSpeedCorrelation(fast_halflife=7, trust=0.5).get_params()
+    assert recipe.ewma_covariance().devolatilise is False
 
 
 def test_the_default_walk_is_yearly(tmp_path):

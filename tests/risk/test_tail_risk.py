@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,6 +69,19 @@ def test_student_t_of_a_sum_has_the_kurtosis_of_simulated_sums():
     assert loss_quantile(0.99, "student", horizon=5, dof=9) == pytest.approx(np.quantile(sums, 0.99), rel=0.02)
 
 
+def test_the_law_of_a_sum_without_kurtosis_is_the_law_of_one_session():
+    for dof in (3.0, 4.0):
+        assert loss_quantile(0.99, horizon=5, dof=dof) == pytest.approx(np.sqrt(5) * loss_quantile(0.99, dof=dof))
+
+
+def test_an_interval_needs_two_horizons_of_history(forecast, history):
+    year = replace(forecast, horizon=252)
+    lower, upper = year.realized_interval(WEIGHTS, history.tail(504))
+    assert 0 < lower < upper
+    with pytest.raises(InsufficientHistoryError, match="over 252 sessions needs 504 sessions of history, not 503"):
+        year.realized_interval(WEIGHTS, history.tail(503))
+
+
 def test_a_history_beyond_asof_is_refused(forecast, history):
     late = history.set_axis([*history.index[:-1], pd.Timestamp("2020-02-03")])
     with pytest.raises(LookAheadError, match="^the history reaches 2020-02-03, after 2020-01-31; cut it there$"):
@@ -119,8 +134,8 @@ def test_degrees_of_freedom_are_passed_on(forecast):
         ({"level": 0.5}, "level is 0.5; pass a confidence between 0.5 and 1, such as 0.99"),
         ({"level": 1.0}, "level is 1.0; pass a confidence between 0.5 and 1, such as 0.99"),
         ({"method": "cauchy"}, "method is 'cauchy'; choose 'gaussian', 'student' or 'historical'"),
-        ({"horizon": 0}, "horizon is 0, dof 6.0; pass sessions from 1 on and dof above 2"),
-        ({"dof": 2.0}, "horizon is 1, dof 2.0; pass sessions from 1 on and dof above 2"),
+        ({"horizon": 0}, "horizon is 0; pass a whole number of sessions, 1 or more"),
+        ({"dof": 2.0}, "dof is 2.0; pass degrees of freedom above 2, or method='gaussian'"),
     ],
 )
 def test_impossible_settings_are_named(settings, complaint):

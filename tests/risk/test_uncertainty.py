@@ -1,8 +1,11 @@
 """Intervals of portfolio volatility: each source against simulation or the plain formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from volplugin import (
     CovarianceForecast,
@@ -83,7 +86,15 @@ def test_the_realised_interval_multiplies_quantiles_of_past_ratios():
         np.sqrt((last["returns"].iloc[t : t + 5] ** 2).mean()) / last["volatility"].iloc[t] for t in range(1260 - 4)
     ]
     bounds = f.realized_interval({"A": 0.5}, past, level=0.8)
-    np.testing.assert_allclose(bounds, 0.01 * np.quantile(ratios, [0.1, 0.9]))
+    windows, quantiles = 1256 / 10, np.log(np.quantile(ratios, [0.1, 0.5, 0.9]))
+    wider = stats.t.ppf(0.9, windows - 1) / stats.norm.ppf(0.9) * np.sqrt(1 + 1 / windows)
+    expected = np.exp(quantiles[1] + wider * (quantiles[[0, 2]] - quantiles[1]))
+    np.testing.assert_allclose(bounds, 0.01 * expected)
+    # A quarter's interval has 9.5 windows to go by, where 1,198 independent ones would give no more than quantiles.
+    slow = replace(f, horizon=63).realized_interval({"A": 0.5}, past, level=0.8)
+    squares = np.lib.stride_tricks.sliding_window_view(last["returns"].to_numpy() ** 2, 63).mean(axis=1)
+    plain = 0.01 * np.quantile(np.sqrt(squares) / last["volatility"].to_numpy()[:1198], [0.1, 0.9])
+    assert slow[0] < plain[0] < plain[1] < slow[1]
     with pytest.raises(InsufficientHistoryError, match="longer history"):
         f.realized_interval({"A": 0.5}, past.tail(499))
     with pytest.raises(ParameterError, match="level is 0"):
@@ -137,6 +148,8 @@ def test_forecasts_that_have_no_risk_or_are_alone_spread_nothing():
     found = f.volatility_interval({})
     assert (found.lower, found.upper, found.volatility, found.seeds) == (0.0, 0.0, 0.0, 0.0)
     assert f.volatility_interval({"A": 1.0}).vintages == 0.0
+    still = forecast(seeds=seeds * np.array([[0.0], [1.0]]))  # only one of them has risk
+    assert still.volatility_interval({"A": 1.0}).seeds == 0.0
     assert f.volatility_interval({"A": 1.0}).seeds == pytest.approx(np.log([1, 2]).std(ddof=1) / np.sqrt(2))
     # A seed without a forecast of an asset that is not held still counts.
     gap = seeds.assign(C=np.nan)

@@ -34,6 +34,7 @@ def test_labels_are_those_of_the_panel(tmp_path):
         ("symbol,weight\nA,one\n", "expected columns symbol, weight"),
         ("symbol,weight\n", "no rows"),
         ("symbol,weight\nA,1\nA,2\n", "A is there twice"),
+        ("symbol,weight\nA,1\nCASH,1\nCash,2\n", "Cash is there twice"),
         ("symbol,weight\nA,\n", "the weight of A is no number"),
         ("symbol,weight\nA,inf\n", "the weight of A is no number"),
         ("symbol,weight\nA,1\n,1\n", "row 2 has no symbol"),

@@ -27,6 +27,7 @@ from volplugin.errors import ParameterError
 from volplugin.portfolio import VolatilityTarget
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.risk.model import RiskModel
+from volplugin.units import as_number
 
 __all__ = ["ForecastSigma", "TargetVolatility"]
 
@@ -81,7 +82,7 @@ class ForecastSigma(_Gated):
         periods: float = 1,
     ) -> None:
         super().__init__(SessionForecasts(model, panel, horizon, view), prices)
-        if not (np.isfinite(periods) and periods > 0):
+        if not 0 < as_number(periods) < np.inf:
             raise ParameterError(f"periods is {periods}; pass the number of sessions per trading period")
         self.periods = periods
 

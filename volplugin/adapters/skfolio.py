@@ -19,9 +19,10 @@ from skfolio.prior import BasePrior, ReturnDistribution
 from sklearn.base import clone
 
 from volplugin.data.panel import PricePanel, as_moment
-from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
+from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError, require_type
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.model import RiskModel
+from volplugin.units import as_number
 
 __all__ = ["ForecastCovariance", "ForecastPrior"]
 
@@ -104,7 +105,8 @@ class ForecastCovariance(BaseCovariance):
         LookAheadError
             If the panel ends before the last date of `X`.
         """
-        self._sessions = self.model.backtest_forecaster()
+        require_type(self.panel, PricePanel, "panel")
+        self._sessions = require_type(self.model, RiskModel, "model").backtest_forecaster()
         return self._forecast(X)
 
     def partial_fit(self, X: pd.DataFrame, y: Any = None) -> Self:
@@ -129,7 +131,7 @@ class ForecastCovariance(BaseCovariance):
             raise ParameterError(
                 "the returns have no dates; pass a DataFrame with a DatetimeIndex and assets as columns"
             )
-        if not (np.isfinite(self.periods) and self.periods > 0):
+        if not 0 < as_number(self.periods) < np.inf:
             raise ParameterError(f"periods is {self.periods}; pass the number of sessions per row of returns")
         odd = X.index[X.index.isna() | X.index.duplicated()]
         if len(odd):

@@ -15,7 +15,7 @@ import click
 import pandas as pd
 
 from volplugin.errors import ConfigurationError, VolpluginError
-from volplugin.storage.atomic import write_atomically
+from volplugin.storage.atomic import SUMS, altered_files, write_files
 from volplugin.storage.reading import read_regular_file
 
 LARGEST = 2**20
@@ -40,7 +40,11 @@ def read_configuration(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path)
     try:
-        found = tomllib.loads(read_regular_file(file, LARGEST).decode("utf-8"))
+        found = tomllib.loads(read_regular_file(file, LARGEST).decode("utf-8-sig"))
+        if altered_files(file.parent, file.name):
+            raise ConfigurationError(
+                f"{file} is damaged or altered, {SUMS} has another checksum; edit a copy elsewhere"
+            )
     except OSError as error:
         raise ConfigurationError(f"cannot read {file}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -152,7 +156,7 @@ def _take(ctx: click.Context, param: click.Parameter, value: str | None) -> None
     try:
         found = options_of(read_configuration(value), str(ctx.info_name), names[str(ctx.info_name)], names)
     except VolpluginError as error:
-        raise click.ClickException(f"{value}: {error}") from error
+        raise click.ClickException(str(error) if value in str(error) else f"{value}: {error}") from error
     options = {option.name: option for option in ctx.command.params if isinstance(option, click.Option)}
     flags = {_flag(option): name for name, option in options.items()}
     default: dict[str, Any] = {}
@@ -161,6 +165,8 @@ def _take(ctx: click.Context, param: click.Parameter, value: str | None) -> None
         if isinstance(each, list) != bool(options[name].multiple):
             wanted = "a list" if options[name].multiple else "one value"
             raise click.ClickException(f"{value}: {key} is {each!r}; write {wanted}")
+        if isinstance(each, bool) and not options[name].is_flag:
+            raise click.ClickException(f"{value}: {key} is {str(each).lower()}; write a value, as the option takes one")
         default[str(name)] = each
     ctx.default_map = {**(ctx.default_map or {}), **default}
 
@@ -179,14 +185,10 @@ def settings(ctx: click.Context | None = None) -> dict[str, Any]:
 def record(folder: str | Path) -> None:
     """Write the options in force of the running command next to its results."""
     context = click.get_current_context()
-    arguments = {
-        param.name: context.params[str(param.name)]
-        for param in context.command.params
-        if isinstance(param, click.Argument)
-    }
-    command = " ".join(["volplugin", str(context.info_name), *map(str, arguments.values())])
+    given = [context.params[str(each.name)] for each in context.command.params if isinstance(each, click.Argument)]
+    command = " ".join(["volplugin", str(context.info_name), *map(str, given)])
     text = f"# {command}, with these options\n[{context.info_name}]\n{to_toml(settings(context))}"
-    write_atomically(Path(folder) / RECORD, text.encode())
+    write_files(folder, {RECORD: text.encode()})
 
 
 def _options(command: click.Command) -> set[str]:

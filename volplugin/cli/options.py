@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import click
 import pandas as pd
 
-from volplugin.errors import ParameterError
+from volplugin.data.checks import as_day
+from volplugin.errors import PanelError, ParameterError
 
 DEMO_START, DEMO_END = "2010-01-04", "2021-04-20"
 
@@ -22,15 +24,28 @@ class Session(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> pd.Timestamp:
         """Parse a date such as 2010-01-04."""
         try:
-            moment = pd.Timestamp(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a date; write it as 2010-01-04", param, ctx)
-        if moment is pd.NaT or moment.tz is not None:
-            self.fail(f"{value!r} is not a date without a timezone; write it as 2010-01-04", param, ctx)
-        return moment
+            return as_day(value)
+        except PanelError:
+            self.fail(f"{value!r} is not a date without a timezone or a time; write it as 2010-01-04", param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number within a range; Python would read ``1_0`` as ten."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse a number without underscores, which is neither infinite nor NaN."""
+        if "_" in str(value):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
 
 
 DATE = Session()
+
 
 bundle_option = click.option("--bundle", default="dow30", show_default=True, help="An ingested zipline bundle.")
 store_option = click.option(

@@ -14,7 +14,9 @@ from volplugin.correlation.estimate import CorrelationEstimate
 from volplugin.correlation.moments import PairMoments, session_weights, weighted_moments
 from volplugin.correlation.repair import nearest_correlation, shrink_by_observations
 from volplugin.correlation.sliding import SlidingCorrelation, SlidingMoments, SlidingMomentsCorrelation
-from volplugin.errors import ParameterError
+from volplugin.data.checks import as_floats
+from volplugin.errors import ParameterError, require_type
+from volplugin.units import as_number
 
 VIEWS = ("risk", "structure", "targeting")
 
@@ -83,6 +85,7 @@ class CorrelationEstimator(BaseEstimator, ABC):
         ParameterError
             For another view, and for parameters outside their domain.
         """
+        z = _checked(z)
         # In one memory order: that of pandas' results varies, and with it the last bit of sums.
         estimate = self.estimate_window(np.ascontiguousarray(z.tail(self.lookback).to_numpy(dtype=float)), view)
         matrix = pd.DataFrame(estimate.correlation, index=z.columns, columns=z.columns)
@@ -129,9 +132,14 @@ class CorrelationEstimator(BaseEstimator, ABC):
         return SlidingCorrelation(self, z, live)
 
 
+def check_estimator(estimator: CorrelationEstimator) -> CorrelationEstimator:
+    """Return an estimator; raise ParameterError for anything else."""
+    return require_type(estimator, CorrelationEstimator, "the correlation")
+
+
 def check_view(view: str) -> None:
     """Raise ParameterError for an unknown view."""
-    if view not in VIEWS:
+    if not isinstance(view, str) or view not in VIEWS:
         raise ParameterError(f"view is {view!r}; pass one of {', '.join(VIEWS)}")
 
 
@@ -184,9 +192,9 @@ class WindowedCorrelation(MomentsCorrelation):
         ParameterError
             If the window is shorter than 2 sessions, or the half-life is not positive.
         """
-        if not self.window >= 2:
+        if not as_number(self.window) >= 2:
             raise ParameterError(f"window is {self.window}; pass at least 2 sessions")
-        if self.halflife is not None and not self.halflife > 0:
+        if self.halflife is not None and not as_number(self.halflife) > 0:
             raise ParameterError(f"halflife is {self.halflife}; pass a number of sessions above zero, or None")
         return self.window
 
@@ -197,3 +205,19 @@ class WindowedCorrelation(MomentsCorrelation):
     def _moments(self, z: np.ndarray) -> PairMoments:
         """Plain pairwise moments under the weights of the window."""
         return weighted_moments(z, session_weights(len(z), self.halflife))
+
+
+def _checked(z: pd.DataFrame) -> pd.DataFrame:
+    if require_type(z, pd.DataFrame, "z").to_numpy().dtype != np.float64:
+        z = as_floats(z, "z", ParameterError)
+    if not len(z.columns) or z.columns.has_duplicates:
+        raise ParameterError("z has no column, or two of one name; pass one column per asset")
+    if not z.index.is_monotonic_increasing:
+        raise ParameterError("the sessions of z are not in order; sort them")
+    large = np.argwhere(np.abs(z.to_numpy()) > 1e100)  # infinite values, and those whose squares would be
+    if len(large):
+        row, column = large[0]
+        raise ParameterError(
+            f"z of {z.columns[column]} at {z.index[row]} is {z.iat[row, column]:g}; pass standardized returns"
+        )
+    return z

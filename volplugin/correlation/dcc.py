@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import lfilter
 
-from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.base import CorrelationEstimator, check_estimator
 from volplugin.correlation.ewma import RollingCorrelation
 from volplugin.correlation.moments import PairMoments, joint_weights, to_unit_variance
 from volplugin.correlation.repair import complete, to_unit_diagonal
 from volplugin.errors import ParameterError
+from volplugin.units import as_number
 
 HALF_LIVES = (3, 5, 8, 13, 21, 34, 55, 89, 144)
 """Memories that are tried, in sessions: ``b = 0.5 ** (1 / half-life)``."""
@@ -71,16 +72,17 @@ class DCCCorrelation(CorrelationEstimator):
 
     @property
     def _target(self) -> CorrelationEstimator:
-        return RollingCorrelation(self.window) if self.target is None else self.target
+        return RollingCorrelation(self.window) if self.target is None else check_estimator(self.target)
 
     def _check_parameters(self) -> None:
-        if not self.window >= 2:
+        if not as_number(self.window) >= 2:
             raise ParameterError(f"window is {self.window}; pass at least 2 sessions")
         if self.a is None and self.b is None:
             return
         if self.a is None or self.b is None:
             raise ParameterError(f"a is {self.a} and b is {self.b}; pass both, or neither to have them chosen")
-        if not (self.a >= 0 and self.b >= 0 and self.a + self.b < 1):
+        a, b = as_number(self.a), as_number(self.b)
+        if not (a >= 0 and b >= 0 and a + b < 1):
             raise ParameterError(f"a is {self.a} and b is {self.b}; pass two of zero or more that add to less than one")
 
     def _estimate(self, z: np.ndarray) -> PairMoments:

@@ -8,6 +8,7 @@ from volplugin.correlation.base import MomentsCorrelation, WindowedCorrelation
 from volplugin.correlation.moments import PairMoments
 from volplugin.correlation.repair import shrink_to_constant
 from volplugin.errors import ParameterError
+from volplugin.units import as_number
 
 HALF_LIVES = 6
 """Half-lives in the look-back: weights fall to a sixty-fourth at its end, and are zero beyond."""
@@ -50,7 +51,7 @@ class EWMACorrelation(MomentsCorrelation):
     @property
     def lookback(self) -> int:
         """Rows of z that the estimate depends on."""
-        if not self.halflife > 0:
+        if not 0 < as_number(self.halflife) < math.inf:
             raise ParameterError(f"halflife is {self.halflife}; pass a number of sessions above zero")
         return math.ceil(HALF_LIVES * self.halflife)
 
@@ -60,7 +61,7 @@ class EWMACorrelation(MomentsCorrelation):
 
     def shrink_moments(self, moments: PairMoments) -> PairMoments:
         """Mix in the constant-correlation matrix."""
-        if not 0 <= self.shrinkage <= 1:
+        if not 0 <= as_number(self.shrinkage) <= 1:
             raise ParameterError(f"shrinkage is {self.shrinkage}; pass a share between 0 and 1")
         if self.shrinkage == 0:
             return moments

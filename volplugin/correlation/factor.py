@@ -8,6 +8,7 @@ from volplugin.correlation.base import WindowedCorrelation
 from volplugin.correlation.moments import PairMoments
 from volplugin.correlation.repair import spectrum, to_unit_diagonal, typical_observations
 from volplugin.errors import ParameterError
+from volplugin.units import as_number
 
 
 class FactorCorrelation(WindowedCorrelation):
@@ -43,7 +44,7 @@ class FactorCorrelation(WindowedCorrelation):
 
     def shrink_moments(self, moments: PairMoments) -> PairMoments:
         """Shrink the residual correlations that the components leave."""
-        if self.factors is not None and not self.factors >= 0:
+        if self.factors is not None and not as_number(self.factors) >= 0:
             raise ParameterError(f"factors is {self.factors}; pass a number of components, or None")
         number = typical_observations(moments)
         if number < 2:

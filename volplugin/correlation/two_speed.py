@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from volplugin.correlation.base import CorrelationEstimator, check_view
+from volplugin.correlation.base import CorrelationEstimator, check_estimator, check_view
 from volplugin.correlation.ewma import HALF_LIVES, EWMACorrelation
 from volplugin.correlation.moments import PairMoments, session_weights, to_unit_variance
 from volplugin.correlation.repair import move_average
@@ -18,6 +18,7 @@ from volplugin.correlation.sliding import (
     running_sum,
 )
 from volplugin.errors import ParameterError
+from volplugin.units import as_number
 
 
 class TwoSpeedCorrelation(CorrelationEstimator):
@@ -87,7 +88,9 @@ class TwoSpeedCorrelation(CorrelationEstimator):
 
     @property
     def _slow(self) -> CorrelationEstimator:
-        return EWMACorrelation(halflife=252, shrinkage=0.2) if self.structure is None else self.structure
+        return (
+            EWMACorrelation(halflife=252, shrinkage=0.2) if self.structure is None else check_estimator(self.structure)
+        )
 
     def average_observations(self, observations: float, view: str = "risk") -> float:
         """Effective number of sessions behind the average: fast and usual average, weighted by their trust."""
@@ -101,7 +104,7 @@ class TwoSpeedCorrelation(CorrelationEstimator):
     def _memory(self, name: str) -> int:
         """Sessions that the average of a half-life depends on."""
         halflife = getattr(self, name)
-        if not halflife > 0:
+        if not 0 < as_number(halflife) < math.inf:
             raise ParameterError(f"{name} is {halflife}; pass a number of sessions above zero")
         return math.ceil(HALF_LIVES * halflife)
 
@@ -128,7 +131,7 @@ class TwoSpeedCorrelation(CorrelationEstimator):
         return _ratio(products[recent], squares[recent], getattr(self, name))
 
     def _move(self, correlation: np.ndarray, fast: float, usual: float) -> tuple[np.ndarray, dict[str, Any]]:
-        if not 0 <= self.trust <= 1:
+        if not 0 <= as_number(self.trust) <= 1:
             raise ParameterError(f"trust is {self.trust}; pass a share between 0 and 1")
         # Part of a storm, or of a calm, is over within the horizon: the expected average lies between the two.
         wanted = self.trust * fast + (1 - self.trust) * usual

@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date as calendar_date
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import AssetMismatchError, PanelError
+from volplugin.errors import AssetMismatchError, PanelError, VolpluginError
 
 PRICES = ("open", "high", "low", "close")
 FIELDS = (*PRICES, "volume")
 MIN_PRICE, MAX_PRICE = 1e-100, 1e100
 """Bounds within which the ratio of any two prices is finite."""
+OTHER = (str, bytes, bool, np.bool_, complex, calendar_date, timedelta, np.datetime64, np.timedelta64)
+"""Types that pandas would turn into numbers."""
+Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
 ISO_DATE = re.compile(r"\s*\d{4}-?\d{2}-?\d{2}(?!\d)")
 
 
@@ -32,13 +36,21 @@ def as_moment(date: str | pd.Timestamp) -> pd.Timestamp:
     if not isinstance(date, (str, calendar_date, np.datetime64)):
         raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'")
     try:
-        moment = pd.Timestamp(date).as_unit("ns")
+        moment = pd.Timestamp(str(date) if isinstance(date, str) else date).as_unit("ns")
     except (TypeError, ValueError, AttributeError) as error:
         raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'") from error
     if moment is pd.NaT:
         raise PanelError(f"{date!r} is not a date; pass one such as '2015-06-30'")
     if moment.tz is not None:
         raise PanelError(f"{date}: dates are timezone-naive here; pass {moment.tz_localize(None).date()}")
+    return moment
+
+
+def as_day(date: str | pd.Timestamp) -> pd.Timestamp:
+    """Return a date as `as_moment` does; raise PanelError for one with a time of day too."""
+    moment = as_moment(date)
+    if moment != moment.normalize():
+        raise PanelError(f"{date} is a time of day; pass a date such as '2015-06-30'")
     return moment
 
 
@@ -119,19 +131,33 @@ def clean_field(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, column
     if set(frame.columns) != set(columns) or frame.columns.has_duplicates:
         odd_assets = sorted(map(str, set(frame.columns).symmetric_difference(columns)))
         raise AssetMismatchError(f"the assets of {field} differ from the assets of close: {listed(odd_assets)}")
-    for asset, kind in frame.dtypes.items():
-        odd = [value for value in frame[asset] if isinstance(value, str | bytes | bool)] if kind.kind == "O" else []
-        if odd or kind.kind in "bcmMSU":
-            raise PanelError(
-                f"{field} holds values that are not numbers: {asset} {odd[0] if odd else kind}; pass floats"
-            )
-    try:
-        clean = frame[columns].astype(float).copy()
-    except (TypeError, ValueError) as error:
-        raise PanelError(f"{field} holds values that are not numbers: {error}") from error
+    clean = as_floats(frame, field).iloc[:, frame.columns.get_indexer(columns)].copy()
     clean.index, clean.columns.name = pd.DatetimeIndex(index.to_numpy().copy(), name="date"), None
     _check_values(field, clean)
     return clean
+
+
+def as_floats(values: Frame, name: str, error: type[VolpluginError] = PanelError) -> Frame:
+    """Return a Series or DataFrame as float64, with a missing value of any kind as NaN.
+
+    Raises
+    ------
+    PanelError, or the error given
+        For text, truth values, dates, durations and complex numbers.
+    """
+    columns = [values] if isinstance(values, pd.Series) else [column for _, column in values.items()]
+    unusual = [column for column in columns if not pd.api.types.is_any_real_numeric_dtype(column.dtype)]
+    for one in unusual:
+        odd = next((value for value in one if isinstance(value, OTHER)), None) if one.dtype.kind == "O" else one.dtype
+        if odd is not None:
+            what = "" if isinstance(values, pd.Series) else f"{one.name} "
+            raise error(f"{name} holds values that are not numbers: {what}{odd!s}; pass floats")
+    if unusual:
+        values = values.astype(object).where(values.notna(), np.nan)
+    try:
+        return values.astype(float)
+    except (TypeError, ValueError) as problem:
+        raise error(f"{name} holds values that are not numbers ({problem}); pass floats") from problem
 
 
 def _check_values(field: str, clean: pd.DataFrame) -> None:

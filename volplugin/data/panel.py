@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,8 @@ from volplugin.data.blocks import BlockTables
 from volplugin.data.calendars import calendar_periods, check_calendar, counted_periods, has_closed, infer_calendar
 from volplugin.data.checks import FIELDS, PRICES, as_moment, check_bars, check_index, clean_field, listed
 from volplugin.data.variance import daily_variance
-from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, require_type
+from volplugin.storage.reading import as_path
 
 DERIVED = ("returns", "variance", "overnight", "_previous_close")
 MAX_GAP_SESSIONS = 10
@@ -119,18 +121,20 @@ class PricePanel:
     def from_csv(cls, path: str | Path) -> PricePanel:
         """Read adjusted prices from one long CSV (``symbol`` column) or a folder of ``SYMBOL.csv`` files.
 
-        Columns: ``date``, ``close`` and, if present, ``open, high, low, volume``.
+        Columns: ``date``, ``close`` and, if present, ``open, high, low, volume, split``; raw prices are adjusted for
+        the splits.
         """
-        from volplugin.data.readers import read_csv_frames
+        from volplugin.data.readers import read_prices, wide_frames
 
-        return cls(**read_csv_frames(Path(path)))
+        return cls(**wide_frames(read_prices(as_path(path)), path))
 
     @classmethod
     def from_parquet(cls, path: str | Path) -> PricePanel:
         """Read adjusted prices from one long Parquet file, with the columns of `from_csv`'s single file."""
-        from volplugin.data.readers import read_parquet_frames
-
-        return cls(**read_parquet_frames(Path(path)))
+        file = as_path(path)
+        if file.is_file() and file.suffix.lower() not in (".parquet", ".pq"):
+            raise PanelError(f"{file}: not a Parquet file by its name; call it {file.stem}.parquet")
+        return cls.from_csv(file)
 
     @classmethod
     def from_frames(cls, frames: object, *, calendar: str | None = None) -> PricePanel:
@@ -164,9 +168,10 @@ class PricePanel:
         PanelError
             If some have open, high and low, and some have not.
         """
-        each = list(panels)
+        given = [] if isinstance(panels, PricePanel) else require_type(panels, Iterable, "panels")
+        each = [require_type(panel, PricePanel, "one of the panels") for panel in given]
         if not each:
-            raise PanelError("no panels to put side by side; pass one or more")
+            raise PanelError("no panels to put side by side; pass a list of one or more")
         names = pd.Index([asset for panel in each for asset in panel.assets])
         if names.has_duplicates:
             raise AssetMismatchError(f"{names[names.duplicated()][0]} is in two of the panels; leave it out of one")
@@ -377,8 +382,8 @@ class PricePanel:
 
     def tail(self, count: int) -> PricePanel:
         """Return the last `count` sessions (all of them if there are fewer), 1 or more."""
-        if count < 1:
-            raise PanelError(f"the last {count} sessions are no panel; pass 1 or more")
+        if not isinstance(count, Integral) or count < 1:
+            raise PanelError(f"the last {count} sessions are no panel; pass a whole number, 1 or more")
         return self._rows(max(0, len(self.sessions) - count), len(self.sessions), self.last_session)
 
     def select(self, assets: Iterable[str]) -> PricePanel:
@@ -389,7 +394,10 @@ class PricePanel:
         AssetMismatchError
             Naming the assets that the panel does not have; for none, and for one named twice.
         """
-        names = list(assets)
+        names = list(require_type(assets, Iterable, "assets"))
+        unhashable = next((name for name in names if not isinstance(name, Hashable)), None)
+        if unhashable is not None:
+            raise AssetMismatchError(f"{unhashable!r} is not the label of an asset; pass a list of labels")
         missing = [name for name in names if name not in self.assets]
         if missing:
             raise AssetMismatchError(
@@ -405,7 +413,7 @@ class PricePanel:
 
     def with_market(self, market: PricePanel) -> PricePanel:
         """Return the same panel with another reference universe for market-wide inputs."""
-        known = market.asof(self.last_session)._like(None)
+        known = require_type(market, PricePanel, "market").asof(self.last_session)._like(None)
         known._is_reference = True
         return self._like(known)
 

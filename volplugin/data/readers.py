@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from volplugin.data.checks import FIELDS, PRICES, listed
@@ -30,7 +31,11 @@ from volplugin.errors import PanelError, VolpluginError
 
 logger = logging.getLogger("volplugin")
 
-UNREAD = re.compile(r"\.(tsv|xlsx?|feather|arrow|h5|zst|(csv|parquet|pq)\.\w+)$(?<!\.csv\.gz)", re.IGNORECASE)
+UNREAD = re.compile(
+    r"\.(tsv|xls[xmb]?|ods|feather|arrow|orc|avro|h5|hdf5?|zip|gz|bz2|xz|zst|7z|tar|pkl|pickle|dta|dat|(csv|parquet|pq)\.\w+)$"
+    r"(?<!\.csv\.gz)",
+    re.IGNORECASE,
+)
 """Names of files that hold prices in a form that is not read."""
 MOST_SHOWN = 40
 """Problems that one error message lists."""
@@ -105,19 +110,13 @@ def read_prices(path: Path, time_zone: str | None = None) -> PriceTables:
 
 def _read_folder(folder: Path, time_zone: str | None) -> PriceTables:
     place = folder / "daily" if (folder / "daily").is_dir() else folder
+    beside = [file.name for file in folder.iterdir() if place != folder and (is_csv(file) or is_parquet(file))]
+    if beside:
+        raise PanelError(
+            f"{folder}: prices are in daily/, and {listed(sorted(beside))} beside it; keep them in one place"
+        )
     files, others = _files(place)
-    tables = PriceTables({})
-    ignored: dict[str, list[str]] = {}
-
-    def read(symbol: str) -> None:
-        """Read the file of one symbol and collect its unknown columns."""
-        bars, unknown = _read_one(read_table(files[symbol]), str(files[symbol]), time_zone)
-        tables.bars[symbol] = bars
-        for column in unknown:
-            ignored.setdefault(column, []).append(symbol)
-
-    collect(files, read, folder)
-    tables.notes += [f"column {column!r} is ignored ({listed(names)})" for column, names in ignored.items()]
+    tables = _read_each(files, lambda symbol: (read_table(files[symbol]), str(files[symbol])), folder, time_zone)
     tables.notes += [f"{listed(others)}: not price files, ignored"] if others else []
     return tables
 
@@ -127,7 +126,8 @@ def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
     prices = [file for file in found if is_csv(file) or is_parquet(file)]
     if not prices:
         raise PanelError(f"{place}: the folder holds no CSV files; name one per symbol, such as AAPL.csv")
-    strange = [file.name for file in found if UNREAD.search(file.name)]
+    strange = [file.name for file in found if UNREAD.search(file.name) or _looks_like_prices(file)]
+    strange += [f"{child.name}/" for child in place.iterdir() if child.is_dir() and any(map(is_csv, child.iterdir()))]
     if strange:
         raise PanelError(f"{place}: {listed(strange)} cannot be read; write .csv or .parquet, or move the file away")
     files: dict[str, Path] = {}
@@ -144,6 +144,16 @@ def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
 
     collect([file.name for file in prices], add, place)
     return files, [file.name for file in found if file not in prices]
+
+
+def _looks_like_prices(file: Path) -> bool:
+    """Whether a file of text that is not read, such as AAPL.txt or AAPL.json, begins with dates and closes."""
+    if is_csv(file) or is_parquet(file):
+        return False
+    with file.open("rb") as content:
+        head = content.readline(4096).lower()
+        head += content.read(4096).lower() if head[:1] in b"[{" else b""
+    return b"close" in head and (b"date" in head or b"time" in head) and (b"," in head or b"\t" in head)
 
 
 def _read_one(table: pd.DataFrame, where: str, time_zone: str | None) -> tuple[pd.DataFrame, list[str]]:
@@ -227,15 +237,15 @@ def read_frames(frames: object, where: str = "frames", time_zone: str | None = N
     """
     if isinstance(frames, pd.DataFrame):
         if isinstance(frames.columns, pd.MultiIndex):
-            return _read_each(_by_symbol(frames, where), where, time_zone)
+            return _read_each_frame(_by_symbol(frames, where), where, time_zone)
         long = frames if isinstance(frames.index, pd.RangeIndex) else frames.reset_index()
         return split_symbols(long, where, time_zone)
     if isinstance(frames, dict) and frames and all(isinstance(frame, pd.DataFrame) for frame in frames.values()):
         names = {str(name).strip().lower() for name in frames}
         if names <= {*NUMBERS}:
             wide = pd.concat({str(name).strip().lower(): frame for name, frame in frames.items()}, axis=1)
-            return _read_each(_by_symbol(wide, where), where, time_zone)
-        return _read_each({str(name): frame for name, frame in frames.items()}, where, time_zone)
+            return _read_each_frame(_by_symbol(wide, where), where, time_zone)
+        return _read_each_frame({str(name): frame for name, frame in frames.items()}, where, time_zone)
     raise PanelError(
         f"{where}: a {type(frames).__name__}; pass DataFrames by symbol, wide DataFrames by field, "
         "a DataFrame of yfinance, or a long DataFrame with a column symbol"
@@ -255,23 +265,30 @@ def _by_symbol(frame: pd.DataFrame, where: str) -> dict[str, pd.DataFrame]:
     return {str(symbol): frame.xs(symbol, axis=1, level=of_symbols) for symbol in symbols}
 
 
-def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | None) -> PriceTables:
-    tables = PriceTables({})
-    ignored: dict[str, list[str]] = {}
-
-    def read(symbol: str) -> None:
-        """Read the frame of one symbol."""
+def _read_each_frame(frames: dict[str, pd.DataFrame], where: str, time_zone: str | None) -> PriceTables:
+    def dated(symbol: str) -> tuple[pd.DataFrame, str]:
         frame = frames[symbol]
         if "date" not in {str(column).strip().lower() for column in frame.columns}:
             frame = frame.rename_axis("date").reset_index()
         # Wide frames hold the dates of all symbols: rows without any value belong to other symbols.
         values = [column for column in frame.columns if str(column).strip().lower() != "date"]
-        bars, unknown = _read_one(frame[frame[values].notna().any(axis=1)], f"{where}: {symbol}", time_zone)
-        tables.bars[symbol] = bars
+        return frame[frame[values].notna().any(axis=1)], f"{where}: {symbol}"
+
+    return _read_each(frames, dated, where, time_zone)
+
+
+def _read_each(
+    symbols: Iterable[str], table_of: Callable[[str], tuple[pd.DataFrame, str]], where: object, time_zone: str | None
+) -> PriceTables:
+    """Read a table per symbol, and note its unknown columns; `table_of` returns the table and its name."""
+    tables, ignored = PriceTables({}), dict[str, list[str]]()
+
+    def read(symbol: str) -> None:
+        tables.bars[symbol], unknown = _read_one(*table_of(symbol), time_zone)
         for column in unknown:
             ignored.setdefault(column, []).append(symbol)
 
-    collect(frames, read, where)
+    collect(symbols, read, where)
     tables.notes += [f"column {column!r} is ignored ({listed(names)})" for column, names in ignored.items()]
     return tables
 
@@ -279,23 +296,17 @@ def _read_each(frames: dict[str, pd.DataFrame], where: str, time_zone: str | Non
 def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
     """Return adjusted prices by field, sessions x assets, as `PricePanel` takes them.
 
-    Prices are taken as adjusted. A column of adjusted closes is used: the bar is scaled by adjusted close over close.
-    Splits and dividends are not applied, and a logged warning names them.
+    Prices are taken as adjusted for dividends, and for splits unless they move by them. A column of adjusted closes is
+    used instead: the bar is scaled by adjusted close over close. Dividends are not applied, and a logged warning names
+    them.
     """
     for note in tables.notes:
         logger.warning("%s: %s", where, note)
-    for column, nothing in (("split", (0.0, 1.0)), ("dividend", (0.0,))):
-        names = [
-            name
-            for name, bars in tables.bars.items()
-            if column in bars and "adjusted_close" not in bars and not bars[column].dropna().isin(nothing).all()
-        ]
-        if names:
-            logger.warning(
-                "%s: the column of %ss is not applied (%s): prices are taken as adjusted; "
-                "ingest raw prices with `volplugin ingest`",
-                where, column, listed(names),
-            )  # fmt: skip
+    unadjusted = {name: bars for name, bars in tables.bars.items() if "adjusted_close" not in bars}
+    paid = [name for name, bars in unadjusted.items() if bars.get("dividend", pd.Series(0.0)).fillna(0.0).any()]
+    if paid:
+        text = "%s: dividends are not applied (%s): prices are taken as adjusted; `volplugin ingest` adjusts raw ones"
+        logger.warning(text, where, listed(paid))
     each = {symbol: adjusted_bars(bars) for symbol, bars in tables.bars.items()}
     present = [name for name in FIELDS if any(name in bars for bars in each.values())]
     columns = {name: {symbol: bars[name] for symbol, bars in each.items() if name in bars} for name in present}
@@ -305,35 +316,27 @@ def wide_frames(tables: PriceTables, where: object) -> dict[str, pd.DataFrame]:
 
 
 def adjusted_bars(bars: pd.DataFrame) -> pd.DataFrame:
-    """Return bars scaled by adjusted close over close; unchanged without adjusted closes."""
-    if "adjusted_close" not in bars:
-        return bars
+    """Return bars scaled by adjusted close over close; without adjusted closes, by the splits of raw prices."""
     if "close" not in bars:
         return bars.rename(columns={"adjusted_close": "close"})
-    prices = [name for name in PRICES if name in bars]
-    scale = bars["adjusted_close"] / bars["close"]
-    return bars.assign(**{name: bars[name] * scale for name in prices})
+    split = bars.get("split", pd.Series(1.0, bars.index)).fillna(1.0).replace(0.0, 1.0)
+    shares = split.cumprod() / split.prod()  # one at the last row, as vendors adjust
+    scale = {name: shares for name in PRICES} | {"volume": 1 / shares}
+    if "adjusted_close" in bars:
+        scale = dict.fromkeys(PRICES, bars["adjusted_close"] / bars["close"])
+    elif (split == 1.0).all() or splits_applied(bars["close"], split):
+        return bars
+    return bars.assign(**{name: bars[name] * factor for name, factor in scale.items() if name in bars})
 
 
-def read_csv_frames(path: Path) -> dict[str, pd.DataFrame]:
-    """Read adjusted prices by field from one long CSV file, or a folder of one file per symbol.
+def splits_applied(close: pd.Series, split: pd.Series) -> bool:
+    """Whether prices do not move by their splits, and so are adjusted for them.
 
-    Raises
-    ------
-    PanelError
-        With every problem of every file.
+    Yahoo's closes are adjusted for splits; exchanges' and csvdir's are not. Over all splits, log price changes near
+    zero mean adjusted, and changes near the log ratio mean raw.
     """
-    return wide_frames(read_prices(path), path)
-
-
-def read_parquet_frames(path: Path) -> dict[str, pd.DataFrame]:
-    """Read adjusted prices by field from one long Parquet file, or a folder of one file per symbol.
-
-    Raises
-    ------
-    PanelError
-        With every problem of every file.
-    """
-    if path.is_file() and not is_parquet(path):
-        raise PanelError(f"{path}: not a Parquet file by its name; call it {path.stem}.parquet")
-    return wide_frames(read_prices(path), path)
+    close = close.where(close > 0)  # other prices are refused later
+    before = np.log(close.ffill().shift(1) / close)
+    happened = (split > 0) & (split != 1) & before.notna()
+    moves, ratios = before[happened].to_numpy(), np.log(split[happened].to_numpy())
+    return bool(np.abs(moves).sum() < 0.5 * np.abs(moves - ratios).sum())

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import exchange_calendars
 import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from volplugin.data.checks import PRICES
+from volplugin.data.calendars import calendar_sessions
+from volplugin.data.checks import PRICES, as_moment
 from volplugin.data.panel import PricePanel
 from volplugin.errors import ParameterError
 from volplugin.storage.atomic import write_atomically
@@ -142,7 +142,7 @@ def simulated_market(
     (1996), Estimation of an Asymmetric Stochastic Volatility Model for Asset Returns.
     """
     sessions = _sessions(calendar, start, end)
-    if n_assets < 1 or len(sessions) < 2 * MIN_LIFE:
+    if not isinstance(n_assets, int | np.integer) or n_assets < 1 or len(sessions) < 2 * MIN_LIFE:
         raise ParameterError(
             f"n_assets is {n_assets}, and {start} to {end} has {len(sessions)} sessions of {calendar}; "
             f"simulate one or more assets over {2 * MIN_LIFE} sessions or more"
@@ -164,8 +164,10 @@ def simulated_market(
 
 
 def _sessions(calendar: str, start: str, end: str) -> pd.DatetimeIndex:
-    known = exchange_calendars.get_calendar(calendar, start=start, end=end)
-    return known.sessions.rename("date")
+    begin, stop = as_moment(start), as_moment(end)
+    if begin >= stop:
+        raise ParameterError(f"start {begin.date()} is not before end {stop.date()}; swap them")
+    return calendar_sessions(calendar, begin, stop).rename("date")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ DAMAGED_PARQUET = (
 PARQUET = (".parquet", ".pq")
 DAY = re.compile(
     r"(?P<year>\d{4})(?P<mark>[-/]?)(?P<month>\d{2})(?P=mark)(?P<day>\d{2})"
-    r"(?:[T ]\s*(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*(?P<offset>Z|UTC|[+-]\d{2}:?\d{2})?)?"
+    r"(?:[T ]\s*(?P<time>\d{1,2}:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)\s*(?P<offset>Z|UTC|[+-]\d{2}:?\d{2})?)?"
 )
 UTC = ("Z", "UTC", "+00:00", "+0000", "-00:00")
 FIRST_YEAR, LAST_YEAR = 1800, 2200
@@ -103,25 +104,22 @@ def _read_csv(path: Path) -> pd.DataFrame:
             if plain and any(b"\0" in part for part in iter(lambda: file.read(1 << 20), b"")):
                 raise PanelError(f"{path}: holds NUL bytes, so it is damaged or no CSV file; write it again")
         # Two lines, so that a first row with more cells than the header is an error and not an index.
-        head = pd.read_csv(path, header=None, nrows=2, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        options: dict[str, Any] = {"header": None, "keep_default_na": False, "encoding": "utf-8-sig"}
+        head = pd.read_csv(path, nrows=2, dtype=str, **options)
         separator = next((mark for mark in ";\t" if head.shape[1] == 1 and mark in head.iloc[0, 0]), ",")
         if separator != ",":
-            head = pd.read_csv(
-                path, header=None, nrows=2, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=separator
-            )
+            head = pd.read_csv(path, nrows=2, dtype=str, sep=separator, **options)
         names = [str(name).strip() for name in head.iloc[0]]
         text = [place for place, name in enumerate(names) if meaning_of(name) not in NUMBERS]
         table = pd.read_csv(
             path,
-            header=None,
             skiprows=1,
             names=range(len(names)),
             dtype=dict.fromkeys(text, str),
-            keep_default_na=False,
             na_values={place: MISSING for place in range(len(names)) if place not in text},
-            encoding="utf-8-sig",
             sep=separator,
             low_memory=False,
+            **options,
         )
     except (*UNREADABLE, ValueError) as error:
         raise PanelError(f"{path}: not a readable CSV file ({_line(error)})") from error
@@ -255,8 +253,10 @@ def read_symbols(column: pd.Series, where: str) -> pd.Series:
     """
     if pd.api.types.is_float_dtype(column) or pd.api.types.is_bool_dtype(column):
         raise PanelError(f"{where}: the column of symbols holds numbers ({column.iloc[0]}); write symbols as text")
-    odd = [value for value in column if not isinstance(value, str | int | np.integer | float) and value is not None]
-    if column.dtype == object and odd:
+    column = column.astype(object)
+    known = column[column.notna().to_numpy()]
+    odd = [value for value in known if not isinstance(value, str | int | np.integer) or isinstance(value, bool)]
+    if odd:
         raise PanelError(f"{where}: the column of symbols holds {odd[0]!r}; write symbols as text")
     texts = column.where(column.notna(), "").astype(str).str.strip()
     if (texts == "").any():
@@ -280,6 +280,7 @@ def _numbers(table: pd.DataFrame, field: str, where: str) -> pd.Series:
     column = table[field]
     if column.dtype == object:
         column = column.where(~column.isin(MISSING))
+        column = column.where(~column.map(lambda value: isinstance(value, bool | np.bool_)), column.astype(str))
     if column.dtype.kind in "mMbc" or pd.api.types.is_datetime64_any_dtype(column):
         raise PanelError(f"{where}: the column {field} holds {column.dtype}, not numbers")
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
@@ -329,4 +330,6 @@ def read_long(path: Path, required: Iterable[str] = ("date", "symbol"), only: st
     table = table.set_axis(names, axis=1).assign(symbol=lambda given: read_symbols(given["symbol"], where))
     if "date" in keys:
         table = table.assign(date=read_dates(table["date"], where))
-    return table.assign(**read_numbers(table, numbers, where))
+    for name, column in read_numbers(table, numbers, where).items():
+        table[name] = column
+    return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -14,8 +15,7 @@ from volplugin.evaluation.bands import GAUSSIAN, fit_dof, sampling_band
 from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS
 from volplugin.evaluation.forecasts import ForecastsInForce, align_to_returns
 from volplugin.evaluation.hypothesis_tests import mincer_zarnowitz
-from volplugin.evaluation.inputs import aligned, check_count, checked_series
-from volplugin.evaluation.long_run import combine_pvalues
+from volplugin.evaluation.inputs import aligned, check_count, check_kind, checked, checked_series
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
 from volplugin.evaluation.sample import EvaluationSample
@@ -90,7 +90,7 @@ def bias_statistic(
 def rolling_bias(standardized: Frame, window: int) -> Frame:
     """Bias statistic of the last `window` standardised returns, labelled with the last of them."""
     check_count(window, "window", 2)
-    return standardized.rolling(window, min_periods=window).std()
+    return checked(standardized, "standardized").rolling(window, min_periods=window).std()
 
 
 def mrad(standardized: pd.Series, window: int = 21) -> float:
@@ -141,15 +141,14 @@ def calibration_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: 
         pooled) with its band ``bias_lower``, ``bias_upper`` (of one session: simulated with the fitted tails; of
         several: from `level_test`); ``level_t``, ``level_pvalue`` (hypothesis: realised over forecast variance
         averages one); ``mrad`` over 21 sessions and ``q`` (means over the phases); ``qlike`` of the forecasts;
-        ``mz_intercept``, ``mz_slope``, ``mz_pvalue``; and for the quantiles of both methods at 1% and 5%
-        ``exceeded_METHOD_TAIL`` (frequency), ``kupiec_METHOD_TAIL`` and ``christoffersen_METHOD_TAIL`` (p-values, of
-        several phases combined by `combine_pvalues`). NaN where a series has fewer than 63 sessions, or a test too
-        few.
+        ``mz_intercept``, ``mz_slope``, ``mz_pvalue``; and of one session, for the quantiles of both methods at 1% and
+        5%, ``exceeded_METHOD_TAIL`` (frequency), ``kupiec_METHOD_TAIL`` and ``christoffersen_METHOD_TAIL`` (p-values).
+        NaN where a series has fewer than 63 sessions, or a test too few. Exceedances of right forecasts of several
+        sessions cluster, because the forecast covers the daily variances on average only.
     """
     in_force = align_to_returns(volatility, returns, horizon)
     outcome = realized_variance(returns.reindex(returns.index.union(volatility.index)), horizon)
     outcome = outcome.reindex(index=volatility.index, columns=volatility.columns)
-    limits = {(method, tail): _exceeded(in_force.standardized, method, tail) for method in METHODS for tail in TAILS}
     distance = _mrad(in_force.standardized)
     rows = {}
     for place, name in enumerate(volatility.columns):
@@ -158,10 +157,10 @@ def calibration_table(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: 
             row["mrad"] = distance[place]
             row["qlike"] = float(qlike(outcome[name], volatility[name] ** 2).mean())
             row |= _regressions(outcome[name], volatility[name] ** 2, horizon)
-            for (method, tail), exceeded in limits.items():
-                row |= _tail(exceeded[:, :, place], method, tail)
+            if horizon == 1:
+                row |= _tails(pd.Series(in_force.returns[:, place]), pd.Series(in_force.volatility[0, :, place]))
         rows[name] = row
-    return pd.DataFrame.from_dict(rows, orient="index", columns=_columns())
+    return pd.DataFrame.from_dict(rows, orient="index", columns=_columns(horizon))
 
 
 def calibration_summary(table: pd.DataFrame) -> pd.Series:
@@ -174,6 +173,7 @@ def calibration_summary(table: pd.DataFrame) -> pd.Series:
         ``outside_band`` (share with `bias` outside its band), and for each p-value, under its name,
         the share below 0.05 among the series that have one.
     """
+    check_kind(pd.DataFrame, table=table)
     evaluated = table[table["sessions"] >= QUARTER_SESSIONS]
     row: dict[str, float] = {"series": float(len(evaluated))}
     for name in table.columns:
@@ -194,15 +194,10 @@ def tail_name(what: str, method: str, tail: float) -> str:
     return f"{what}_{method}_{tail:.0%}"
 
 
-def _columns() -> list[str]:
+def _columns(horizon: int) -> list[str]:
     level = ["sessions", "bias", "bias_lower", "bias_upper", "level_t", "level_pvalue", "mrad", "q", "qlike"]
-    tails = [
-        tail_name(what, method, tail)
-        for what in ("exceeded", "kupiec", "christoffersen")
-        for method in METHODS
-        for tail in TAILS
-    ]
-    return [*level, "mz_intercept", "mz_slope", "mz_pvalue", *tails]
+    tails = product(("exceeded", "kupiec", "christoffersen"), METHODS, TAILS) if horizon == 1 else ()
+    return [*level, "mz_intercept", "mz_slope", "mz_pvalue", *(tail_name(*tail) for tail in tails)]
 
 
 def _level(in_force: ForecastsInForce, place: int, horizon: int) -> dict[str, float]:
@@ -227,14 +222,10 @@ def _level(in_force: ForecastsInForce, place: int, horizon: int) -> dict[str, fl
 
 def _mrad(z: np.ndarray) -> list[float]:
     """Mean distance from 1 of each series' bias of a month, over the windows of all phases."""
-    distance = (rolling_bias(_flat(z), MONTH_SESSIONS) - 1).abs().mean().to_numpy().reshape(len(z), -1)
-    return [_mean(column) for column in distance.T]
-
-
-def _flat(z: np.ndarray) -> pd.DataFrame:
-    """Lay the phases of all series side by side, sessions x (phases * series)."""
     phases, sessions, series = z.shape
-    return pd.DataFrame(z.transpose(1, 0, 2).reshape(sessions, phases * series))
+    flat = pd.DataFrame(z.transpose(1, 0, 2).reshape(sessions, phases * series))
+    distance = (rolling_bias(flat, MONTH_SESSIONS) - 1).abs().mean().to_numpy().reshape(phases, series)
+    return [_mean(column) for column in distance.T]
 
 
 def _mean(values: np.ndarray) -> float:
@@ -258,27 +249,18 @@ def _regressions(outcome: pd.Series, forecast: pd.Series, horizon: int) -> dict[
     return row if horizon == 1 else row | {"bias_lower": level.lower, "bias_upper": level.upper}
 
 
-def _exceeded(z: np.ndarray, method: TailMethod, tail: float) -> np.ndarray:
-    """Flag standardised returns below their limit: 1 or 0, NaN without a return or a limit."""
-    phases, sessions, series = z.shape
-    flat = _flat(z)
-    limit = value_at_risk(flat, flat * 0 + 1, tail, method)
-    hit = (flat < limit).astype(float).where(flat.notna() & limit.notna())
-    return hit.to_numpy().reshape(sessions, phases, series).transpose(1, 0, 2)
-
-
-def _tail(exceeded: np.ndarray, method: str, tail: float) -> dict[str, float]:
-    """Frequency of exceedances and the p-values of both tests, over the phases that have enough sessions."""
-    known = [phase[np.isfinite(phase)] for phase in exceeded]
-    known = [phase for phase in known if len(phase) >= QUARTER_SESSIONS]
-    if not known:
-        return {}
-    found = [coverage(phase > 0, tail, _right(len(phase), tail) if method == "historical" else None) for phase in known]
-    return {
-        tail_name("exceeded", method, tail): float(np.mean(np.concatenate(known))),
-        tail_name("kupiec", method, tail): combine_pvalues([one.kupiec_pvalue for one in found]),
-        tail_name("christoffersen", method, tail): combine_pvalues([one.christoffersen_pvalue for one in found]),
-    }
+def _tails(returns: pd.Series, volatility: pd.Series) -> dict[str, float]:
+    """Frequency of exceedances of one series and the p-values of both tests, by quantile and tail."""
+    row: dict[str, float] = {}
+    for method, tail in product(METHODS, TAILS):
+        limit = value_at_risk(returns, volatility, tail, method)
+        exceeded = (returns < limit)[returns.notna() & limit.notna()]
+        if len(exceeded) >= QUARTER_SESSIONS:
+            found = coverage(exceeded, tail, _right(len(exceeded), tail) if method == "historical" else None)
+            row[tail_name("exceeded", method, tail)] = found.exceedances / found.sessions
+            row[tail_name("kupiec", method, tail)] = found.kupiec_pvalue
+            row[tail_name("christoffersen", method, tail)] = found.christoffersen_pvalue
+    return row
 
 
 @lru_cache(maxsize=16)
@@ -303,6 +285,7 @@ def by_forecast_decile(sample: EvaluationSample) -> pd.DataFrame:
         (realised over predicted: above 1 risk was under-predicted) and ``stock_days``. Decile 1 has the
         smallest forecasts.
     """
+    check_kind(EvaluationSample, sample=sample)
     tables = {name: _deciles(sample.outcome, variance, sample.periods) for name, variance in sample.variance.items()}
     return pd.concat(tables, names=["model", "decile"])
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
 from volplugin.evaluation.hypothesis_tests import diebold_mariano
+from volplugin.evaluation.inputs import check_kind
 from volplugin.evaluation.losses import qlike
 from volplugin.evaluation.model_comparison import VolatilityScores, compare, mean_scores
 from volplugin.evaluation.sample import EvaluationSample
@@ -43,6 +43,9 @@ def component_scores(
         ``dm_NAME`` of each benchmark, ``below_model`` (percent below the whole, negative where worse) and
         ``dm_model`` (positive where worse than the whole).
     """
+    check_kind(pd.DataFrame, components=components)
+    check_kind(Mapping, parents=parents, samples=samples)
+    check_kind(VolatilityScores, scores=scores)
     rows = {}
     for horizon, sample in samples.items():
         table = scores.table.loc[horizon]
@@ -70,19 +73,10 @@ def seed_spread(table: pd.DataFrame) -> pd.DataFrame:
         ``seeds`` (how many), and of their mean QLIKE ``mean``, ``min``, ``max``, ``range`` (largest less
         smallest) and ``std`` (n - 1).
     """
-    rows = {}
-    for (horizon, model), part in table.groupby(["horizon", "model"], sort=False):
-        names = part.index.get_level_values("component")
-        own = [name.removeprefix(f"{model} ").startswith(SEED) for name in names]
-        losses = part["qlike"].to_numpy()[own]
-        if len(losses):
-            low, high = float(losses.min()), float(losses.max())
-            std = float(losses.std(ddof=1)) if len(losses) > 1 else np.nan
-            mean = float(losses.mean())
-            rows[horizon, model] = {
-                "seeds": len(losses), "mean": mean, "min": low, "max": high, "range": high - low, "std": std,
-            }  # fmt: skip
-    spread = pd.DataFrame.from_dict(rows, orient="index")
-    if rows:
-        spread.index = pd.MultiIndex.from_tuples(list(rows), names=["horizon", "model"])
-    return spread
+    check_kind(pd.DataFrame, table=table)
+    names = table.index.get_level_values("component")
+    pairs = zip(names, table["model"], strict=True)
+    losses = table[[name.removeprefix(f"{model} ").startswith(SEED) for name, model in pairs]]
+    losses = losses.groupby(["horizon", "model"], sort=False)["qlike"]
+    spread = losses.agg(seeds="count", mean="mean", min="min", max="max", std="std")
+    return spread.assign(range=spread["max"] - spread["min"])

@@ -1,5 +1,9 @@
 """Constants that several evaluation modules share."""
 
+import json
+from functools import cache
+from pathlib import Path
+
 MONTH_SESSIONS = 21
 """Sessions in a window of MRAD."""
 
@@ -9,28 +13,17 @@ TAILS = (0.01, 0.05)
 SIZE = 0.05
 """P-value below which a test rejects."""
 
-MEASURED_SIZES: dict[str, dict[float, float]] = {
-    "Mincer-Zarnowitz": {5: 0.021, 21: 0.021},
-    "Acerbi-Szekely": {0.025: 0.032},
-    "dynamic quantile": {0.01: 0.034},
-}
-"""Tests at 5% whose measured size is outside 3.5% to 6.5%: by sessions ahead or tail, the size furthest from 5%.
 
-From the table of `docs/evaluation.md`, which ``benchmarks/bench_tests.py`` prints.
-"""
+@cache
+def _measured_sizes() -> dict[str, dict[str, float]]:
+    """Read the sizes that ``benchmarks/bench_tests.py --sizes`` and ``bench_bands.py --sizes`` stored."""
+    return dict(json.loads((Path(__file__).parent / "measured_sizes.json").read_text()))
 
 
-def measured_size(test: str, key: float) -> float:
+def measured_size(test: str, key: float = 1) -> float:
     """Return how often a test at 5% rejects right forecasts: 0.05 where that is within 3.5% to 6.5%.
 
-    Parameters
-    ----------
-    test : str
-        Name of the test.
-    key : float
-        Sessions ahead (the nearest measured number counts) or tail probability.
+    `test` is its name in `docs/evaluation.md`, `key` sessions ahead (the nearest measured number counts) or a tail.
     """
-    sizes = MEASURED_SIZES.get(test, {})
-    if key < 1:
-        return sizes.get(key, SIZE)
-    return sizes.get(min((1, 5, 21), key=lambda measured: abs(measured - key)), SIZE)
+    nearest = key if key < 1 else min((1, 5, 21), key=lambda measured: abs(measured - key))
+    return _measured_sizes().get(test, {}).get(f"{nearest:g}", SIZE)

@@ -14,6 +14,7 @@ import pandas as pd
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError
 from volplugin.evaluation.forecasts import PortfolioForecasts, portfolio_returns
+from volplugin.evaluation.inputs import check_kind
 
 Portfolios = dict[int, dict[str, PortfolioForecasts]]
 """Forecasts of one portfolio by horizon and model."""
@@ -31,6 +32,8 @@ class EqualWeightPortfolios:
     """
 
     def __init__(self, forecasts: pd.DataFrame, panel: PricePanel) -> None:
+        check_kind(pd.DataFrame, forecasts=forecasts)
+        check_kind(PricePanel, panel=panel)
         self._panel, self._origins = panel, forecasts.index
         self._models = list(forecasts.columns.get_level_values("model").unique())
         self._horizons = list(forecasts.columns.get_level_values("horizon").unique())
@@ -44,13 +47,7 @@ class EqualWeightPortfolios:
         self._variance = np.full((len(self._origins), *shape[:2]), np.nan)
 
     def take(self, origin: pd.Timestamp, correlation: pd.DataFrame) -> None:
-        """Add the correlation estimated with data through an origin; dates that are not origins are ignored.
-
-        Parameters
-        ----------
-        origin : Timestamp
-        correlation : DataFrame of shape (n_assets, n_assets)
-        """
+        """Add the assets' correlation, estimated with data through an origin; other dates are ignored."""
         row = int(self._origins.get_indexer([origin])[0])
         if row < 0:
             return
@@ -100,25 +97,14 @@ class EqualWeightPortfolios:
 def equal_weight_portfolios(
     forecasts: pd.DataFrame, correlations: Iterable[tuple[pd.Timestamp, pd.DataFrame]], panel: PricePanel
 ) -> Portfolios:
-    """Forecast the equal-weight portfolio by every model of a table, with one correlation for all.
+    """`EqualWeightPortfolios` of a stream of correlations, by horizon.
 
     Parameters
     ----------
-    forecasts : DataFrame, columns (model, horizon, asset)
-        Daily volatility by origin, from `forecast_table`.
+    forecasts, panel
+        As `EqualWeightPortfolios` takes them.
     correlations : iterable of (origin, DataFrame of shape (n_assets, n_assets))
         Each made with data through its origin, such as ``((f.asof, f.correlation) for f in model.forecast_path(...))``.
-    panel : PricePanel
-        For the portfolio's returns.
-
-    Returns
-    -------
-    dict of horizon to dict of model to PortfolioForecasts
-
-    Raises
-    ------
-    InsufficientHistoryError
-        If no origin has an asset that all models forecast.
     """
     portfolios = EqualWeightPortfolios(forecasts, panel)
     for origin, correlation in correlations:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
 from numbers import Integral
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from volplugin.data.checks import Frame, as_floats
 from volplugin.errors import ParameterError
 from volplugin.units import is_number
-
-Frame = TypeVar("Frame", pd.Series, pd.DataFrame)
-OTHER = (str, bytes, bool, np.bool_, complex, date, np.datetime64)
-"""Types that pandas would turn into numbers."""
 
 
 def aligned(**series: Any) -> pd.DataFrame:
@@ -65,16 +63,18 @@ def checked_series(series: Any, name: str) -> pd.Series:
     ParameterError
         Naming the session of a repeated or missing date, an infinite value or text.
     """
+    if series is None:
+        raise ParameterError(f"{name} is None; pass floats by session")
     try:
-        return checked(pd.Series(series), name)
+        values = pd.Series(series)
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{name} is no series of numbers ({error}); pass floats by session") from error
+    return checked(values, name)
 
 
 def checked_frame(frame: Any, name: str) -> pd.DataFrame:
     """Return a table as floats in order of time, as `checked_series` does; each column is named once."""
-    if not isinstance(frame, pd.DataFrame):
-        raise ParameterError(f"{name} is a {type(frame).__name__}; pass a DataFrame with one row per session")
+    check_kind(pd.DataFrame, **{name: frame})
     if frame.columns.has_duplicates:
         raise ParameterError(f"{name} has the column {frame.columns[frame.columns.duplicated()][0]} twice; keep one")
     return checked(frame, name)
@@ -84,17 +84,9 @@ def checked(values: Frame, name: str) -> Frame:
     """Return a Series or DataFrame as floats in order of time, with dates in nanoseconds."""
     if not isinstance(values, pd.Series | pd.DataFrame):
         raise ParameterError(f"{name} is a {type(values).__name__}; pass a Series or DataFrame by session")
-    for _, column in values.items() if isinstance(values, pd.DataFrame) else [(None, values)]:
-        texts = pd.api.types.is_object_dtype(column) and any(isinstance(one, OTHER) for one in column)
-        if texts or not (pd.api.types.is_object_dtype(column) or pd.api.types.is_any_real_numeric_dtype(column)):
-            raise ParameterError(f"{name} holds something other than numbers; pass floats")
-    try:
-        values = values.astype(float)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"{name} holds something other than numbers: {error}; pass floats") from error
-    values = in_order(values, name)
-    if np.isinf(values.to_numpy()).any():
-        infinite = np.isinf(pd.DataFrame(values).to_numpy())
+    values = in_order(as_floats(values, name, ParameterError), name)
+    infinite = np.isinf(pd.DataFrame(values).to_numpy())
+    if infinite.any():
         row, column = np.argwhere(infinite)[0]
         what = f"{name} of {values.columns[column]}" if isinstance(values, pd.DataFrame) else name
         raise ParameterError(
@@ -112,13 +104,20 @@ def in_order(values: Frame, name: str) -> Frame:
         Naming a repeated session; for a missing one, and labels that have no order.
     """
     index = values.index
+    if isinstance(index, pd.MultiIndex):
+        raise ParameterError(f"{name} is labelled by {index.nlevels} levels; pass one row per session")
+    dates = index.dtype == object and len(index) > 0 and all(isinstance(day, date) for day in index)
+    if dates or isinstance(index.dtype, pd.ArrowDtype):
+        with suppress(TypeError, ValueError):
+            index = pd.DatetimeIndex(index.astype(object))
     if index.hasnans:
         raise ParameterError(f"{name} has a missing date (NaT); drop that row")
     if index.has_duplicates:
         raise ParameterError(f"{name} has {_label(index[index.duplicated()][0])} twice; pass each session once")
     if isinstance(index, pd.DatetimeIndex) and index.unit != "ns":
         # Unions of dates in different units lose rows in pandas (GH 60922), so every index gets the same unit.
-        values = values.set_axis(index.as_unit("ns"))
+        index = index.as_unit("ns")
+    values = values if index is values.index else values.set_axis(index)
     if index.is_monotonic_increasing:
         return values
     try:
@@ -154,14 +153,26 @@ def check_variances(realized: Any, forecast: Any) -> tuple[Any, Any]:
     check_zones(**labelled)
     for name, one in pair.items():
         if name not in labelled:
-            if np.asarray(one).dtype.kind not in "iuf" or np.isinf(np.asarray(one)).any():
+            labelled[name] = np.ma.filled(one.astype(float), np.nan) if np.ma.isMaskedArray(one) else np.asarray(one)
+            if labelled[name].dtype.kind not in "iuf" or np.isinf(labelled[name]).any():
                 raise ParameterError(f"a {name} variance is infinite or no number; pass floats")
     pair |= labelled
+    indices = [one.index for one in labelled.values() if isinstance(one, pd.Series | pd.DataFrame)]
+    if len(indices) == 2 and all(map(len, indices)) and indices[0].intersection(indices[1]).empty:
+        raise ParameterError("realized and forecast have no session in common; label both by the same dates")
     if np.any(np.asarray(pair["forecast"]) <= 0):
         raise ParameterError("a forecast variance is not positive; leave missing forecasts NaN, never zero")
     if np.any(np.asarray(pair["realized"]) < 0):
         raise ParameterError("a realised variance is negative; pass squares of returns")
     return pair["realized"], pair["forecast"]
+
+
+def check_kind(kind: Any, **values: Any) -> None:
+    """Raise a ParameterError that names the parameter where a value is of another type."""
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            wanted = getattr(kind, "__name__", "Series or DataFrame")
+            raise ParameterError(f"{name} is of type {type(value).__name__}; pass a {wanted}")
 
 
 def check_count(value: Any, name: str, least: int = 1) -> None:

@@ -7,7 +7,7 @@ compared with the returns of all sessions that they cover (`horizon_scores`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,10 +17,10 @@ from volplugin.display import bars, card
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band, shuffled_returns
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
-from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS, measured_size
+from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
-from volplugin.evaluation.inputs import check_count, check_zones, forecasts_and_returns
+from volplugin.evaluation.inputs import aligned, check_count, check_kind, check_zones, forecasts_and_returns
 from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
@@ -37,6 +37,18 @@ from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannuali
 
 Limits: TypeAlias = Mapping[float, pd.DataFrame]
 Tails: TypeAlias = Mapping[float, SimulatedTails]
+TAIL_TESTS = {
+    "kupiec": "Kupiec",
+    "independence": "Independence",
+    "christoffersen": "Christoffersen",
+    "dynamic_quantile": "dynamic quantile",
+    "shortfall": "Acerbi-Szekely",
+}
+"""Names of the tests of tails in `docs/evaluation.md`, by their names in a scorecard."""
+MAX_TARGET = 5
+"""Annual volatility from which a target is taken for percent."""
+SAME_RETURN = 1e-9
+"""Difference up to which returns are the same but for rounding."""
 HELD_TAILS = (0.01, 0.025, 0.05)
 """Tails of ``tail_risk``."""
 
@@ -104,8 +116,8 @@ def portfolio_scorecard(
         the prediction (``..._gap``), are in percentage points. Bands hold 95% of right forecasts with the fitted
         tails (``tail_dof`` degrees of freedom; None for Gaussian ones). ``tail_risk`` holds, by tail, the mean value
         at risk and expected shortfall (positive losses in one session) of `tail_limits` and their tests;
-        ``student_sessions`` of them have a history of fewer than 500. ``..._size`` is how often the test at 5%
-        rejects right forecasts (`docs/evaluation.md`). ``over_horizon`` holds `horizon_scores` of
+        ``student_sessions`` of them have a history of fewer than 500. ``size`` and ``..._size`` are how often the test
+        at 5% rejects right forecasts (`measured_size`). ``over_horizon`` holds `horizon_scores` of
         `predicted_horizon`, None without it.
 
     Raises
@@ -125,8 +137,8 @@ def portfolio_scorecard(
     True
     """
     pair = forecasts_and_returns(predicted, returns)
-    if target is not None and not (is_number(target) and 0 < target < np.inf):
-        raise ParameterError(f"target is {target!r}; pass an annual volatility above zero, such as 0.10")
+    if target is not None and not (is_number(target) and 0 < target < MAX_TARGET):
+        raise ParameterError(f"target is {target!r}; pass an annual volatility from 0 to {MAX_TARGET}, such as 0.10")
     known = pair[(pair["sigma"] > 0) & pair["r"].notna()]
     if len(known) < QUARTER_SESSIONS:
         raise InsufficientHistoryError(
@@ -154,11 +166,12 @@ def portfolio_scorecard(
         "bias_statistic": _bias(bias_statistic(z, dof=dof)),
         "qlike": float(qlike(r**2, sigma**2).mean()),
         "q_statistic": q_statistic(r, sigma),
-        "q_statistic_band": q_band,
+        "q_statistic_band": q_band | {"size": measured_size("Q")},
         "mrad_21": mrad(z, MONTH_SESSIONS),
-        "mrad_21_band": mrad_band,
+        "mrad_21_band": mrad_band | {"size": measured_size("MRAD of 21 sessions")},
         "bias_63": _quarters(z, dof),
-        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, 1, right**2)),
+        "mincer_zarnowitz": asdict(mincer_zarnowitz(r**2, sigma**2, 1, right**2))
+        | {"size": measured_size("Mincer-Zarnowitz of scorecards")},
         "exceedances": _exceedances(r, sigma, limits, tails),
         "tail_risk": _tail_risk(r, limits, tails),
         **_errors(r, sigma, target, periods),
@@ -307,6 +320,8 @@ def compare_portfolio_forecasts(
 ) -> pd.DataFrame:
     """Risk models side by side on one portfolio, over the origins that all of them have.
 
+    Origins before a session on which the models' portfolios had different returns are left out.
+
     Parameters
     ----------
     portfolios : mapping of model name to PortfolioForecasts
@@ -325,12 +340,15 @@ def compare_portfolio_forecasts(
     Raises
     ------
     ParameterError
-        For horizons that differ, and as `portfolio_scorecard`.
+        For horizons that differ, returns that differ on most sessions, and as `portfolio_scorecard`.
     InsufficientHistoryError
         If fewer than two origins are common to all.
     """
+    check_kind(Mapping, portfolios=portfolios)
+    check_kind(PortfolioForecasts, **portfolios)
     if len({portfolio.horizon for portfolio in portfolios.values()}) != 1:
         raise ParameterError("pass the forecasts of one or more models, all of one horizon")
+    portfolios = _of_same_returns(portfolios)
     each = {name: _portfolio_loss(portfolio) for name, portfolio in portfolios.items()}
     check_zones(**each)
     losses = pd.DataFrame(each).dropna()
@@ -356,6 +374,16 @@ def compare_portfolio_forecasts(
                 else np.nan
             )
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def _of_same_returns(portfolios: Mapping[str, PortfolioForecasts]) -> dict[str, PortfolioForecasts]:
+    """Leave out the sessions on which the models' portfolios had different returns; they may be few."""
+    frame = aligned(**{name: portfolio.returns for name, portfolio in portfolios.items()})
+    differ = (frame.max(axis=1) - frame.min(axis=1)) > SAME_RETURN
+    if differ.mean() > 0.5:
+        raise ParameterError(f"{', '.join(portfolios)} have different returns; pass forecasts of the same portfolio")
+    same = frame.mask(differ)
+    return {name: replace(portfolio, returns=same[name]) for name, portfolio in portfolios.items()}
 
 
 def _portfolio_loss(portfolio: PortfolioForecasts) -> pd.Series:
@@ -400,38 +428,36 @@ def _exceedances(r: pd.Series, sigma: pd.Series, limits: Limits, tails: Tails) -
         name, past = f"{level:.0%}", limits[level][limits[level]["method"] == "historical"]
         for method in ("gaussian", "student"):
             limit, shortfall = (find(r, sigma, level, method) for find in (value_at_risk, expected_shortfall))
-            found[method][name] = _backtests(r, limit, shortfall, level, None)
+            found[method][name] = _backtests(r, limit, shortfall, level, None, "")
         if len(past) >= QUARTER_SESSIONS:
-            pair = past["value_at_risk"], past["expected_shortfall"]
-            found["historical"][name] = _backtests(
-                r[past.index], *pair, level, tails[level].since(MIN_HISTORY_SESSIONS)
-            )
+            pair, right = (past["value_at_risk"], past["expected_shortfall"]), tails[level].since(MIN_HISTORY_SESSIONS)
+            kind = " of historical limits in scorecards"
+            found["historical"][name] = _backtests(r[past.index], *pair, level, right, kind)
     return found
 
 
 def _tail_risk(r: pd.Series, limits: Limits, tails: Tails) -> dict[str, dict[str, Any]]:
     """Value at risk and expected shortfall of the portfolio held, as `tail_limits` forecasts them, and their tests."""
+    kind = " of scorecards" if tails else ""
     return {
         f"{100 * level:g}%": {
             "mean_value_at_risk": -float(limit["value_at_risk"].mean()),
             "mean_expected_shortfall": -float(limit["expected_shortfall"].mean()),
             "student_sessions": int((limit["method"] == "student").sum()),
         }
-        | _backtests(r, limit["value_at_risk"], limit["expected_shortfall"], level, tails.get(level))
+        | _backtests(r, limit["value_at_risk"], limit["expected_shortfall"], level, tails.get(level), kind)
         for level, limit in limits.items()
     }
 
 
 def _backtests(
-    returns: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float, simulated: SimulatedTails | None
+    r: pd.Series, limit: pd.Series, shortfall: pd.Series, level: float, simulated: SimulatedTails | None, kind: str
 ) -> dict[str, Any]:
-    row = coverage(returns < limit, level, None if simulated is None else simulated.exceeded).as_dict()
-    row["dynamic_quantile_pvalue"] = dynamic_quantile(returns, limit, level, simulated=simulated).pvalue
-    test = acerbi_szekely(returns, limit, shortfall, level, simulated=simulated)
-    sizes = {"dynamic_quantile": "dynamic quantile", "shortfall": "Acerbi-Szekely"}
-    for name, title in sizes.items():
-        row[f"{name}_size"] = measured_size(title, level) if simulated is None else SIZE
-    return row | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
+    row = asdict(coverage(r < limit, level, None if simulated is None else simulated.exceeded))
+    row["dynamic_quantile_pvalue"] = dynamic_quantile(r, limit, level, simulated=simulated).pvalue
+    test = acerbi_szekely(r, limit, shortfall, level, simulated=simulated)
+    sizes = {f"{name}_size": measured_size(title + kind, level) for name, title in TAIL_TESTS.items()}
+    return row | sizes | {"shortfall_ratio": test.ratio, "shortfall_pvalue": test.pvalue}
 
 
 def _by_year(r: pd.Series, sigma: pd.Series, dof: float, periods: float) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ are exact or simulated: exceedances of a right limit are independent with a know
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -40,10 +40,6 @@ class Coverage:
     independence_pvalue: float
     christoffersen_statistic: float
     christoffersen_pvalue: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain numbers by name."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

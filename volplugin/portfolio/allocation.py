@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from volplugin.data.suspects import is_doubtful
-from volplugin.errors import AllocationError, AssetMismatchError, ParameterError
+from volplugin.errors import AllocationError, AssetMismatchError, ParameterError, require_type
 from volplugin.portfolio.solvers import SINGULAR, minimum_variance_weights, risk_parity_weights
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.units import is_number
@@ -48,7 +48,11 @@ def equal_weight(assets: CovarianceForecast | Iterable[Any]) -> pd.Series:
     >>> equal_weight(["AAPL", "JPM"]).to_dict()
     {'AAPL': 0.5, 'JPM': 0.5}
     """
-    names = assets.assets if isinstance(assets, CovarianceForecast) else pd.Index(list(assets))
+    names = (
+        assets.assets
+        if isinstance(assets, CovarianceForecast)
+        else pd.Index(list(require_type(assets, Iterable, "assets")))
+    )
     if names.empty or names.has_duplicates:
         raise AssetMismatchError("an equal-weight portfolio takes one or more assets, each once")
     return pd.Series(1 / len(names), index=names, name="weight")
@@ -153,7 +157,9 @@ def minimum_variance(
     return pd.Series(weights, index=forecast.assets, name="weight")
 
 
-def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) -> pd.Series:
+def risk_parity(
+    forecast: CovarianceForecast, budgets: Weights | None = None, *, allow_suspect: bool = False
+) -> pd.Series:
     """Return the long-only portfolio to whose volatility each asset contributes its share, by default the same.
 
     Parameters
@@ -161,6 +167,8 @@ def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) ->
     forecast : CovarianceForecast
     budgets : Series or mapping of asset to share, optional
         Positive share of the risk for each of the forecast's assets, at any scale.
+    allow_suspect : bool, default False
+        As of `minimum_variance`.
 
     Returns
     -------
@@ -172,7 +180,8 @@ def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) ->
     ParameterError
         If a budget is not positive.
     AllocationError
-        If some assets hedge each other perfectly, so that there is no risk to share, or the solver does not converge.
+        Naming a suspect asset; if some assets hedge each other perfectly, so that there is no risk to share; if the
+        solver does not converge.
 
     References
     ----------
@@ -190,6 +199,8 @@ def risk_parity(forecast: CovarianceForecast, budgets: Weights | None = None) ->
     {'AAPL': 0.333, 'JPM': 0.667}
     """
     share = _shares(forecast, budgets)
+    if not allow_suspect:
+        _refuse_suspects(forecast)
     _refuse_hedges(forecast)
     try:
         weights = risk_parity_weights(forecast.covariance.to_numpy(), share)
@@ -214,7 +225,7 @@ def _refuse_hedges(forecast: CovarianceForecast) -> None:
 
 
 def _refuse_suspects(forecast: CovarianceForecast) -> None:
-    for asset, reason in forecast.diagnostics.get("suspect", {}).items():
+    for asset, reason in require_type(forecast, CovarianceForecast, "forecast").diagnostics.get("suspect", {}).items():
         if not is_doubtful(reason) and asset in forecast.assets:
             raise AllocationError(
                 f"{asset} at {forecast.asof.date()}: {reason}; its weight would rest on wrong prices: "
@@ -261,7 +272,9 @@ def _limits(count: int, long_only: bool, bounds: Bounds) -> tuple[float, float]:
     """Smallest and largest weight, between which a fully invested portfolio must exist."""
     pair = list(bounds) if isinstance(bounds, tuple | list) else []
     if len(pair) != 2 or not all(bound is None or is_number(bound) for bound in pair):
-        raise ParameterError(f"bounds is {bounds!r}; pass the smallest and the largest weight, such as (0, 1)")
+        raise ParameterError(
+            f"bounds is {' '.join(repr(bounds).split())}; pass the smallest and the largest weight, such as (0, 1)"
+        )
     lower, upper = (float(given) if given is not None else bare for given, bare in zip(pair, NO_BOUNDS, strict=True))
     lower = max(lower, 0.0) if long_only else lower
     invested = count * lower <= 1 + 1e-12 and count * upper >= 1 - 1e-12
@@ -273,6 +286,7 @@ def _limits(count: int, long_only: bool, bounds: Bounds) -> tuple[float, float]:
 
 
 def _shares(forecast: CovarianceForecast, budgets: Weights | None) -> np.ndarray:
+    require_type(forecast, CovarianceForecast, "forecast")
     if budgets is None:
         return np.full(len(forecast.assets), 1 / len(forecast.assets))
     share = forecast.align(budgets)

@@ -10,6 +10,7 @@ import numpy as np
 
 from volplugin.errors import AssetMismatchError, ParameterError
 from volplugin.risk.covariance import CovarianceForecast
+from volplugin.units import as_number
 
 LEAST_SHARE = 0.01
 """Lower bound of the variance after the fill, as a share of the far forecast's variance."""
@@ -30,9 +31,9 @@ def holding_horizon(sessions: int, lag: int = 1) -> int:
     int
         ``lag + sessions``.
     """
-    if sessions < 1:
+    if not as_number(sessions) >= 1:
         raise ParameterError(f"sessions is {sessions}; a position is held for one session or more")
-    if lag < 0:
+    if not as_number(lag) >= 0:
         raise ParameterError(f"lag is {lag}; pass the sessions from an order to its fill, 0 or more")
     return lag + sessions
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from volplugin.errors import ParameterError
 from volplugin.risk.covariance import CovarianceForecast
-from volplugin.units import annualize
+from volplugin.units import annualize, as_number
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class ShockLimit:
     correlation: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.limit) and self.limit > 0):
+        if not 0 < as_number(self.limit) < np.inf:
             raise ParameterError(f"limit is {self.limit}; it is an annual volatility above zero, such as 0.25")
-        if not (np.isfinite(self.volatility) and self.volatility > 0):
+        if not 0 < as_number(self.volatility) < np.inf:
             raise ParameterError(f"volatility is {self.volatility}; pass a factor above zero, such as 2")
-        if not 0 <= self.correlation <= 1:
+        if not 0 <= as_number(self.correlation) <= 1:
             raise ParameterError(f"correlation is {self.correlation}; pass a share between 0 and 1")
 
     def volatility_of(self, weights: pd.Series, forecast: CovarianceForecast, periods: float | None = None) -> float:

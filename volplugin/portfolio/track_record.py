@@ -7,8 +7,10 @@ from collections import deque
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import ParameterError
+from volplugin.data.checks import as_floats
+from volplugin.errors import ParameterError, require_type
 from volplugin.risk.tail_risk import HISTORY_SESSIONS
+from volplugin.units import as_number
 
 COLUMNS = ("predicted", "realized")
 LENGTH = HISTORY_SESSIONS
@@ -45,7 +47,7 @@ class TrackRecord:
     """
 
     def __init__(self, length: int = LENGTH) -> None:
-        if length < 1:
+        if not as_number(length) >= 1:
             raise ParameterError(f"length is {length}; pass 1 or more sessions")
         self._rows: deque[tuple[float, float]] = deque(maxlen=length)
         self._expected = np.nan
@@ -111,7 +113,8 @@ def standardized_record(track_record: pd.DataFrame) -> np.ndarray:
 
 
 def _finite(track_record: pd.DataFrame) -> pd.DataFrame:
-    missing = set(COLUMNS) - set(track_record)
+    missing = set(COLUMNS) - set(require_type(track_record, pd.DataFrame, "track_record"))
     if missing:
         raise ParameterError(f"the track record has no column {sorted(missing)[0]}; pass predicted and realized")
-    return track_record[list(COLUMNS)].replace([np.inf, -np.inf], np.nan).dropna()
+    past = as_floats(track_record[list(COLUMNS)], "the track record", ParameterError)
+    return past[(past.abs() < 1e100).all(axis=1)]

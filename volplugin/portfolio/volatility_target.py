@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import AssetMismatchError, ParameterError
+from volplugin.errors import AssetMismatchError, ParameterError, require_type
 from volplugin.portfolio.stress import ShockLimit
 from volplugin.portfolio.track_record import predicted_over_realized, standardized_record
 from volplugin.risk.covariance import CovarianceForecast, Weights, as_weights
@@ -137,8 +137,10 @@ class VolatilityTarget:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            free = name in ("band", "shock", "measure") or (name == "periods" and value is None)
-            self._require(name, free or is_number(value), "a number")
+            free = name == "measure" or (name == "band" and isinstance(value, str))
+            free = free or (name in ("periods", "shock") and value is None)
+            fits = isinstance(value, ShockLimit) if name == "shock" else is_number(value)
+            self._require(name, free or fits, "a ShockLimit" if name == "shock" else "a number")
         self._require("target", 0 < self.target < math.inf, "a risk above zero, such as 0.10 a year")
         self._require("max_leverage", 0 < self.max_leverage < math.inf, "a finite number above zero")
         self._require("min_leverage", 0 <= self.min_leverage <= self.max_leverage, "a number from 0 to max_leverage")
@@ -153,7 +155,9 @@ class VolatilityTarget:
         self._require("drift", 0 <= self.drift < 1, "a fraction in [0, 1), such as 0.03")
         self._require("guard", self.guard >= 0, "a fraction such as 0.3, or inf for none")
         self._require("vol_of_vol", 0 <= self.vol_of_vol < 1, "a number in [0, 1), such as 0.1")
-        self._require("measure", self.measure in ("volatility", "es"), "'volatility' or 'es'")
+        self._require(
+            "measure", isinstance(self.measure, str) and self.measure in ("volatility", "es"), "'volatility' or 'es'"
+        )
         self._require("level", 0.5 < self.level < 1, "a confidence between 0.5 and 1, such as 0.975")
         self._require("horizon", self.horizon >= 1, "a number of sessions, 1 or more")
 
@@ -191,7 +195,7 @@ class VolatilityTarget:
             If an asset has two weights, or a weight that is not a finite number.
         """
         portfolio = as_weights(weights)
-        forecast.align(portfolio)
+        require_type(forecast, CovarianceForecast, "forecast").align(portfolio)
         held = None if current is None else _held(current)
         composition = _composition(portfolio)
         if composition is None:
@@ -222,7 +226,7 @@ class VolatilityTarget:
         if math.isinf(self.guard):
             return False
         portfolio, held = as_weights(weights), _held(current)
-        forecast.align(portfolio)
+        require_type(forecast, CovarianceForecast, "forecast").align(portfolio)
         composition, gross = _composition(portfolio), float(held.abs().sum())
         if composition is None or gross == 0:
             return False

@@ -5,17 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pandas as pd
 
 from volplugin.evaluation import PortfolioForecasts
 from volplugin.evaluation.calibration import METHODS, tail_name
-from volplugin.evaluation.constants import SIZE, TAILS, measured_size
+from volplugin.evaluation.constants import TAILS
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report import tables
-from volplugin.report.format import IN_SET, WIDTH, Format, Table, ahead, short_pvalue, show, tabulate, wrapped
-from volplugin.report.summary import Answer
+from volplugin.report.format import WIDTH, Answer, Format, Table, ahead, short_pvalue, show, sized, tabulate, wrapped
+from volplugin.report.summary import best_model
 
 LEGEND = (
     "y is the outcome, f the forecast, z a daily return over the forecast in force.",
@@ -30,11 +31,11 @@ LEGEND = (
     "bias: standard deviation of z; above 1 risk was under-predicted. MRAD: mean distance from 1 of the bias of 21 "
     "sessions, 0.126 for right Gaussian forecasts, 0.17 with fat tails. Q: mean of z^2 - ln z^2, returns floored as "
     "for QLIKE, 2.2 to 2.27 for right Gaussian ones. level: that y/f averages 1.",
-    "Kupiec: number of losses beyond value at risk; Christoffersen: number and independence; exact or simulated "
-    "p-values. G: Gaussian quantile, H: quantile of the last 1,260 earlier z (from the 250th on).",
+    "Kupiec: number of losses beyond value at risk, one session ahead; Christoffersen: number and independence; exact "
+    "or simulated p-values. G: Gaussian quantile, H: quantile of the last 1,260 earlier z (from the 250th on).",
     "Forecasts of several sessions can be renewed on as many different days; the p-values of these phases are "
     "combined (twice the median).",
-    "size: how often a test at 5% rejects right forecasts, where that is not 3.5% to 6.5%.",
+    "[2]: the test at 5% rejects 2% of right forecasts; without a number it rejects 3.5% to 6.5%.",
     "docs/evaluation.md prints how often each test rejects right forecasts in simulations.",
 )
 Columns = dict[Any, tuple[Any, Format]]
@@ -69,24 +70,7 @@ def notes(evaluated: VolatilityEvaluation) -> list[str]:
 
 def answers(evaluated: VolatilityEvaluation) -> list[Answer]:
     """Return, for each horizon, the best model, its lead, and the models that may be as good."""
-    return [_answer(evaluated, horizon) for horizon in evaluated.scores.horizons]
-
-
-def _answer(evaluated: VolatilityEvaluation, horizon: int) -> Answer:
-    scores, table = evaluated.scores, evaluated.scores.table.loc[horizon]
-    best = str(table["qlike"].idxmin())
-    row, inside = table.loc[best], [best]
-    note = [f"QLIKE {show(row['qlike'], '.4f')}"]
-    note += [
-        f"{show(row[f'below_{name}'], '.1f')}% below {name} (t {show(row[f'dm_{name}'], '.1f')})"
-        for name in [name for name in scores.benchmarks if name != best][:2]
-    ]
-    if "mcs_pvalue" in table:
-        inside = [str(name) for name in table.index[table["mcs_pvalue"] >= IN_SET]]
-        note.append(f"in the 90% model confidence set: {', '.join(inside)}")
-    alone = inside == [best]
-    verdict = "lowest loss" if alone else "lowest loss, others may be as good"
-    return Answer(ahead(horizon), best, "; ".join(note), verdict, "good" if alone else "fair")
+    return [best_model(evaluated.scores, horizon) for horizon in evaluated.scores.horizons]
 
 
 def sections(evaluated: VolatilityEvaluation) -> Iterator[tuple[str, list[Table]]]:
@@ -109,17 +93,11 @@ def tests_table(evaluated: VolatilityEvaluation, horizon: int) -> Table:
     columns: Columns = {
         ("Mincer-Zarnowitz", "const/mean"): (rows["mz_intercept"] / rows["mean_forecast"], "+.2f"),
         ("Mincer-Zarnowitz", "slope"): ("mz_slope", ".2f"),
-        ("Mincer-Zarnowitz", _mz_head("p (0, 1)", horizon)): ("mz_pvalue", short_pvalue),
+        ("Mincer-Zarnowitz", sized("p (0, 1)", "Mincer-Zarnowitz", horizon)): ("mz_pvalue", short_pvalue),
         ("y/f, right is 1", "mean"): ("level_ratio", ".3f"),
         ("y/f, right is 1", "t"): ("level_t", ".1f"),
     }
     return tabulate(rows, columns, ahead(horizon))
-
-
-def _mz_head(head: str, horizon: int) -> str:
-    """Add the measured size of the Mincer-Zarnowitz test to a heading, where it is not about 5%."""
-    size = measured_size("Mincer-Zarnowitz", horizon)
-    return head if size == SIZE else f"{head}, size {share(size)}%"
 
 
 def share(value: float) -> str:
@@ -138,9 +116,9 @@ def stocks_table(evaluated: VolatilityEvaluation, horizon: int) -> Table | None:
         (middle, "MRAD"): ("mrad", ".3f"),
         (middle, "Q"): ("q", ".2f"),
     }
-    columns |= {(rejected, "level"): ("level", share), (rejected, "MZ"): ("mz", share)}
+    columns |= {(rejected, title): (test.removesuffix("_pvalue"), share) for title, test in _levels(horizon).items()}
     title = f"{ahead(horizon)}: {int(rows['series'].iloc[0])} stocks; % of them that reject at 5%"
-    return tabulate(rows, columns | _tails(share), title)
+    return tabulate(rows, columns | _tails(share, horizon), title)
 
 
 def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> Table | None:
@@ -153,9 +131,7 @@ def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> Table | No
         "bias": ("bias", ".3f"),
         "MRAD": ("mrad", ".3f"),
         "Q": ("q", ".2f"),
-        ("p of", "level"): ("level_pvalue", short_pvalue),
-        ("p of", _mz_head("MZ", horizon)): ("mz_pvalue", short_pvalue),
-    }
+    } | {("p of", title): (test, short_pvalue) for title, test in _levels(horizon).items()}
     first, sentences = str(rows.index[0]), []
     low, high = rows.loc[first, ["bias_lower", "bias_upper"]]
     title = f"{ahead(horizon)}: bias is right within {low:.3f} to {high:.3f} (95%, {first}); p-values"
@@ -165,18 +141,23 @@ def portfolio_table(evaluated: VolatilityEvaluation, horizon: int) -> Table | No
         sentences.append(f"QLIKE below {first}'s: {rivals or 'none'}")
     outside = rows.index[(rows["bias"] < rows["bias_lower"]) | (rows["bias"] > rows["bias_upper"])]
     sentences.append(f"bias outside the model's own band: {', '.join(map(str, outside)) or 'none'}")
-    return tabulate(rows, columns | _tails(short_pvalue), title, "\n".join(sentences))
+    return tabulate(rows, columns | _tails(short_pvalue, horizon), title, "\n".join(sentences))
 
 
-def _tails(form: Format) -> Columns:
+def _levels(horizon: int) -> dict[str, str]:
+    """Columns of the p-values of level and Mincer-Zarnowitz tests, by title."""
+    level = sized("level", "level, and band of the bias", horizon)
+    return {level: "level_pvalue", sized("MZ", "Mincer-Zarnowitz", horizon): "mz_pvalue"}
+
+
+def _tails(form: Format, horizon: int) -> Columns:
     """Kupiec's and Christoffersen's columns, for both quantiles at both tails."""
-    short = {"gaussian": "G", "historical": "H"}
-    return {
-        (test.capitalize(), f"{short[method]} {tail:.0%}"): (tail_name(test, method, tail), form)
-        for test in ("kupiec", "christoffersen")
-        for method in METHODS
-        for tail in TAILS
-    }
+    columns: Columns = {}
+    for test, method, tail in product(("Kupiec", "Christoffersen"), METHODS, TAILS) if horizon == 1 else ():
+        kind = " of historical limits" if method == "historical" else ""
+        head = sized(f"{method[0].upper()} {tail:.0%}", test + kind, tail)
+        columns[test, head] = (tail_name(test.lower(), method, tail), form)
+    return columns
 
 
 def years_table(evaluated: VolatilityEvaluation, horizon: int, parts: str = "by_year") -> Table | None:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from volplugin.evaluation.constants import SIZE
+from volplugin.evaluation.constants import SIZE, measured_size
 
 IN_SET = 0.10
 """Smallest p-value of a model inside the 90% model confidence set."""
@@ -39,11 +39,6 @@ def percent(value: float | None, digits: int = 1) -> str:
     return show(value, f"z.{digits}%")
 
 
-def signed(value: float) -> str:
-    """Format percent with a sign."""
-    return show(value, lambda given: f"{given:+.1f}%")
-
-
 def count(expected: float) -> str:
     """Format an expected count: as a whole number, or with one decimal if below 10."""
     return show(expected, ".0f" if expected >= 10 else ".1f")
@@ -60,6 +55,12 @@ def short_pvalue(value: float) -> str:
     if value < 0.001:
         return "<.001"
     return "1.00" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
+
+
+def sized(head: str, test: str, key: float) -> str:
+    """Add the measured size of a test at 5% to the head of its p-values, in brackets, where it is not about 5%."""
+    size = measured_size(test, key)
+    return head if size == SIZE else f"{head} [{100 * size:.0f}]"
 
 
 def marked(bias: float, lower: float, upper: float) -> str:
@@ -89,6 +90,32 @@ def wrapped(lines: Iterable[str], indent: str = "") -> str:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A leading number of the report.
+
+    Attributes
+    ----------
+    label, value, note : str
+        Name of the number, the number, and the numbers to compare it with.
+    verdict : str
+        One or a few words; may be empty.
+    grade : str
+        Colour of the verdict: "good", "fair" or "poor".
+    """
+
+    label: str
+    value: str
+    note: str = ""
+    verdict: str = ""
+    grade: str = "fair"
+
+    @property
+    def sentence(self) -> str:
+        """The number with its verdict and its note."""
+        return f"{self.label}: {self.value}, {self.verdict}: {self.note}."
+
+
+@dataclass(frozen=True)
 class Table:
     """Column titles and rows. The first cell of a row is its name; a row with a single cell is a heading."""
 
@@ -97,7 +124,9 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     kind: str = "numbers"
-    """Alignment of the cells: "numbers", "words", or "pairs" of a name and its value."""
+    """Look of the cells: "numbers", "words", "pairs" of a name and its value, or "bars" with numbers."""
+    bars: Sequence[Sequence[float]] = ()
+    """Lengths of the bars of each row, in percent of the room; negative ones are hatched."""
 
     @property
     def groups(self) -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_portfolio_forecasts
-from volplugin.evaluation.constants import SIZE
+from volplugin.evaluation.constants import SIZE, measured_size
 from volplugin.report.format import IN_SET, Format, Table, ahead, count, marked, percent, pvalue, show, tabulate
 from volplugin.report.measures import ReportData
 
@@ -27,7 +27,10 @@ RUNS: dict[str, tuple[str, Format]] = {
     "distance from target, 63 sessions (points)": ("mean_abs_63d_error", ".1f"),
     "distance from target, calendar years (points)": ("calendar_year_mae", ".1f"),
     "distance from forecast, 63 sessions (points)": ("mean_abs_63d_gap", ".1f"),
-    "forecast unbiased and efficient, p": ("mincer_zarnowitz.pvalue", pvalue),
+    "forecast unbiased and efficient, p": (
+        "mincer_zarnowitz.pvalue",
+        lambda p: pvalue(p, measured_size("Mincer-Zarnowitz of scorecards")),
+    ),
 }
 """Rows of the table of runs: place in the scorecard, and format."""
 OWN_ROWS = frozenset({"target", "frequency", "bundle"})
@@ -80,7 +83,11 @@ def exceedances(data: ReportData) -> Table:
         for level, row in levels.items()
     }
     rows = pd.DataFrame.from_dict(found, orient="index")
-    sizes = rows.get("shortfall_size", pd.Series(SIZE, rows.index)).fillna(SIZE)
+
+    def tested(test: str) -> tuple[Any, Format]:
+        sizes = rows.get(f"{test}_size", pd.Series(SIZE, rows.index)).fillna(SIZE)
+        return map(pvalue, rows[f"{test}_pvalue"], sizes), "s"
+
     note = (
         "Historical or Student-t: the limits of the perf frame, from 500 earlier returns or else Student-t. Mean loss: "
         "of the days beyond, over the expected shortfall; its p is Acerbi-Szekely's. In brackets: how often the test "
@@ -89,10 +96,10 @@ def exceedances(data: ReportData) -> Table:
     columns: dict[str, tuple[Any, Format]] = {
         "expected": ("expected", count),
         "found": ("exceedances", "d"),
-        "Kupiec p": ("kupiec_pvalue", pvalue),
-        "Christoffersen p": ("christoffersen_pvalue", pvalue),
+        "Kupiec p": tested("kupiec"),
+        "Christoffersen p": tested("christoffersen"),
         "mean loss": ("shortfall_ratio", ".2f"),
-        "shortfall p": (map(pvalue, rows["shortfall_pvalue"], sizes), "s"),
+        "shortfall p": tested("shortfall"),
     }
     return tabulate(rows, columns, "Losses beyond value at risk", note)
 
@@ -213,11 +220,11 @@ def stocks(data: ReportData) -> Table | None:
     if table is None:
         return None
     names = [str(name) for name in table.columns[:-1]]
-    ranked = table.set_axis([f"{rank}. {stock}" for rank, stock in enumerate(table.index, 1)])
+    ranked = table.assign(best=table[names].idxmin(axis=1)).set_axis(
+        [f"{rank}. {stock}" for rank, stock in enumerate(table.index, 1)]
+    )
     columns: dict[str, tuple[Any, Format]] = {name: (name, ".3f") for name in names}
-    columns |= {"best": (table[names].idxmin(axis=1), "s"), f"bias of {names[0]}": ("bias", ".2f")}
-    shown = tabulate(ranked, columns, "QLIKE by stock")
-    if len(table) <= 2 * MAX_STOCKS:
-        return shown
-    middle = [f"and {len(table) - 2 * MAX_STOCKS} more"]
-    return Table(shown.title, shown.columns, [*shown.rows[:MAX_STOCKS], middle, *shown.rows[-MAX_STOCKS:]])
+    columns |= {"best": ("best", "s"), f"bias of {names[0]}": ("bias", ".2f")}
+    title = f"QLIKE by stock, of {len(table)} stocks the hardest and the easiest"
+    ends = ranked if len(ranked) <= 2 * MAX_STOCKS else pd.concat([ranked[:MAX_STOCKS], ranked[-MAX_STOCKS:]])
+    return tabulate(ends, columns, title)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -11,9 +11,16 @@ import numpy as np
 import pandas as pd
 
 from volplugin.correlation.repair import average, is_positive_definite
-from volplugin.data.checks import as_moment
+from volplugin.data.checks import as_floats, as_moment
 from volplugin.display import bars, card
-from volplugin.errors import AssetMismatchError, MissingForecastError, ParameterError, VolpluginError
+from volplugin.errors import (
+    AssetMismatchError,
+    MissingForecastError,
+    ParameterError,
+    VolpluginError,
+    WeightsError,
+    require_type,
+)
 from volplugin.risk.attribution import factor_loadings, shapley_parts
 from volplugin.risk.diagnostics import ForecastDiagnostics
 from volplugin.risk.diversification import bet_shares, diversification_ratio, effective_number
@@ -22,7 +29,7 @@ from volplugin.risk.tail_risk import (
     TailMethod,
     loss_quantile,
     loss_shortfall,
-    realized_ratios,
+    realized_quantiles,
     standardized_history,
     tail_method,
 )
@@ -86,6 +93,10 @@ class CovarianceForecast:
         if not isinstance(self.asof, pd.Timestamp):
             object.__setattr__(self, "asof", as_moment(self.asof))
         check_horizon(self.horizon)
+        for name, kind in (("volatility", pd.Series), ("correlation", pd.DataFrame), ("diagnostics", Mapping)):
+            table = require_type(getattr(self, name), kind, name)
+            if isinstance(table, pd.Series | pd.DataFrame) and table.to_numpy().dtype != np.float64:
+                object.__setattr__(self, name, as_floats(table, name, ParameterError))
         names = self.volatility.index
         if not all(labels.is_(names) or labels.equals(names) for labels in self.correlation.axes):
             raise AssetMismatchError("volatility and correlation are labelled differently; align them by asset")
@@ -193,7 +204,9 @@ class CovarianceForecast:
             For a level outside 0 to 1.
         """
         known = self.diagnostics.get("uncertainty", ForecastUncertainty())
-        interval = volatility_interval(known, self.assets, self.align(weights), *self._parts, level)
+        w = self.align(weights)
+        self._variance(w)  # refuses weights beyond all numbers
+        interval = volatility_interval(known, self.assets, w, *self._parts, level)
         unit = 1.0 if periods is None else annualize(1.0, periods)
         bounds = {name: unit * getattr(interval, name) for name in ("lower", "upper", "volatility")}
         return replace(interval, **bounds)
@@ -204,7 +217,7 @@ class CovarianceForecast:
         """Bounds of the root mean square return of the `horizon` sessions after `asof`.
 
         `portfolio_volatility` times quantiles of the past: root mean square returns of as many sessions, over the
-        volatility forecast for the first of them.
+        volatility forecast for the first of them; wider where the past has few windows that do not overlap.
 
         Parameters
         ----------
@@ -220,9 +233,8 @@ class CovarianceForecast:
         InsufficientHistoryError, LookAheadError, MissingForecastError, ParameterError
             As in `value_at_risk`.
         """
-        ratios = realized_ratios(history, self.asof, self.horizon)
-        volatility = self.portfolio_volatility(weights, periods)
-        lower, upper = volatility * np.quantile(ratios, central_tails(level))
+        factors = realized_quantiles(history, self.asof, self.horizon, central_tails(level))
+        lower, upper = self.portfolio_volatility(weights, periods) * factors
         return float(lower), float(upper)
 
     def value_at_risk(
@@ -487,7 +499,7 @@ class CovarianceForecast:
         ParameterError
             If `size` is not positive.
         """
-        if not size > 0:
+        if not is_number(size) or not size > 0:
             raise ParameterError(f"size is {size}; pass a positive fraction of the portfolio's value, such as 0.01")
         w = self.align(weights)
         sold = np.clip(w, -size, size)
@@ -507,7 +519,7 @@ class CovarianceForecast:
         One for a single position, and the square root of n for n equal and uncorrelated ones (Choueifaty and
         Coignard 2008).
         """
-        return diversification_ratio(self.align(weights), *self._parts)
+        return diversification_ratio(_relative(self.align(weights)), *self._parts)
 
     def effective_bets(self, weights: Weights, bets: str = "torsion") -> float:
         """Effective number of uncorrelated bets in a portfolio: the exponential of their entropy; NaN without risk.
@@ -527,7 +539,7 @@ class CovarianceForecast:
         VolpluginError
             For torsions of a singular correlation.
         """
-        return effective_number(bet_shares(self.align(weights), *self._parts, bets))
+        return effective_number(bet_shares(_relative(self.align(weights)), *self._parts, bets))
 
     def align(self, weights: Weights) -> np.ndarray:
         """Weights as an array in the forecast's order, zero where none is given.
@@ -568,8 +580,8 @@ class CovarianceForecast:
         MissingForecastError
             Naming an asset that has no forecast.
         """
-        names = pd.Index(list(assets))
-        missing = [name for name in names if name not in self.assets]
+        names = pd.Index(list(require_type(assets, Iterable, "assets")))
+        missing = [name for name in names if not isinstance(name, Hashable) or name not in self.assets]
         if missing:
             raise MissingForecastError(
                 f"{missing[0]} has no forecast at {self.asof.date()}{self._why(missing[0])}; leave it out"
@@ -583,6 +595,7 @@ class CovarianceForecast:
 
     def relabel(self, labels: Mapping[Any, Any]) -> CovarianceForecast:
         """Return the same forecast under other asset labels (symbols to zipline assets, say)."""
+        require_type(labels, pd.Series if isinstance(labels, pd.Series) else Mapping, "labels")
         names = pd.Index([labels.get(name, name) for name in self.assets])
         if names.has_duplicates:
             raise AssetMismatchError(f"{names[names.duplicated()][0]} is there twice; name each asset once")
@@ -616,13 +629,18 @@ class CovarianceForecast:
         return pd.Series(1 / len(self.assets), self.assets) if market is None else market
 
     def _groups_of(self, assets: pd.Index, groups: Groups) -> list[Any]:
-        named = pd.Series(groups, dtype=object).reindex(assets)
+        given = pd.Series(
+            require_type(groups, pd.Series if isinstance(groups, pd.Series) else Mapping, "groups"), dtype=object
+        )
+        if given.index.has_duplicates:
+            raise AssetMismatchError(f"{given.index[given.index.duplicated()][0]} has two groups; give it one")
+        named = given.reindex(assets)
         if named.isna().any():
             raise AssetMismatchError(f"{assets[named.isna()][0]} has a weight but no group; add it to the groups")
         return list(named)
 
     def _why(self, name: Any) -> str:
-        reason = self.diagnostics.get("excluded", {}).get(name)
+        reason = self.diagnostics.get("excluded", {}).get(name) if isinstance(name, Hashable) else None
         return f" ({reason})" if reason else ""
 
     def _exposure(self, w: np.ndarray) -> np.ndarray:
@@ -630,7 +648,19 @@ class CovarianceForecast:
         return sigma * (rho @ (sigma * w))
 
     def _variance(self, w: np.ndarray) -> float:
-        return float(w @ self._exposure(w))
+        with np.errstate(over="ignore", invalid="ignore"):
+            variance = float(w @ self._exposure(w))
+        if not np.isfinite(variance):
+            raise AssetMismatchError(
+                f"weights of {np.abs(w).max():g} are too large; pass fractions of the portfolio's value"
+            )
+        return variance
+
+
+def _relative(w: np.ndarray) -> np.ndarray:
+    """Weights in units of the largest, for measures that do not depend on the scale."""
+    largest = np.abs(w).max(initial=0.0)
+    return w / largest if largest > 0 else w
 
 
 def _volatility(sigma: np.ndarray, rho: np.ndarray, weights: np.ndarray) -> float:
@@ -657,12 +687,9 @@ def as_weights(weights: Weights) -> pd.Series:
     """Return weights as floats by asset; text, booleans and complex numbers are no weights."""
     if not (isinstance(weights, pd.Series) and weights.dtype.kind in "iuf"):
         if not isinstance(weights, Mapping | pd.Series):
-            raise AssetMismatchError(
-                f"the weights are a {type(weights).__name__} without labels; pass a Series or a dict by asset"
-            )
+            raise WeightsError(f"the weights are a {type(weights).__name__}; pass a Series or a dict by asset")
         odd = [name for name, weight in weights.items() if not is_number(weight)]
         if odd:
-            raise AssetMismatchError(
-                f"the weight of {odd[0]} is {weights[odd[0]]!r}, which is not a number; pass floats"
-            )
+            shown = " ".join(repr(weights[odd[0]]).split())[:40]
+            raise WeightsError(f"the weight of {odd[0]} is {shown}, which is not a number; pass floats")
     return pd.Series(weights, dtype=float)

@@ -17,8 +17,14 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel, as_moment
-from volplugin.errors import AssetMismatchError, InsufficientHistoryError, MissingLibraryError, ParameterError
-from volplugin.risk.covariance import CovarianceForecast, Weights
+from volplugin.errors import (
+    AssetMismatchError,
+    InsufficientHistoryError,
+    MissingLibraryError,
+    ParameterError,
+    WeightsError,
+)
+from volplugin.risk.covariance import CovarianceForecast, Weights, as_weights
 from volplugin.storage.atomic import write_atomically
 from volplugin.units import annualize, deannualize
 
@@ -73,7 +79,7 @@ def forecast_history(
     ParameterError
         If `every` is less than one.
     """
-    if every < 1:
+    if not isinstance(every, int | np.integer) or every < 1:
         raise ParameterError(f"every is {every}; pass the sessions from one forecast to the next, 1 or more")
     bounds = [None if date is None else as_moment(date) for date in (start, end)]
     origins = panel.sessions[panel.sessions.slice_indexer(*bounds)][::every]
@@ -205,7 +211,7 @@ def _portfolio(weights: Weights | pd.DataFrame | None, forecast: CovarianceForec
         return pd.Series(1 / len(forecast.assets), index=forecast.assets)
     if isinstance(weights, pd.DataFrame):
         weights = _standing(weights, forecast.asof)
-    portfolio = pd.Series(weights, dtype=float)
+    portfolio = as_weights(weights)
     strange = portfolio.index.difference(panel.assets)
     if len(strange):
         raise AssetMismatchError(f"the portfolio holds {strange[0]}, which {panel!r} does not have")
@@ -214,6 +220,8 @@ def _portfolio(weights: Weights | pd.DataFrame | None, forecast: CovarianceForec
 
 def _standing(portfolios: pd.DataFrame, asof: pd.Timestamp) -> pd.Series:
     """Return the newest portfolio decided by a date; an asset without a weight in it is not held."""
+    if not isinstance(portfolios.index, pd.DatetimeIndex):
+        raise WeightsError("the rows of the weights are no dates; pass a Series by asset, or sessions x assets")
     decided = portfolios.index[portfolios.index <= asof]
     if decided.empty:
         raise InsufficientHistoryError(

@@ -15,11 +15,11 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from volplugin._deprecated import former_method
-from volplugin.correlation.base import CorrelationEstimator
+from volplugin.correlation.base import CorrelationEstimator, check_estimator
 from volplugin.correlation.repair import average
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
 from volplugin.data.suspects import suspect_prices
-from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.errors import InsufficientHistoryError, ParameterError, require_type
 from volplugin.risk.adjustments import (
     PastForecasts,
     PastPortfolios,
@@ -149,7 +149,7 @@ class RiskModel(BaseEstimator):
         MissingVintageError, LookAheadError, NotFittedError
             If there is no model trained through `asof` or an earlier session.
         """
-        return BacktestForecaster(self).forecast(panel, horizon, view, assets)
+        return BacktestForecaster(self).forecast(require_type(panel, PricePanel, "panel"), horizon, view, assets)
 
     def forecast_path(
         self, panel: PricePanel, sessions: Iterable[pd.Timestamp], horizon: int = 21, view: str = "risk"
@@ -164,7 +164,8 @@ class RiskModel(BaseEstimator):
         ParameterError
             For dates that are not sessions of the panel, or do not increase.
         """
-        wanted = pd.DatetimeIndex([as_moment(session) for session in sessions])
+        require_type(panel, PricePanel, "panel")
+        wanted = pd.DatetimeIndex([as_moment(session) for session in require_type(sessions, Iterable, "sessions")])
         if wanted.empty:
             return
         strange = wanted[~wanted.isin(panel.sessions)]
@@ -222,6 +223,8 @@ class BacktestForecaster:
     """
 
     def __init__(self, model: RiskModel, cache: ForecastCache | None = None) -> None:
+        require_type(model.volatility, VolatilityForecaster, "volatility")
+        check_estimator(model.correlation)
         self.model = model
         self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()

@@ -7,13 +7,17 @@ daily volatilities: multiply by the forecast volatility of one session.
 
 from __future__ import annotations
 
+import math
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
+from volplugin.data.checks import as_floats
+from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError, require_type
+from volplugin.units import is_number
 
 TailMethod = Literal["gaussian", "student", "historical"]
 
@@ -135,11 +139,15 @@ def standardized_history(history: pd.DataFrame, asof: pd.Timestamp) -> np.ndarra
     return (known["returns"] / known["volatility"]).to_numpy()
 
 
-def realized_ratios(history: pd.DataFrame, asof: pd.Timestamp, horizon: int) -> np.ndarray:
-    """Return root mean square returns of `horizon` past sessions over the volatility forecast for the first of them.
+def realized_quantiles(
+    history: pd.DataFrame, asof: pd.Timestamp, horizon: int, tails: tuple[float, float]
+) -> np.ndarray:
+    """Quantiles of the root mean square return of `horizon` sessions over the volatility forecast for the first.
 
-    Every session of the last 1,260 begins a window that ends by `asof`. Parameters and errors as in
-    `standardized_history`; `InsufficientHistoryError` for fewer than 500 sessions.
+    Every session of the last 1,260 begins a window that ends by `asof`. Windows overlap and volatility persists: they
+    count as one independent window per two horizons (three at least), and the quantiles are moved from the median
+    accordingly, by Student's t. Parameters and errors as in `standardized_history`; `InsufficientHistoryError` for
+    fewer than 500 sessions.
     """
     known = _checked_history(history, asof)
     if len(known) < max(MIN_HISTORY_SESSIONS, 2 * horizon):
@@ -148,18 +156,28 @@ def realized_ratios(history: pd.DataFrame, asof: pd.Timestamp, horizon: int) -> 
             f"not {len(known)}; pass a longer history"
         )
     squares = np.lib.stride_tricks.sliding_window_view(known["returns"].to_numpy() ** 2, horizon)
-    return np.asarray(np.sqrt(squares.mean(axis=1)) / known["volatility"].to_numpy()[: len(squares)])
+    ratios = np.sqrt(squares.mean(axis=1)) / known["volatility"].to_numpy()[: len(squares)]
+    lower, centre, upper = np.quantile(ratios, (tails[0], 0.5, tails[1]))
+    windows = max(3.0, len(ratios) / (2 * horizon))
+    # Student's prediction interval of one more window over the Gaussian one, on the logarithms.
+    wider = stats.t.ppf(tails[1], windows - 1) / stats.norm.ppf(tails[1]) * np.sqrt(1 + 1 / windows)
+    return np.asarray(centre * (np.array([lower, upper]) / (centre or 1.0)) ** wider)
 
 
 def _checked_history(history: pd.DataFrame, asof: pd.Timestamp) -> pd.DataFrame:
-    missing = {"returns", "volatility"} - set(history.columns)
+    missing = {"returns", "volatility"} - set(require_type(history, pd.DataFrame, "history").columns)
     if missing:
         raise ParameterError(f"the history has no column {sorted(missing)[0]!r}; pass returns and volatility")
+    history = as_floats(history[["returns", "volatility"]], "history", ParameterError)
+    try:
+        history.index = history.index.astype("datetime64[ns]")
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"the history is not labelled by dates without a time zone ({error})") from error
     if not (history.index.is_monotonic_increasing and history.index.is_unique):
         raise ParameterError("the sessions of the history are not in order; sort them, each once")
     if len(history) and history.index[-1] > asof:
         raise LookAheadError(f"the history reaches {history.index[-1].date()}, after {asof.date()}; cut it there")
-    known = history[["returns", "volatility"]].dropna().tail(HISTORY_SESSIONS)
+    known = history.dropna().tail(HISTORY_SESSIONS)
     bad = ~(np.isfinite(known).all(axis=1) & (known["volatility"] > 0))
     if bad.any():
         raise ParameterError(f"the history of {known.index[bad][0].date()} is not finite with a positive volatility")
@@ -189,9 +207,11 @@ def _unit_scale(dof: float) -> float:
 
 
 def _check(level: float, method: str, horizon: int, dof: float) -> None:
-    if not 0.5 < level < 1:
-        raise ParameterError(f"level is {level}; pass a confidence between 0.5 and 1, such as 0.99")
+    if not is_number(level) or not 0.5 < level < 1:
+        raise ParameterError(f"level is {level!r}; pass a confidence between 0.5 and 1, such as 0.99")
     if method not in ("gaussian", "student", "historical"):
         raise ParameterError(f"method is {method!r}; choose 'gaussian', 'student' or 'historical'")
-    if horizon < 1 or not dof > 2:
-        raise ParameterError(f"horizon is {horizon}, dof {dof}; pass sessions from 1 on and dof above 2")
+    if not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
+        raise ParameterError(f"horizon is {horizon!r}; pass a whole number of sessions, 1 or more")
+    if dof != math.inf and (not is_number(dof) or not dof > 2):  # infinite degrees of freedom: Gaussian
+        raise ParameterError(f"dof is {dof!r}; pass degrees of freedom above 2, or method='gaussian'")

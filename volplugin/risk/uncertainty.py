@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from volplugin.errors import ParameterError
+from volplugin.units import is_number
 
 KURTOSIS_FACTOR = 1.5
 """Variance of correlations under Student-t(8) over the Gaussian one: one more than a third of the excess kurtosis."""
@@ -80,8 +81,8 @@ def volatility_interval(
 
 def central_tails(level: float) -> tuple[float, float]:
     """Return the probabilities of the bounds of a central interval, such as 0.05 and 0.95 of 0.9."""
-    if not 0 < level < 1:
-        raise ParameterError(f"level is {level}; pass a probability between 0 and 1, such as 0.9")
+    if not is_number(level) or not 0 < level < 1:
+        raise ParameterError(f"level is {level!r}; pass a probability between 0 and 1, such as 0.9")
     return (1 - level) / 2, (1 + level) / 2
 
 

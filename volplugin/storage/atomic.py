@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
 import shutil
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+from volplugin.storage.reading import as_path, read_regular_file
+
+SUMS, SUMS_LIMIT, FILE_LIMIT = "SHA256SUMS", 2**24, 2**32
+"""Name of the checksums of a result folder; bytes of the largest, and of the largest file that is compared."""
 
 DAY = 24 * 60 * 60
 """Seconds after which a temporary file is removed, whichever process wrote it."""
@@ -38,7 +45,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, replace: b
     OSError
         If the file cannot be written, naming it; an existing file of that name is then unchanged.
     """
-    file = Path(path)
+    file = as_path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(file.parent)
@@ -48,6 +55,32 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, replace: b
         number, text = getattr(error, "errno", None) or errno.EINVAL, getattr(error, "strerror", None) or str(error)
         raise OSError(number, text, str(file)) from error
     return file
+
+
+def write_files(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
+    """Write files of a result folder, and their SHA-256 into its ``SHA256SUMS``, which ``sha256sum -c`` reads."""
+    for name, content in files.items():
+        write_atomically(Path(folder) / name, content)
+    sums = _checksums(Path(folder)) | {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+    write_atomically(Path(folder) / SUMS, "".join(lines).encode())
+
+
+def altered_files(folder: Path, *names: str) -> list[str]:
+    """Return the files of a folder, or of some names, that are there and differ from its ``SHA256SUMS``."""
+    sums = _checksums(folder)
+    there = [name for name in names or sums if name in sums and "/" not in name and (folder / name).exists()]
+    return [
+        name for name in there if hashlib.sha256(read_regular_file(folder / name, FILE_LIMIT)).hexdigest() != sums[name]
+    ]
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    try:
+        text = read_regular_file(folder / SUMS, SUMS_LIMIT).decode(errors="replace")
+    except FileNotFoundError:
+        return {}
+    return {name: digest for digest, _, name in (line.partition("  ") for line in text.splitlines())}
 
 
 def _write(file: Path, content: bytes, replace: bool) -> None:

@@ -1,7 +1,7 @@
 """A folder of finished forecasts: an evaluation that was interrupted or is repeated loads them.
 
-One uncompressed ``.npz`` file per forecast. It holds its key, a digest of everything that the numbers depend on,
-and a checksum of its arrays. A file with another key, a truncated and an altered file count as missing.
+One uncompressed ``.npz`` file per forecast. It holds a checksum of its arrays and of its key, a digest of
+everything that the numbers depend on. A file with another key, a truncated and an altered file count as missing.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ import pandas as pd
 
 from volplugin.storage.atomic import write_atomically
 from volplugin.storage.reading import parse_arrays, read_regular_file
+from volplugin.storage.tensors import checksum
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 FILE_LIMIT = 2**31
 """Bytes of the largest file that is read."""
 PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "arch", "torch")
@@ -63,9 +64,7 @@ class ForecastCache:
             arrays = parse_arrays(read_regular_file(self._file(name), FILE_LIMIT))
         except (OSError, ValueError):
             return None
-        kept = {member: str(arrays.pop(member, "")) for member in ("key", "checksum")}
-        whole = kept["key"] == key and kept["checksum"] == _checksum(arrays)
-        return arrays if whole else None
+        return arrays if str(arrays.pop("checksum", "")) == checksum(arrays, {"key": key}) else None
 
     def save(self, name: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Store arrays of numbers, dates or text, replacing earlier arrays of this name.
@@ -79,7 +78,7 @@ class ForecastCache:
             return
         plain = {member: np.ascontiguousarray(array) for member, array in arrays.items()}
         buffer = io.BytesIO()
-        np.savez(buffer, key=np.array(key), checksum=np.array(_checksum(plain)), **plain)  # type: ignore[arg-type]
+        np.savez(buffer, checksum=np.array(checksum(plain, {"key": key})), **plain)  # type: ignore[arg-type]
         write_atomically(self._file(name), buffer.getvalue())
         if self.limit is not None:
             self._drop_oldest(self.limit)
@@ -251,11 +250,3 @@ def _source(found: type) -> str:
         return hashlib.sha256(inspect.getsource(whole).encode()).hexdigest()
     except (OSError, TypeError) as error:
         raise UncacheableError(f"the source of {found.__qualname__} cannot be read") from error
-
-
-def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode() + array.tobytes())
-    return digest.hexdigest()

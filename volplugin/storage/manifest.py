@@ -144,8 +144,8 @@ def check_format(metadata: Mapping[str, Any], file: Path) -> None:
 
 
 def vintage_checksum(tensors: bytes, metadata: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a vintage: of its tensors and its metadata, without `checksum` and `training`."""
-    rest = {name: value for name, value in metadata.items() if name not in ("checksum", "training")}
+    """Return the SHA-256 of a vintage: of its tensors and its metadata, without `checksum`."""
+    rest = {name: value for name, value in metadata.items() if name != "checksum"}
     return hashlib.sha256(tensors + json_bytes(rest)).hexdigest()
 
 

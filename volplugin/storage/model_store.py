@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from volplugin.storage.manifest import (
     read_manifest,
     vintage_checksum,
 )
+from volplugin.storage.reading import as_path
 from volplugin.storage.tensors import from_bytes, to_bytes, with_facts
 
 TENSORS = "model.safetensors"
@@ -42,7 +43,7 @@ class ModelStore:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
 
     def __repr__(self) -> str:
         return f"ModelStore({str(self.path)!r})"
@@ -50,22 +51,15 @@ class ModelStore:
     def signature(self, date: pd.Timestamp | None = None) -> tuple[int, ...]:
         """Return numbers that change when the configuration is written, or a vintage comes or goes.
 
-        Parameters
-        ----------
-        date : Timestamp, optional
-            Return numbers that change when this vintage is replaced instead.
+        With a date: numbers that change when this vintage is replaced.
         """
         found: list[int] = []
-        folder = f"{self.path}/vintages"
-        # Plain text: a backtest calls this at every close.
-        parts = (f"{self.path}/store.json", folder) if date is None else (f"{folder}/{_name(date)}/{MANIFEST}",)
+        names = ("store.json", "vintages") if date is None else (f"vintages/{_name(date)}/{MANIFEST}",)
         with self._readable():
-            for part in parts:
-                try:
-                    metadata = os.stat(part)
-                except FileNotFoundError:
-                    continue
-                found += [metadata.st_mtime_ns, metadata.st_ino, metadata.st_size]
+            for name in names:
+                with suppress(FileNotFoundError):
+                    metadata = os.stat(f"{self.path}/{name}")
+                    found += [metadata.st_mtime_ns, metadata.st_ino, metadata.st_size]
         return tuple(found)
 
     # -- configuration ----------------------------------------------------------------------
@@ -157,9 +151,12 @@ class ModelStore:
         ------
         MissingVintageError, StoreCorruptError
         """
-        folder, manifest = self.path / "vintages" / _name(date), self._manifest_of(date)
+        folder, manifest = self.path / "vintages" / _name(date), self.manifest(date)
         tensors = read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT)
-        if vintage_checksum(tensors, manifest.metadata()) != manifest.checksum:
+        metadata = manifest.metadata()
+        # Earlier versions left `training` out of the checksum.
+        covered = metadata, {name: value for name, value in metadata.items() if name != "training"}
+        if manifest.checksum not in (vintage_checksum(tensors, each) for each in covered):
             raise StoreCorruptError(
                 f"{folder / TENSORS} and {MANIFEST} do not match (truncated or altered); "
                 "delete the vintage's folder and train again"
@@ -173,7 +170,12 @@ class ModelStore:
         ------
         MissingVintageError, StoreCorruptError
         """
-        return self._manifest_of(date)
+        folder = self.path / "vintages" / _name(date)
+        with self._readable():
+            there = folder.is_dir()
+        if not there:
+            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
+        return read_manifest(folder / MANIFEST, self.path)
 
     def size(self, date: pd.Timestamp) -> int:
         """Return the size of one vintage in bytes."""
@@ -187,7 +189,7 @@ class ModelStore:
         ------
         MissingVintageError, StoreError
         """
-        self._manifest_of(date)
+        self.manifest(date)
         folder = self.path / "vintages"
         doomed = folder / temporary_name(_name(date))
         try:
@@ -195,18 +197,10 @@ class ModelStore:
         except OSError as error:
             raise _unwritable(self.path, error) from error
         shutil.rmtree(doomed, ignore_errors=True)
-        used = {self._manifest_of(known).training for known in self.vintages()}
+        used = {self.manifest(known).training for known in self.vintages()}
         for file in (self.path / "training").glob("*.safetensors"):
             if file.stem not in used:
                 file.unlink(missing_ok=True)
-
-    def _manifest_of(self, date: pd.Timestamp) -> Manifest:
-        folder = self.path / "vintages" / _name(date)
-        with self._readable():
-            there = folder.is_dir()
-        if not there:
-            raise MissingVintageError(f"{self.path} holds no vintage trained through {_name(date)}")
-        return read_manifest(folder / MANIFEST, self.path)
 
     # -- training data ----------------------------------------------------------------------
 
@@ -231,8 +225,10 @@ class ModelStore:
 
     def set_training(self, date: pd.Timestamp, name: str) -> None:
         """Name the training data of a stored vintage, which was written without them."""
-        metadata = self.manifest(date).metadata() | {"training": name}
-        self._write(self.path / "vintages" / _name(date) / MANIFEST, json_bytes(metadata))
+        folder, (_, manifest) = self.path / "vintages" / _name(date), self.load(date)
+        metadata = manifest.metadata() | {"training": name}
+        metadata["checksum"] = vintage_checksum(read_bytes(folder / TENSORS, self.path, TENSORS_LIMIT), metadata)
+        self._write(folder / MANIFEST, json_bytes(metadata))
 
     def _training(self, name: str) -> Path:
         return self.path / "training" / f"{name}.safetensors"

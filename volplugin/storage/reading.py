@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import math
 import os
 import stat
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from volplugin.errors import ParameterError
+
 ARRAYS_LIMIT = 2**32
 """Bytes of the largest set of arrays, unpacked."""
+
+
+def as_path(path: object) -> Path:
+    """Return the path of a file or folder that a user names.
+
+    Raises
+    ------
+    ParameterError
+        For anything but text and paths.
+    """
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str) or not os.fspath(path):
+        given = "an empty text" if isinstance(path, str) else f"a {type(path).__name__}"
+        raise ParameterError(f"{given} is not the path of a file or folder; pass one such as prices.csv")
+    return Path(path)
 
 
 def read_regular_file(path: str | os.PathLike[str], limit: int) -> bytes:
@@ -29,8 +47,8 @@ def read_regular_file(path: str | os.PathLike[str], limit: int) -> bytes:
     name = str(path)
     if "\0" in name:
         raise OSError(errno.EINVAL, "a file name cannot hold a NUL byte", name.replace("\0", "\\0"))
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(handle, "rb") as stream:
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(path, "rb", opener=lambda file, _: os.open(file, flags)) as stream:
         metadata = os.fstat(stream.fileno())
         if not stat.S_ISREG(metadata.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", name)
@@ -60,6 +78,12 @@ def parse_json(content: bytes | str) -> Any:
 def to_json(value: Any) -> str:
     """Return a value as JSON with a line end; numbers that are not finite, which JSON lacks, become null."""
     return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object as plain JSON values with a checksum of the others; an intact one equals its sealed form."""
+    plain = parse_json(to_json({name: part for name, part in value.items() if name != "checksum"}))
+    return plain | {"checksum": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()}
 
 
 def parse_arrays(content: bytes) -> dict[str, np.ndarray]:

@@ -89,13 +89,10 @@ def _check_header(content: bytes, file: Path) -> None:
         header = _header(content)
         entries = {name: entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
         metadata = header.get("__metadata__") or {}
-        sound = all(isinstance(text, str) for text in metadata.values())
+        if not all(isinstance(text, str) for text in metadata.values()):
+            raise ValueError("its metadata are not text")
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise StoreCorruptError(f"{file} is not a safetensors file: {error}; delete it and train again") from error
-    if not sound:
-        raise StoreCorruptError(
-            f"{file} is not a safetensors file: its metadata are not text; delete it and train again"
-        )
     for name, dtype in entries.items():
         if not isinstance(dtype, str) or dtype not in DTYPES:
             raise StoreCorruptError(f"{file}: tensor {name} is of type {dtype!r}; delete it and train again")

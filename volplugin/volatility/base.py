@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import MAX_GAP_SESSIONS, PricePanel, as_moment
-from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError, ParameterError
+from volplugin.errors import InsufficientHistoryError, LookAheadError, NotFittedError, ParameterError, require_type
 from volplugin.volatility.members import MemberFitting, State
 from volplugin.volatility.reference import NO_REFERENCE, reference, with_reference
 from volplugin.volatility.rolling import ffill_limited
@@ -76,7 +76,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         ParameterError
             If a parameter is outside its domain.
         """
-        panel = panel if market is None else panel.with_market(market)
+        panel = _panel(panel, market)
         self._check_parameters()
         self._describe(panel)
         self._fit(panel)
@@ -110,7 +110,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         ParameterError
             For a horizon outside 1 to 252.
         """
-        panel = panel if market is None else panel.with_market(market)
+        panel = _panel(panel, market)
         check_horizon(horizon)
         self.check_no_lookahead(panel.last_session)
         panel = self.with_reference(panel)
@@ -149,7 +149,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         NotFittedError, LookAheadError, ParameterError
             As in `predict`.
         """
-        panel = panel if market is None else panel.with_market(market)
+        panel = _panel(panel, market)
         check_horizon(horizon)
         begin = int(panel.sessions.searchsorted(as_moment(start)))
         if begin < len(panel.sessions):
@@ -186,7 +186,7 @@ class VolatilityForecaster(VintageSource["VolatilityForecaster"], MemberFitting[
         InsufficientHistoryError
             If the panel has no session between the dates.
         """
-        known = self.with_reference(panel.asof(end))
+        known = self.with_reference(require_type(panel, PricePanel, "panel").asof(end))
         begin, stop = int(known.sessions.searchsorted(as_moment(start))), len(known.sessions)
         if begin >= stop:
             raise InsufficientHistoryError(f"no session between {start} and {end} in {panel!r}")
@@ -350,6 +350,11 @@ def with_events(horizons: Sequence[int]) -> tuple[int, ...]:
 def without_events(horizons: Sequence[int]) -> tuple[int, ...]:
     """Return the negative horizons: event-free forecasts."""
     return tuple(horizon for horizon in horizons if horizon < 0)
+
+
+def _panel(panel: PricePanel, market: PricePanel | None) -> PricePanel:
+    require_type(panel, PricePanel, "panel")
+    return panel if market is None else panel.with_market(market)
 
 
 def check_horizon(horizon: int) -> None:

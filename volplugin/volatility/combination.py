@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.units import as_number
 from volplugin.volatility.base import State, VolatilityForecaster
 from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance, rescale
 from volplugin.volatility.term_structure import FITTED_HORIZONS
@@ -47,7 +48,11 @@ class CombinedVolatility(VolatilityForecaster):
         return any(member.uses_market for member in self._members)
 
     def _check_parameters(self) -> None:
-        if len(self.forecasters) == 0 or not all(isinstance(one, VolatilityForecaster) for one in self.forecasters):
+        if (
+            not isinstance(self.forecasters, Sequence)
+            or not self.forecasters
+            or not all(isinstance(one, VolatilityForecaster) for one in self.forecasters)
+        ):
             raise ParameterError(f"forecasters is {self.forecasters!r}; pass a list of one or more forecasters")
         for member in self.forecasters:
             member._check_parameters()
@@ -153,7 +158,8 @@ class GeometricBlend(JointVolatility):
         super()._check_parameters()
         if self.weights is None:
             return
-        given = np.asarray(self.weights, dtype=float)
+        listed = isinstance(self.weights, Sequence | np.ndarray | pd.Series)
+        given = np.array([as_number(weight) for weight in self.weights] if listed else np.nan)
         if given.shape != (len(self.forecasters),) or not (given > 0).all() or abs(given.sum() - 1) > 1e-9:
             raise ParameterError(
                 f"weights is {self.weights!r}; pass {len(self.forecasters)} positive numbers of sum one, one per member"

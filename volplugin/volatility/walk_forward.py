@@ -18,6 +18,7 @@ from volplugin.errors import (
     ParameterError,
     StoreCorruptError,
     VolpluginError,
+    require_type,
 )
 from volplugin.storage import Manifest, ModelStore
 from volplugin.volatility.base import State, VolatilityForecaster
@@ -133,6 +134,12 @@ class WalkForward(VolatilityForecaster):
             If the store's vintages have another configuration, or were trained on other stocks. Smaller changes of
             the training data are logged.
         """
+        require_type(panel, PricePanel, "panel")
+        require_type(self.forecaster, VolatilityForecaster, "forecaster")
+        require_type(self.store, ModelStore | None, "store")
+        require_type(self.schedule, RefitSchedule | None, "schedule")
+        if n_jobs == 0:
+            raise ParameterError("n_jobs is 0; pass a number of processes, or -1 for one per core")
         if not self.requires_fit:
             return self
         return self.train_through(panel, self._dates(panel, start, end), n_jobs=n_jobs, progress=progress)
@@ -335,6 +342,7 @@ class WalkForward(VolatilityForecaster):
 
         Parameters, result and errors as in `VolatilityForecaster.predict_path`.
         """
+        require_type(panel, PricePanel, "panel")
         panel = panel if market is None else panel.with_market(market)
         pieces = [
             vintage.predict_path(panel, sessions[0], sessions[-1], horizon)

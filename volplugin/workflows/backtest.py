@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import pickle
 import time
@@ -31,7 +30,8 @@ from volplugin.report.result import BacktestResult, Comparison, RunDetails, on_s
 from volplugin.risk.defaults import PRETRAINED, default_walk_forward, load_walk_forward
 from volplugin.risk.model import RiskModel
 from volplugin.storage import ModelStore
-from volplugin.storage.atomic import write_atomically
+from volplugin.storage.atomic import write_files
+from volplugin.storage.reading import sealed, to_json
 from volplugin.units import deannualize
 from volplugin.volatility.pretrained import PretrainedVolatility, require_trained
 from volplugin.volatility.walk_forward import WalkForward
@@ -170,7 +170,7 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
         delayed(_run)(job, panel, change, show=not change) for change in changes
     )
     # Written first: later errors do not lose the run.
-    write_atomically(Path(job.out) / "perf.pkl", pickle.dumps(first.perf))
+    write_files(job.out, {"perf.pkl": pickle.dumps(first.perf)})
     forget_result(job.out)
     if not first.report:
         _write_short(job, first)
@@ -243,7 +243,7 @@ def _write_short(job: Backtest, run: _Run) -> None:
         missing = f"only {predicted} of {len(run.perf)} sessions have a predicted volatility; a scorecard needs 63"
     details = {"strategy": job.strategy, "bundle": job.bundle, "model": run.model}
     card = {"details": details, "sessions": len(run.perf), "sessions_with_forecast": predicted, "missing": missing}
-    write_atomically(Path(job.out) / SCORECARD, json.dumps(card, indent=2).encode())
+    write_files(job.out, {SCORECARD: to_json(sealed(card)).encode()})
     LOG.warning("warning: no report: %s; the perf frame is in %s", missing, Path(job.out) / "perf.pkl")
 
 

@@ -14,6 +14,7 @@ from volplugin.data.panel import PricePanel
 from volplugin.errors import LookAheadError, MissingVintageError
 from volplugin.evaluation import sampling_band
 from volplugin.evaluation.losses import qlike
+from volplugin.risk.covariance import as_weights
 from volplugin.risk.model import SHORT_HISTORY, RiskModel
 from volplugin.units import QUARTER_SESSIONS
 
@@ -100,6 +101,7 @@ def check_health(
         If no asset has a forecast.
     """
     limits, calendar = limits or Limits(), calendar or panel.calendar or "XNYS"
+    weights = None if weights is None else as_weights(weights)
     forecast = model.forecast(panel, 1)
     return [
         _price_age(panel, today, calendar, limits),

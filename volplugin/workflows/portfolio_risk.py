@@ -8,9 +8,15 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import InsufficientHistoryError, LookAheadError, MissingForecastError, VolpluginError
+from volplugin.errors import (
+    InsufficientHistoryError,
+    LookAheadError,
+    MissingForecastError,
+    VolpluginError,
+    WeightsError,
+)
 from volplugin.report.today import PortfolioToday
-from volplugin.risk.covariance import CovarianceForecast, Groups
+from volplugin.risk.covariance import CovarianceForecast, Groups, as_weights
 from volplugin.risk.model import BacktestForecaster, RiskModel
 from volplugin.risk.tail_risk import TailMethod, standardized_history, tail_method
 from volplugin.units import annualize
@@ -61,12 +67,15 @@ def portfolio_today(
     AssetMismatchError
         If an asset with a nonzero weight has no group.
     """
+    given, given_before = (None if each is None else as_weights(each) for each in (weights, weights_before))
     forecaster = model.backtest_forecaster()
     past = _past(forecaster, panel, max(history, 1), horizon)
     forecast = past[panel.last_session][horizon]
     periods = forecast.periods_per_year
-    weights = pd.Series(1 / len(forecast.assets), forecast.assets) if weights is None else weights[weights != 0]
-    then = drifted_back(weights, panel) if weights_before is None else weights_before[weights_before != 0]
+    weights = pd.Series(1 / len(forecast.assets), forecast.assets) if given is None else given[given != 0]
+    if weights.empty:
+        raise WeightsError("every weight is zero; give one asset or more a weight")
+    then = drifted_back(weights, panel) if given_before is None else given_before[given_before != 0]
     old = past.get(panel.sessions[-2], {}).get(horizon) if len(panel.sessions) > 1 else None
     old = None if old is None or weights.index.union(then.index).difference(old.assets).size else old
     daily, ahead = (_volatility_history(past, days, weights) for days in (1, horizon))

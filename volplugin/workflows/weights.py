@@ -6,14 +6,16 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from volplugin.data.tables import meaning_of, read_long, read_symbols, read_table
 from volplugin.errors import PanelError, WeightsError
+from volplugin.storage.reading import as_path
 
 CASH = "CASH"
 """Symbol of the part that is not invested; its row is left out, unless there are prices of such an asset."""
+MAX_WEIGHT = 1e6
+"""Size of a weight that is no fraction of a portfolio's value."""
 
 
 def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.Series:
@@ -35,16 +37,17 @@ def read_weights(path: str | Path, known: Collection[Any] | None = None) -> pd.S
     WeightsError
         If the file cannot be read, names an asset twice, or one without prices.
     """
-    weights = _read(Path(path))
-    if weights.index.has_duplicates:
-        raise WeightsError(f"{path}: {weights.index[weights.index.duplicated()][0]} is there twice; give it one weight")
-    bad = weights.index[~np.isfinite(weights)]
-    if len(bad):
-        raise WeightsError(f"{path}: the weight of {bad[0]} is no number")
+    weights = _read(as_path(path))
     cash = [name for name in weights.index if name.upper() == CASH and (known is None or name not in known)]
+    twice = [*weights.index[weights.index.duplicated()], *cash[1:]]
+    if twice:
+        raise WeightsError(f"{path}: {twice[0]} is there twice; give it one weight")
+    bad = weights.index[~(weights.abs() < MAX_WEIGHT)]
+    if len(bad):
+        raise WeightsError(f"{path}: the weight of {bad[0]} is no number below {MAX_WEIGHT:g}; pass fractions")
     weights = weights.drop(cash)
-    if weights.empty:
-        raise WeightsError(f"{path} names no asset; write a line such as AAPL,0.05 for each")
+    if not weights.any():
+        raise WeightsError(f"{path} names no asset with a weight; write a line such as AAPL,0.05 for each")
     labels = {str(name): name for name in (() if known is None else known)}
     strange = [name for name in weights.index if known is not None and name not in labels]
     if strange:
@@ -74,7 +77,7 @@ def read_groups(path: str | Path, known: Collection[Any] = ()) -> pd.Series:
         If the file cannot be read, names an asset twice or without a group, or has other columns.
     """
     try:
-        table = read_table(Path(path))
+        table = read_table(as_path(path))
         found = ", ".join(map(str, table.columns))
         symbols = [name for name in table if meaning_of(name) == "symbol"]
         others = [name for name in table if name not in symbols]
@@ -83,7 +86,9 @@ def read_groups(path: str | Path, known: Collection[Any] = ()) -> pd.Series:
         labels = read_symbols(table[symbols[0]], str(path))
     except PanelError as error:
         raise WeightsError(f"{error}; expected columns symbol, group") from error
-    groups = pd.Series(table[others[0]].fillna("").astype(str).str.strip().to_numpy(), labels.to_numpy(), name="group")
+    groups = pd.Series(
+        table[others[0]].astype(object).fillna("").astype(str).str.strip().to_numpy(), labels.to_numpy(), name="group"
+    )
     if groups.index.has_duplicates:
         raise WeightsError(f"{path}: {groups.index[groups.index.duplicated()][0]} is there twice; give it one group")
     if (groups == "").any():

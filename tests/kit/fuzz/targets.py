@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 import tempfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
+from kit.bitflip import ARRAYS, write_some_result
 from kit.fuzz.mutation import edited, edits, leaves, reworked
 from volplugin import ModelStore, PricePanel
 from volplugin._bundles.checks import check_bars, without_trade
@@ -23,6 +25,8 @@ from volplugin._bundles.prices import to_stored
 from volplugin._bundles.remarks import Remarks
 from volplugin.cli.config import read_configuration, to_toml
 from volplugin.errors import VolpluginError
+from volplugin.report.folder import read_result
+from volplugin.storage.forecast_cache import ForecastCache
 from volplugin.workflows import read_weights
 
 DATE = pd.Timestamp("2009-12-31")
@@ -102,6 +106,11 @@ def _check_panel(panel: PricePanel) -> None:
 def _read_long(content: bytes, folder: Path) -> None:
     (folder / "prices.csv").write_bytes(content)
     _check_panel(PricePanel.from_csv(folder / "prices.csv"))
+
+
+def _read_gz(content: bytes, folder: Path) -> None:
+    (folder / "prices.csv.gz").write_bytes(content)
+    _check_panel(PricePanel.from_csv(folder / "prices.csv.gz"))
 
 
 def _read_parquet(content: bytes, folder: Path) -> None:
@@ -254,6 +263,42 @@ wild_file = st.tuples(
     st.binary(max_size=200),
 )
 
+# -- forecasts and results -------------------------------------------------------------------------
+
+
+@functools.cache
+def _cache_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        ForecastCache(folder).save("one", "key", ARRAYS)
+        return (Path(folder) / "one.npz").read_bytes()
+
+
+def _cached(content: bytes, folder: Path) -> None:
+    (folder / "one.npz").write_bytes(content)
+    found = ForecastCache(folder).load("one", "key")
+    if found is not None:
+        for name, array in ARRAYS.items():
+            np.testing.assert_array_equal(found[name], array, strict=True)
+
+
+@functools.cache
+def _result_files() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        write_some_result(Path(folder))
+        return {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+
+
+def _report(change: tuple[str, bytes], folder: Path) -> None:
+    for name, content in (_result_files() | dict([change])).items():
+        (folder / name).write_bytes(content)
+    np.testing.assert_array_equal(read_result(folder).perf["returns"], np.linspace(0.01, 0.2, 80))
+
+
+def _changed_result(choice: int, changes: list[tuple[str, float, int]]) -> tuple[str, bytes]:
+    name = sorted(_result_files())[choice % len(_result_files())]
+    return name, edited(_result_files()[name], changes)
+
+
 # -- what users write ------------------------------------------------------------------------------
 
 CONFIG = to_toml({"bundle": "dow30", "target": 0.1, "jobs": 2, "judge": True}).encode() + b"[forecast]\nhorizon = 5\n"
@@ -290,6 +335,14 @@ def targets() -> dict[str, Target]:
         "prices in a CSV file": Target(_mutations_of(_long_csv), junk, _read_long, 0.16),
         "a CSV folder to ingest": Target(_mutations_of(_one_csv), junk, _ingest, 0.14),
         "prices in a Parquet file": Target(_mutations_of(_parquet), junk, _read_parquet, 0.04),
+        "prices in a gz file": Target(_mutations_of(lambda: gzip.compress(_long_csv(), mtime=0)), junk, _read_gz, 0.04),
+        "forecast cache": Target(_mutations_of(_cache_file), junk, _cached, 0.06),
+        "result folder": Target(
+            st.builds(_changed_result, st.integers(0, 20), edits),
+            st.tuples(st.sampled_from(["scorecard.json", "history.npz", "perf.pkl", "SHA256SUMS"]), junk),
+            _report,
+            0.06,
+        ),
         "price frames": Target(st.lists(cells, min_size=1, max_size=3).map(_spoilt), wild_frames, _build, 0.14),
         "files of a store": Target(files, wild_file, _open, 0.2),
         "manifest and configuration of a store": Target(metadata, wild_file, _open, 0.14),

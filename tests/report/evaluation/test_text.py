@@ -4,7 +4,7 @@ import pytest
 
 from volplugin.report import evaluation_text as tables
 from volplugin.report.evaluation_text import evaluation_text
-from volplugin.report.format import WIDTH, short_pvalue
+from volplugin.report.format import WIDTH, short_pvalue, sized
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,9 @@ def test_calibration_shows_medians_shares_and_p_values(evaluation):
     found = row(tables.stocks_table(evaluation, 5), "HAR")
     assert found[:3] == [round(stocks["bias"], 3), round(stocks["mrad"], 3), round(stocks["q"], 2)]
     assert found[3:5] == [round(100 * stocks["level"]), round(100 * stocks["mz"])]
-    assert len(found) == 13
+    assert len(found) == 5  # no exceedances of forecasts of several sessions
+    assert len(row(tables.stocks_table(evaluation, 1), "HAR")) == 13
+    assert ("p of", sized("MZ", "Mincer-Zarnowitz", 5)) in tables.portfolio_table(evaluation, 5).columns
     found = row(tables.portfolio_table(evaluation, 5), "HAR")
     assert found[:2] == [round(portfolio["qlike"], 4), round(portfolio["bias"], 3)]
     first = evaluation.portfolio.loc[5].iloc[0]

@@ -132,6 +132,11 @@ def test_another_seed_is_another_simulation():
     assert 1e-6 < (one - other).abs().to_numpy().max() < 0.05
 
 
+def test_one_simulation_is_enough_to_run():
+    draft = adjusted(drawn(7), RollingCorrelation(LENGTH), EigenvalueAdjustment(simulations=1))
+    assert draft.applied["EigenvalueAdjustment"]["largest"] > 1
+
+
 def test_views(synthetic):
     """By default for optimisers alone."""
     known = PricePanel(close=synthetic.close).asof(ASOF)

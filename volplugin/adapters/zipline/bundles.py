@@ -22,12 +22,13 @@ from volplugin._bundles.events import NO_VOLUME
 from volplugin._bundles.registration import CALENDAR
 from volplugin._bundles.staged import INGESTION, remove_leftovers
 from volplugin.data import FIELDS, PricePanel
+from volplugin.data.checks import as_day
+from volplugin.data.tables import is_parquet
 from volplugin.errors import (
     AssetMismatchError,
     BundleError,
     BundleNotFoundError,
     BundleRangeError,
-    PanelError,
     ParameterError,
 )
 
@@ -105,9 +106,8 @@ def read_bundle(
 
 def read_prices(name: str, environ: Environ | None = None) -> PricePanel:
     """Read a file, a folder of CSV files, or an ingested bundle."""
-    if Path(name).suffix in (".parquet", ".pq"):
-        return PricePanel.from_parquet(name)
-    return PricePanel.from_csv(name) if Path(name).exists() else read_bundle(name, environ=environ)
+    is_file = Path(name).exists() or is_parquet(Path(name))
+    return PricePanel.from_csv(name) if is_file else read_bundle(name, environ=environ)
 
 
 def with_named_market(
@@ -132,7 +132,7 @@ def with_named_market(
     """
     if not market:
         return panel
-    symbols = market.split(",") if isinstance(market, str) else list(market)
+    symbols = [name.strip() for name in market.split(",")] if isinstance(market, str) else list(market)
     if not isinstance(market, str) or len(symbols) > 1 or set(symbols) <= set(panel.assets):
         return panel.with_market(panel.select(symbols))
     prices = read_prices(market, environ)
@@ -313,8 +313,8 @@ def _given_fields(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 def _session_range(name: str, sessions: pd.DatetimeIndex, start: Date | None, end: Date | None) -> pd.DatetimeIndex:
     first, last = (
-        sessions[0] if start is None else _naive(start),
-        sessions[-1] if end is None else _naive(end),
+        sessions[0] if start is None else as_day(start),
+        sessions[-1] if end is None else as_day(end),
     )
     span = f"bundle {name!r} holds {sessions[0].date()} to {sessions[-1].date()}"
     if last > sessions[-1]:
@@ -325,13 +325,6 @@ def _session_range(name: str, sessions: pd.DatetimeIndex, start: Date | None, en
     if chosen.empty:
         raise BundleRangeError(f"no session from {first.date()} to {last.date()}: {span}")
     return chosen
-
-
-def _naive(date: Date) -> pd.Timestamp:
-    moment = pd.Timestamp(date)
-    if moment.tz is not None:
-        raise PanelError(f"{date}: dates are timezone-naive here; pass {moment.tz_localize(None).date()}")
-    return moment
 
 
 def _symbols(name: str, finder: Any) -> dict[str, int]:

@@ -17,6 +17,7 @@ from volplugin.adapters.zipline.portfolio_risk import (
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import closed_session, run_periods, running_algorithm
 from volplugin.errors import ParameterError, VolpluginError
+from volplugin.units import as_number
 
 LOG = logging.getLogger(__name__)
 ACTIONS = ("raise", "log")
@@ -51,7 +52,7 @@ class MaxPredictedVolatility(AccountControl):
     """
 
     def __init__(self, limit: float, action: str = "raise") -> None:
-        if not 0 < limit < float("inf"):
+        if not 0 < as_number(limit) < float("inf"):
             raise ParameterError(f"limit is {limit}; pass an annual volatility above zero, such as 0.15")
         if action not in ACTIONS:
             raise ParameterError(f"action is {action!r}; pass one of {', '.join(ACTIONS)}")

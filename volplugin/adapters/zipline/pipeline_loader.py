@@ -16,8 +16,10 @@ from zipline.pipeline.data import Column, DataSet
 from zipline.pipeline.loaders.base import PipelineLoader
 
 from volplugin.adapters.zipline.sessions import running_algorithm
+from volplugin.data.checks import as_floats
 from volplugin.data.tables import read_long
-from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, ParameterError
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, PanelError, ParameterError, require_type
+from volplugin.storage.reading import as_path
 
 
 class _Loaders(dict[Any, PipelineLoader]):
@@ -60,8 +62,11 @@ class PrecomputedForecasts(PipelineLoader):
     def __init__(self, *, max_age: int = 0, **tables: pd.DataFrame) -> None:
         if not tables:
             raise ParameterError("no forecasts: pass tables by name, such as volatility=walk.predict_path(...)")
-        if max_age < 0:
+        if not isinstance(max_age, int | np.integer) or max_age < 0:
             raise ParameterError(f"max_age is {max_age}; pass a number of sessions, 0 for the row of the session alone")
+        odd = next((name for name in tables if hasattr(DataSet, name) or not name), None)
+        if odd is not None:
+            raise ParameterError(f"no forecast can be called {odd!r}, a name that Pipeline uses; rename the column")
         self.max_age = max_age
         self.tables = {name: _checked(name, table) for name, table in tables.items()}
         columns: dict[str, Any] = {name: Column(np.float64, missing_value=np.nan) for name in tables}
@@ -76,12 +81,14 @@ class PrecomputedForecasts(PipelineLoader):
         PanelError
             If the file cannot be read, a column is missing or twice, or a date and symbol are there twice.
         """
-        table = read_long(Path(path))
+        table = read_long(as_path(path))
         names = [str(column) for column in table.columns if column not in ("date", "symbol")]
         twice = table[table.duplicated(["date", "symbol"])]
         if len(twice):
             raise PanelError(f"{path}: {twice['symbol'].iloc[0]} on {twice['date'].iloc[0].date()} is there twice")
         wide = {name: table.pivot(index="date", columns="symbol", values=name) for name in names}
+        if "max_age" in wide or "self" in wide:
+            raise PanelError(f"{path}: no forecast can be called max_age or self; rename the column")
         return cls(max_age=max_age, **wide)
 
     @property
@@ -153,17 +160,14 @@ def _check_fit(name: str, table: pd.DataFrame, sessions: pd.DatetimeIndex, symbo
 
 
 def _checked(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    dates = table.index
-    if not isinstance(dates, pd.DatetimeIndex) or dates.tz is not None or dates.hasnans:
+    dates = require_type(table, pd.DataFrame, name).index
+    if not isinstance(dates, pd.DatetimeIndex) or dates.tz is not None or not dates.equals(dates.normalize()):
         raise PanelError(f"{name}: the rows must be plain dates, the last session that each forecast used")
     if not dates.is_monotonic_increasing or dates.has_duplicates or table.empty:
         raise PanelError(f"{name}: the dates must increase, each once, and there must be some; sort the rows")
     if table.columns.has_duplicates:
         raise PanelError(f"{name}: {table.columns[table.columns.duplicated()][0]} has two columns; keep one")
-    try:
-        table = table.astype(float)
-    except (TypeError, ValueError) as error:
-        raise PanelError(f"{name}: the table holds something other than numbers: {error}; pass floats") from error
+    table = as_floats(table, name)
     bad = np.isinf(table) | (table <= 0 if name == "volatility" else False)
     if bad.to_numpy().any():
         row, column = np.argwhere(bad.to_numpy())[0]

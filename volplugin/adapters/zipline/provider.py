@@ -24,6 +24,7 @@ from volplugin.errors import (
     BundleRangeError,
     DataFrequencyError,
     InsufficientHistoryError,
+    require_type,
 )
 from volplugin.risk.covariance import CovarianceForecast, Weights
 from volplugin.risk.covariance_path import CovarianceArrays
@@ -86,7 +87,9 @@ class RiskProvider:
         horizon: int = 21,
         environ: Environ | None = None,
     ) -> None:
-        self.model = model
+        from volplugin.risk.model import RiskModel
+
+        self.model = require_type(model, RiskModel, "model")
         self.bundle = bundle
         self.market = market if market is None or isinstance(market, str) else list(market)
         self.horizon = horizon
@@ -166,7 +169,11 @@ class RiskProvider:
             Labelled with the zipline assets; those that cannot be forecast yet are left out and named
             in ``diagnostics["excluded"]``.
         """
-        wanted = {asset.symbol: asset for asset in assets}
+        named = list(require_type(assets, Iterable, "assets"))
+        odd = next((asset for asset in named if not hasattr(asset, "symbol")), None)
+        if odd is not None:
+            raise AssetMismatchError(f"{odd!r} is no asset of zipline; pass a list such as [symbol('AAPL')]")
+        wanted = {asset.symbol: asset for asset in named}
         found = self.forecast_at(context, completed_session(data), wanted, horizon=horizon, view=view)
         return found.relabel(wanted)
 

@@ -31,6 +31,7 @@ from volplugin.adapters.zipline.parameters import check_all_read, parameters_set
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import run_calendar
 from volplugin.errors import ParameterError
+from volplugin.units import as_number
 
 if TYPE_CHECKING:
     from volplugin.risk.model import RiskModel
@@ -139,7 +140,7 @@ def run_strategy(
 
     On a terminal, a progress bar counts up to the number of sessions `expected`, if given.
     """
-    if not 0 < capital < float("inf"):
+    if not 0 < as_number(capital) < float("inf"):
         raise ParameterError(f"capital is {capital}; pass a finite amount above zero")
     for name in (METRICS, AT_REBALANCE):  # a module loaded before this one may have registered its own classes
         metrics.metrics_sets.get(name) and metrics.unregister(name)
@@ -308,7 +309,10 @@ def _execute(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise ParameterError(f"{path}, line {error.lineno}: {error.msg}") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise ParameterError(f"{path}{line}: {error.msg}") from error
+    except SystemExit as error:
+        raise ParameterError(f"{path}: the file calls sys.exit() where it is loaded; remove the call") from error
     return module
 
 

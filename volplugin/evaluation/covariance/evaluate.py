@@ -15,6 +15,7 @@ from volplugin.evaluation.covariance.sample import EvaluationSample, evaluation_
 from volplugin.evaluation.covariance.scores import CovarianceScores
 from volplugin.evaluation.covariance.test_portfolios import TestPortfolios
 from volplugin.evaluation.forecasts import ReturnKind
+from volplugin.evaluation.inputs import check_kind
 from volplugin.evaluation.stress_periods import stress_within
 
 
@@ -96,6 +97,8 @@ def evaluate_covariance_forecasts(
     ParameterError
         Naming the model and the origin of a covariance that is not positive definite.
     """
+    check_kind(Mapping, paths=paths)
+    check_kind(PricePanel, panel=panel)
     sample = evaluation_sample(paths, panel, horizon, kind)
     portfolios = TestPortfolios(len(sample.assets), random, seed)
     followed = {name: _followed(name, path, sample, portfolios) for name, path in paths.items()}

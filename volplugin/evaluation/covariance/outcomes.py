@@ -16,22 +16,8 @@ from volplugin.evaluation.losses import qlike
 from volplugin.units import TRADING_DAYS, annualize
 
 
-@dataclass(frozen=True, eq=False)
-class Windows:
-    """Distances of the standard deviation of windows of standardised returns from one.
-
-    Attributes
-    ----------
-    deviation, count : ndarray of shape (n_origins, n_portfolios)
-        Sum over the windows that belong to an origin, and their number.
-    """
-
-    deviation: np.ndarray
-    count: np.ndarray
-
-
-def rolling_deviation(score: np.ndarray, places: np.ndarray) -> Windows:
-    """Measure the windows of 21 sessions of each phase.
+def rolling_deviation(score: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances from one of the standard deviation of windows of 21 sessions: sums by origin, and their number.
 
     Forecasts renewed every `horizon` sessions make one series per phase; a window belongs to the origin that
     covers its first day. Windows that are not complete, as at a gap between origins, are left out.
@@ -53,18 +39,12 @@ def rolling_deviation(score: np.ndarray, places: np.ndarray) -> Windows:
         distance = np.abs(_window_std(series) - 1)[days]
         deviation[rows] = np.nansum(distance, axis=1)
         count[rows] = np.isfinite(distance).sum(axis=1)
-    return Windows(deviation, count)
+    return deviation, count
 
 
 def _window_std(series: np.ndarray) -> np.ndarray:
     """Sample standard deviation of the 21 rows from each row on; NaN where one is missing or beyond the end."""
-    return (
-        pd.DataFrame(series)
-        .rolling(MONTH_SESSIONS, min_periods=MONTH_SESSIONS)
-        .std()
-        .shift(1 - MONTH_SESSIONS)
-        .to_numpy()
-    )
+    return pd.DataFrame(series).rolling(MONTH_SESSIONS).std().shift(1 - MONTH_SESSIONS).to_numpy()
 
 
 BLOCK = 256
@@ -158,8 +138,7 @@ def outcomes(covariance: np.ndarray, sample: EvaluationSample, portfolios: TestP
         parts.append(part)
         scores.append(score)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    windows: Windows = rolling_deviation(np.concatenate(scores), sample.places)
-    columns |= {"deviation": windows.deviation, "windows": windows.count}
+    columns["deviation"], columns["windows"] = rolling_deviation(np.concatenate(scores), sample.places)
     return CovarianceOutcomes(columns, portfolios.families, sample.periods)
 
 

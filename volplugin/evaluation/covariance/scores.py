@@ -86,7 +86,8 @@ class CovarianceScores:
         found = {}
         for model in self.models:
             own = {"difference": self.table.loc[[model], measures], "": self.resampled.loc[model]}
-            point, spread = (_gap(own[key].to_numpy(), base[key].to_numpy(), relative) for key in own)
+            pairs = [(own[key].to_numpy(), base[key].to_numpy()) for key in own]
+            point, spread = ((one - other) * np.where(relative, 100 / other, 1.0) for one, other in pairs)
             lower, upper = np.quantile(spread, [(1 - level) / 2, (1 + level) / 2], axis=0)
             found[model] = pd.DataFrame({"difference": point[0], "lower": lower, "upper": upper}, index=measures)
         return pd.concat(found, names=["model"])
@@ -106,11 +107,6 @@ class CovarianceScores:
             "scores": {model: _plain(self.table.loc[model]) for model in self.models},
             **{name: {model: _periods(part, model) for model in self.models} for name, part in parts.items()},
         }
-
-
-def _gap(values: np.ndarray, base: np.ndarray, relative: np.ndarray) -> np.ndarray:
-    """Differences from the base, where relative in percent of it."""
-    return (values - base) * np.where(relative, 100 / base, 1.0)
 
 
 def _periods(part: pd.DataFrame, model: str) -> dict[str, Any]:

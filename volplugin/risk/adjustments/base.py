@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from volplugin.correlation.repair import average
 from volplugin.errors import ParameterError
 from volplugin.risk.adjustments.forecast_history import PastForecasts
+from volplugin.units import as_number
 
 HALF_LIVES = 6
 """Half-lives in the look-back: weights fall to a sixty-fourth at its end, and are zero beyond."""
@@ -79,15 +80,19 @@ def remembered(halflife: float) -> int:
     ParameterError
         If the half-life is not above zero.
     """
-    if not (np.isfinite(halflife) and halflife > 0):
-        raise ParameterError(f"halflife is {halflife}; pass a number of sessions above zero")
+    if not 0 < as_number(halflife) < MAX_HALFLIFE:
+        raise ParameterError(f"halflife is {halflife!r}; pass a number of sessions above zero")
     return math.ceil(HALF_LIVES * halflife)
+
+
+MAX_HALFLIFE = 1e6
+"""Sessions above which the weights of a half-life are those of a plain mean."""
 
 
 def check_share(name: str, value: float) -> None:
     """Raise ParameterError unless a parameter lies between 0 and 1."""
-    if not 0 <= value <= 1:
-        raise ParameterError(f"{name} is {value}; pass a share between 0 and 1")
+    if not 0 <= as_number(value) <= 1:
+        raise ParameterError(f"{name} is {value!r}; pass a share between 0 and 1")
 
 
 def shrunk_ew_mean(ratios: np.ndarray, halflife: float, expected: np.ndarray | float = 1.0) -> np.ndarray:

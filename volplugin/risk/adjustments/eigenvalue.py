@@ -12,6 +12,7 @@ from volplugin.correlation.repair import SMALLEST_EIGENVALUE, to_unit_diagonal
 from volplugin.errors import ParameterError
 from volplugin.risk.adjustments.base import AdjustedForecast, CovarianceAdjustment
 from volplugin.risk.adjustments.forecast_history import PastForecasts
+from volplugin.units import as_number
 
 
 class EigenvalueAdjustment(CovarianceAdjustment):
@@ -55,12 +56,13 @@ class EigenvalueAdjustment(CovarianceAdjustment):
 
     def apply(self, draft: AdjustedForecast, past: PastForecasts) -> AdjustedForecast:
         """Return the draft with adjusted correlations, in the views that it is for."""
-        if not self.simulations >= 1:
+        if not as_number(self.simulations) >= 1:
             raise ParameterError(f"simulations is {self.simulations}; pass a whole number of them above zero")
-        if not (np.isfinite(self.strength) and self.strength >= 0):
+        if not 0 <= as_number(self.strength) < np.inf:
             raise ParameterError(f"strength is {self.strength}; pass a number not below zero, such as 1")
-        if not set(self.views) <= set(VIEWS):
-            raise ParameterError(f"views are {', '.join(self.views)}; pass some of {', '.join(VIEWS)}")
+        if not isinstance(self.views, tuple | list | set) or not all(view in VIEWS for view in self.views):
+            given = ", ".join(map(str, self.views)) if isinstance(self.views, tuple | list | set) else self.views
+            raise ParameterError(f"views are {given}; pass some of {', '.join(VIEWS)}")
         if draft.view not in self.views:
             return draft
         names = draft.volatility.index

@@ -11,11 +11,13 @@ from urllib.parse import quote
 
 import numpy as np
 from joblib import Parallel, delayed
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 from tqdm.auto import tqdm
 
+from volplugin.errors import StoreCorruptError
 from volplugin.storage.atomic import write_atomically
+from volplugin.storage.manifest import TENSORS_LIMIT
+from volplugin.storage.reading import read_regular_file
+from volplugin.storage.tensors import to_bytes, with_facts
 from volplugin.volatility.base import State
 from volplugin.volatility.lstm.seed import SeedSettings, fit_seed
 from volplugin.workflows.study.sample import Sample
@@ -77,22 +79,17 @@ def fingerprint(returns: np.ndarray, settings: SeedSettings, name: str) -> str:
 
 def save_network(folder: Path, name: str, digest: str, state: State) -> None:
     """Write one stock's result atomically."""
-    tensors = {key: np.ascontiguousarray(values) for key, values in state.items()}
-    write_atomically(_file(folder, name), save(tensors, {"fingerprint": digest}))
+    write_atomically(_file(folder, name), to_bytes(state, {"fingerprint": digest}))
 
 
 def load_network(folder: Path, name: str, digest: str) -> State | None:
     """Return one stock's result; None if the file is missing, damaged, or has another digest."""
     file = _file(folder, name)
-    if not file.exists():
-        return None
     try:
-        with safe_open(file, framework="numpy") as tensors:
-            if (tensors.metadata() or {}).get("fingerprint") != digest:
-                return None
-            return {key: tensors.get_tensor(key) for key in tensors.keys()}
-    except SafetensorError:
+        state, metadata = with_facts(read_regular_file(file, TENSORS_LIMIT), file)
+    except (OSError, StoreCorruptError):
         return None
+    return state if metadata.get("fingerprint") == digest else None
 
 
 def _file(folder: Path, name: str) -> Path:

@@ -70,9 +70,9 @@ class ModelLog:
     def recording(self) -> Iterator[ModelLog]:
         """Record inside the block each load from a `ModelStore` and each call of a forecaster."""
         with (
-            _wrapped(ModelStore, "load", self._loading),
-            _wrapped(VolatilityForecaster, "predict_in_sample", self._asking),
-            _wrapped(VolatilityForecaster, "predict", self._asking),
+            replaced(ModelStore, "load", self._loading),
+            replaced(VolatilityForecaster, "predict_in_sample", self._asking),
+            replaced(VolatilityForecaster, "predict", self._asking),
         ):
             yield self
 
@@ -101,21 +101,23 @@ class ModelLog:
 
 
 @contextmanager
-def _wrapped(owner: type, name: str, around: Callable[..., Any]) -> Iterator[None]:
-    method = getattr(owner, name)
+def replaced(owner: Any, name: str, around: Callable[..., Any]) -> Iterator[None]:
+    """Call `around` with a function and its arguments, in place of the function, inside the block."""
+    original = getattr(owner, name)
 
-    @functools.wraps(method)
-    def wrapper(self: Any, *arguments: Any, **settings: Any) -> Any:
-        return around(method, self, *arguments, **settings)
+    @functools.wraps(original)
+    def wrapper(*arguments: Any, **settings: Any) -> Any:
+        return around(original, *arguments, **settings)
 
     setattr(owner, name, wrapper)
     try:
         yield
     finally:
-        setattr(owner, name, method)
+        setattr(owner, name, original)
 
 
-def _frames() -> Iterator[FrameType]:
+def frames() -> Iterator[FrameType]:
+    """Yield the frames of the callers, from the innermost on."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         yield frame
@@ -123,12 +125,12 @@ def _frames() -> Iterator[FrameType]:
 
 
 def _called_in(module: str) -> bool:
-    return any(frame.f_globals.get("__name__") == module for frame in _frames())
+    return any(frame.f_globals.get("__name__") == module for frame in frames())
 
 
 def _pipeline_date() -> pd.Timestamp | None:
     """Last session over for a factor that is being computed: zipline computes them ahead of its own clock."""
-    for frame in _frames():
+    for frame in frames():
         here = frame.f_globals.get("__name__"), frame.f_code.co_name
         if here == ("zipline.pipeline.mixins", "_compute") and "date" in frame.f_locals:
             session: pd.Timestamp = get_algo_instance().trading_calendar.previous_session(frame.f_locals["date"])

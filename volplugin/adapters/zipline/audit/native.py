@@ -13,36 +13,21 @@ from typing import Any
 READ, START, LOOK = "volplugin.read", "volplugin.start", "volplugin.look"
 """Audit events of a native read, of the start of another process, and of a look at a file's existence or size."""
 
-READERS = (
-    ("safetensors", "safe_open"),
-    ("safetensors.numpy", "safe_open"),
-    ("safetensors.torch", "safe_open"),
-    ("safetensors._safetensors_rust", "safe_open"),
-    ("h5py", "File"),
-    ("h5py.h5f", "open"),
-    ("tables", "open_file"),
-    ("tables", "File"),
-    ("polars", "read_csv"),
-    ("polars", "read_parquet"),
-    ("polars", "scan_csv"),
-    ("polars", "scan_parquet"),
-    ("duckdb", "connect"),
-    ("torch", "from_file"),
-    ("torch.jit", "load"),
-    ("torch._C", "PyTorchFileReader"),
-    ("torch", "UntypedStorage.from_file"),
-    *((f"pyarrow{inner}", name) for inner in ("", ".lib") for name in ("memory_map", "OSFile", "input_stream")),
-    *(("pyarrow.parquet", name) for name in ("read_table", "ParquetFile", "ParquetDataset", "read_pandas")),
-    *(("pyarrow.parquet.core", name) for name in ("read_table", "ParquetFile", "ParquetDataset")),
-    *(("pyarrow.csv", name) for name in ("read_csv", "open_csv")),
-    *(("pyarrow.feather", name) for name in ("read_table", "read_feather")),
-    *(("pyarrow.dataset", name) for name in ("dataset", "parquet_dataset")),
-    ("pyarrow.json", "read_json"),
-    ("pyarrow.orc", "read_table"),
-    ("pyarrow.orc", "ORCFile"),
-    ("ssl", "SSLContext.load_verify_locations"),
-    ("time", "tzset"),
-)
+READERS = [
+    tuple(reader.split(":"))
+    for reader in """
+    safetensors:safe_open safetensors.numpy:safe_open safetensors.torch:safe_open
+    safetensors._safetensors_rust:safe_open h5py:File h5py.h5f:open tables:open_file tables:File polars:read_csv
+    polars:read_parquet polars:scan_csv polars:scan_parquet duckdb:connect torch:from_file torch.jit:load
+    torch._C:PyTorchFileReader torch:UntypedStorage.from_file pyarrow:memory_map pyarrow:OSFile pyarrow:input_stream
+    pyarrow.lib:memory_map pyarrow.lib:OSFile pyarrow.lib:input_stream pyarrow.parquet:read_table
+    pyarrow.parquet:ParquetFile pyarrow.parquet:ParquetDataset pyarrow.parquet:read_pandas
+    pyarrow.parquet.core:read_table pyarrow.parquet.core:ParquetFile pyarrow.parquet.core:ParquetDataset
+    pyarrow.csv:read_csv pyarrow.csv:open_csv pyarrow.feather:read_table pyarrow.feather:read_feather
+    pyarrow.dataset:dataset pyarrow.dataset:parquet_dataset pyarrow.fs:LocalFileSystem pyarrow.json:read_json
+    pyarrow.orc:read_table pyarrow.orc:ORCFile ssl:SSLContext.load_verify_locations time:tzset
+    """.split()
+]
 """Readers by module; other names for the same function, taken before the patch, are not covered."""
 
 STARTERS = (("_posixsubprocess", "fork_exec"), ("multiprocessing.process", "BaseProcess.start"))
@@ -64,9 +49,10 @@ def patch_native_readers() -> None:
 
 
 def patch_looks() -> None:
-    """Patch the functions of `os` that look at a file without opening it."""
+    """Patch the functions of `os`, and of the module below it, that look at a file without opening it."""
     for name in LOOKS:
         _patch(os, name, LOOK)
+        _patch(sys.modules[os.name], name, LOOK)
 
 
 def _patch(owner: Any, name: str, event: str) -> None:
@@ -79,6 +65,9 @@ def _patch(owner: Any, name: str, event: str) -> None:
     try:
         if isinstance(reader, type) and isinstance(getattr(reader, "__init__", None), FunctionType):
             _patch_class(reader, event)  # a wrapper of the class would break isinstance
+        elif last == "LocalFileSystem":  # isinstance with it must stay possible
+            _patch_class(derived := type(last, (reader,), {"__init__": reader.__init__}), event)
+            setattr(owner, last, derived)
         else:
             setattr(owner, last, _auditing(reader, event))
     except (TypeError, AttributeError):  # a type of another language

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,14 +137,13 @@ def _source(strategy: str) -> str:
 @contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
     """Work in a folder, and create temporary files there."""
-    before, temporary, variable = os.getcwd(), tempfile.tempdir, os.environ.get("TMPDIR")
+    temporary, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     folder.mkdir(exist_ok=True)
-    os.chdir(folder)
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
     try:
-        yield
+        with chdir(folder):
+            yield
     finally:
-        os.chdir(before)
         tempfile.tempdir = temporary
         if variable is None:
             del os.environ["TMPDIR"]

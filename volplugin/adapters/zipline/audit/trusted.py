@@ -16,28 +16,14 @@ import volplugin._bundles
 import volplugin._gallery
 
 STANDARD = frozenset(
-    {
-        *("__future__", "abc", "argparse", "array", "ast", "base64", "bisect", "builtins", "bz2", "calendar", "cmath"),
-        *("collections", "contextlib", "contextvars", "copy", "csv", "dataclasses", "datetime", "decimal", "difflib"),
-        *("enum", "errno", "fractions", "functools", "getpass", "glob", "graphlib", "gzip", "hashlib", "heapq", "hmac"),
-        *("http", "importlib", "inspect", "io", "itertools", "json", "keyword", "locale", "logging", "lzma", "math"),
-        *("numbers", "operator", "os", "pathlib", "pickle", "platform", "pprint", "queue", "random", "re", "reprlib"),
-        *(
-            "secrets",
-            "shutil",
-            "signal",
-            "socket",
-            "sqlite3",
-            "statistics",
-            "string",
-            "struct",
-            "subprocess",
-            "sys",
-            "tarfile",
-        ),
-        *("tempfile", "textwrap", "threading", "time", "timeit", "tomllib", "traceback", "types", "typing", "unittest"),
-        *("unicodedata", "urllib", "uuid", "warnings", "weakref", "xml", "zipfile", "zlib", "zoneinfo", "concurrent"),
-    }
+    """
+    __future__ abc argparse array ast base64 bisect builtins bz2 calendar cmath collections contextlib contextvars
+    copy csv dataclasses datetime decimal difflib enum errno fractions functools getpass glob graphlib gzip hashlib
+    heapq hmac http importlib inspect io itertools json keyword locale logging lzma math numbers operator os pathlib
+    pickle platform pprint queue random re reprlib secrets shutil signal socket sqlite3 statistics string struct
+    subprocess sys tarfile tempfile textwrap threading time timeit tomllib traceback types typing unittest
+    unicodedata urllib uuid warnings weakref xml zipfile zlib zoneinfo concurrent
+    """.split()
 )
 """Modules of Python whose every access to files, network and programs raises an audit event (PEP 578).
 
@@ -45,37 +31,35 @@ Not among them: `ctypes`, `mmap`, `multiprocessing`, `dbm`, `shelve`, `gc`.
 """
 
 PACKAGES = frozenset(
-    {
-        *("volplugin", "zipline", "numpy", "pandas", "scipy", "sklearn", "statsmodels", "arch", "skfolio", "cvxpy"),
-        *("empyrical", "exchange_calendars", "pytz", "dateutil", "toolz", "tqdm", "typing_extensions", "bottleneck"),
-        *("click", "logbook", "talib", "numexpr", "matplotlib"),
-    }
+    """
+    volplugin zipline numpy pandas scipy sklearn statsmodels arch skfolio cvxpy empyrical exchange_calendars pytz
+    dateutil toolz tqdm typing_extensions bottleneck click logbook talib numexpr matplotlib
+    """.split()
 )
 """Packages that read files only through Python's own ``open``, which raises audit events."""
 
 CODE = frozenset({".py", ".pyc", ".so", ".pyd", ".dll", ".dylib"})
 DATA = frozenset(
-    {
-        *{".csv", ".gz", ".bz2", ".xz", ".zip", ".npy", ".npz", ".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt"},
-        *{".onnx", ".parquet", ".feather", ".arrow", ".h5", ".hdf", ".hdf5", ".safetensors", ".sqlite", ".db", ".xlsx"},
-    }
+    """
+    .csv .gz .bz2 .xz .zip .npy .npz .pkl .pickle .joblib .pt .pth .ckpt .onnx .parquet .feather .arrow .h5 .hdf
+    .hdf5 .safetensors .sqlite .db .xlsx
+    """.split()
 )
 """File endings that are data even inside a library."""
 
 SYSTEM_FILES = frozenset(
-    {
-        *("/dev/null", "/dev/urandom", "/dev/random", "/dev/tty"),
-        *(f"/etc/{name}" for name in ("localtime", "timezone", "hosts", "resolv.conf", "nsswitch.conf", "mime.types")),
-        *(f"/etc/{name}" for name in ("ld.so.cache", "os-release", "host.conf", "passwd", "gai.conf")),
-        *(f"/proc/{name}" for name in ("cpuinfo", "meminfo", "stat", "mounts", "filesystems", "version", "uptime")),
-    }
+    """
+    /dev/null /dev/urandom /dev/random /dev/tty /etc/localtime /etc/timezone /etc/hosts /etc/resolv.conf /etc/passwd
+    /etc/nsswitch.conf /etc/mime.types /etc/ld.so.cache /etc/os-release /etc/host.conf /etc/gai.conf /proc/cpuinfo
+    /proc/meminfo /proc/stat /proc/mounts /proc/filesystems /proc/version /proc/uptime
+    """.split()
 )
 VARIABLES = frozenset(
-    {
-        *("ZIPLINE_ROOT", "HOME", "PATH", "USER", "LOGNAME", "SHELL", "PWD", "TMPDIR", "TEMP", "TMP", "TZ", "LANG"),
-        *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "MPLCONFIGDIR"),
-        *("PYTHONHASHSEED", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "DISPLAY", "TERM", "HOSTNAME"),
-    }
+    """
+    ZIPLINE_ROOT HOME PATH USER LOGNAME SHELL PWD TMPDIR TEMP TMP TZ LANG OMP_NUM_THREADS MKL_NUM_THREADS
+    OPENBLAS_NUM_THREADS CUDA_VISIBLE_DEVICES MPLCONFIGDIR PYTHONHASHSEED PYTHONPATH VIRTUAL_ENV CONDA_PREFIX
+    DISPLAY TERM HOSTNAME
+    """.split()
 )
 """Environment variables that describe the machine."""
 SYSTEM_FOLDERS = ("/usr/share/zoneinfo/", "/sys/devices/system/", "/sys/fs/cgroup/", "/proc/sys/", "/lib/", "/usr/lib/")

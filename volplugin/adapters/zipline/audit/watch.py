@@ -17,10 +17,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from volplugin.adapters.zipline.audit import native
+from volplugin.adapters.zipline.audit.models import frames, replaced
 from volplugin.adapters.zipline.audit.native import LOOK, READ, START, patch_looks, patch_native_readers
 from volplugin.adapters.zipline.audit.trusted import (
     VARIABLES,
@@ -49,7 +50,10 @@ NETWORK = {
 }  # fmt: skip
 HANDLE = "sqlite3.connect/handle"
 FOREIGN_CODE = {"ctypes.dlsym", "ctypes.dlsym/handle"}
-EVENTS = READS | WRITES | PROGRAMS | NETWORK | FOREIGN_CODE | {LOOK, HANDLE}
+EVENTS = READS | WRITES | PROGRAMS | NETWORK | FOREIGN_CODE | {LOOK, HANDLE, "exec"}
+
+MAX_LITERALS, MAX_TEXT = 1_000, 20_000
+"""Literal values, and characters of texts among them, above which a file of the strategy may be data."""
 
 IMPORTERS = ("importlib", "pkgutil", "pydoc", "runpy", "unittest.mock", "logging.config", "functools", __name__)
 """Modules that import others by name for their caller."""
@@ -110,10 +114,10 @@ class AccessMonitor:
         patch_native_readers()
         patch_looks()
         with (
-            _replaced(builtins, "__import__", self._importing),
-            _replaced(importlib, "import_module", self._importing),
-            _replaced(importlib._bootstrap, "_find_and_load", self._loading),
-            _replaced(type(os.environ), "__getitem__", self._reading_variable),
+            replaced(builtins, "__import__", self._importing),
+            replaced(importlib, "import_module", self._importing),
+            replaced(importlib._bootstrap, "_find_and_load", self._loading),
+            replaced(type(os.environ), "__getitem__", self._reading_variable),
         ):
             _ACTIVE = self
             try:
@@ -195,7 +199,9 @@ class AccessMonitor:
 
     def notice(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Record one audit event, if it is an access to something that is not trusted."""
-        if event == HANDLE:
+        if event == "exec":
+            self._check_code(arguments[0])
+        elif event == HANDLE:
             if sys._getframe(2).f_globals.get("__name__") != native.__name__:
                 self._record("opens a database by sqlite3.Connection, whose ATTACH the audit cannot see")
         elif event in FOREIGN_CODE:
@@ -216,11 +222,25 @@ class AccessMonitor:
         else:
             self._check_read(real_path(arguments[0]), "looks at" if event == LOOK else "reads")
 
+    def _check_code(self, code: CodeType) -> None:
+        """Record code of the strategy that finds modules without an import, or that may be data."""
+        file = code.co_filename
+        if not file.startswith("<") and is_library(file) and real_path(file) != self._strategy:
+            return
+        names, literals = _names_and_literals(code)
+        if "sys" in names and "modules" in names.union(each for each in literals if isinstance(each, str)):
+            self._record("looks modules up in sys.modules, whose reading of files the audit cannot see")
+        length = sum(len(each) for each in literals if isinstance(each, str | bytes))
+        if (len(literals) > MAX_LITERALS or length > MAX_TEXT) and Path(file).stem not in self._trusted:
+            size = f"{len(literals):,} literal values ({length:,} characters of text)"
+            self._record(f"holds {size} in {os.path.basename(file)}, which may be prices")
+
     def _check_write(self, path: Any) -> None:
         real = real_path(path) if isinstance(path, str | bytes | os.PathLike) else ""
         if real and not f"{real}{os.sep}".startswith(self._root) and real not in ("/dev/null", "/dev/tty"):
             compiled = real.endswith(".pyc") or "__pycache__" in real
-            if not (compiled and _is_called_in("importlib._bootstrap_external", "set_data", "_write_atomic")):
+            writers = {(f.f_globals.get("__name__"), f.f_code.co_name) for f in frames()} if compiled else set()
+            if not writers & {("importlib._bootstrap_external", name) for name in ("set_data", "_write_atomic")}:
                 self._record(f"writes {real}, which another run could read")
 
     def _check_read(self, path: str, verb: str) -> None:
@@ -273,20 +293,26 @@ class AccessMonitor:
         return is_library(origin) and real_path(origin) != self._strategy
 
 
+def _names_and_literals(code: CodeType) -> tuple[set[str], list[Any]]:
+    """Return the names that code and its functions use, and the constants in it."""
+    names, literals, left = set[str](), list[Any](), list[Any]([code])
+    while left:
+        each = left.pop()
+        if isinstance(each, CodeType):
+            names |= set(each.co_names)
+            left += each.co_consts
+        elif isinstance(each, tuple | frozenset):
+            left += each
+        else:
+            literals.append(each)
+    return names, literals
+
+
 def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
     """Return the first frame, from the innermost on, that runs code of no such module."""
     while frame is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(tuple(f"{m}." for m in modules)):
         frame = frame.f_back
     return frame
-
-
-def _is_called_in(module: str, *functions: str) -> bool:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_globals.get("__name__") == module and frame.f_code.co_name in functions:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _is_module_file(path: str) -> bool:
@@ -347,18 +373,3 @@ def _install() -> None:
                 monitor.notice(event, arguments)
 
     sys.addaudithook(hook)
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, around: Callable[..., Any]) -> Iterator[None]:
-    original = getattr(owner, name)
-
-    @functools.wraps(original)
-    def wrapper(*arguments: Any, **settings: Any) -> Any:
-        return around(original, *arguments, **settings)
-
-    setattr(owner, name, wrapper)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
