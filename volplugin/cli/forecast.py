@@ -9,7 +9,7 @@ import click
 import pandas as pd
 
 from volplugin.cli.config import settings
-from volplugin.cli.options import DATE, bundle_option, end_of, market_option, vintages_option, weights_option
+from volplugin.cli.options import DATE, Number, bundle_option, end_of, market_option, vintages_option, weights_option
 
 
 @click.command(short_help="Forecast the risk of a portfolio.")
@@ -31,7 +31,7 @@ from volplugin.cli.options import DATE, bundle_option, end_of, market_option, vi
     type=click.Path(dir_okay=False),
     help="Weights of the session before.  [default: the same shares]",
 )
-@click.option("--value", type=click.FloatRange(min=0, min_open=True), help="Value of the portfolio, in money.")
+@click.option("--value", type=Number(min=0, min_open=True), help="Value of the portfolio, in money.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Write a page, such as today.html, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def forecast(
@@ -71,7 +71,7 @@ def forecast(
     click.echo(
         json.dumps(portfolio.as_dict() | {"configuration": settings()}, indent=2)
         if as_json
-        else portfolio_text(portfolio)
+        else portfolio_text(portfolio, value)
     )
     if html is not None:
         from volplugin.report.today_page import write_today

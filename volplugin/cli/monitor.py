@@ -9,7 +9,7 @@ import click
 import pandas as pd
 
 from volplugin.cli.config import settings
-from volplugin.cli.options import DATE, bundle_option, end_of, vintages_option, weights_option
+from volplugin.cli.options import DATE, Number, bundle_option, end_of, vintages_option, weights_option
 from volplugin.units import QUARTER_SESSIONS
 
 FAILED = 3
@@ -32,14 +32,14 @@ FAILED = 3
 )
 @click.option(
     "--confidence",
-    type=click.FloatRange(0.5, 0.9999),
+    type=Number(0.5, 0.9999),
     default=0.99,
     show_default=True,
     help="Probability of the bias statistic's band.",
 )
 @click.option(
     "--loss",
-    type=click.FloatRange(min=1),
+    type=Number(min=1),
     default=2.0,
     show_default=True,
     help="Largest loss, as a multiple of the usual one.",
@@ -60,14 +60,12 @@ FAILED = 3
 )
 @click.option(
     "--coverage",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0.95,
     show_default=True,
     help="Smallest share of assets or weight with a forecast.",
 )
-@click.option(
-    "--missing", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="Largest share of missing bars."
-)
+@click.option("--missing", type=Number(0, 1), default=0.02, show_default=True, help="Largest share of missing bars.")
 @click.option(
     "--still",
     type=click.IntRange(min=2),

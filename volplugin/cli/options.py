@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -28,7 +29,31 @@ class Session(click.ParamType):
             self.fail(f"{value!r} is not a date without a timezone or a time; write it as 2010-01-04", param, ctx)
 
 
+class Number(click.FloatRange):
+    """A number; Python would read ``1_0`` as ten."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse a number without underscores."""
+        if "_" in str(value):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return float(super().convert(value, param, ctx))
+
+
 DATE = Session()
+
+
+class Number(click.FloatRange):
+    """A finite number within a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse a number, which is neither infinite nor NaN."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
+
 
 bundle_option = click.option("--bundle", default="dow30", show_default=True, help="An ingested zipline bundle.")
 store_option = click.option(
