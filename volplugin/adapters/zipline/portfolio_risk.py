@@ -109,8 +109,8 @@ def portfolio_risks(
     levels = annualize(np.stack([volatility, market, longer], axis=1), periods).tolist()
     shares = annualize(contributions, periods).tolist()
     return [
-        PortfolioRisk(*level, dict(zip(modelled, share, strict=True)), unmodelled, weight)
-        for level, share, weight in zip(levels, shares, missing, strict=True)
+        PortfolioRisk(own, of_market, of_horizon, dict(zip(modelled, share, strict=True)), unmodelled, weight)
+        for (own, of_market, of_horizon), share, weight in zip(levels, shares, missing, strict=True)
     ]
 
 
