@@ -203,7 +203,7 @@ def main(runs: int, start: str, end: str, sizes: Path | None) -> None:
     print("\n".join(table(cards)))
     if sizes is not None:
         counts = counted(cards)
-        write_sizes(sizes, off_size(counts), list(counts))
+        write_sizes(sizes, off_size(counts), [name for name in counts if name.endswith("%")])
     print(f"\n{time.process_time() - began:.0f} processor seconds")
 
 

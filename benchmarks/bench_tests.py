@@ -350,7 +350,9 @@ def off_size(counts: Mapping[tuple[str, int, str], np.ndarray]) -> dict[str, dic
             known = rows[rows[:, 1] > 0]
             worst = max(known[:, 0] / known[:, 1], key=lambda size: abs(size - 0.05))
             if not 0.035 <= worst <= 0.065:
-                found[test if tail.endswith("%") or not tail else title][key] = round(float(worst), 3)
+                found[test if tail.endswith("%") or not tail else title][key] = round(
+                    float(f"{100 * worst:.1f}") / 100, 3
+                )  # as the table prints it
     return found
 
 
