@@ -78,6 +78,8 @@ def _with_events(symbol: str, bars: pd.DataFrame, remarks: Remarks, adjusted: bo
         remarks.add("prices are adjusted for the splits of the file already, which are not applied again", symbol)
         split = split * 0 + 1.0
     dividend = bars["dividend"].fillna(0.0) if "dividend" in bars else None
+    if dividend is not None and dividend.any() and "adjusted_close" not in bars:
+        remarks.add("dividends applied; with closes that are adjusted for them, as of yfinance, use --adjusted", symbol)
     if dividend is None and "adjusted_close" in bars:
         found_dividend, found_split = _from_adjusted(bars)
         dividend, split = found_dividend, found_split if split is None else split

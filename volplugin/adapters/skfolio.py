@@ -19,7 +19,7 @@ from skfolio.prior import BasePrior, ReturnDistribution
 from sklearn.base import clone
 
 from volplugin.data.panel import PricePanel, as_moment
-from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError
+from volplugin.errors import InsufficientHistoryError, LookAheadError, ParameterError, require_type
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.risk.model import RiskModel
 from volplugin.units import as_number
@@ -105,7 +105,8 @@ class ForecastCovariance(BaseCovariance):
         LookAheadError
             If the panel ends before the last date of `X`.
         """
-        self._sessions = self.model.backtest_forecaster()
+        require_type(self.panel, PricePanel, "panel")
+        self._sessions = require_type(self.model, RiskModel, "model").backtest_forecaster()
         return self._forecast(X)
 
     def partial_fit(self, X: pd.DataFrame, y: Any = None) -> Self:

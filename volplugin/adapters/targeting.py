@@ -14,6 +14,7 @@ from volplugin.errors import (
     InsufficientHistoryError,
     LookAheadError,
     ParameterError,
+    require_type,
 )
 from volplugin.portfolio import TrackRecord, VolatilityTarget
 from volplugin.portfolio.defaults import TARGETING_HORIZON, TARGETING_VIEW
@@ -51,7 +52,8 @@ class SessionForecasts:
         self, model: RiskModel, panel: PricePanel, horizon: int = TARGETING_HORIZON, view: str = TARGETING_VIEW
     ) -> None:
         self.model, self.panel, self.horizon, self.view = model, panel, horizon, view
-        self._forecaster = model.backtest_forecaster()
+        require_type(panel, PricePanel, "panel")
+        self._forecaster = require_type(model, RiskModel, "model").backtest_forecaster()
         self._last: pd.Timestamp | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SessionForecasts:

@@ -40,7 +40,7 @@ def read_configuration(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path)
     try:
-        found = tomllib.loads(read_regular_file(file, LARGEST).decode("utf-8"))
+        found = tomllib.loads(read_regular_file(file, LARGEST).decode("utf-8-sig"))
         if altered_files(file.parent, file.name):
             raise ConfigurationError(
                 f"{file} is damaged or altered, {SUMS} has another checksum; edit a copy elsewhere"
@@ -156,7 +156,7 @@ def _take(ctx: click.Context, param: click.Parameter, value: str | None) -> None
     try:
         found = options_of(read_configuration(value), str(ctx.info_name), names[str(ctx.info_name)], names)
     except VolpluginError as error:
-        raise click.ClickException(f"{value}: {error}") from error
+        raise click.ClickException(str(error) if value in str(error) else f"{value}: {error}") from error
     options = {option.name: option for option in ctx.command.params if isinstance(option, click.Option)}
     flags = {_flag(option): name for name, option in options.items()}
     default: dict[str, Any] = {}
@@ -165,6 +165,8 @@ def _take(ctx: click.Context, param: click.Parameter, value: str | None) -> None
         if isinstance(each, list) != bool(options[name].multiple):
             wanted = "a list" if options[name].multiple else "one value"
             raise click.ClickException(f"{value}: {key} is {each!r}; write {wanted}")
+        if isinstance(each, bool) and not options[name].is_flag:
+            raise click.ClickException(f"{value}: {key} is {str(each).lower()}; write a value, as the option takes one")
         default[str(name)] = each
     ctx.default_map = {**(ctx.default_map or {}), **default}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -29,18 +30,22 @@ class Session(click.ParamType):
 
 
 class Number(click.FloatRange):
-    """A number; Python would read ``1_0`` as ten."""
+    """A finite number within a range; Python would read ``1_0`` as ten."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse a number without underscores."""
+        """Parse a number without underscores, which is neither infinite nor NaN."""
         if "_" in str(value):
             self.fail(f"{value!r} is not a number", param, ctx)
-        return float(super().convert(value, param, ctx))
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return number
 
 
 DATE = Session()
+
 
 bundle_option = click.option("--bundle", default="dow30", show_default=True, help="An ingested zipline bundle.")
 store_option = click.option(

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from volplugin.correlation.base import WindowedCorrelation
 from volplugin.correlation.moments import PairMoments, to_unit_variance
 from volplugin.correlation.repair import to_unit_diagonal
+from volplugin.errors import ParameterError
 
 FULL = 0.9
 """Share of the sessions of the window on which an asset must be there to be handed to the estimator."""
@@ -45,6 +46,8 @@ class EstimatorCorrelation(WindowedCorrelation):
         self.estimator = estimator
 
     def _estimate(self, z: np.ndarray) -> PairMoments:
+        if isinstance(self.estimator, type) or not hasattr(self.estimator, "fit"):
+            raise ParameterError(f"estimator is {self.estimator!r}; pass one of scikit-learn, such as OAS()")
         moments = self._moments(z)
         full, sample = common_sample(z)
         if len(sample) < 2 or full.sum() < 2:

@@ -117,7 +117,7 @@ def in_order(values: Frame, name: str) -> Frame:
     if isinstance(index, pd.DatetimeIndex) and index.unit != "ns":
         # Unions of dates in different units lose rows in pandas (GH 60922), so every index gets the same unit.
         index = index.as_unit("ns")
-        values = values.set_axis(index)
+    values = values if index is values.index else values.set_axis(index)
     if index.is_monotonic_increasing:
         return values
     try:

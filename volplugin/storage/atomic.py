@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from volplugin.storage.reading import read_regular_file
+from volplugin.storage.reading import as_path, read_regular_file
 
 SUMS, SUMS_LIMIT, FILE_LIMIT = "SHA256SUMS", 2**24, 2**32
 """Name of the checksums of a result folder; bytes of the largest, and of the largest file that is compared."""
@@ -45,7 +45,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes, *, replace: b
     OSError
         If the file cannot be written, naming it; an existing file of that name is then unchanged.
     """
-    file = Path(path)
+    file = as_path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(file.parent)

@@ -30,8 +30,9 @@ def as_path(path: object) -> Path:
     ParameterError
         For anything but text and paths.
     """
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise ParameterError(f"{type(path).__name__} is not the path of a file or folder; pass one as text")
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str) or not os.fspath(path):
+        given = "an empty text" if isinstance(path, str) else f"a {type(path).__name__}"
+        raise ParameterError(f"{given} is not the path of a file or folder; pass one such as prices.csv")
     return Path(path)
 
 

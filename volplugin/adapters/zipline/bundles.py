@@ -132,7 +132,7 @@ def with_named_market(
     """
     if not market:
         return panel
-    symbols = market.split(",") if isinstance(market, str) else list(market)
+    symbols = [name.strip() for name in market.split(",")] if isinstance(market, str) else list(market)
     if not isinstance(market, str) or len(symbols) > 1 or set(symbols) <= set(panel.assets):
         return panel.with_market(panel.select(symbols))
     prices = read_prices(market, environ)

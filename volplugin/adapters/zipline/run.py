@@ -312,7 +312,10 @@ def _execute(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise ParameterError(f"{path}, line {error.lineno}: {error.msg}") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise ParameterError(f"{path}{line}: {error.msg}") from error
+    except SystemExit as error:
+        raise ParameterError(f"{path}: the file calls sys.exit() where it is loaded; remove the call") from error
     return module
 
 
