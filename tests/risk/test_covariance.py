@@ -98,6 +98,11 @@ def test_betas_by_hand():
         f.betas({})
 
 
+def test_a_series_of_texts_is_refused():
+    with pytest.raises(AssetMismatchError, match="the weight of AAPL is '0.5', which is not a number"):
+        forecast().portfolio_volatility(pd.Series(["0.5"], ["AAPL"]))
+
+
 def test_two_assets_have_the_correlation_of_their_pair():
     assert forecast(rho=0.25).average_correlation({"AAPL": 0.5, "CVX": -0.5}) == pytest.approx(0.25)
     assert np.isnan(forecast().average_correlation({"AAPL": 1.0}))

@@ -97,6 +97,11 @@ def test_missing_bundle_is_named(strategy):
         run_backtest(strategy, "absent", "2016-03-01", "2016-03-31")
 
 
+def test_capital_beyond_what_zipline_orders_is_named(small, strategy):
+    with pytest.raises(ParameterError, match=r"capital is 1e\+300: Can't order more than .* shares; use less capital"):
+        run_backtest(strategy, small, "2016-03-01", "2016-03-31", 1e300)
+
+
 @pytest.mark.parametrize("capital", [0, -5.0, float("nan")])
 def test_capital_must_be_positive(small, strategy, capital):
     with pytest.raises(ParameterError, match="capital is"):

@@ -157,7 +157,10 @@ def run_strategy(
     named = strategy_name(strategy)
     with tqdm(desc="backtest", unit="session", total=expected, disable=None if expected else True) as bar:
         counted = {**hooks, "analyze": analyze} if bar.disable else {**_counted(hooks, bar), "analyze": analyze}
-        run.perf = run_hooks(counted, bundle, start, end, capital, parameters, environ, METRICS, strategy=named)
+        try:
+            run.perf = run_hooks(counted, bundle, start, end, capital, parameters, environ, METRICS, strategy=named)
+        except OverflowError as error:  # zipline's, for an order of more than 1e11 shares
+            raise ParameterError(f"capital is {capital:g}: {error}; use less capital") from error
     return run
 
 
