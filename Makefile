@@ -68,14 +68,14 @@ format: $(VENV)/.dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix $(SOURCES)
 
 COSTS = training walk_forward latency backtest cluster scale
-EVALUATED = targeting engines correlation pretrained season ablation tests tails intervals bands transfer markets
+EVALUATED = targeting engines correlation pretrained season ablation tests tails intervals bands transfer markets verdicts
 
 bench bench-accuracy bench-covariance: export ZIPLINE_ROOT := $(ZIPLINE_ROOT)
 bench: $(PEERS)/.peers  ## What everything costs, beside other libraries, in .venv-peers; half an hour
 	$(PEERS)/bin/volplugin ingest dow30
 	set -e; for name in $(COSTS); do echo; echo "== bench_$$name"; $(PEERS)/bin/python benchmarks/bench_$$name.py; done
 
-bench-accuracy: bench-covariance  ## Judge every forecast on the shipped prices again; takes hours
+bench-accuracy: bench-covariance demo  ## Judge every forecast on the shipped prices again; takes hours
 	set -e; for name in $(EVALUATED); do echo; echo "== bench_$$name"; $(PEERS)/bin/python benchmarks/bench_$$name.py; done
 
 bench-covariance: $(PEERS)/.peers  ## Judge our forecast covariances beside those of other libraries, in .venv-peers

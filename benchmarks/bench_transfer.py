@@ -2,7 +2,8 @@
 
 Seven simulated markets of other dynamics than the US (no earnings season, other leverage, memory, tails and noise), a
 long one of many stocks, and two like the US: the Dow's own prices under other names, with three years of history. The
-choice is made on the years to 2014 and measured on 2015 to 2017.
+choice is made on the years to 2014 and measured on 2015 to 2017. The settings of the recalibration were chosen on other
+markets: `foreign_market` of the numbers from 100 on, and the Dow's stocks in other years.
 
     volplugin ingest dow30
     python benchmarks/bench_transfer.py

@@ -60,7 +60,7 @@ def rows(perf: pd.DataFrame) -> list[tuple[str, str, str]]:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", default="demo-output", type=click.Path(path_type=Path))
 def main(folder: Path) -> None:
     """Read the perf frame of a backtest's FOLDER and print the table."""
     found = rows(pd.read_pickle(folder / "perf.pkl"))

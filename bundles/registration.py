@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pandas as pd
 from zipline.data import bundles
@@ -85,4 +86,8 @@ def ingest_bundle(name: str, *, environ: Mapping[str, str] | None = None, show_p
             f"no bundle {name!r} is registered (there are {', '.join(sorted(bundles.bundles))}); "
             "register it with register_prices(name, source) in extension.py"
         )
-    bundles.ingest(name, os.environ if environ is None else environ, show_progress=show_progress)
+    try:
+        bundles.ingest(name, os.environ if environ is None else environ, show_progress=show_progress)
+    except FileNotFoundError as error:  # at the end zipline removes a folder that all ingestions of a bundle share
+        if Path(str(error.filename)).name != ".cache":
+            raise

@@ -105,7 +105,7 @@ def gallery(demo: Path) -> Iterator[str]:
     """Yield the lines of the gallery: name, first sentence, call and picture of every plot of a backtest."""
     from volplugin.errors import VolpluginError
     from volplugin.report import plots, read_result
-    from volplugin.report.figures import draw
+    from volplugin.report.page import draw
     from volplugin.report.theme import DARK, LIGHT
 
     shutil.copytree(demo, STAGED / "demo", ignore=shutil.ignore_patterns("models", "*.pkl", "*.npz", "plots"))
@@ -118,7 +118,7 @@ def gallery(demo: Path) -> Iterator[str]:
         yield f"## {title}\n\n{sentence}\n\n```python\nplots.{name}(result)\n```\n"
         try:
             for theme in (LIGHT, DARK):
-                (folder / f"{name}-{theme.name}.png").write_bytes(draw(partial(plot, result), theme, SIZE, "png"))
+                (folder / f"{name}-{theme.name}.png").write_bytes(draw(partial(plot, result), theme, SIZE))
         except VolpluginError as error:
             yield f"Not drawn: {error}.\n"
         else:

@@ -15,7 +15,7 @@ import matplotlib
 from PIL import Image
 
 from volplugin.report import ReportData, plots, read_result
-from volplugin.report.plots.axes import new_figure
+from volplugin.report.axes import new_figure
 from volplugin.report.theme import DARK, LIGHT, Theme, style
 
 COLOURS = 48

@@ -1,9 +1,11 @@
 import datetime
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from volplugin.cli import main
 from volplugin.cli.config import options_of, read_configuration, to_toml
 from volplugin.errors import ConfigurationError
 
@@ -82,3 +84,10 @@ def test_any_bytes_are_options_or_the_named_error(tmp_path_factory, content):
         found, output = None, str(error)
         assert "volplugin.toml" in output
     assert found is None or isinstance(found, dict)
+
+
+@pytest.mark.parametrize("options", [["backtest", "inverse_vol", "--capital", "1_0"], ["forecast", "--value", "1_0"]])
+def test_underscores_are_no_part_of_a_number(options):
+    result = CliRunner().invoke(main, options)
+    assert result.exit_code == 2
+    assert "'1_0' is not a number" in result.output

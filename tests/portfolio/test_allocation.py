@@ -308,7 +308,7 @@ def test_a_perfect_hedge_has_no_risk_to_share():
         risk_parity(forecast([0.01, 0.02], -1.0))
 
 
-@pytest.mark.parametrize("allocate", [inverse_volatility, minimum_variance])
+@pytest.mark.parametrize("allocate", [inverse_volatility, minimum_variance, risk_parity])
 def test_a_stale_price_gets_no_weight_unless_allowed(allocate):
     close = simulated_panel(8, "2012-01-03", "2014-06-30", seed=2).close.dropna(axis=1)
     panel, stale = PricePanel(close=close), close.copy()

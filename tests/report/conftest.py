@@ -7,7 +7,7 @@ import pytest
 
 from volplugin.data.panel import PricePanel
 from volplugin.evaluation import PortfolioForecasts, portfolio_scorecard, volatility_scorecard
-from volplugin.report import BacktestResult, Comparison, RunDetails
+from volplugin.report import BacktestResult, Comparison, RunDetails, write_report
 
 ASSETS = [f"S{i:02d}" for i in range(12)]
 
@@ -101,6 +101,12 @@ def storm(result):
     """The complete result moved to 2018 to 2020."""
     perf = stormy(result.perf)
     return dataclasses.replace(result, perf=perf, scorecard=scored(perf))
+
+
+@pytest.fixture(scope="session")
+def report(storm, tmp_path_factory):
+    """The page of the complete result, with its plots."""
+    return write_report(storm, tmp_path_factory.mktemp("out") / "new")
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,6 @@ WITH_ALL = ["money", "risk", "odds", "trading", "sources", "stress", "models", "
 
 
 @pytest.fixture(scope="module")
-def report(storm, tmp_path_factory):
-    return write_report(storm, tmp_path_factory.mktemp("out") / "new")
-
-
-@pytest.fixture(scope="module")
 def page(report):
     return check(report.read_text(encoding="utf-8"))
 

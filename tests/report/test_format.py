@@ -3,14 +3,13 @@ import pandas as pd
 import pytest
 
 from volplugin.evaluation.constants import measured_size
-from volplugin.report.format import Table, ahead, count, may_be_chance, percent, pvalue, show, signed, sized, tabulate
+from volplugin.report.format import Table, ahead, count, may_be_chance, percent, pvalue, show, sized, tabulate
 from volplugin.report.page import _typographic
 
 
 def test_missing_values_are_a_hyphen():
     assert [show(-1.25, ".1f"), show(2.0), show(None), show(float("nan"))] == ["-1.2", "2.00", "-", "-"]
     assert [percent(-0.123), percent(0.5, 0), percent(None), percent(float("inf"))] == ["-12.3%", "50%", "-", "-"]
-    assert [signed(3.25), signed(-0.04), signed(float("nan"))] == ["+3.2%", "-0.0%", "-"]
     assert [count(3.21), count(12.3), pvalue(0.0004), pvalue(0.25)] == ["3.2", "12", "< 0.001", "0.250"]
     assert pvalue(0.25, 0.08) == "0.250 (8%)"
 

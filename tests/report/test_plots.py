@@ -8,12 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from volplugin.errors import ParameterError
 from volplugin.report import ReportData, plots
-from volplugin.report.figures import SIZE
-from volplugin.report.plots.axes import NARROW, WIDE, date_axis, legend, new_figure, width
+from volplugin.report.axes import WIDE, legend, new_figure, width
+from volplugin.report.page import SIZE
 from volplugin.report.theme import DARK, LIGHT, style
 
 PLOTS = [getattr(plots, name) for name in plots.__all__]
@@ -23,19 +22,10 @@ def line(ax, label):
     return next(drawn for drawn in ax.get_lines() if drawn.get_label() == label)
 
 
-@pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_each_plot_draws_on_given_axes_in_the_dark_theme(storm, plot):
-    ax = Figure().add_subplot()
-    assert plot(storm, ax, DARK) is ax
-    assert ax.get_title(loc="left")
-    ax.figure.canvas.draw()
-
-
-@pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
-def test_default_figure_is_shown_by_pyplot(storm, plot):
-    ax = plot(storm)
-    assert ax is plt.gca()
-    assert plt.get_fignums() == [1]
+def test_default_figure_is_shown_by_pyplot(storm):
+    for plot in (plots.plot_target, plots.plot_drawdown):
+        assert plot(storm) is plt.gca()
+    assert plt.get_fignums() == [1, 2]
 
 
 @pytest.mark.parametrize("engine", ["constrained", "tight", None])
@@ -92,9 +82,11 @@ def words_of(ax):
 def test_texts_neither_overlap_nor_leave_the_picture(storm, plot):
     with matplotlib.rc_context(style()):
         figure = new_figure(SIZE)
-        ax = plot(storm, figure.add_subplot(), LIGHT)
+        ax = figure.add_subplot()
+        assert plot(storm, ax, DARK) is ax
         figure.canvas.draw()
     boxes = words_of(ax)
+    assert ax.get_title(loc="left")
     page = figure.bbox.padded(1)
     for text, box in boxes.items():
         assert page.contains(box.x0, box.y0), text
@@ -205,20 +197,21 @@ def test_a_short_run_raises(bare):
 
 
 @pytest.mark.parametrize(
-    ("days", "narrow", "expected"),
+    ("days", "expected"),
     [
-        (2842, False, [str(year) for year in range(2011, 2021)]),
-        (2842, True, ["2012", "2014", "2016", "2018", "2020"]),
-        (300, True, ["Apr 2010", "Jul", "Oct", "Jan 2011"]),
-        (40, False, ["22 Mar 2010", "29 Mar", "5 Apr", "12 Apr", "19 Apr", "26 Apr", "3 May", "10 May"]),
+        (2842, ["2012", "2014", "2016", "2018", "2020"]),
+        (300, ["2010-04", "2010-07", "2010-10", "2011-01", "2011-04"]),
+        (40, ["2010-04-01", "2010-04-15", "2010-05-01"]),
     ],
 )
-def test_dates_are_round_and_fit(days, narrow, expected):
-    ax = new_figure(NARROW if narrow else WIDE).add_subplot()
-    date_axis(ax, pd.bdate_range("2010-03-17", periods=days))
-    names = [tick.get_text() for tick in ax.get_xticklabels()]
-    assert names[: len(expected)] == expected
-    assert len(names) <= (5 if narrow else 12)
+def test_dates_are_round_and_fit(bare, days, expected):
+    ax = new_figure(SIZE).add_subplot()
+    sessions = pd.bdate_range("2010-03-17", periods=days)
+    plots.plot_lines(pd.DataFrame({"a": 1.0}, sessions), {"a": ("a", "ink")}, "", ax)
+    ax.figure.canvas.draw()
+    low, high = ax.get_xlim()
+    ticks = zip(ax.get_xticks(), [tick.get_text() for tick in ax.get_xticklabels()], strict=True)
+    assert [name for place, name in ticks if low <= place <= high] == expected
 
 
 @matplotlib.rc_context(style())

@@ -10,8 +10,8 @@ from synthetic import ASOF
 from webpage import check
 
 from volplugin import RiskModel, RollingCorrelation, RollingVolatility
-from volplugin.report.plots.series import plot_history
-from volplugin.report.today_page import amount, headline, render_today, sentences, weight_bars, write_today
+from volplugin.report.today import amount, headline, sentences, stocks
+from volplugin.report.today_page import render_today, write_today
 from volplugin.workflows import portfolio_today
 
 WEIGHTS = pd.Series({"ALFA": 0.5, "BRAV": 0.7, "CHAR": -0.2})
@@ -52,19 +52,18 @@ def test_headline_and_sentences_fit_the_numbers(portfolio):
     assert f"{-100 * portfolio.positions['trim'].min():.2f} points" in trim
 
 
-def test_bars_have_one_scale_and_mark_hedges():
-    table = pd.DataFrame({"weight": [0.5, -0.2], "share": [1.0, -0.1]}, ["a", "b"])
-    one, other = weight_bars(table)
-    assert (one.widths, one.negative) == ((50.0, 100.0), False)
-    assert (other.widths, other.negative) == (pytest.approx((20.0, 10.0)), True)
-    assert other.texts == ("-20.0%", "-10.0%")
+def test_bars_have_one_scale_and_hedges_are_negative(portfolio):
+    positions = pd.DataFrame({"weight": [0.5, -0.2], "share": [1.0, -0.1]}, ["a", "b"])
+    table = stocks(dataclasses.replace(portfolio, positions=positions)).tables[0]
+    assert table.bars == [pytest.approx([50, 100]), pytest.approx([-20, -10])]
+    assert table.rows[1] == ("b", "-20.0%", "-10.0%")
 
 
-def test_line_begins_at_zero():
-    sessions = pd.bdate_range("2020-01-01", periods=3)
-    ax = plot_history(pd.Series([0.1, 0.2, 0.15], sessions))
-    assert ax.get_ylim()[0] == 0
-    assert ax.get_lines()[0].get_ydata() == pytest.approx([10, 20, 15])
+def test_further_stocks_are_folded(portfolio):
+    positions = pd.DataFrame({"weight": 0.05, "share": 0.05}, [f"S{place}" for place in range(20)])
+    part = stocks(dataclasses.replace(portfolio, positions=positions))
+    assert len(part.tables[0].rows) == len(part.tables[0].bars) == 15
+    assert len(part.folded.rows) == len(part.folded.bars) == 5
 
 
 def test_parts_without_numbers_are_absent(synthetic):

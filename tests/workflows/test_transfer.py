@@ -1,5 +1,6 @@
 """Stored models measured on another market, and recalibrated there."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -7,7 +8,7 @@ from click.testing import CliRunner
 from volplugin import PricePanel, simulated_panel
 from volplugin.cli import main
 from volplugin.errors import InsufficientHistoryError, StoreConfigurationError
-from volplugin.volatility import RecalibratedVolatility, load_walk_forward
+from volplugin.volatility import HARVolatility, RecalibratedVolatility, load_walk_forward
 from volplugin.workflows.transfer import Transfer, choose, measure_transfer, recalibrate, transfer_text
 
 
@@ -41,6 +42,30 @@ def test_the_recommendation_has_a_command(found):
 def test_the_least_loss_is_recommended_and_the_simpler_choice_in_a_tie(stored, recalibrated, trained, choice):
     losses = {"EWMA94": 1.0, "stored": stored, "recalibrated": recalibrated, "trained": trained}
     assert choose(pd.DataFrame({21: losses})) == choice
+
+
+def test_a_shorter_last_part_is_measured_if_two_years_are_left_to_fit_on(market):
+    found = measure_transfer(market.tail(700), training=False)
+    assert market.sessions[-700:].get_loc(found.start) == 504
+
+
+def test_weights_follow_the_past(market):
+    equal = RecalibratedVolatility().fit(market.asof("2011-12-30")).weights_
+    np.testing.assert_allclose(equal, 1 / 3)
+    weights = RecalibratedVolatility().fit(market.asof("2013-12-31")).weights_
+    np.testing.assert_allclose(weights.sum(axis=0), 1.0)
+    assert np.abs(weights - 1 / 3).max() > 0.05
+
+
+def test_a_weight_of_one_is_that_member():
+    market = simulated_panel(7, "2010-01-04", "2012-06-29", seed=7)
+    past = market.asof("2011-12-30")
+    model = RecalibratedVolatility().fit(past)
+    known = market.asof("2012-03-30")
+    alone = load_walk_forward("pretrained").predict(known), HARVolatility("market").fit(past).predict(known)
+    for member, forecast in enumerate(alone):
+        model.weights_ = np.eye(3)[:, [member]].repeat(3, axis=1)
+        pd.testing.assert_series_equal(model.predict(known), forecast, rtol=1e-4)
 
 
 def test_too_short_a_past(market):

@@ -10,6 +10,7 @@ import pandas as pd
 from volplugin.cli.config import record
 from volplugin.cli.logging import log
 from volplugin.cli.options import (
+    Number,
     anchor_option,
     bundle_option,
     end_option,
@@ -27,7 +28,7 @@ from volplugin.cli.options import (
 @bundle_option
 @start_option
 @end_option
-@click.option("--target", type=float, help="Annual volatility to hold.  [default: 0.10]")
+@click.option("--target", type=Number(), help="Annual volatility to hold.  [default: 0.10]")
 @click.option(
     "--frequency",
     type=click.Choice(["daily", "weekly", "monthly"]),
@@ -37,8 +38,8 @@ from volplugin.cli.options import (
 @vintages_option
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train missing vintages.")
 @click.option("--judge/--no-judge", "judging", default=True, show_default=True, help="Score the models in the report.")
-@click.option("--max-leverage", type=float, help="Largest sum of absolute weights.  [default: 1.5]")
-@click.option("--band", type=float, help="No-trade band, a fraction of the leverage; 0 for none.  [default: 0.10]")
+@click.option("--max-leverage", type=Number(), help="Largest sum of absolute weights.  [default: 1.5]")
+@click.option("--band", type=Number(), help="No-trade band, a fraction of the leverage; 0 for none.  [default: 0.10]")
 @click.option(
     "--correlation",
     help="Correlation estimator: default, ewma, rolling, two-speed, ledoit-wolf, nonlinear, factor or dcc.  "
@@ -48,7 +49,7 @@ from volplugin.cli.options import (
 @market_option
 @click.option("-x", "given", multiple=True, metavar="NAME=VALUE", help="Any parameter that the strategy reads.")
 @click.option("--compare", is_flag=True, help="Also run with rolling correlation, and show both.")
-@click.option("--capital", type=float, default=1e6, show_default=True, help="Starting capital.")
+@click.option("--capital", type=Number(), default=1e6, show_default=True, help="Starting capital.")
 @jobs_option
 def backtest(
     strategy: str,

@@ -71,7 +71,7 @@ def forecast(
     click.echo(
         json.dumps(portfolio.as_dict() | {"configuration": settings()}, indent=2)
         if as_json
-        else portfolio_text(portfolio)
+        else portfolio_text(portfolio, value)
     )
     if html is not None:
         from volplugin.report.today_page import write_today

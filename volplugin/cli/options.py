@@ -29,18 +29,22 @@ class Session(click.ParamType):
             self.fail(f"{value!r} is not a date without a timezone or a time; write it as 2010-01-04", param, ctx)
 
 
-DATE = Session()
-
-
 class Number(click.FloatRange):
-    """A finite number within a range."""
+    """A finite number within a range; Python would read ``1_0`` as ten."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse a number, which is neither infinite nor NaN."""
+        """Parse a number without underscores, which is neither infinite nor NaN."""
+        if "_" in str(value):
+            self.fail(f"{value!r} is not a number", param, ctx)
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value!r} is no finite number", param, ctx)
         return number
+
+
+DATE = Session()
 
 
 bundle_option = click.option("--bundle", default="dow30", show_default=True, help="An ingested zipline bundle.")

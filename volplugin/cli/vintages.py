@@ -24,7 +24,7 @@ def vintages(
     The vintages that come with the package cannot be deleted.
     """
     from volplugin.volatility.pretrained import PRETRAINED, load_walk_forward
-    from volplugin.workflows.vintages import stored_vintages, vintage_losses, vintage_table
+    from volplugin.workflows.vintages import vintage_losses, vintage_table
 
     if store == PRETRAINED and (keep or before is not None):
         raise ParameterError(
@@ -32,19 +32,19 @@ def vintages(
         )
     walk_forward = load_walk_forward(store)
     assert walk_forward.store is not None
-    found = stored_vintages(walk_forward.store)
-    losses_by_date = None if losses is None else vintage_losses(walk_forward, losses)
-    click.echo(vintage_table(found, losses_by_date))
+    found = walk_forward.store.vintages()
+    click.echo(vintage_table(walk_forward.store, None if losses is None else vintage_losses(walk_forward, losses)))
     old = [] if keep is None else found[:-keep]
-    old += [] if before is None else [vintage for vintage in found if vintage.date < before and vintage not in old]
+    old += [] if before is None else [date for date in found if date < before and date not in old]
     if not old:
         return
     if len(old) == len(found):
         raise MissingVintageError(f"this would delete all {len(found)} vintages of {store}; delete the folder itself")
-    names = ", ".join(str(vintage.date.date()) for vintage in old)
+    names = ", ".join(str(date.date()) for date in old)
     click.echo(f"\n{'would delete' if dry_run else 'deleting'} {len(old)} of {len(found)}: {names}")
     if dry_run or not (yes or click.confirm("continue?")):
         return
-    for vintage in old:
-        walk_forward.store.remove(vintage.date)
-    click.echo(f"deleted {len(old)}, {sum(vintage.bytes for vintage in old) / 1e6:.1f} MB")
+    size = sum(map(walk_forward.store.size, old))
+    for date in old:
+        walk_forward.store.remove(date)
+    click.echo(f"deleted {len(old)}, {size / 1e6:.1f} MB")

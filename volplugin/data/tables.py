@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,25 +104,22 @@ def _read_csv(path: Path) -> pd.DataFrame:
             if plain and any(b"\0" in part for part in iter(lambda: file.read(1 << 20), b"")):
                 raise PanelError(f"{path}: holds NUL bytes, so it is damaged or no CSV file; write it again")
         # Two lines, so that a first row with more cells than the header is an error and not an index.
-        head = pd.read_csv(path, header=None, nrows=2, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        options: dict[str, Any] = {"header": None, "keep_default_na": False, "encoding": "utf-8-sig"}
+        head = pd.read_csv(path, nrows=2, dtype=str, **options)
         separator = next((mark for mark in ";\t" if head.shape[1] == 1 and mark in head.iloc[0, 0]), ",")
         if separator != ",":
-            head = pd.read_csv(
-                path, header=None, nrows=2, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=separator
-            )
+            head = pd.read_csv(path, nrows=2, dtype=str, sep=separator, **options)
         names = [str(name).strip() for name in head.iloc[0]]
         text = [place for place, name in enumerate(names) if meaning_of(name) not in NUMBERS]
         table = pd.read_csv(
             path,
-            header=None,
             skiprows=1,
             names=range(len(names)),
             dtype=dict.fromkeys(text, str),
-            keep_default_na=False,
             na_values={place: MISSING for place in range(len(names)) if place not in text},
-            encoding="utf-8-sig",
             sep=separator,
             low_memory=False,
+            **options,
         )
     except (*UNREADABLE, ValueError) as error:
         raise PanelError(f"{path}: not a readable CSV file ({_line(error)})") from error

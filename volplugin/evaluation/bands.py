@@ -27,8 +27,8 @@ GAUSSIAN = float("inf")
 MIN_DOF = 2.2
 SIMULATIONS = 2000
 SHUFFLES = 500
-CHUNK = 250
-"""Simulated series in memory at once."""
+CHUNK, BLOCK = 250, 20
+"""Simulated series in memory, and in a processor's cache, at once."""
 
 
 def fit_dof(standardized: np.ndarray | pd.Series) -> float:
@@ -151,9 +151,11 @@ def mrad_and_q_bands(simulated: np.ndarray, sigma: np.ndarray) -> tuple[dict[str
     sigma : ndarray of shape (n_sessions,)
         Daily volatilities; they matter because Q raises squared returns to the floor of QLIKE.
     """
-    squares = np.maximum(simulated**2, OUTCOME_FLOOR / sigma**2)
-    distance = np.quantile(mrad_of_rows(simulated), [0.025, 0.975]).tolist()
-    q = np.quantile((squares - np.log(squares)).mean(axis=1), [0.0, 0.95]).tolist()
+    # Few series at once, which a processor's cache holds: half the time of all at once.
+    blocks = [simulated[begin : begin + BLOCK] for begin in range(0, len(simulated), BLOCK)]
+    squares = (np.maximum(block**2, OUTCOME_FLOOR / sigma**2) for block in blocks)
+    q = np.quantile(np.concatenate([(part - np.log(part)).mean(axis=1) for part in squares]), [0.0, 0.95]).tolist()
+    distance = np.quantile(np.concatenate([mrad_of_rows(block) for block in blocks]), [0.025, 0.975]).tolist()
     return dict(lower=distance[0], upper=distance[1]), dict(lower=q[0], upper=q[1])
 
 

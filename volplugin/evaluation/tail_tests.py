@@ -20,6 +20,8 @@ from volplugin.evaluation.inputs import aligned, check_count, check_tail, exceed
 from volplugin.evaluation.tail_limits import SimulatedTails
 
 SIMULATIONS = 2000
+SAME_REGRESSOR = 1e-10
+"""Share of a regressor's square below which rounding is all that other regressors leave of it."""
 LAGGED = 4
 """Earlier exceedances in the dynamic quantile test."""
 
@@ -338,21 +340,32 @@ def _dynamic_statistic(hit: np.ndarray, limit: np.ndarray, level: float) -> np.n
     later = limit[:, LAGGED:]
     # Regressors and the outcome in this order: a constant, the limit, exceedances of four sessions before, and of now.
     lags = [*range(1, LAGGED + 1), 0]
-    products = np.empty((series, len(lags) + 2, len(lags) + 2))
-    products[:, 0, 0], products[:, 0, 1], products[:, 1, 1] = length, later.sum(axis=1), (later**2).sum(axis=1)
+    products = np.zeros((series, len(lags) + 2, len(lags) + 2))  # above the diagonal, and on it
+    products[:, 0, 0], products[:, 0, 1] = length, later.sum(axis=1)
+    products[:, 1, 1] = np.einsum("rt,rt->r", later, later)
     # Sums over the exceedances, which are few, in place of all sessions; their mean is subtracted from the sums.
+    follows = np.diff(exceeded, prepend=-n, append=2 * hit.size) <= LAGGED
+    near = follows[1:] | follows[:-1]  # the others are no product of two
     for row, lag in enumerate(lags, 2):
         inside = (session >= LAGGED - lag) & (session < n - lag)
-        at, by, now = exceeded[inside] + lag, number[inside], session[inside] + lag
+        by, now = number[inside], session[inside] + lag
+        count = np.bincount(by, minlength=series)
         limits = limit[0, now] if len(limit) == 1 else limit[by, now]
-        products[:, 0, row] = np.bincount(by, minlength=series) - level * length
+        products[:, 0, row] = count - level * length
         products[:, 1, row] = np.bincount(by, limits, series) - level * products[:, 0, 1]
+        inside &= near
+        at, by = exceeded[inside] + lag, number[inside]
         for column, other in enumerate(lags[: row - 1], 2):
-            centred = np.bincount(by, flags[at - other], series) - level**2 * length
-            products[:, column, row] = centred - level * (products[:, 0, row] + products[:, 0, column])
-    low = np.tril_indices(len(lags) + 2)
-    products[:, low[0], low[1]] = products[:, low[1], low[0]]
-    moments = products[:, :-1, -1:]
-    # A constant limit, or no exceedance among the lags, leaves a singular matrix: the pseudo-inverse drops it.
-    inverse = np.linalg.pinv(products[:, :-1, :-1], rcond=1e-10, hermitian=True)
-    return np.asarray((moments.transpose(0, 2, 1) @ inverse @ moments)[:, 0, 0] / (level * (1 - level)))
+            both = count if other == lag else np.bincount(by[flags[at - other]], minlength=series)
+            shift = level * (products[:, 0, row] + products[:, 0, column] + level * length)
+            products[:, column, row] = both - shift
+    # Gaussian elimination of the regressors from the outcome, of all series at once.
+    explained, sizes = np.zeros(series), np.einsum("rkk->rk", products).copy()
+    for row in range(len(lags) + 1):
+        pivot, line = products[:, row, row], products[:, row, row + 1 :]
+        # A constant limit, or no exceedance among the lags, leaves a regressor that the others explain: it is left out.
+        is_free = pivot > SAME_REGRESSOR * sizes[:, row]
+        scaled = np.divide(line, pivot[:, None], out=np.zeros_like(line), where=is_free[:, None])
+        explained += scaled[:, -1] * line[:, -1]
+        products[:, row + 1 :, row + 1 :] -= scaled[:, :, None] * line[:, None, :]
+    return explained / (level * (1 - level))

@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "backtest_page": ["write_report"],
         "measures": ["ReportData"],
-        "plots.accessor": ["PlotAccessor"],
+        "plots": ["PlotAccessor"],
         "folder": ["read_result"],
         "result": ["BacktestResult", "Comparison", "RunDetails"],
     },

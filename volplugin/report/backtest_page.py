@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from volplugin.report import plots, summary, tables
-from volplugin.report.figures import Picture
+from volplugin.report import summary, tables
 from volplugin.report.folder import read_result
 from volplugin.report.measures import ReportData
-from volplugin.report.page import render, write_page
+from volplugin.report.page import Picture, render, write_page
+from volplugin.report.plots import PlotAccessor
 from volplugin.report.result import BacktestResult
-
-PAGE = "report.html"
 
 
 def report_folder(folder: str | os.PathLike[str]) -> Path:
@@ -27,24 +25,20 @@ def report_folder(folder: str | os.PathLike[str]) -> Path:
 
 
 def write_report(result: BacktestResult, out_dir: str | os.PathLike[str]) -> Path:
-    """Write ``report.html`` and ``plots/*.png`` into a folder; the folder is created, each write is atomic.
+    """Write ``report.html`` and ``plots/*.png`` into a folder, which is created; return the path of the page.
 
-    Returns
-    -------
-    Path
-        The page. It refers to no other file and no network address.
+    Each write is atomic; the page refers to no other file and no network address.
     """
-    return write_page(*render_page(result), Path(out_dir) / PAGE)
+    return write_page(*render_page(result), Path(out_dir) / "report.html")
 
 
 def render_page(result: BacktestResult) -> tuple[str, list[Picture]]:
     """Return the page as HTML, and its pictures."""
     data, run = ReportData(result), result.details
-    headline = summary.headline(data)
+    plots, headline = PlotAccessor(data), summary.headline(data)
     return render(
         "backtest.html.j2",
-        plots,
-        data,
+        {name: getattr(plots, name) for name in dir(plots)},
         title=f"{run.strategy}: {headline}",
         eyebrow=f"{run.strategy} on {run.bundle}{f', rebalanced {run.frequency}' if run.frequency else ''}",
         headline=headline,

@@ -15,8 +15,8 @@ from volplugin.evaluation.calibration import METHODS, tail_name
 from volplugin.evaluation.constants import TAILS
 from volplugin.evaluation.volatility import VolatilityEvaluation
 from volplugin.report import tables
-from volplugin.report.format import IN_SET, WIDTH, Format, Table, ahead, short_pvalue, show, sized, tabulate, wrapped
-from volplugin.report.summary import Answer
+from volplugin.report.format import WIDTH, Answer, Format, Table, ahead, short_pvalue, show, sized, tabulate, wrapped
+from volplugin.report.summary import best_model
 
 LEGEND = (
     "y is the outcome, f the forecast, z a daily return over the forecast in force.",
@@ -70,24 +70,7 @@ def notes(evaluated: VolatilityEvaluation) -> list[str]:
 
 def answers(evaluated: VolatilityEvaluation) -> list[Answer]:
     """Return, for each horizon, the best model, its lead, and the models that may be as good."""
-    return [_answer(evaluated, horizon) for horizon in evaluated.scores.horizons]
-
-
-def _answer(evaluated: VolatilityEvaluation, horizon: int) -> Answer:
-    scores, table = evaluated.scores, evaluated.scores.table.loc[horizon]
-    best = str(table["qlike"].idxmin())
-    row, inside = table.loc[best], [best]
-    note = [f"QLIKE {show(row['qlike'], '.4f')}"]
-    note += [
-        f"{show(row[f'below_{name}'], '.1f')}% below {name} (t {show(row[f'dm_{name}'], '.1f')})"
-        for name in [name for name in scores.benchmarks if name != best][:2]
-    ]
-    if "mcs_pvalue" in table:
-        inside = [str(name) for name in table.index[table["mcs_pvalue"] >= IN_SET]]
-        note.append(f"in the 90% model confidence set: {', '.join(inside)}")
-    alone = inside == [best]
-    verdict = "lowest loss" if alone else "lowest loss, others may be as good"
-    return Answer(ahead(horizon), best, "; ".join(note), verdict, "good" if alone else "fair")
+    return [best_model(evaluated.scores, horizon) for horizon in evaluated.scores.horizons]
 
 
 def sections(evaluated: VolatilityEvaluation) -> Iterator[tuple[str, list[Table]]]:

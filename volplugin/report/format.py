@@ -39,11 +39,6 @@ def percent(value: float | None, digits: int = 1) -> str:
     return show(value, f"z.{digits}%")
 
 
-def signed(value: float) -> str:
-    """Format percent with a sign."""
-    return show(value, lambda given: f"{given:+.1f}%")
-
-
 def count(expected: float) -> str:
     """Format an expected count: as a whole number, or with one decimal if below 10."""
     return show(expected, ".0f" if expected >= 10 else ".1f")
@@ -95,6 +90,32 @@ def wrapped(lines: Iterable[str], indent: str = "") -> str:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A leading number of the report.
+
+    Attributes
+    ----------
+    label, value, note : str
+        Name of the number, the number, and the numbers to compare it with.
+    verdict : str
+        One or a few words; may be empty.
+    grade : str
+        Colour of the verdict: "good", "fair" or "poor".
+    """
+
+    label: str
+    value: str
+    note: str = ""
+    verdict: str = ""
+    grade: str = "fair"
+
+    @property
+    def sentence(self) -> str:
+        """The number with its verdict and its note."""
+        return f"{self.label}: {self.value}, {self.verdict}: {self.note}."
+
+
+@dataclass(frozen=True)
 class Table:
     """Column titles and rows. The first cell of a row is its name; a row with a single cell is a heading."""
 
@@ -103,7 +124,9 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     kind: str = "numbers"
-    """Alignment of the cells: "numbers", "words", or "pairs" of a name and its value."""
+    """Look of the cells: "numbers", "words", "pairs" of a name and its value, or "bars" with numbers."""
+    bars: Sequence[Sequence[float]] = ()
+    """Lengths of the bars of each row, in percent of the room; negative ones are hatched."""
 
     @property
     def groups(self) -> list[tuple[str, int]]:

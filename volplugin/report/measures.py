@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import empyrical
 import numpy as np
@@ -32,28 +31,12 @@ LONG_RUN, MAX_BINS, MIN_BINS, MIN_PER_BIN = 1000, 20, 10, 5
 """Sessions of a run with 20 bins in its histogram, bins of shorter runs, and sessions expected per bin."""
 
 
-@dataclass(frozen=True)
-class Ratio:
+class Ratio(NamedTuple):
     """Realised over predicted volatility of some sessions, with the band of 95% of right forecasts."""
 
     value: float
     lower: float
     upper: float
-
-
-@dataclass(frozen=True, eq=False)
-class PitHistogram:
-    """Counts of returns in equally probable bins of their forecast distribution.
-
-    ``expected``, ``lower`` and ``upper`` are the expected count of a bin and its 95% band (binomial), ``pvalue`` is of
-    Pearson's test of equally probable bins.
-    """
-
-    counts: np.ndarray
-    expected: float
-    lower: float
-    upper: float
-    pvalue: float
 
 
 def held(perf: pd.DataFrame) -> pd.DataFrame:
@@ -128,9 +111,12 @@ class ReportData:
         """
         predicted = (self.held["predicted_vol"] ** 2).rolling(QUARTER_SESSIONS).mean() ** 0.5
         lower, upper = (predicted * bound for bound in sampling_band(QUARTER_SESSIONS, dof=self.tail_dof))
-        realized = trailing(self.held["returns"], self.periods)
+        realized = self._trailing(self.held["returns"])
         frame = pd.DataFrame({"realized": realized, "predicted": predicted, "lower": lower, "upper": upper}).dropna()
         return None if frame.empty else frame
+
+    def _trailing(self, returns: pd.Series) -> pd.Series:
+        return annualize(returns.rolling(QUARTER_SESSIONS).std(), self.periods)
 
     @cached_property
     def biggest_miss(self) -> pd.Series | None:
@@ -167,11 +153,7 @@ class ReportData:
         if self.quarters is None:
             return None
         frame = self.quarters[["realized"]].set_axis(["run"], axis=1)
-        return (
-            frame
-            if self.untouched is None
-            else frame.assign(untouched=trailing(self.untouched["returns"], self.periods))
-        )
+        return frame if self.untouched is None else frame.assign(untouched=self._trailing(self.untouched["returns"]))
 
     @cached_property
     def scaled(self) -> pd.DataFrame:
@@ -222,21 +204,20 @@ class ReportData:
         }
 
     @cached_property
-    def pit(self) -> PitHistogram | None:
-        """Histogram of the returns' probability integral transforms under N(0, predicted variance).
+    def pit(self) -> pd.DataFrame | None:
+        """Shares of the returns in equally probable bins of N(0, predicted variance), by the bins' lower percentile.
 
-        References
-        ----------
-        Diebold, Gunther and Tay (1998), Evaluating Density Forecasts, International Economic Review 39.
+        ``lower`` and ``upper`` bound the ``share`` of a bin with 95% probability (binomial) if forecasts are right.
+        Source: Diebold, Gunther and Tay (1998), Evaluating Density Forecasts.
         """
         sessions = len(self.standardized)
-        bins = MAX_BINS if sessions >= LONG_RUN else MIN_BINS
-        if sessions < MIN_PER_BIN * bins:
+        if sessions < MIN_PER_BIN * MIN_BINS:
             return None
-        counts = np.histogram(stats.norm.cdf(self.standardized), bins, (0.0, 1.0))[0]
+        bins = MAX_BINS if sessions >= LONG_RUN else MIN_BINS
+        counts, edges = np.histogram(stats.norm.cdf(self.standardized), bins, (0.0, 1.0))
         lower, upper = stats.binom.interval(0.95, sessions, 1 / bins)
-        pvalue = float(stats.chisquare(counts).pvalue)
-        return PitHistogram(counts, sessions / bins, float(lower), float(upper), pvalue)
+        band = {"lower": lower / sessions, "upper": upper / sessions}
+        return pd.DataFrame({"share": counts / sessions, **band}, index=edges[:-1])
 
     @cached_property
     def exceedances(self) -> pd.DataFrame:
@@ -257,14 +238,12 @@ class ReportData:
         value at risk; ``worst_day`` (daily return).
         """
         periods = stress_within(self.held.index) if len(self.held) else {}
-        rows = {name: self._period(self.held.loc[begin:end].index) for name, (begin, end) in periods.items()}
-        rows = {name: row for name, row in rows.items() if row["sessions"] >= MIN_STRESS_SESSIONS}
+        spans = {name: self.held.loc[begin:end].index for name, (begin, end) in periods.items()}
+        rows = {name: self._period(span) for name, span in spans.items() if len(span) >= MIN_STRESS_SESSIONS}
         return pd.DataFrame.from_dict(rows, orient="index") if rows else None
 
     def _period(self, sessions: pd.Index) -> dict[str, Any]:
         part, beyond = self.held.loc[sessions], self.exceedances.loc[sessions]
-        if len(part) < MIN_STRESS_SESSIONS:
-            return {"sessions": len(part)}
         ratio, predicted = self._ratio(sessions), float(np.sqrt((part["predicted_vol"] ** 2).mean()))
         return {
             "first": sessions[0],
@@ -275,7 +254,7 @@ class ReportData:
             "lower": predicted * ratio.lower,
             "upper": predicted * ratio.upper,
             "bias": ratio.value,
-            **{f"beyond_{tail:.0%}": int(beyond[f"beyond_{tail:.0%}"].sum()) for tail in TAILS},
+            **{name: int(beyond[name].sum()) for name in beyond if name.startswith("beyond")},
             "worst_day": float(part["returns"].min()),
         }
 
@@ -307,11 +286,6 @@ class ReportData:
         }
         annual = {name: self.returns.apply(measure, annualization=self.periods) for name, measure in measures.items()}
         return pd.DataFrame(annual | {"drawdown": self.returns.apply(empyrical.max_drawdown)})
-
-    @cached_property
-    def targeted(self) -> pd.DataFrame | None:
-        """The `quarters` of a run with a target."""
-        return None if self.result.target is None else self.quarters
 
     @cached_property
     def leverage(self) -> pd.Series | None:
@@ -360,21 +334,6 @@ class ReportData:
         return float(parts["market"] / parts.sum())
 
     @cached_property
-    def reductions(self) -> pd.DataFrame | None:
-        """Percent by which each model's mean QLIKE is below the benchmark's (models x horizons), without it."""
-        scores, base = self.result.volatility, self.benchmark
-        if scores is None or len(scores.models) < 2:
-            return None
-        loss = scores.table["qlike"].unstack("horizon").loc[scores.models]
-        return 100 * (1 - loss / loss.loc[base]).drop(index=base)
-
-    @cached_property
-    def benchmark(self) -> str:
-        """The first benchmark of the volatility models; the first model if there is none."""
-        scores = self.result.volatility
-        return "" if scores is None else [*scores.benchmarks, *scores.models][0]
-
-    @cached_property
     def stock_errors(self) -> pd.DataFrame | None:
         """Mean QLIKE by stock at the longest horizon, one column per model; largest of the run's own model first.
 
@@ -407,8 +366,3 @@ class ReportData:
         sessions = self.held.index
         newest = pd.DatetimeIndex(ends)[np.searchsorted(ends, sessions, side="right").clip(min=1) - 1]
         return sessions[sessions - newest > STALE]
-
-
-def trailing(returns: pd.Series, periods: float = TRADING_DAYS) -> pd.Series:
-    """Return the annual volatility of the last 63 sessions."""
-    return annualize(returns.rolling(QUARTER_SESSIONS).std(), periods)

@@ -1,15 +1,16 @@
-"""Words of a backtest's report: the headline, five answers with verdicts, and one text per section."""
+"""Words of reports: the headline, answers with verdicts, and one text per section."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log
 from pathlib import Path
 
 import pandas as pd
 
 from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
-from volplugin.report.format import IN_SET, ahead, count, may_be_chance, percent, pvalue, show
+from volplugin.evaluation.model_comparison import VolatilityScores
+from volplugin.report.folder import read_result
+from volplugin.report.format import IN_SET, Answer, ahead, count, percent, show
 from volplugin.report.measures import Ratio, ReportData
 from volplugin.report.result import BacktestResult
 from volplugin.units import QUARTER_SESSIONS
@@ -18,35 +19,9 @@ GOOD, FAIR = 0.05, 0.10
 """Largest distance from 1 of realised over predicted volatility that is called right, or nearly right."""
 HELD = 0.10
 """Largest distance of realised volatility from the target, as a fraction of it, that counts as held."""
-MONEY = (
-    ("Sharpe ratio", "sharpe", ".2f"),
-    ("return a year", "annual_return", ".1%"),
-    ("largest drawdown", "drawdown", ".1%"),
-)
 SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
 MAX_SUSPECTS = 5
 """Stocks with suspect prices that are named."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A leading number of the report.
-
-    Attributes
-    ----------
-    label, value, note : str
-        Name of the number, the number, and the numbers to compare it with.
-    verdict : str
-        One or a few words; may be empty.
-    grade : str
-        Colour of the verdict: "good", "fair" or "poor".
-    """
-
-    label: str
-    value: str
-    note: str = ""
-    verdict: str = ""
-    grade: str = "fair"
 
 
 def five_lines(result: BacktestResult | ReportData) -> str:
@@ -59,8 +34,6 @@ def five_lines(result: BacktestResult | ReportData) -> str:
 
 def report_lines(page: Path) -> str:
     """Return the path and size of a report, and the five lines of the result in its folder."""
-    from volplugin.report.folder import read_result
-
     size = page.stat().st_size / 1e6
     return f"report: {page} ({size:.1f} MB)\n{five_lines(read_result(page.parent))}"
 
@@ -157,19 +130,18 @@ def _miss(data: ReportData) -> Answer | None:
 
 
 def _money(data: ReportData) -> Answer:
-    other = data.money.loc["untouched"] if "untouched" in data.money.index else None
-    run, parts = data.money.loc["run"], []
-    for title, name, form in MONEY:
-        untouched = "" if other is None else f", untouched {show(other[name], form)}"
-        parts.append(f"{title}{'' if name == 'sharpe' else f' {show(run[name], form)}'}{untouched}")
-    better = other is not None and run["sharpe"] >= other["sharpe"]
-    verdict = "nothing to compare with" if other is None else f"{'more' if better else 'less'} return per risk"
-    grade = "fair" if other is None else "good" if better else "poor"
-    return Answer("Money", show(run["sharpe"]), "; ".join(parts), verdict, grade)
+    run = data.money.loc["run"]
+    value, drawdown = show(run["sharpe"]), f"largest drawdown {percent(run['drawdown'])}"
+    if "untouched" not in data.money.index:
+        return Answer("Money", value, f"Sharpe ratio; {drawdown}", "nothing to compare with")
+    other = data.money.loc["untouched"]
+    note = f"Sharpe ratio, untouched {show(other['sharpe'])}; {drawdown}, untouched {percent(other['drawdown'])}"
+    verdict, grade = ("more", "good") if run["sharpe"] >= other["sharpe"] else ("less", "poor")
+    return Answer("Money", value, note, f"{verdict} return per risk", grade)
 
 
 def years(data: ReportData) -> list[str]:
-    """State the sessions inside the band, the years outside it, and the results of the other runs."""
+    """State the shares of the sessions inside and outside the band, and the years with forecasts too high or low."""
     sentences = []
     if data.band_shares is not None:
         below, inside, above = data.band_shares
@@ -183,10 +155,6 @@ def years(data: ReportData) -> list[str]:
         f"Of {len(biases)} calendar years, forecasts were too high in {high}, too low in {low}, and right but for "
         f"chance in {len(biases) - high - low}."
     )
-    for name, other in data.result.comparisons.items():
-        card = other.scorecard
-        vols = f"{percent(card['mean_predicted_vol'])} forecast, {percent(card['realized_vol'])} realised"
-        sentences.append(f"With {name} instead: {vols}, bias statistic {show(card['bias_statistic']['value'])}.")
     return sentences
 
 
@@ -208,83 +176,46 @@ def errors(data: ReportData) -> list[str]:
 
 
 def odds(data: ReportData) -> list[str]:
-    """State the tests of losses beyond value at risk and of the whole distribution."""
-    sentences = []
-    for level, found in data.result.scorecard["exceedances"].get("gaussian", {}).items():
-        right, apart = (found[f"{test}_pvalue"] >= SIZE for test in ("kupiec", "christoffersen"))
-        verdict = "the number may be chance" if right else "the number is unlikely to be chance"
-        order = "" if not right else (", and they do not cluster" if apart else ", but they cluster")
-        sentences.append(
-            f"{found['exceedances']} losses beyond the {level} value at risk, {count(found['expected'])} expected: "
-            f"{verdict} (Kupiec p {pvalue(found['kupiec_pvalue'], found.get('kupiec_size', SIZE))}){order}."
-        )
-    if data.pit is not None:
-        flat = "agrees with right forecasts" if data.pit.pvalue >= SIZE else "is not normal"
-        sentences.append(f"The whole distribution {flat} (Pearson's test, p {pvalue(data.pit.pvalue)}).")
-    return sentences
-
-
-def portfolio(data: ReportData) -> list[str]:
-    """State leverage and turnover."""
-    sentences = []
-    if "gross_leverage" in data.result.perf:
-        leverage = data.result.perf["gross_leverage"]
-        sentences.append(f"Gross leverage was {leverage.mean():.2f} on average and {leverage.max():.2f} at most.")
-    if data.turnover is not None:
-        yearly = percent(data.periods * data.turnover.mean(), 0)
-        sentences.append(f"A year's trades, bought and sold, came to {yearly} of the portfolio's value.")
-    return sentences
+    """State whether the numbers of losses beyond value at risk may be chance."""
+    return [
+        f"{found['exceedances']} losses beyond the {level} value at risk, {count(found['expected'])} expected: "
+        f"the number {'may' if found['kupiec_pvalue'] >= SIZE else 'is unlikely to'} be chance."
+        for level, found in data.result.scorecard["exceedances"].get("gaussian", {}).items()
+    ]
 
 
 def sources(data: ReportData) -> list[str]:
-    """State the largest shares of risk at the last session, the market's, and the range of average correlation."""
-    sentences = []
-    if data.shares is not None:
-        last = data.shares.iloc[-1].nlargest(3)
-        largest = ", ".join(f"{name} {percent(value, 0)}" for name, value in last.items())
-        sentences.append(f"Largest shares of the predicted volatility on {data.shares.index[-1].date()}: {largest}.")
-    if data.market_share is not None:
-        market, rest = percent(data.market_share, 0), ", the rest was specific"
-        if data.market_share >= 0.995:
-            market, rest = "nearly all", ""
-        sentences.append(f"Of the predicted variance, {market} came from the market{rest}.")
-    average = data.result.average_correlation
-    if average is not None:
-        sentences.append(
-            f"The average forecast correlation lay between {average.min():.2f} ({average.idxmin().date()}) and "
-            f"{average.max():.2f} ({average.idxmax().date()})."
-        )
-    return sentences
+    """State the share of the market in the predicted variance."""
+    share = data.market_share
+    if share is None:
+        return []
+    words = "nearly all" if share >= 0.995 else percent(share, 0)
+    return [f"Of the predicted variance, {words} came from the market."]
 
 
 def models(data: ReportData) -> list[str]:
-    """Compare the run's own model with the benchmarks at each horizon, and by stock."""
-    scores, errors = data.result.volatility, data.stock_errors
-    if scores is None:
-        return []
-    own = scores.models[0]
-    sentences = []
-    for horizon in scores.horizons:
-        table = scores.table.loc[horizon]
-        rivals = [_against(table.loc[own], name) for name in scores.benchmarks if name != own]
-        parts = [f"the loss (QLIKE) of {own} is {' and '.join(rivals)}"] if rivals else []
-        if "mcs_pvalue" in table:
-            best = table.index[table["mcs_pvalue"] >= IN_SET]
-            alone = " alone" if len(best) == 1 else ""
-            parts.append(f"the 90% confidence set of the best holds {' and '.join(map(str, best))}{alone}")
-        sentences += [f"{ahead(horizon)}, {'; '.join(parts)}."] if parts else []
-    if errors is not None:
-        wins = (errors.drop(columns="bias").idxmin(axis=1) == own).mean()
-        sentences.append(
-            f"{own} has the lowest loss of the models on {percent(wins, 0)} of {len(errors)} stocks; "
-            f"{errors.index[0]} was hardest to forecast, {errors.index[-1]} easiest."
-        )
-    return sentences
+    """Name the best volatility model at each horizon."""
+    scores = data.result.volatility
+    found = [] if scores is None else [best_model(scores, horizon) for horizon in scores.horizons]
+    return [one.sentence for one in found]
 
 
-def _against(row: pd.Series, name: str) -> str:
-    gain, t = row[f"below_{name}"], row[f"dm_{name}"]
-    return f"{abs(gain):.1f}% {'below' if gain >= 0 else 'above'} {name}'s (t\u00a0{show(t, '.1f')}{may_be_chance(t)})"
+def best_model(scores: VolatilityScores, horizon: int) -> Answer:
+    """Return the best model of a horizon, its lead, and the models that may be as good."""
+    table = scores.table.loc[horizon]
+    best = str(table["qlike"].idxmin())
+    row, inside = table.loc[best], [best]
+    note = [f"QLIKE {show(row['qlike'], '.4f')}"]
+    note += [
+        f"{show(row[f'below_{name}'], '.1f')}% below {name} (t {show(row[f'dm_{name}'], '.1f')})"
+        for name in [name for name in scores.benchmarks if name != best][:2]
+    ]
+    if "mcs_pvalue" in table:
+        inside = [str(name) for name in table.index[table["mcs_pvalue"] >= IN_SET]]
+        note.append(f"in the 90% model confidence set: {', '.join(inside)}")
+    alone = inside == [best]
+    verdict = "lowest loss" if alone else "lowest loss, others may be as good"
+    return Answer(ahead(horizon), best, "; ".join(note), verdict, "good" if alone else "fair")
 
 
 def warnings(data: ReportData) -> list[str]:

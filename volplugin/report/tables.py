@@ -220,11 +220,11 @@ def stocks(data: ReportData) -> Table | None:
     if table is None:
         return None
     names = [str(name) for name in table.columns[:-1]]
-    ranked = table.set_axis([f"{rank}. {stock}" for rank, stock in enumerate(table.index, 1)])
+    ranked = table.assign(best=table[names].idxmin(axis=1)).set_axis(
+        [f"{rank}. {stock}" for rank, stock in enumerate(table.index, 1)]
+    )
     columns: dict[str, tuple[Any, Format]] = {name: (name, ".3f") for name in names}
-    columns |= {"best": (table[names].idxmin(axis=1), "s"), f"bias of {names[0]}": ("bias", ".2f")}
-    shown = tabulate(ranked, columns, "QLIKE by stock")
-    if len(table) <= 2 * MAX_STOCKS:
-        return shown
-    middle = [f"and {len(table) - 2 * MAX_STOCKS} more"]
-    return Table(shown.title, shown.columns, [*shown.rows[:MAX_STOCKS], middle, *shown.rows[-MAX_STOCKS:]])
+    columns |= {"best": ("best", "s"), f"bias of {names[0]}": ("bias", ".2f")}
+    title = f"QLIKE by stock, of {len(table)} stocks the hardest and the easiest"
+    ends = ranked if len(ranked) <= 2 * MAX_STOCKS else pd.concat([ranked[:MAX_STOCKS], ranked[-MAX_STOCKS:]])
+    return tabulate(ends, columns, title)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from volplugin.evaluation.model_comparison import as_numbers, nested
-from volplugin.report.format import Table, percent, show, tabulate
+from volplugin.report.format import Answer, Table, percent, sessions, show, tabulate, wrapped
 from volplugin.risk.covariance import CovarianceForecast
 from volplugin.units import deannualize
 
+MAX_STOCKS = 15
+"""Positions shown before the others are folded."""
+LAWS = {"historical": "from past returns of these weights over their forecast volatility", "student": "Student-t law"}
 UNITS = {
     "volatility": "annual standard deviation, decimals",
     "contribution": "annual, the sum is the volatility of the portfolio",
@@ -23,6 +26,15 @@ UNITS = {
 MEASURES = ["beta", "effective_bets", "diversification_ratio", "average_correlation", "average_correlation_before"]
 MAX_CHANGES = 5
 """Number of largest changes to list."""
+
+
+class Part(NamedTuple):
+    """A part of the page: title, tables, a note, and a table that is folded."""
+
+    title: str
+    tables: list[Table]
+    note: str = ""
+    folded: Table | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,29 +143,164 @@ class PortfolioToday:
         return pd.Series({asset: shares[asset] for asset in held}, dtype=float).sort_values(ascending=False)
 
 
-def portfolio_text(portfolio: PortfolioToday) -> str:
-    """Describe a portfolio's volatility, its change and losses, its positions, and its most correlated pairs."""
-    known = portfolio.forecast.diagnostics
-    session = portfolio.losses.columns[0]
-    tails = ", ".join(f"{name} {percent(row[session], 2)}" for name, row in portfolio.losses.iterrows())
-    positions = portfolio.positions.drop(columns=["change", "volatility_change", "trim"])
-    found = [positions, *(table for table in (portfolio.groups, portfolio.factors) if len(table))]
+def portfolio_text(portfolio: PortfolioToday, value: float | None = None) -> str:
+    """Return the numbers of the page as text: the answer and its causes, the tiles, a table per part, and limits."""
+    forecast = portfolio.forecast
+    model = ", ".join(f"{key} {value}" for key, value in forecast.diagnostics["model"].items())
     lines = [
-        f"Annual volatility over the {portfolio.forecast.horizon} sessions after {portfolio.forecast.asof.date()}: "
-        f"{percent(portfolio.volatility, 2)} ({percent(portfolio.daily_volatility, 3)} per day)",
-        f"({', '.join(f'{key} {value}' for key, value in known['model'].items())})",
-        *_changed(portfolio),
-        f"loss of the {session}: {tails} ({portfolio.tail_methods[session]})",
-        f"beta {portfolio.beta:.2f}, diversification ratio {portfolio.diversification_ratio:.2f}, "
-        f"effective bets {portfolio.effective_bets:.1f}, average correlation {portfolio.average_correlation:.2f}",
-        *(f"\n{tabulate(table, {name: (name, '.2%') for name in table}).text()}" for table in found),
+        f"{headline(portfolio)}; {sessions(forecast.horizon)} after {forecast.asof.date()}",
+        f"({model})",
+        *sentences(portfolio, value),
+        *(f"{one.label}: {one.value}{one.note and f', {one.note}'}" for one in tiles(portfolio, value)),
     ]
-    if len(portfolio.pairs):
-        lines.append(f"\nMost correlated\n{pairs_table(portfolio).text()}")
-    if len(portfolio.events):
-        named = ", ".join(f"{asset} {share:.0%}" for asset, share in portfolio.events.items())
-        lines.append(f"\nmoves of their own expected, with their share of the variance: {named}")
-    return "\n".join([*lines, *remarks(portfolio)])
+    stocks = Part("Weight and share of risk by stock", [_weights(portfolio.positions)])
+    for part in (*parts(portfolio, value), stocks):
+        lines += [f"\n{table.title or part.title}\n{table.text()}" for table in part.tables if table.rows]
+    return wrapped("\n".join([*lines, "", *remarks(portfolio)]).rstrip().split("\n"))
+
+
+def headline(portfolio: PortfolioToday) -> str:
+    """Return the answer: the volatility, and its change."""
+    text = f"Volatility {percent(portfolio.volatility)} a year"
+    change = portfolio.volatility - portfolio.before
+    if not np.isfinite(change):
+        return text
+    if abs(change) < 0.5e-4:
+        return f"{text}, as at the close before"
+    return f"{text}, {100 * abs(change):.2f} points {'up' if change > 0 else 'down'} since the close before"
+
+
+def sentences(portfolio: PortfolioToday, value: float | None = None) -> Iterator[str]:
+    """Yield the causes of the change, and the trim that helps most."""
+    if np.isfinite(portfolio.before):
+        causes = ", ".join(f"{name} {points(part)}" for name, part in portfolio.change.items())
+        yield f"The change of {points(portfolio.volatility - portfolio.before)} points by cause: {causes}."
+    best = portfolio.positions["trim"].idxmin()
+    effect, weight = portfolio.positions.at[best, "trim"], float(portfolio.weights[best])
+    if effect < 0:
+        yield (
+            f"{'Selling' if weight > 0 else 'Buying back'} {best} worth {money(min(0.01, abs(weight)), value)} of the "
+            f"portfolio lowers the volatility most, by {-100 * effect:.2f} points."
+        )
+
+
+def money(share: float, value: float | None) -> str:
+    """Format a fraction of the portfolio's value as a percentage, and in money if the value is known."""
+    return percent(share, 2) + ("" if value is None else f" ({amount(share * value)})")
+
+
+def amount(value: float) -> str:
+    """Format money without decimals, in groups of three digits."""
+    return f"{value:,.0f}"
+
+
+def tiles(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Answer]:
+    """Yield the numbers of the head of the page."""
+    daily, session = portfolio.daily_volatility, portfolio.losses.columns[0]
+    per_session = f"{percent(daily, 2)} per session" + ("" if value is None else f", {amount(daily * value)}")
+    yield Answer("Volatility, annual", percent(portfolio.volatility), per_session)
+    for name in ("VaR 99%", "ES 97.5%"):
+        share = float(portfolio.losses.at[name, session])
+        texts = (percent(share, 2),) if value is None else (amount(share * value), percent(share, 2))
+        yield Answer(f"{name}, next session", *texts)
+    yield Answer("Beta", show(portfolio.beta), f"to {len(portfolio.forecast.assets)} stocks, equally weighted")
+    yield Answer("Effective bets", show(portfolio.effective_bets, ".1f"), f"of {len(portfolio.weights)} positions")
+    was = portfolio.average_correlation_before
+    before = f"{show(was)} at the close before" if np.isfinite(was) else "of the stocks held"
+    yield Answer("Average correlation", show(portfolio.average_correlation), before)
+    market, specific = portfolio.factors.loc[["market", "specific"], "share"]
+    yield Answer("Risk from the market", percent(market, 0), f"{percent(specific, 0)} specific")
+    events = portfolio.events
+    yield Answer("Moves of their own expected", str(len(events)), ", ".join(map(str, events.index[:4])) or "none")
+    if portfolio.suspect:
+        yield Answer("Suspect prices", str(len(portfolio.suspect)), ", ".join(list(portfolio.suspect)[:4]))
+
+
+def parts(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Part]:
+    """Yield the parts of the page; parts without rows are not shown."""
+    rows, factors = portfolio.positions, portfolio.factors
+    change = (
+        (portfolio.change if np.isfinite(portfolio.before) else portfolio.change[:0])
+        .to_frame("points")
+        .rename(index=str.capitalize)
+    )
+    trimmed, moved = rows.sort_values("trim")[:MAX_CHANGES], rows.loc[largest(rows["change"]).index]
+    movers: dict[str, Any] = {
+        "contribution": (100 * moved["contribution"], ".2f"),
+        "change": ("change", points),
+        "change of its volatility": ("volatility_change", points),
+    }
+    yield Part(
+        "Why it changed",
+        [
+            _barred(tabulate(change, {"points": ("points", points)}), change, "signed bars", room=50),
+            tabulate(moved, movers, "Largest changes"),
+        ],
+        f"From {percent(portfolio.before, 2)} to {percent(portfolio.volatility, 2)} of annual volatility; the parts "
+        "add up. Weights: drift of the prices, or trades.",
+    )
+    laws = " ".join(f"{span.capitalize()}: {LAWS[law]}." for span, law in portfolio.tail_methods.items())
+    yield Part(
+        "Loss to expect",
+        [tabulate(portfolio.losses, {span: (span, lambda share: money(share, value)) for span in portfolio.losses})],
+        f"VaR 99%: exceeded once in a hundred cases. ES 97.5%: mean of the worst 2.5%. {laws}",
+    )
+    trims: dict[str, Any] = {
+        "weight": ("weight", ".1%"),
+        "change in points": ("trim", points),
+        "volatility after": (portfolio.volatility + trimmed["trim"], ".2%"),
+    }
+    yield Part(
+        "What one trim does",
+        [tabulate(trimmed, trims)],
+        "Each row is one trade alone, of 1% of the portfolio's value, with the proceeds in cash.",
+    )
+    yield Part("Weight and share of risk by group", [_weights(portfolio.groups.reindex(columns=["weight", "share"]))])
+    split = tabulate(
+        factors.rename(index=str.capitalize), {"risk": ("share", ".1%"), "volatility": ("exposure", percent)}
+    )
+    yield Part(
+        "Risk by factor",
+        [_barred(split, factors[["share"]], "bars")],
+        "Market: the equal-weight portfolio of all stocks with a forecast. Components: the largest common moves that "
+        "the market leaves. Specific: the rest. Risk: share of the variance. Volatility: annual, from the factor "
+        "alone; its sign is the direction.",
+    )
+    events = rows.loc[portfolio.events.index].assign(event=portfolio.events)
+    moves = {
+        "weight": ("weight", ".1%"),
+        "volatility": ("volatility", ".1%"),
+        "share of the variance": ("event", ".0%"),
+    }
+    yield Part(
+        "Moves of their own expected",
+        [tabulate(events, moves)],
+        "Stocks that are likely to move alone within the horizon, mostly on earnings: the season is estimated from "
+        "the moves of past quarters, not read from a calendar.",
+    )
+    yield Part("Most correlated", [pairs_table(portfolio)])
+
+
+def stocks(portfolio: PortfolioToday) -> Part:
+    """Return weight and share of risk by stock; of many stocks, the smaller shares are folded."""
+    table = _weights(portfolio.positions)
+    halves = slice(MAX_STOCKS), slice(MAX_STOCKS, None)
+    first, more = (replace(table, rows=table.rows[half], bars=table.bars[half]) for half in halves)
+    note = "Risk above weight: the stock adds more risk than money. Hatched: a hedge, which lowers the risk."
+    return Part("Weight and share of risk by stock", [first], note, more if more.rows else None)
+
+
+def _weights(frame: pd.DataFrame) -> Table:
+    """Tabulate weight and share of risk, with a bar of each."""
+    columns = {"weight": "weight", "risk": "share", "volatility": "volatility"}
+    table = tabulate(frame, {title: (name, ".1%") for title, name in columns.items() if name in frame})
+    return _barred(table, frame[["weight", "share"]], "pair bars")
+
+
+def _barred(table: Table, lengths: pd.DataFrame, kind: str, room: float = 100) -> Table:
+    """Add bars to the rows of a table; the longest one fills `room` percent of their column."""
+    scale = room / max(float(lengths.abs().max().max()), 1e-12)
+    return replace(table, bars=(scale * lengths).to_numpy().tolist(), kind=kind)
 
 
 def pairs_table(portfolio: PortfolioToday) -> Table:
@@ -181,17 +328,3 @@ def points(change: float) -> str:
 def largest(changes: pd.Series) -> pd.Series:
     """Return the largest changes, in absolute value."""
     return changes.dropna().sort_values(key=abs, ascending=False, kind="stable")[:MAX_CHANGES]
-
-
-def _changed(portfolio: PortfolioToday) -> list[str]:
-    if not np.isfinite(portfolio.before):
-        return []
-    parts = {name: largest(portfolio.positions[name]) for name in ("change", "volatility_change")}
-    named = [", ".join(f"{asset} {points(part)}" for asset, part in found.items()) for found in parts.values()]
-    causes = ", ".join(f"{cause} {points(part)}" for cause, part in portfolio.change.items())
-    return [
-        f"the session before: {percent(portfolio.before, 2)}, "
-        f"a change of {points(portfolio.volatility - portfolio.before)} points: {causes}",
-        f"  contributions: {named[0]}",
-        f"  volatilities: {named[1]}",
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from volplugin.data.panel import PricePanel
 from volplugin.errors import StoreConfigurationError
 from volplugin.volatility.base import State
 from volplugin.volatility.bias_correction import REFIT, close_to_close_ratio, forward_variance
+from volplugin.volatility.combination import Paths
 from volplugin.volatility.features import Features
 from volplugin.volatility.har import TERMS, HARVolatility
 from volplugin.volatility.reference import reference, with_reference
@@ -28,21 +30,20 @@ FIRST_REFIT, REFITS = 500, 5
 """Sessions that the first past refit needs, and most past refits: the weights follow the last five years."""
 
 TEMPERATURE = 10.0
-"""Divisor of the log likelihood behind the weights. Returns have fat tails and losses last for months, so that as many
-sessions hold less evidence than Gaussian ones. Chosen among 5, 10, 20 and 40 on markets that no benchmark uses."""
+"""Divisor of the Gaussian log likelihood behind the weights, since returns have fat tails and losses last for months:
+chosen among 5, 10, 20 and 40 on markets that no benchmark judges."""
 
 
 class RecalibratedVolatility(HARVolatility):
     """Geometric blend of a stored model, a local HAR, and a regression on the forecasts and terms of both.
 
     The stored model, such as the shipped one, was trained on another market. The regression refits its level and its
-    market terms, on the stored model's event-free forecast, since earnings seasons differ. The newest of its vintages
-    trained by the end of the local training span is used, and stays in use.
+    market terms on its event-free forecast, since earnings seasons differ. The newest of its vintages trained by the
+    end of the local training span is used, and stays in use.
 
-    The weights are those of exponentially weighted aggregation: all three are refitted yearly in the past and forecast
-    the year after; a member's weight is proportional to exp(-L / 2T), with L its QLIKE summed over these sessions,
-    averaged over assets, and T `TEMPERATURE`. At a horizon the losses of the shorter ones are added, which have less
-    noise. With fewer than three years of sessions the weights are equal.
+    All three are refitted yearly in the past and forecast the year after. A weight is proportional to exp(-L / 2T),
+    with L the member's QLIKE summed over these sessions, a mean over assets, and T `TEMPERATURE`. At a horizon the
+    losses of the shorter ones, which have less noise, are added. With less than three years the weights are equal.
 
     Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
     Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
@@ -66,8 +67,7 @@ class RecalibratedVolatility(HARVolatility):
     References
     ----------
     Mincer and Zarnowitz (1969), The Evaluation of Economic Forecasts, on the regression of outcomes on forecasts;
-    Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility, eq. 11; Yang (2004), Combining
-    Forecasting Procedures, on the weights.
+    Yang (2004), Combining Forecasting Procedures, on the weights; Corsi (2009), eq. 11, as `HARVolatility`.
 
     Examples
     --------
@@ -79,8 +79,7 @@ class RecalibratedVolatility(HARVolatility):
     (3,)
     """
 
-    load_store: ClassVar[Callable[[str], Any]]
-    """Return the vintages in a folder (`load_walk_forward`); set in `volplugin.volatility.pretrained`."""
+    load_store: ClassVar[Callable[[str], Any]]  # load_walk_forward, set in volplugin.volatility.pretrained
 
     def __init__(self, store: str = "pretrained", terms: str = "season") -> None:
         self.store = store
@@ -119,6 +118,7 @@ class RecalibratedVolatility(HARVolatility):
             if known.last_session < self._stored.vintage_dates()[0]:
                 break
             past = clone(self)
+            past._stored = self._stored
             past._describe(known)
             past._fit_members(known)
             past.trained_through_ = known.last_session
@@ -131,22 +131,18 @@ class RecalibratedVolatility(HARVolatility):
             loss += each.mean(axis=2).sum(axis=1).filled(0.0)
         return softmax(-np.cumsum(loss, axis=1) / (2 * TEMPERATURE), axis=0)
 
-    def _member_paths(
-        self, panel: PricePanel, horizons: tuple[int, ...], first: int
-    ) -> tuple[dict[int, pd.DataFrame], ...]:
+    def _member_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> tuple[Paths, ...]:
         """Forecasts of the stored model, the local HAR and the regression."""
         stored = self._backbone._paths(self._with_universe(panel), horizons, first)
         local = self.local_._paths(panel, horizons, first)
         return stored, local, super()._predict_paths(panel, horizons, first)
 
-    def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
-        paths = self._member_paths(panel, horizons, first)
-        blend = {}
-        for horizon in horizons:
-            weights = [float(np.interp(abs(horizon), FITTED_HORIZONS, each)) for each in self.weights_]
-            logs = [weight * np.log(path[horizon][panel.assets]) for weight, path in zip(weights, paths, strict=True)]
-            blend[horizon] = np.exp(sum(logs[1:], start=logs[0]))
-        return blend
+    def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> Paths:
+        members = self._member_paths(panel, horizons, first)
+        logs = {days: np.stack([np.log(path[days][panel.assets]) for path in members]) for days in horizons}
+        weights = {days: [np.interp(abs(days), FITTED_HORIZONS, each) for each in self.weights_] for days in horizons}
+        values = {days: np.exp(np.tensordot(weights[days], logs[days], axes=1)) for days in horizons}
+        return {days: pd.DataFrame(values[days], panel.sessions, panel.assets) for days in horizons}
 
     def _with_universe(self, panel: PricePanel) -> PricePanel:
         """Return the panel with the recalibration's universe as its market: the stored model's inputs stay the same."""
@@ -165,26 +161,18 @@ class RecalibratedVolatility(HARVolatility):
         values = np.concatenate([features.values, np.stack(logs, axis=-1)], axis=-1)
         return replace(features, values=values, names=(*features.names, *BACKBONE))
 
-    @property
+    @cached_property
     def _stored(self) -> Any:
-        if "_loaded" not in self.__dict__:
-            self._loaded = RecalibratedVolatility.load_store(self.store)
-        return self._loaded
+        return RecalibratedVolatility.load_store(self.store)
 
     def get_state(self) -> State:
         """Return the coefficients, the weights, and the checksum of the stored model's vintage."""
         local = {f"local/{name}": array for name, array in self.local_.get_state().items()}
-        vintage = np.frombuffer(bytes.fromhex(self._checksum()), np.uint8).copy()
-        return super().get_state() | local | {"weights": self.weights_, "vintage": vintage}
+        vintage = np.frombuffer(bytes.fromhex(self._checksum()), np.uint8)
+        return super().get_state() | local | {"weights": self.weights_, "vintage": vintage.copy()}
 
     def set_state(self, state: State) -> None:
-        """Set the coefficients and the weights.
-
-        Raises
-        ------
-        StoreConfigurationError
-            If the stored model's vintage is not the one that they belong to, or an earlier version wrote them.
-        """
+        """Set the coefficients and the weights; raise StoreConfigurationError if they are of another stored model."""
         self._backbone = self._stored.vintage_at(self.trained_through_)
         if "weights" not in state or state["vintage"].tobytes().hex() != self._checksum():
             raise StoreConfigurationError(
@@ -202,4 +190,4 @@ class RecalibratedVolatility(HARVolatility):
 
     def __getstate__(self) -> dict[str, object]:
         """Return everything but the open store."""
-        return {name: value for name, value in super().__getstate__().items() if name != "_loaded"}
+        return {name: value for name, value in super().__getstate__().items() if name != "_stored"}

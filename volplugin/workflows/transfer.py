@@ -104,12 +104,7 @@ def local_models(store: str, *, training: bool = True) -> dict[str, VolatilityFo
 def transfer_losses(
     panel: PricePanel, models: Mapping[str, VolatilityForecaster], store: str, cut: pd.Timestamp
 ) -> pd.DataFrame:
-    """Fit models through a session, and return their mean QLIKE after it, beside the stored models' QLIKE.
-
-    Returns
-    -------
-    DataFrame of shape (n_models, n_horizons)
-    """
+    """Fit models through a session, and return their and the stored models' mean QLIKE after it, models x horizons."""
     known, start = panel.asof(cut), panel.sessions[panel.sessions.get_loc(cut) + 1]
     fitted: dict[str, VolatilityForecaster] = {"stored": load_walk_forward(store)}
     fitted |= {name: model.fit(known) if model.requires_fit else model for name, model in models.items()}
@@ -135,15 +130,7 @@ def choose(losses: pd.DataFrame) -> str:
 
 
 def recalibrate(panel: PricePanel, folder: str | Path, store: str = "pretrained") -> WalkForward:
-    """Write a store of recalibrated models, one per year with two years of sessions or more before it.
-
-    Parameters
-    ----------
-    panel : PricePanel
-    folder : str or Path
-        The store to write.
-    store : str, default "pretrained"
-        Folder of the stored models.
+    """Write a folder of recalibrations of stored models, one per year with two years of sessions or more before it.
 
     Raises
     ------

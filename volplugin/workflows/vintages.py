@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -13,38 +11,6 @@ from volplugin.storage import ModelStore
 from volplugin.volatility.walk_forward import WalkForward
 
 HORIZON = 21
-
-
-@dataclass(frozen=True)
-class StoredVintage:
-    """A vintage in a store.
-
-    Attributes
-    ----------
-    date : Timestamp
-        Last training session.
-    assets, universe : int
-        Number of assets trained on, and in the reference universe.
-    fingerprint : str
-        Digest of the training prices.
-    bytes : int
-        Size on disk.
-    """
-
-    date: pd.Timestamp
-    assets: int
-    universe: int
-    fingerprint: str
-    bytes: int
-
-
-def stored_vintages(store: ModelStore) -> list[StoredVintage]:
-    """List the vintages of a store, oldest first."""
-    manifests = {date: store.manifest(date) for date in store.vintages()}
-    return [
-        StoredVintage(date, len(manifest.assets), len(manifest.universe), manifest.fingerprint, store.size(date))
-        for date, manifest in manifests.items()
-    ]
 
 
 def vintage_losses(walk_forward: WalkForward, bundle: str) -> dict[pd.Timestamp, float]:
@@ -62,21 +28,20 @@ def vintage_losses(walk_forward: WalkForward, bundle: str) -> dict[pd.Timestamp,
     return losses
 
 
-def vintage_table(vintages: list[StoredVintage], losses: dict[pd.Timestamp, float] | None = None) -> str:
-    """Lay out one line per vintage and a line with their number and total size."""
-    if not vintages:
+def vintage_table(store: ModelStore, losses: dict[pd.Timestamp, float] | None = None) -> str:
+    """Lay out assets, reference universe, digest of the prices, size and loss of each vintage, and the total size."""
+    manifests = {date: store.manifest(date) for date in store.vintages()}
+    if not manifests:
         return "no vintages"
     rows = {
-        str(vintage.date.date()): {
-            "assets": vintage.assets,
-            "universe": vintage.universe,
-            "data": vintage.fingerprint[:12],
-            "size": f"{vintage.bytes / 1e6:.2f} MB",
+        str(date.date()): {
+            "assets": len(manifest.assets),
+            "universe": len(manifest.universe),
+            "data": manifest.fingerprint[:12],
+            "size": f"{store.size(date) / 1e6:.2f} MB",
         }
-        for vintage in vintages
+        | ({} if losses is None else {"QLIKE": f"{losses[date]:.4f}" if date in losses else ""})
+        for date, manifest in manifests.items()
     }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    if losses is not None:
-        table["QLIKE"] = [f"{losses[vintage.date]:.4f}" if vintage.date in losses else "" for vintage in vintages]
-    total = sum(vintage.bytes for vintage in vintages) / 1e6
-    return f"{table.rename_axis('trained through', axis=1).to_string()}\n{len(vintages)} vintages, {total:.1f} MB"
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("trained through", axis=1)
+    return f"{table.to_string()}\n{len(rows)} vintages, {sum(map(store.size, manifests)) / 1e6:.1f} MB"

@@ -20,10 +20,11 @@ def test_market_part_is_the_exposure_of_the_forecast_s_factor():
     whole = pd.DataFrame(covariance / np.outer(sigma, sigma), NAMES, NAMES)
     forecast = CovarianceForecast(pd.Timestamp("2015-06-30"), 1, pd.Series(sigma, NAMES), whole)
     for weights in ({"C": 0.5, "A": 0.7}, {"B": -0.5}):
-        [risk] = portfolio_risks([arrays], [Holdings(list(weights), np.array(list(weights.values())))], 252)
+        held = Holdings(list(weights), np.array(list(weights.values())))
+        [risk] = portfolio_risks([arrays], held=[held], periods=252)
         table = forecast.factor_risk(weights, 0, periods=252)
         assert risk.predicted_vol == pytest.approx(forecast.portfolio_volatility(weights, 252), rel=1e-12)
-        assert risk.market_vol == pytest.approx(table.loc["market", "exposure"], rel=1e-12)
-        specific = np.sqrt(risk.predicted_vol**2 - risk.market_vol**2)
+        assert risk.predicted_vol_market == pytest.approx(table.loc["market", "exposure"], rel=1e-12)
+        specific = np.sqrt(risk.predicted_vol**2 - risk.predicted_vol_market**2)
         assert specific == pytest.approx(table.loc["specific", "exposure"], rel=1e-9)
-    assert portfolio_risks([arrays], [Holdings([], np.empty(0))], 252)[0].market_vol == 0
+    assert portfolio_risks([arrays], held=[Holdings([], np.empty(0))], periods=252)[0].predicted_vol_market == 0

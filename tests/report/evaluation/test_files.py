@@ -17,11 +17,11 @@ def test_numbers_text_and_plots_are_written(evaluation, portfolios, tmp_path):
     assert (file.parent / "evaluation.txt").read_text() == evaluation_text(evaluation, portfolios) + "\n"
     drawn = {plot.stem for plot in (file.parent / "plots").iterdir()}
     assert drawn == {
-        "reductions", "seeds", "years_1", "years_5", "stress_1", "stress_5", "calibration_1", "calibration_5",
+        "reductions", "years_1", "years_5", "deciles_1", "deciles_5",
     }  # fmt: skip
     assert all(plot.read_bytes().startswith(b"\x89PNG") for plot in (file.parent / "plots").iterdir())
 
 
 def test_plots_without_numbers_are_skipped(bare_evaluation, portfolios, tmp_path):
     write_evaluation(bare_evaluation, portfolios, tmp_path)
-    assert [plot.name for plot in (tmp_path / "plots").iterdir()] == ["calibration_5.png"]
+    assert [plot.name for plot in (tmp_path / "plots").iterdir()] == ["deciles_5.png"]

@@ -4,10 +4,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from volplugin.errors import ParameterError
-from volplugin.report.plots import evaluation as plots
+from volplugin.report import evaluation_plots as plots
 from volplugin.report.theme import DARK, LIGHT
 
-PLOTS = [plots.plot_reductions, plots.plot_years, plots.plot_stress, plots.plot_deciles, plots.plot_seeds]
+PLOTS = [plots.plot_years, plots.plot_deciles]
 
 
 def lines(ax):
@@ -20,18 +20,18 @@ def test_each_plot_draws_on_given_axes_in_both_themes_with_units(evaluation, plo
         ax = Figure().add_subplot()
         assert plot(evaluation, ax, theme) is ax
         assert ax.get_title(loc="left")
-        assert "%" in ax.get_xlabel() + ax.get_ylabel()
         ax.figure.canvas.draw()
+        assert "%" in "".join(tick.get_text() for tick in [*ax.get_xticklabels(), *ax.get_yticklabels()])
     assert plot(evaluation) is plt.gca()
 
 
 def test_reductions_equal_the_table(evaluation):
-    ax = plots.plot_reductions(evaluation)
+    ax = plots.plot_reductions(evaluation.scores)
     table = evaluation.scores.table["below_EWMA94"]
-    names = [tick.get_text() for tick in ax.get_yticklabels()]
-    assert names == ["LSTM", "HAR", "GJR", "rolling60"]
-    for horizon, label in ((1, "1 session"), (5, "5 sessions")):
-        np.testing.assert_allclose(lines(ax)[label].get_xdata(), table.loc[horizon][names])
+    for name, bars in zip(("LSTM", "HAR", "GJR", "rolling60"), ax.containers, strict=True):
+        np.testing.assert_allclose([bar.get_width() for bar in bars], [table[(1, name)], table[(5, name)]])
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1 session", "5 sessions"]
+    assert ax.texts[0].get_text() == f"LSTM {table[(1, 'LSTM')]:+.1f}%".replace("-", "−")
 
 
 def test_years_are_reductions_of_that_years_loss(evaluation):
@@ -45,11 +45,11 @@ def test_years_are_reductions_of_that_years_loss(evaluation):
 def test_a_model_has_the_same_colour_and_marker_in_all_plots(evaluation):
     looks = [
         {name: (line.get_color(), line.get_marker()) for name, line in lines(plot(evaluation)).items()}
-        for plot in (plots.plot_years, plots.plot_stress, plots.plot_deciles)
+        for plot in PLOTS
     ]
     for name in ("LSTM", "HAR", "GJR", "rolling60"):
         assert len({look[name] for look in looks}) == 1
-    assert len(set(looks[2].values())) == len(looks[2])
+    assert len(set(looks[1].values())) == len(looks[1])
 
 
 def test_further_models_are_grey(evaluation, monkeypatch):
@@ -69,20 +69,8 @@ def test_deciles_show_realised_over_forecast(evaluation):
     assert high > evaluation.deciles.loc[5]["ratio"].max()
 
 
-def test_component_gains_equal_the_table(evaluation):
-    ax = plots.plot_seeds(evaluation)
-    found = {(round(float(line.get_ydata()[0])), float(line.get_xdata()[0])) for line in ax.get_lines()[:6]}
-    expected = {
-        (place, value) for place, h in enumerate((1, 5)) for value in evaluation.components.loc[h]["below_model"]
-    }
-    assert found == expected
-    assert set(lines(ax)) == {"one seed alone", "ensemble", "the whole"}
-
-
 def test_missing_numbers_raise(evaluation, bare_evaluation):
-    with pytest.raises(ParameterError, match="no stress period"):
-        plots.plot_stress(bare_evaluation)
-    with pytest.raises(ParameterError, match="components"):
-        plots.plot_seeds(bare_evaluation)
+    with pytest.raises(ParameterError, match="nothing to be compared with"):
+        plots.plot_reductions(bare_evaluation.scores)
     with pytest.raises(ParameterError, match="horizon 21 was not evaluated; pass one of 1, 5"):
         plots.plot_years(evaluation, horizon=21)

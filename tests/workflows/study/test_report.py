@@ -10,8 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from webpage import check
 
-from volplugin.report.plots.axes import NARROW, WIDE, new_figure
-from volplugin.report.plots.series import plot_average_correlation, plot_true_predicted
+from volplugin.report.axes import WIDE, new_figure
 from volplugin.report.theme import DARK, LIGHT, style
 from volplugin.workflows.study import page
 from volplugin.workflows.study.page import study_text, write_study
@@ -64,32 +63,26 @@ def test_predictions_contain_every_plotted_line(written, result):
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("model", [SEED, CAUSAL])
-def test_true_and_predicted_are_annual_and_share_the_scale(result, model, theme):
-    portfolio = result.portfolios["equal weights"]
-    drawn = portfolio.predicted[[SEED, CAUSAL]]
-    ax = Figure().add_subplot()
-    assert plot_true_predicted(portfolio.true, drawn, model, ax, theme) is ax
-    lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
-    np.testing.assert_allclose(lines["true"], 100 * np.sqrt(252) * portfolio.true)
-    np.testing.assert_allclose(lines["predicted"], 100 * np.sqrt(252) * portfolio.predicted[model])
-    other = plot_true_predicted(portfolio.true, drawn, SEED if model == CAUSAL else CAUSAL)
-    assert ax.get_ylim() == other.get_ylim()
-    ax.figure.canvas.draw()
+def test_true_and_predicted_are_annual_and_share_the_scale(result, theme):
+    plots, portfolio = page.plots(result), result.portfolios["equal weights"]
+    axes = [plots[f"book1_{kind}"](ax=Figure().add_subplot(), theme=theme) for kind in ("seed", "causal")]
+    for ax, model in zip(axes, (SEED, CAUSAL), strict=True):
+        lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
+        np.testing.assert_allclose(lines["true"], 100 * np.sqrt(252) * portfolio.true)
+        np.testing.assert_allclose(lines["predicted"], 100 * np.sqrt(252) * portfolio.predicted[model])
+        ax.figure.canvas.draw()
+    assert axes[0].get_ylim() == axes[1].get_ylim()
 
 
 @matplotlib.rc_context(style())
 def test_long_titles_wrap_in_a_narrow_figure(result):
-    title = "The seed, as described: true and predicted volatility, weights of a_file_with_a_long_name.csv"
-    portfolio = result.portfolios["mine"]
-    for size, lines in ((WIDE, 1), (NARROW, 3)):
-        ax = new_figure(size).add_subplot()
-        plot_true_predicted(portfolio.true, portfolio.predicted, SEED, ax, title=title)
+    for size, lines in ((WIDE, 1), ((4.0, 3.7), 2)):
+        ax = page.plots(result)["book2_seed"](ax=new_figure(size).add_subplot())
         assert len(ax.get_title(loc="left").splitlines()) == lines
 
 
 def test_average_correlation_has_a_line_per_estimator(result):
-    ax = plot_average_correlation(result.correlation, page.CORRELATION_LABELS)
+    ax = page.plots(result)["average_correlation"]()
     assert len(ax.get_lines()) == 3
     assert len(set(ax.get_lines()[0].get_ydata())) == 1
 
@@ -104,20 +97,21 @@ def test_text_has_a_table_per_portfolio_and_the_caveats(result):
 
 
 @pytest.mark.parametrize(
-    ("below", "t", "expected"),
+    ("worth", "t", "expected"),
     [
-        (-5.0, 3.0, "the future included, lowered the loss to 0.400 from the 0.500"),
-        (5.0, -3.0, "the future included, raised the loss to 0.400 from the 0.500"),
-        (-5.0, 1.0, "(t 1.0, which may be chance)"),
+        (20.0, 3.0, "Worth of the look-ahead: 20.0%, loss lowered: QLIKE 0.400; 0.500 without (t 3.0)."),
+        (-25.0, -3.0, "Worth of the look-ahead: 25.0%, loss raised: QLIKE 0.500; 0.400 without (t -3.0)."),
+        (20.0, 1.0, "(t 1.0, which may be chance)"),
     ],
 )
-def test_effect_of_the_future_correlation_has_the_right_sign(result, below, t, expected):
-    portfolio = with_table(result.portfolios["mine"], SEED, qlike=0.4)
-    portfolio = with_table(portfolio, KNOWN, qlike=0.5, below_seed=below, dm_seed=t)
+def test_effect_of_the_future_correlation_has_the_right_sign(result, worth, t, expected):
+    low, high = (0.4, 0.5) if worth > 0 else (0.5, 0.4)
+    portfolio = with_table(result.portfolios["mine"], SEED, qlike=low)
+    portfolio = with_table(portfolio, KNOWN, qlike=high, dm_seed=t)
     assert expected in " ".join(page.findings(portfolio, 20))
 
 
-@pytest.mark.parametrize(("below", "expected"), [(12.34, "12.3% lower"), (-3.0, "3.0% higher")])
+@pytest.mark.parametrize(("below", "expected"), [(12.34, "12.3%, lower loss"), (-3.0, "3.0%, higher loss")])
 def test_causal_model_is_called_better_or_worse(result, below, expected):
     portfolio = with_table(result.portfolios["mine"], CAUSAL, below_seed=below)
     assert expected in " ".join(page.findings(portfolio, 20))

@@ -12,7 +12,6 @@ from zipline.finance.controls import AccountControl
 from volplugin.adapters.zipline.portfolio_risk import (
     Holdings,
     PortfolioRisk,
-    covariances_at_close,
     portfolio_risks,
 )
 from volplugin.adapters.zipline.provider import provider_of
@@ -71,8 +70,8 @@ class MaxPredictedVolatility(AccountControl):
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
         held = Holdings.of_portfolio(portfolio)
-        covariances = covariances_at_close(algorithm, provider, session, held.symbols, 1)
-        [risk] = portfolio_risks(covariances, [held], run_periods(algorithm))
+        covariances = provider.arrays_at(algorithm, session, held.symbols, 1)
+        [risk] = portfolio_risks(covariances, held=[held], periods=run_periods(algorithm))
         if not risk.predicted_vol > self.limit:
             return
         message = self._message(risk, session)
@@ -81,8 +80,8 @@ class MaxPredictedVolatility(AccountControl):
         LOG.warning(message)
 
     def _message(self, risk: PortfolioRisk, session: pd.Timestamp) -> str:
-        largest = sorted(risk.contributions, key=lambda symbol: -risk.contributions[symbol])[:3]
-        shares = ", ".join(f"{symbol} {risk.contributions[symbol] / risk.predicted_vol:.0%}" for symbol in largest)
+        largest = sorted(risk.risk_contributions, key=lambda symbol: -risk.risk_contributions[symbol])[:3]
+        shares = ", ".join(f"{symbol} {risk.risk_contributions[symbol] / risk.predicted_vol:.0%}" for symbol in largest)
         unknown = f"; without a forecast: {', '.join(risk.unmodelled)}" if risk.unmodelled else ""
         return (
             f"at the close of {session.date()} the portfolio's predicted volatility is {risk.predicted_vol:.2%} a "

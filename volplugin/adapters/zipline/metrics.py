@@ -38,7 +38,6 @@ predictions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -50,7 +49,7 @@ from zipline.utils.algo_instance import get_algo_instance
 from volplugin.adapters.zipline.portfolio_risk import (
     NOTHING_HELD,
     Holdings,
-    covariances_at_close,
+    PortfolioRisk,
     portfolio_risks,
 )
 from volplugin.adapters.zipline.provider import RiskProvider, providers_of
@@ -67,16 +66,7 @@ AT_REBALANCE = "volplugin-at-rebalance"
 WINDOW = 63
 """Sessions of ``realized_vol``: a quarter."""
 
-NO_FORECAST: dict[str, Any] = {
-    "predicted_vol": np.nan,
-    "predicted_vol_market": np.nan,
-    "predicted_vol_specific": np.nan,
-    "predicted_vol_horizon": np.nan,
-    "forecast_horizon": np.nan,
-    "risk_contributions": {},
-    "unmodelled": (),
-    "unmodelled_weight": np.nan,
-}
+NO_FORECAST: dict[str, Any] = vars(PortfolioRisk()) | {"predicted_vol_specific": np.nan, "forecast_horizon": np.nan}
 TAIL_COLUMNS = ("value_at_risk", "expected_shortfall", "tail_method")
 TAIL_LEVELS = (0.01, 0.025)
 """Tail probabilities of the value at risk and the expected shortfall."""
@@ -119,20 +109,16 @@ class RiskMetrics:
         self._portfolios: list[dict[str, Any]] = [NO_PORTFOLIO]
         self._providers: list[_ProviderColumns] = []
 
-    def start_of_simulation(
-        self, ledger: Any, emission_rate: str, calendar: Any, sessions: pd.DatetimeIndex, benchmark: Any
-    ) -> None:
+    def start_of_simulation(self, ledger: Any, emission_rate: str, calendar: Any, *others: Any) -> None:
         """Forget the run before: zipline uses one object for many runs."""
         self._reset()
         self._periods = calendar_periods(calendar.name)
 
-    def end_of_session(
-        self, packet: dict[str, Any], ledger: Any, session: pd.Timestamp, session_ix: int, data_portal: Any
-    ) -> None:
+    def end_of_session(self, packet: dict[str, Any], ledger: Any, session: pd.Timestamp, *others: Any) -> None:
         """Store the row of a session, and the portfolio and its forecast for the next row."""
         row, algorithm = packet["daily_perf"], get_algo_instance()
         self._rows.append(row)
-        self._sessions.append(_naive(session))
+        self._sessions.append(session if session.tzinfo is None else session.tz_localize(None))
         held, providers = Holdings.of_ledger(ledger), providers_of(algorithm)
         if ledger.transactions(row["period_close"]):
             self._traded = held
@@ -146,15 +132,7 @@ class RiskMetrics:
         for columns in self._providers:
             columns.close(algorithm, held if is_worth else None)
 
-    def end_of_simulation(
-        self,
-        packet: dict[str, Any],
-        ledger: Any,
-        calendar: Any,
-        sessions: pd.DatetimeIndex,
-        data_portal: Any,
-        benchmark: Any,
-    ) -> None:
+    def end_of_simulation(self, packet: dict[str, Any], ledger: Any, *others: Any) -> None:
         """Write the columns and evaluate the run: the packet becomes ``context.risk_report``."""
         from volplugin.evaluation.portfolio import portfolio_scorecard
 
@@ -191,26 +169,13 @@ class RiskMetrics:
 
 
 class _ProviderColumns:
-    """The columns of one provider in one run.
+    """The columns of one provider in one run; the run adds its sessions and returns to the lists passed here."""
 
-    Parameters
-    ----------
-    provider : RiskProvider
-    periods : float
-        Sessions per year.
-    sessions : list of Timestamp
-        Of the rows so far; the run adds to it.
-    returns : ndarray
-        The run's daily returns, which zipline fills session by session.
-    """
-
-    def __init__(
-        self, provider: RiskProvider, periods: float, sessions: list[pd.Timestamp], returns: np.ndarray
-    ) -> None:
+    def __init__(self, provider: RiskProvider, periods: float, sessions: list[pd.Timestamp], returns: Any) -> None:
         self.horizon = provider.horizon
         self._provider, self._periods, self._sessions, self._returns = provider, periods, sessions, returns
         self._columns: list[dict[str, Any]] = [{}] * len(sessions)
-        self._pending: list[tuple[Holdings, Sequence[CovarianceArrays | None]]] = []
+        self._pending: list[tuple[Holdings, list[CovarianceArrays] | list[None]]] = []
 
     def close(self, algorithm: Any, held: Holdings | None) -> None:
         """Store the portfolio and its forecast at a close; no portfolio if it is worth nothing."""
@@ -219,12 +184,11 @@ class _ProviderColumns:
             self._compute()
             self._columns.append({})
             return
-        forecasts = covariances_at_close(algorithm, self._provider, self._sessions[-1], held.symbols, *horizons)
+        forecasts = self._provider.arrays_at(algorithm, self._sessions[-1], held.symbols, *horizons)
         if self._pending:
-            last, others = self._pending[-1]
-            size = 0 if forecasts[0] is None else forecasts[0].correlation.size
-            is_same = held.symbols == last.symbols and all(map(_same_assets, forecasts, others))
-            if not is_same or len(self._pending) * size > PENDING_ENTRIES:
+            last, (earlier, *_) = self._pending[-1]
+            is_same = held.symbols == last.symbols and _assets(forecasts[0]) is _assets(earlier)
+            if not is_same or len(self._pending) * len(_assets(forecasts[0])) ** 2 > PENDING_ENTRIES:
                 self._compute()
         self._pending.append((held, forecasts))
 
@@ -249,29 +213,18 @@ class _ProviderColumns:
             return
         held, forecasts = zip(*self._pending, strict=True)
         self._pending = []
-        by_horizon = list(zip(*forecasts, strict=True))
-        ahead = None if self.horizon == 1 else by_horizon[1]
-        for risk in portfolio_risks(by_horizon[0], held, self._periods, ahead):
-            self._columns.append(
-                {
-                    "predicted_vol": risk.predicted_vol,
-                    "predicted_vol_market": risk.market_vol,
-                    "predicted_vol_specific": math.sqrt(max(risk.predicted_vol**2 - risk.market_vol**2, 0.0)),
-                    "predicted_vol_horizon": risk.horizon_vol,
-                    "forecast_horizon": self.horizon,
-                    "risk_contributions": risk.contributions,
-                    "unmodelled": risk.unmodelled,
-                    "unmodelled_weight": risk.unmodelled_weight,
-                }
-            )
+        risks = portfolio_risks(*zip(*forecasts, strict=True), held=held, periods=self._periods)
+        for risk in risks:
+            specific = math.sqrt(max(risk.predicted_vol**2 - risk.predicted_vol_market**2, 0.0))
+            self._columns.append(vars(risk) | {"predicted_vol_specific": specific, "forecast_horizon": self.horizon})
 
 
 PENDING_ENTRIES = 2**20
 """Entries of the correlation matrices of stored closes: 8 MB."""
 
 
-def _same_assets(one: CovarianceArrays | None, other: CovarianceArrays | None) -> bool:
-    return (None if one is None else one.assets) is (None if other is None else other.assets)
+def _assets(covariance: CovarianceArrays | None) -> Any:
+    return () if covariance is None else covariance.assets
 
 
 def _realized(returns: np.ndarray, periods: float) -> np.ndarray:
@@ -288,7 +241,3 @@ def _target(algorithm: Any) -> float | None:
     # By name: in a notebook the class may have been reloaded since the strategy made its object.
     is_rule = type(rule).__name__ == VolatilityTarget.__name__
     return rule.target if is_rule and rule.measure == "volatility" else None
-
-
-def _naive(session: pd.Timestamp) -> pd.Timestamp:
-    return session if session.tz is None else session.tz_localize(None)

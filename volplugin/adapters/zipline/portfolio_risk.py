@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from volplugin.adapters.zipline.provider import RiskProvider
-from volplugin.errors import InsufficientHistoryError
 from volplugin.risk.covariance_path import CovarianceArrays
 from volplugin.units import annualize
 
 
 @dataclass(frozen=True)
 class PortfolioRisk:
-    """Predicted risk of a portfolio; volatilities are annual.
-
-    Attributes
-    ----------
-    predicted_vol : float
-        Of the stocks with a forecast; 0 for a portfolio of cash.
-    contributions : dict of str to float
-        Contribution of each stock to `predicted_vol`, by symbol.
-    unmodelled : tuple of str
-        Symbols held without a forecast.
-    unmodelled_weight : float
-        Sum of their absolute weights.
-    market_vol : float
-        Volatility from the market alone: beta times the volatility of the equal-weight portfolio of all stocks with a
-        forecast, with the sign of beta.
-    horizon_vol : float
-        Of the longer horizon, where one is forecast.
-    """
+    """Predicted risk of a portfolio, annual, by the names of the columns that `metrics` describes."""
 
     predicted_vol: float = np.nan
-    contributions: Mapping[str, float] = field(default_factory=dict)
+    predicted_vol_market: float = np.nan
+    predicted_vol_horizon: float = np.nan
+    risk_contributions: Mapping[str, float] = field(default_factory=dict)
     unmodelled: tuple[str, ...] = ()
     unmodelled_weight: float = np.nan
-    market_vol: float = 0.0
-    horizon_vol: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,48 +76,41 @@ NOTHING_HELD = Holdings([], np.empty(0))
 
 
 def portfolio_risks(
-    covariances: Sequence[CovarianceArrays | None],
-    held: Sequence[Holdings],
-    periods: float,
-    ahead: Sequence[CovarianceArrays | None] | None = None,
+    *covariances: Sequence[CovarianceArrays | None], held: Sequence[Holdings], periods: float
 ) -> list[PortfolioRisk]:
     """Return the risk of portfolios of the same stocks, each under a forecast of the same assets.
 
     Parameters
     ----------
-    covariances : sequence of CovarianceArrays, or of None
-        Labelled with symbols; None if no stock held has a forecast.
+    *covariances : sequence of CovarianceArrays, or of None
+        For the next session, and for a longer horizon if there is one; labelled with symbols, None if no stock held
+        has a forecast.
     held : sequence of Holdings
     periods : float
         Sessions per year.
-    ahead : sequence of CovarianceArrays, or of None, optional
-        Of a longer horizon, for `PortfolioRisk.horizon_vol`; one session by default.
     """
-    first, symbols, weights = covariances[0], held[0].symbols, np.stack([one.weights for one in held])
+    first, symbols, weights = covariances[0][0], held[0].symbols, np.stack([one.weights for one in held])
     places = {} if first is None else {asset: place for place, asset in enumerate(first.assets)}
     is_modelled = np.array([symbol in places for symbol in symbols], dtype=bool)
     modelled = [symbol for symbol in symbols if symbol in places]
     unmodelled = tuple(symbol for symbol in symbols if symbol not in places)
     missing = np.abs(weights[:, ~is_modelled]).sum(axis=1).tolist()
     if first is None or not modelled:
-        return [PortfolioRisk(0.0, {}, unmodelled, weight) for weight in missing]
+        return [PortfolioRisk(0.0, 0.0, 0.0, {}, unmodelled, weight) for weight in missing]
     at, whole = [places[symbol] for symbol in modelled], np.zeros((len(held), len(places)))
     whole[:, at] = weights[:, is_modelled]
-    parts = _each(covariances, CovarianceArrays.variance_parts, whole).take(at, axis=1)
-    volatility = np.sqrt(np.maximum(parts.sum(axis=1), 0.0))
-    longer = volatility
-    if ahead is not None:
-        variance = _each(ahead, CovarianceArrays.variance_parts, whole).take(at, axis=1).sum(axis=1)
-        longer = np.sqrt(np.maximum(variance, 0.0))
+    variances = [_each(forecasts, CovarianceArrays.variance_parts, whole).take(at, axis=1) for forecasts in covariances]
+    volatilities = [np.sqrt(np.maximum(parts.sum(axis=1), 0.0)) for parts in variances]
+    parts, volatility, longer = variances[0], volatilities[0], volatilities[-1]
     contributions = np.divide(parts, volatility[:, None], out=np.zeros_like(parts), where=volatility[:, None] > 0)
     # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
-    exposure = _each(covariances, _exposures, whole)
+    exposure = _each(covariances[0], _exposures, whole)
     market = (whole * exposure).sum(axis=1) / np.sqrt(exposure.sum(axis=1))
     levels = annualize(np.stack([volatility, market, longer], axis=1), periods).tolist()
     shares = annualize(contributions, periods).tolist()
     return [
-        PortfolioRisk(predicted, dict(zip(modelled, parts_of, strict=True)), unmodelled, weight, of_market, of_horizon)
-        for (predicted, of_market, of_horizon), parts_of, weight in zip(levels, shares, missing, strict=True)
+        PortfolioRisk(own, of_market, of_horizon, dict(zip(modelled, share, strict=True)), unmodelled, weight)
+        for (own, of_market, of_horizon), share, weight in zip(levels, shares, missing, strict=True)
     ]
 
 
@@ -154,13 +126,3 @@ def _exposures(covariance: CovarianceArrays, _: np.ndarray) -> np.ndarray:
     """Daily covariance of each asset with the sum of all."""
     own = covariance.volatility**2 - covariance.correlated**2
     return np.asarray(covariance.correlated * (covariance.correlation @ covariance.correlated) + own)
-
-
-def covariances_at_close(
-    algorithm: Any, provider: RiskProvider, session: pd.Timestamp, symbols: list[str], *horizons: int
-) -> list[CovarianceArrays] | list[None]:
-    """Return the forecasts at a close by horizon; None without stocks, or if none of them has a forecast."""
-    if symbols:
-        with suppress(InsufficientHistoryError):
-            return provider.arrays_at(algorithm, session, symbols, horizons)
-    return [None] * len(horizons)

@@ -262,16 +262,16 @@ class RiskProvider:
         return self._run(context).forecast(context, session, list(symbols), days, view)
 
     def arrays_at(
-        self, context: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int], view: str = "risk"
-    ) -> list[CovarianceArrays]:
+        self, context: Any, session: pd.Timestamp, symbols: list[str], *horizons: int
+    ) -> list[CovarianceArrays] | list[None]:
         """Return the numbers of `forecast_at` by horizon, of all assets with a forecast: for use at every close.
 
-        Raises
-        ------
-        InsufficientHistoryError
-            If none of the symbols has a forecast.
+        None without symbols, and if none of them has a forecast.
         """
-        return self._run(context).arrays(context, session, symbols, horizons, view)
+        try:
+            return self._run(context).arrays(context, session, symbols, horizons) if symbols else [None] * len(horizons)
+        except InsufficientHistoryError:
+            return [None] * len(horizons)
 
     def _bundle(self, algorithm: Any) -> _BundlePrices:
         assert self.bundle is not None
@@ -347,23 +347,20 @@ class _Run:
         return everything if here == list(everything.assets) else everything.select(here)
 
     def arrays(
-        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int], view: str
+        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int]
     ) -> list[CovarianceArrays]:
         """Return the forecasts at a session's close as arrays."""
-        found = [self._forecaster.arrays(session, horizon, view) for horizon in horizons]
+        found = [self._forecaster.arrays(session, horizon) for horizon in horizons]
         if None in found:
             self._precompute(session, *horizons)
-            found = [self._forecaster.arrays(session, horizon, view) for horizon in horizons]
         return [
-            self._alone(algorithm, session, symbols, horizon, view) if arrays is None else arrays
+            arrays or self._forecaster.arrays(session, horizon) or self._alone(algorithm, session, symbols, horizon)
             for arrays, horizon in zip(found, horizons, strict=True)
         ]
 
-    def _alone(
-        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int, view: str
-    ) -> CovarianceArrays:
+    def _alone(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int) -> CovarianceArrays:
         """Return the numbers of a forecast that is not precomputed."""
-        forecast = self.forecast(algorithm, session, symbols, horizon, view)
+        forecast = self.forecast(algorithm, session, symbols, horizon, "risk")
         sigma = forecast.volatility.to_numpy()
         return CovarianceArrays(forecast.assets, sigma, sigma, forecast.correlation.to_numpy())
 

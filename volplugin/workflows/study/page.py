@@ -4,53 +4,66 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from volplugin.evaluation.model_comparison import nested
-from volplugin.report.format import Format, Table, may_be_chance, percent, show, signed, tabulate, wrapped
-from volplugin.report.page import render, write_page
-from volplugin.report.plots import series
-from volplugin.report.summary import FAIR, GOOD, Answer
+from volplugin.report.axes import plot_lines
+from volplugin.report.format import Answer, Format, Table, may_be_chance, percent, show, tabulate, wrapped
+from volplugin.report.page import Plot, render, write_page
+from volplugin.report.summary import FAIR, GOOD
 from volplugin.storage.atomic import write_files
+from volplugin.units import annualize
 from volplugin.workflows.study.result import CAUSAL, CURRENT, KNOWN, LAST, SEED, PortfolioStudy, StudyResult
 
-CORRELATION_LABELS = {
-    SEED: "whole sample, as in the seed",
-    KNOWN: "all sessions so far",
-    CURRENT: "the causal model's estimator",
+CORRELATIONS = {
+    SEED: ("whole sample, as in the seed", "ink"),
+    KNOWN: ("all sessions so far", "series-2"),
+    CURRENT: ("the causal model's estimator", "predicted"),
 }
+LINES = {"true": ("true", "realized"), "predicted": ("predicted", "predicted")}
 
 
 def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
-    """Write ``study.html``, ``study.json``, ``predictions.csv`` and ``plots/*.png``; each write is atomic.
+    """Write ``study.html``, ``study.json``, ``predictions.csv`` and ``plots/*.png``; return the path of the page.
 
-    Returns
-    -------
-    Path
-        The page. It refers to no other file and no network address.
+    Each write is atomic; the page refers to no other file and no network address.
     """
     folder = Path(out_dir)
     numbers, table = json.dumps(as_dict(result), indent=2) + "\n", predictions(result).to_csv(index=False)
     write_files(folder, {"study.json": numbers.encode(), "predictions.csv": table.encode()})
     page, pictures = render(
         "study.html.j2",
-        series,
-        result,
+        plots(result),
         title=headline(result),
         eyebrow="The original design and the causal model, on the same test part",
         headline=headline(result),
         lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
-        answers=answers(result),
+        answers=answers(next(iter(result.portfolios.values()))),
         result=result,
-        compared=[SEED, CAUSAL],
         settings=", ".join(f"{name} {value}" for name, value in result.settings.items()),
-        texts=sys.modules[__name__],
+        findings=findings,
+        scores=scores,
+        caveats=caveats(result),
     )
     return write_page(page, pictures, folder / "study.html")
+
+
+def plots(result: StudyResult) -> dict[str, Plot]:
+    """Return the plots of a study: true and predicted volatility of each portfolio, and the correlations."""
+    found: dict[str, Plot] = {}
+    for place, (name, portfolio) in enumerate(result.portfolios.items(), 1):
+        lines = annualize(portfolio.predicted[[SEED, CAUSAL]].assign(true=portfolio.true))
+        top = 1.05 * float(lines.max().max())
+        for kind, model, words in (("seed", SEED, "The seed, as described"), ("causal", CAUSAL, "The causal model")):
+            frame, title = lines.rename(columns={model: "predicted"}), f"{words}: true and predicted volatility, {name}"
+            found[f"book{place}_{kind}"] = partial(plot_lines, frame, LINES, title, top=top)
+    title = "Average correlation of the stocks"
+    found["average_correlation"] = partial(plot_lines, result.correlation, CORRELATIONS, title, percent=False)
+    return found
 
 
 def headline(result: StudyResult) -> str:
@@ -65,9 +78,8 @@ def headline(result: StudyResult) -> str:
     )
 
 
-def answers(result: StudyResult) -> list[Answer]:
-    """Return, for the first portfolio, the worth of the look-ahead, the causal model's loss, and both biases."""
-    portfolio = next(iter(result.portfolios.values()))
+def answers(portfolio: PortfolioStudy) -> list[Answer]:
+    """Return the worth of the look-ahead, the causal model's loss, and both biases."""
     seed, known, causal = (portfolio.table.loc[name] for name in (SEED, KNOWN, CAUSAL))
     gain, below = _lookahead(portfolio), causal["below_seed"]
     worth = f"QLIKE {show(seed['qlike'], '.3f')}; {show(known['qlike'], '.3f')} without{_chance(known['dm_seed'])}"
@@ -136,7 +148,7 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
     own = rows.index == SEED
     columns: dict[str, tuple[Any, Format]] = {
         "QLIKE": ("qlike", ".3f"),
-        "below seed": (rows["below_seed"].mask(own), signed),
+        "below seed (%)": (rows["below_seed"].mask(own), "+.1f"),
         "t": (rows["dm_seed"].mask(own), ".1f"),
         "bias": ("bias", ".2f"),
         "predicted": ("mean_predicted_vol", ".1%"),
@@ -158,21 +170,13 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
 
 def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
     """State the effects of the full-sample correlation, of the smooth target, and of causality."""
-    seed, known, last, own = (portfolio.table.loc[name] for name in (SEED, KNOWN, LAST, CAUSAL))
-    verb = "lowered" if known["below_seed"] < 0 else "raised"
-    better = "lower" if own["below_seed"] > 0 else "higher"
+    last = portfolio.table.loc[LAST]
     return [
-        f"The seed as described predicted {percent(seed['mean_predicted_vol'])} a year where "
-        f"{percent(seed['realized_vol'])} was realised, with a bias statistic of {show(seed['bias'])}.",
-        f"Knowing the correlation of the whole sample, the future included, {verb} the loss to "
-        f"{show(seed['qlike'], '.3f')} from the {show(known['qlike'], '.3f')} of the correlation known at each date"
-        f"{_chance(known['dm_seed'])}.",
+        *(one.sentence for one in answers(portfolio)),
         f"What the smooth target is worth: the trailing {horizon}-session volatility, which forecasts nothing, has R² "
         f"{show(last['r2_next'])} against the rolling volatility of the next day, with which it shares "
         f"{horizon - 1} of {horizon} returns, and {show(last['r2'])} against the volatility of the next {horizon} "
         "sessions, with which it shares none.",
-        f"The causal model's loss is {abs(own['below_seed']):.1f}% {better} than the seed's{_chance(own['dm_seed'])}, "
-        f"its bias statistic {show(own['bias'])}.",
     ]
 
 
