@@ -10,6 +10,7 @@ from exchange_calendars import ExchangeCalendar
 from zipline.utils.calendar_utils import get_calendar
 
 from volplugin.data.calendars import check_calendar
+from volplugin.data.checks import as_day
 from volplugin.data.readers import PriceTables, collect, read_frames, read_prices
 from volplugin.errors import BundleError, PanelError, ParameterError
 
@@ -67,6 +68,7 @@ def register_prices(
         check_calendar(calendar)
     except PanelError as error:
         raise ParameterError(str(error)) from error
+    start, end = (None if date is None else str(as_day(date).date()) for date in (start, end))
     market = Market(calendar, (country or COUNTRIES.get(calendar, "US")).upper(), currency.upper())
     place = Path(source).expanduser().absolute() if isinstance(source, (str, Path)) else source
     remarks = Remarks()

@@ -38,3 +38,25 @@ def test_the_adjusted_model_is_a_copy():
 def test_a_provider_without_a_bundle_has_nothing_to_learn_on():
     with pytest.raises(BundleError, match="bundle=NAME"):
         RiskProvider.from_store(anchor="vix")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("date,close\n01/06/2015,15\n", "01/06/2015 is not a date"),
+        ("date,close\n2015-06-01,15\n2015-06-01,16\n", "duplicate date"),
+        ("date,close\n2015-06-01,high\n", "which is not a number"),
+        ("", "pass vix, or a CSV file"),
+    ],
+)
+def test_a_file_of_implied_volatility_follows_the_rules_of_price_files(text, complaint, tmp_path):
+    (tmp_path / "v.csv").write_text(text)
+    with pytest.raises(PanelError, match=complaint):
+        read_implied_volatility(str(tmp_path / "v.csv"))
+
+
+def test_a_file_of_implied_volatility_as_yahoo_writes_it(tmp_path):
+    (tmp_path / "v.csv").write_text(
+        "Date,Open,High,Low,Close,Adj Close\n2015-06-02,1,1,1,16,16\n2015-06-01,1,1,1,15,15\n"
+    )
+    assert read_implied_volatility(str(tmp_path / "v.csv")).tolist() == [15.0, 16.0]

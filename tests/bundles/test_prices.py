@@ -9,7 +9,7 @@ from volplugin import read_bundle
 from volplugin._bundles import bundle_from_frames, ingest_bundle, read_ingestion_metadata, register_prices
 from volplugin.adapters.zipline import bundle_calendar, bundle_sessions
 from volplugin.adapters.zipline.bundles import newest_ingestion
-from volplugin.errors import BundleError, ParameterError
+from volplugin.errors import BundleError, PanelError, ParameterError
 
 
 def vendor_bars(calendar: str = "XNYS", price: float = 50.0, seed: int = 0) -> pd.DataFrame:
@@ -206,3 +206,8 @@ def test_newest_first_times_of_day_and_start(tmp_path, root):
     register_prices("b", tmp_path, start="2019-02-02", end="2019-05-31")
     ingest_bundle("b", environ=root)
     assert bundle_sessions("b", root)[[0, -1]].tolist() == [pd.Timestamp("2019-02-04"), pd.Timestamp("2019-05-31")]
+
+
+def test_first_and_last_sessions_are_dates_as_written():
+    with pytest.raises(PanelError, match="'01/02/2019' is not a date"):
+        register_prices("d", ".", start="01/02/2019")

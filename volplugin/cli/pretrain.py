@@ -21,7 +21,9 @@ from volplugin.cli.resources import Cost
 )
 @market_option
 @click.option("--store", required=True, type=click.Path(file_okay=False), help="Folder of the vintages.")
-@click.option("--first", default=2004, show_default=True, help="Calendar year of the first vintage.")
+@click.option(
+    "--first", default=2004, show_default=True, type=click.IntRange(1900), help="Calendar year of the first vintage."
+)
 @click.option("--end", type=DATE, default=None, help="Last session to train on.  [default: the panel's last]")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Networks per ensemble.")
 @click.option(

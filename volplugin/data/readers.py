@@ -156,6 +156,11 @@ def _looks_like_prices(file: Path) -> bool:
     return b"close" in head and (b"date" in head or b"time" in head) and (b"," in head or b"\t" in head)
 
 
+def read_bars(path: Path) -> pd.DataFrame:
+    """Read the bars of one file with columns such as ``date, close``; raises PanelError as `read_prices` does."""
+    return _read_one(read_table(path), str(path), None)[0]
+
+
 def _read_one(table: pd.DataFrame, where: str, time_zone: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Read the bars of one symbol; a column ``symbol`` with one value is allowed."""
     table = _flat_yahoo(table)

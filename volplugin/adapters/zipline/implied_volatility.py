@@ -8,9 +8,11 @@ import pandas as pd
 
 from volplugin._bundles.dow30 import load_vix
 from volplugin.data import PricePanel
+from volplugin.data.readers import read_bars
 from volplugin.errors import PanelError
 from volplugin.risk.adjustments import ImpliedVolatilityAnchor, adjustment_list
 from volplugin.risk.model import RiskModel
+from volplugin.storage.reading import as_path
 
 VIX = "vix"
 """Name of the series that is shipped beside the bundle dow30."""
@@ -32,13 +34,12 @@ def read_implied_volatility(name: str) -> pd.Series:
     if name == VIX:
         return load_vix()
     try:
-        table = pd.read_csv(name, parse_dates=["date"], index_col="date")
-        closes: pd.Series = table["close"].astype(float)
-    except (OSError, ValueError, KeyError) as error:
+        bars = read_bars(as_path(name))
+    except PanelError as error:
         raise PanelError(
-            f"{name}: {error}; pass vix, or a CSV file with columns date, close of an implied-volatility index"
+            f"{error}; pass vix, or a CSV file with columns date, close of an implied-volatility index"
         ) from error
-    return closes
+    return bars["close" if "close" in bars else "adjusted_close"].dropna()
 
 
 def anchored(model: RiskModel, panel: PricePanel, name: str) -> RiskModel:

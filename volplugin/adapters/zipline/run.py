@@ -30,6 +30,7 @@ from volplugin.adapters.zipline.metrics import NAME as METRICS
 from volplugin.adapters.zipline.parameters import check_all_read, parameters_set
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import run_calendar
+from volplugin.data.checks import as_day
 from volplugin.errors import ParameterError
 from volplugin.units import as_number
 
@@ -216,8 +217,8 @@ def run_hooks(
         warnings.filterwarnings("ignore", "Series.view is deprecated", FutureWarning, r"zipline\.utils\.events")
         ensure_registered(bundle)
         sessions = bundle_sessions(bundle) if start is None or end is None else []
-        begin = pd.Timestamp(sessions[0] if start is None else start)
-        last = pd.Timestamp(sessions[-1] if end is None else end)
+        begin = as_day(sessions[0] if start is None else start)
+        last = as_day(sessions[-1] if end is None else end)
         check_range(bundle, begin, last)
         calendar = run_calendar(bundles.bundles[bundle].calendar_name)
         _check_morning(hooks, calendar, begin)
