@@ -280,7 +280,7 @@ def _module(strategy: str | Path | ModuleType) -> ModuleType:
     path = Path(strategy)
     if path.suffix == ".py":
         return _execute(path)
-    for name in (f"{GALLERY}.{strategy}", str(strategy)):
+    for name in (f"{GALLERY}.{strategy}", str(strategy)) if str(strategy) else ():
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
