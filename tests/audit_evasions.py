@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import sysconfig
 import tempfile
 import textwrap
 from pathlib import Path
@@ -520,7 +521,13 @@ def main() -> None:
             _, found, expected = attempt(name, place, "market")
             reported = [what for what in found if expected in what]
             missed += not reported
-            shown = reported[0].replace(str(place), "PLACE").replace(folder, "ROOT") if reported else "nothing"
+            shown = reported[0] if reported else "nothing"
+            for path, known in {
+                str(place): "PLACE",
+                folder: "ROOT",
+                sysconfig.get_path("purelib"): "LIBRARIES",
+            }.items():
+                shown = shown.replace(path, known)
             print(f"| {name} | {'not auditable' if reported else 'CLEAN'} | {shown} |", flush=True)  # noqa: T201
         print(f"{len(EVASIONS)} evasions, {missed} not reported")  # noqa: T201
     sys.exit(bool(missed))

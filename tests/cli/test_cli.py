@@ -86,7 +86,7 @@ def test_a_market_by_symbols_and_by_file(trained, tmp_path):
 def test_forecast_prints_the_same_in_words(trained):
     options = ["--bundle", BUNDLE, "--store", trained.store, "--asof", "2017-06-30"]
     words, metadata = trained.run("forecast", *options), trained.run("forecast", *options, "--json")
-    assert f"{json.loads(metadata.output)['portfolio_volatility']:.2%}" in words.output
+    assert f"{json.loads(metadata.output)['portfolio_volatility']:.1%}" in words.output
     assert words.output.count("%") > 4 * 5
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, Self
@@ -41,9 +39,6 @@ logger = logging.getLogger(__name__)
 
 STALE_YEARS = 1
 """Years after the end of its training from which ``diagnostics["stale"]`` names a model."""
-
-LOOK_SECONDS = 0.02
-"""Time after which precomputed arrays are used only once the store was looked at again: it may be retrained."""
 
 SHORT_HISTORY = 252
 """Bars below which `diagnostics` names an asset as having a short history."""
@@ -229,7 +224,6 @@ class BacktestForecaster:
         self._history = VolatilityHistory(cache)
         self._portfolios = PastPortfolios()
         self._path: CovariancePath | None = None
-        self._looked = -math.inf
         # The histories are updated in place, so one thread computes at a time.
         self._lock = threading.RLock()
 
@@ -295,7 +289,6 @@ class BacktestForecaster:
             panel = panel.select(assets)
         session = panel.last_session
         with self._lock:
-            self._looked = -math.inf
             path, row = self._row(session, horizon)
             if path is None or row is None or not path.assets.equals(_universe(panel)):
                 universe = panel.tail(self.model.lookback).with_market_assets()
@@ -312,10 +305,7 @@ class BacktestForecaster:
     def _current_path(self, session: pd.Timestamp) -> CovariancePath | None:
         """Return the precomputed path; None once the vintage used at its sessions was replaced, as by retraining."""
         path = self._path
-        # `arrays` does not look at the store's folder at every close: that took a tenth of the time of the closes.
-        now = time.monotonic()
-        if path is not None and now - self._looked > LOOK_SECONDS and path.row(session) is not None:
-            self._looked = now
+        if path is not None and path.row(session) is not None:
             if self.model.volatility.vintage_at(session) is not path.model:
                 logger.warning("the vintage used at %s was replaced; forecasts are computed anew", session.date())
                 self._path = path = None

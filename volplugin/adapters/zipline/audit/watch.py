@@ -55,7 +55,8 @@ EVENTS = READS | WRITES | PROGRAMS | NETWORK | FOREIGN_CODE | {LOOK, HANDLE, "ex
 MAX_LITERALS, MAX_TEXT = 1_000, 20_000
 """Literal values, and characters of texts among them, above which a file of the strategy may be data."""
 
-IMPORTERS = ("importlib", "pkgutil", "pydoc", "runpy", "unittest.mock", "logging.config", "functools", __name__)
+OURS = __name__.rpartition(".")[0]
+IMPORTERS = ("importlib", "pkgutil", "pydoc", "runpy", "unittest.mock", "logging.config", "functools", OURS)
 """Modules that import others by name for their caller."""
 LOADERS = {
     ("importlib._bootstrap", "_find_spec"),
@@ -162,7 +163,7 @@ class AccessMonitor:
         """Return an environment variable; record one that the strategy reads and that may hold anything."""
         if _ACTIVE is self and not _local_busy() and name not in VARIABLES:
             with _unobserved():
-                caller = _first_outside(sys._getframe(1), ("os", "collections.abc", __name__))
+                caller = _first_outside(sys._getframe(1), ("os", "collections.abc", OURS))
                 if caller is not None and not self._is_library(caller):
                     self.foreign.setdefault(f"reads the environment variable {name}", _place(caller))
         return read(environ, name)
