@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from volplugin.display import card
@@ -99,6 +100,8 @@ class BacktestResult:
         Forecasts of one unlevered portfolio; the first is the run's own model.
     average_correlation : Series, index sessions, optional
         Average forecast correlation of different assets, at some sessions of the run.
+    correlations : mapping of session to DataFrame
+        Forecast correlation matrices; `average_correlation` is computed from them if it is not given.
 
     Raises
     ------
@@ -116,10 +119,13 @@ class BacktestResult:
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     portfolios: Mapping[str, PortfolioForecasts] = field(default_factory=dict)
     average_correlation: pd.Series | None = None
+    correlations: Mapping[pd.Timestamp, pd.DataFrame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "perf", on_sessions(self.perf))
         _check_card(self.scorecard)
+        if self.correlations and self.average_correlation is None:
+            object.__setattr__(self, "average_correlation", _average(self.correlations))
 
     @property
     def periods(self) -> float:
@@ -192,3 +198,13 @@ def on_sessions(perf: pd.DataFrame) -> pd.DataFrame:
         index = index - pd.Timedelta(1, "ns") if "period_close" in frame else index
     frame.index = index.normalize()
     return frame
+
+
+def _average(correlations: Mapping[pd.Timestamp, pd.DataFrame]) -> pd.Series:
+    """Average of the entries off the diagonal, by session; NaN for a single asset."""
+    return pd.Series(
+        {
+            session: matrix.mask(np.eye(len(matrix), dtype=bool)).stack().mean()
+            for session, matrix in correlations.items()
+        }
+    ).sort_index()
