@@ -60,7 +60,7 @@ def register_prices(
     Raises
     ------
     ParameterError
-        For an unknown calendar or `on_gap`.
+        For an unknown calendar or `on_gap`, and for codes of country and currency of another length.
     """
     if on_gap not in ON_GAP:
         raise ParameterError(f"on_gap is {on_gap!r}; pass one of {', '.join(ON_GAP)}")
@@ -68,6 +68,9 @@ def register_prices(
         check_calendar(calendar)
     except PanelError as error:
         raise ParameterError(str(error)) from error
+    for what, code, letters in (("country", country, 2), ("currency", currency, 3)):
+        if code is not None and not (str(code).isalpha() and len(str(code)) == letters):
+            raise ParameterError(f"{code!r} is not the ISO code of a {what}; pass {letters} letters")
     start, end = (None if date is None else str(as_day(date).date()) for date in (start, end))
     market = Market(calendar, (country or COUNTRIES.get(calendar, "US")).upper(), currency.upper())
     place = Path(source).expanduser().absolute() if isinstance(source, (str, Path)) else source

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from zipline.data import bundles
 
-from volplugin.errors import BundleNotFoundError
+from volplugin.errors import BundleError, BundleNotFoundError, VolpluginError
 
 from .staged import Market, Prepare, StagedIngest, Tables
 
@@ -91,3 +91,7 @@ def ingest_bundle(name: str, *, environ: Mapping[str, str] | None = None, show_p
     except FileNotFoundError as error:  # at the end zipline removes a folder that all ingestions of a bundle share
         if Path(str(error.filename)).name != ".cache":
             raise
+    except VolpluginError:
+        raise
+    except ValueError as error:  # zipline's own bundles, such as csvdir, lack an environment variable
+        raise BundleError(f"bundle {name!r} cannot be ingested: {str(error).strip()}") from error

@@ -56,3 +56,15 @@ def test_errors_are_one_line(run, tmp_path, options, message):
 
 def test_options_without_a_source(run):
     assert "--adjusted goes with --csv or --parquet" in run("dow30", "--adjusted").output
+
+
+def test_a_bundle_of_zipline_without_its_environment_variable_is_one_line(run, monkeypatch):
+    monkeypatch.delenv("CSVDIR", raising=False)
+    assert run("csvdir").output == "Error: bundle 'csvdir' cannot be ingested: CSVDIR environment variable is not set\n"
+
+
+@pytest.mark.parametrize(("option", "value"), [("--country", "Germany"), ("--currency", "euros")])
+def test_codes_of_country_and_currency(run, tmp_path, option, value):
+    done = run("mine", "--csv", write(tmp_path / "prices"), option, value)
+    assert done.exit_code == 1
+    assert f"'{value}' is not the ISO code of a {option[2:]}" in done.output
