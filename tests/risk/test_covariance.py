@@ -282,6 +282,22 @@ def test_relabel():
     assert f.portfolio_volatility({24: 1.0}) == pytest.approx(0.01)
 
 
+def test_assets_without_a_new_label_keep_theirs():
+    assert list(forecast().relabel({"AAPL": "X"}).assets) == ["X", "JPM", "CVX"]
+
+
+def test_dates_and_numbers_of_other_kinds_become_timestamps_and_floats():
+    one = dataclasses.replace(forecast(), asof="2010-01-29", volatility=pd.Series([1, 2, 3], NAMES))
+    assert one.asof == ASOF
+    assert one.asof.unit == "ns"
+    assert one.volatility.dtype == float
+
+
+def test_weights_beyond_what_can_be_squared_are_named():
+    with pytest.raises(VolpluginError, match=r"weights of 1e\+200 are too large; pass fractions of the portfolio"):
+        forecast().portfolio_volatility({"AAPL": 1e200})
+
+
 # -- what is refused -------------------------------------------------------------------------------
 
 

@@ -82,6 +82,11 @@ def test_an_interval_needs_two_horizons_of_history(forecast, history):
         year.realized_interval(WEIGHTS, history.tail(503))
 
 
+def test_an_interval_of_annual_volatility(forecast, history):
+    daily = forecast.realized_interval(WEIGHTS, history)
+    assert forecast.realized_interval(WEIGHTS, history, periods=252) == pytest.approx(np.sqrt(252) * np.array(daily))
+
+
 def test_a_history_beyond_asof_is_refused(forecast, history):
     late = history.set_axis([*history.index[:-1], pd.Timestamp("2020-02-03")])
     with pytest.raises(LookAheadError, match="^the history reaches 2020-02-03, after 2020-01-31; cut it there$"):
