@@ -525,6 +525,7 @@ def main() -> None:
             for path, known in {
                 str(place): "PLACE",
                 folder: "ROOT",
+                f"/proc/{os.getpid()}/": "/proc/PID/",
                 sysconfig.get_path("purelib"): "LIBRARIES",
             }.items():
                 shown = shown.replace(path, known)

@@ -86,7 +86,7 @@ def remembered(halflife: float) -> int:
 
 
 MAX_HALFLIFE = 1e6
-"""Sessions above which the weights of a half-life are those of a plain mean."""
+"""Sessions above which a half-life gives the same weights as a plain mean."""
 
 
 def check_share(name: str, value: float) -> None:
