@@ -259,8 +259,7 @@ class LSTMVolatility(VolatilityForecaster):
         return Ensemble([network], [trainer.fine_tuned(network, x, y, panel.assets) if tuning else {}])
 
     def _fit(self, panel: PricePanel) -> None:
-        parts = self.members()
-        self._combine(Parallel()(delayed(LSTMVolatility.fit_member)(part, panel) for part in parts), panel)
+        self._combine(Parallel()(delayed(LSTMVolatility.fit_member)(part, panel) for part in self.members()), panel)
 
     def _combine(self, states: list[State], panel: PricePanel) -> None:
         panel = _by_name(panel)
@@ -276,8 +275,7 @@ class LSTMVolatility(VolatilityForecaster):
         # Rescale by horizon: the in-sample factor times the out-of-sample factor of the linear model.
         missing = out_of_sample_ratio(x, y, self.names, self.fitted_horizons)
         self.factor_, self.factors_ = factors[0] * missing, factors[1:] * missing
-        # The remaining coefficients are few, so every n-th asset of a wide panel is enough to fit them.
-        panel = panel.select(panel.assets[::n])
+        panel = panel.select(panel.assets[::n])  # enough for the few remaining coefficients
         x, y, base, last, total, count = x[:, ::n], y[:, ::n], base[:, ::n], last[:, ::n], total[:, ::n], count[::n]
         self.no_market_coef_, free = self._without_season(x, y, panel)
         for table in (self.no_market_coef_, free):
@@ -287,7 +285,9 @@ class LSTMVolatility(VolatilityForecaster):
         variance = np.exp(last) * self.factor_[-1] * base
         self.term_ = TermStructure.fit(panel, variance, base, level, self.fitted_horizons[-1])
 
-    def _read_out(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[Readout, *tuple[np.ndarray, ...]]:
+    def _read_out(
+        self, x: np.ndarray, y: np.ndarray, panel: PricePanel
+    ) -> tuple[Readout, np.ndarray, np.ndarray, np.ndarray]:
         """Run the ensemble over the training data, `CHUNK` assets at a time.
 
         Returns
