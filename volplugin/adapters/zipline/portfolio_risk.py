@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,14 +13,14 @@ from volplugin.risk.covariance_path import CovarianceArrays
 from volplugin.units import annualize
 
 
-@dataclass(frozen=True)
-class PortfolioRisk:
+class PortfolioRisk(NamedTuple):
     """Predicted risk of a portfolio, annual, by the names of the columns that `metrics` describes."""
 
     predicted_vol: float = np.nan
     predicted_vol_market: float = np.nan
+    predicted_vol_specific: float = np.nan
     predicted_vol_horizon: float = np.nan
-    risk_contributions: Mapping[str, float] = field(default_factory=dict)
+    risk_contributions: Mapping[str, float] = {}
     unmodelled: tuple[str, ...] = ()
     unmodelled_weight: float = np.nan
 
@@ -95,22 +95,23 @@ def portfolio_risks(
     unmodelled = tuple(symbol for symbol, one in zip(symbols, is_modelled, strict=True) if not one)
     missing = np.abs(weights[:, ~is_modelled]).sum(axis=1).tolist()
     if not modelled:
-        return [PortfolioRisk(0.0, 0.0, 0.0, {}, unmodelled, weight) for weight in missing]
-    parts = _each(covariances[0], CovarianceArrays.variance_parts, whole).take(at, axis=1)
-    volatility = longer = np.sqrt(np.maximum(parts.sum(axis=1), 0.0))
+        return [PortfolioRisk(0.0, 0.0, 0.0, 0.0, {}, unmodelled, weight) for weight in missing]
+    # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
+    of_all, exposure = _variance_parts(covariances[0], whole, np.ones_like(whole))
+    parts = of_all.take(at, axis=1)
+    variances = [parts.sum(axis=1)]
     for ahead in covariances[1:]:
         _, place, of_ahead = _placed(ahead[0], symbols, weights)  # there may be forecasts of other assets
-        variance = _each(ahead, CovarianceArrays.variance_parts, of_ahead).take(place, axis=1).sum(axis=1)
-        longer = np.sqrt(np.maximum(variance, 0.0))
+        variances.append(_variance_parts(ahead, of_ahead)[0].take(place, axis=1).sum(axis=1))
+    volatility, longer = np.sqrt(np.maximum([variances[0], variances[-1]], 0.0))
     contributions = np.divide(parts, volatility[:, None], out=np.zeros_like(parts), where=volatility[:, None] > 0)
-    # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
-    exposure = _each(covariances[0], _exposures)
     of_market = (whole * exposure).sum(axis=1) / np.sqrt(exposure.sum(axis=1))
-    levels = annualize(np.stack([volatility, of_market, longer], axis=1), periods).tolist()
+    specific = np.sqrt(np.maximum(volatility**2 - of_market**2, 0.0))
+    levels = annualize(np.stack([volatility, of_market, specific, longer], axis=1), periods).tolist()
     shares = annualize(contributions, periods).tolist()
     return [
-        PortfolioRisk(predicted, market, ahead, dict(zip(modelled, share, strict=True)), unmodelled, weight)
-        for (predicted, market, ahead), share, weight in zip(levels, shares, missing, strict=True)
+        PortfolioRisk(*level, dict(zip(modelled, share, strict=True)), unmodelled, weight)
+        for level, share, weight in zip(levels, shares, missing, strict=True)
     ]
 
 
@@ -125,12 +126,13 @@ def _placed(
     return is_modelled, at, whole
 
 
-def _each(covariances: Sequence[CovarianceArrays | None], function: Callable[..., np.ndarray], *by: Any) -> np.ndarray:
-    """Stack a function's result for each covariance, and the row of each further array."""
-    return np.stack([function(*one) for one in zip(covariances, *by, strict=True)])
+def _variance_parts(covariances: Sequence[Any], *weights: np.ndarray) -> np.ndarray:
+    """Parts of the daily variance, `CovarianceArrays.variance_parts`, of several portfolios under each covariance.
 
-
-def _exposures(covariance: CovarianceArrays) -> np.ndarray:
-    """Daily covariance of each asset with the sum of all."""
-    own = covariance.volatility**2 - covariance.correlated**2
-    return np.asarray(covariance.correlated * (covariance.correlation @ covariance.correlated) + own)
+    Of shape (n_portfolios, n_covariances, n_assets), as the weights.
+    """
+    sigma, correlated = (np.stack(each) for each in zip(*((one.volatility, one.correlated) for one in covariances)))
+    exposure = correlated * np.stack(weights)
+    by_asset = exposure.transpose(1, 2, 0)
+    products = np.stack([one.correlation @ of_one for one, of_one in zip(covariances, by_asset, strict=True)])
+    return exposure * products.transpose(2, 0, 1) + (sigma**2 - correlated**2) * np.square(weights)
