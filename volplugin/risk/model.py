@@ -284,7 +284,9 @@ class BacktestForecaster:
             path = None if self.model.calibration else self._current_path(session)
             row = None if path is None else path.row(session)
             found = [
-                path.arrays(row, horizon, view) if path is not None and row is not None and horizon in path.paths else None
+                path.arrays(row, horizon, view)
+                if path is not None and row is not None and horizon in path.paths
+                else None
                 for horizon in horizons
             ]
         return [arrays if arrays is not None and len(arrays.assets) else None for arrays in found]

@@ -38,6 +38,8 @@ predictions.
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,7 @@ from volplugin.adapters.zipline.portfolio_risk import (
     NOTHING_HELD,
     Holdings,
     PortfolioRisk,
+    cash_and_drift,
     portfolio_risks,
 )
 from volplugin.adapters.zipline.provider import RiskProvider, providers_of
@@ -106,7 +109,7 @@ class RiskMetrics:
         self._traded = NOTHING_HELD
         self._rows: list[dict[str, Any]] = []
         self._sessions: list[pd.Timestamp] = []
-        self._drifts: list[tuple[float, float]] = [(np.nan, np.nan)]
+        self._portfolios: list[tuple[Holdings, Holdings | None]] = [(NOTHING_HELD, None)]
         self._providers: list[_ProviderColumns] = []
 
     def start_of_simulation(self, ledger: Any, emission_rate: str, calendar: Any, *others: Any) -> None:
@@ -123,7 +126,7 @@ class RiskMetrics:
         if ledger.transactions(row["period_close"]):
             self._traded = held
         is_worth = bool(providers) and ledger.portfolio.portfolio_value > 0
-        self._drifts.append((held.cash, held.drift_from(self._traded)) if is_worth else (np.nan, np.nan))
+        self._portfolios.append((held, self._traded if is_worth else None))
         for provider in providers[len(self._providers) :]:
             columns = _ProviderColumns(provider, self._periods, self._sessions, ledger.daily_returns_array)
             provider.read_history(algorithm, columns.past)
@@ -140,7 +143,11 @@ class RiskMetrics:
         realized = _realized(returns.to_numpy(), self._periods).tolist()
         for place, columns in enumerate(self._providers):
             columns.write(self._rows, f"_{place + 1}" if place else "", returns)
-        for row, (cash, drift), past in zip(self._rows, self._drifts, realized, strict=False):
+        drifts: list[Any] = []
+        for traded, portfolios in groupby(self._portfolios, itemgetter(1)):
+            held = [one for one, _ in portfolios]
+            drifts += [(np.nan, np.nan)] * len(held) if traded is None else cash_and_drift(held, traded)
+        for row, (cash, drift), past in zip(self._rows, drifts, realized, strict=False):
             if not self._providers:
                 row.update(zip(COLUMNS, NO_FORECAST + NO_TAILS, strict=True))
             row.update(cash_weight=cash, weight_drift=drift, realized_vol=past, periods_per_year=self._periods)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,22 +57,23 @@ class Holdings:
         tracker = ledger.position_tracker
         return cls([asset.symbol for asset in tracker.positions], tracker.stats.position_exposure_array / value)
 
-    @cached_property
-    def cash(self) -> float:
-        """One less the sum of the weights."""
-        return 1.0 - float(self.weights.sum())
-
-    def drift_from(self, reference: Holdings) -> float:
-        """Return the one-way turnover that would restore another portfolio; cash counts as a holding."""
-        if self.symbols == reference.symbols:
-            apart = float(np.abs(self.weights - reference.weights).sum())
-        else:
-            one, other = (dict(zip(held.symbols, held.weights.tolist(), strict=True)) for held in (self, reference))
-            apart = sum(abs(one.get(symbol, 0.0) - other.get(symbol, 0.0)) for symbol in one.keys() | other.keys())
-        return (apart + abs(self.cash - reference.cash)) / 2
-
 
 NOTHING_HELD = Holdings([], np.empty(0))
+
+
+def cash_and_drift(held: Sequence[Holdings], reference: Holdings) -> list[list[float]]:
+    """Return one less the sum of each portfolio's weights, and the one-way turnover to the weights of another one.
+
+    Cash counts as a holding.
+    """
+    rows = [*held, reference]
+    places = {symbol: place for place, symbol in enumerate(dict.fromkeys(chain(*(one.symbols for one in rows))))}
+    weights = np.zeros((len(rows), len(places) + 1))
+    for row, one in zip(weights, rows, strict=True):
+        row[[places[symbol] for symbol in one.symbols]] = one.weights
+    weights[:, -1] = 1 - weights.sum(axis=1)
+    drift = np.abs(weights[:-1] - weights[-1]).sum(axis=1) / 2
+    return np.stack([weights[:-1, -1], drift], axis=1).tolist()
 
 
 def portfolio_risks(
@@ -110,8 +111,8 @@ def portfolio_risks(
     levels = annualize(np.stack([volatility, of_market, specific, longer], axis=1), periods).tolist()
     shares = annualize(contributions, periods).tolist()
     return [
-        PortfolioRisk(*level, dict(zip(modelled, share, strict=True)), unmodelled, weight)
-        for level, share, weight in zip(levels, shares, missing, strict=True)
+        PortfolioRisk(predicted, market, rest, ahead, dict(zip(modelled, share, strict=True)), unmodelled, weight)
+        for (predicted, market, rest, ahead), share, weight in zip(levels, shares, missing, strict=True)
     ]
 
 
@@ -131,7 +132,8 @@ def _variance_parts(covariances: Sequence[Any], *weights: np.ndarray) -> np.ndar
 
     Of shape (n_portfolios, n_covariances, n_assets), as the weights.
     """
-    sigma, correlated = (np.stack(each) for each in zip(*((one.volatility, one.correlated) for one in covariances)))
+    sigma = np.stack([one.volatility for one in covariances])
+    correlated = np.stack([one.correlated for one in covariances])
     exposure = correlated * np.stack(weights)
     by_asset = exposure.transpose(1, 2, 0)
     products = np.stack([one.correlation @ of_one for one, of_one in zip(covariances, by_asset, strict=True)])
