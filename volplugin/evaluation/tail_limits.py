@@ -151,10 +151,6 @@ class StepLimits(NamedTuple):
         step, volatility, steps = self.step[first:], self.volatility[first:], self.quantile.shape[1]
         return [self.quantile**power @ np.bincount(step, volatility**power, steps) for power in (1, 2)]
 
-    def since(self, first: int) -> StepLimits:
-        """Return the sessions from a position on."""
-        return StepLimits(self.quantile, self.step[first:], self.volatility[first:])
-
 
 @dataclass(frozen=True, eq=False)
 class SimulatedTails:
@@ -170,7 +166,8 @@ class SimulatedTails:
 
     def since(self, first: int) -> SimulatedTails:
         """Return the sessions from a position on."""
-        return SimulatedTails(self.exceeded[:, first:], self.limit.since(first), self.losses[:, first:])
+        limit = self.limit._replace(step=self.limit.step[first:], volatility=self.limit.volatility[first:])
+        return SimulatedTails(self.exceeded[:, first:], limit, self.losses[:, first:])
 
 
 def simulate_tails(

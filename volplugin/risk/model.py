@@ -276,20 +276,12 @@ class BacktestForecaster:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
         return self.arrays_of(session, (horizon,), view)[0]
 
-    def arrays_of(
-        self, session: pd.Timestamp, horizons: Iterable[int], view: str = "risk"
-    ) -> list[CovarianceArrays | None]:
+    def arrays_of(self, session: pd.Timestamp, horizons: Iterable[int], view: str) -> list[CovarianceArrays | None]:
         """Return `arrays` of several horizons; the vintage is looked up once."""
         with self._lock:
             path = None if self.model.calibration else self._current_path(session)
             row = None if path is None else path.row(session)
-            found = [
-                path.arrays(row, horizon, view)
-                if path is not None and row is not None and horizon in path.paths
-                else None
-                for horizon in horizons
-            ]
-        return [arrays if arrays is not None and len(arrays.assets) else None for arrays in found]
+            return [None if path is None or row is None else path.arrays(row, days, view) for days in horizons]
 
     def forecast(
         self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None

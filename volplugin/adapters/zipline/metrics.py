@@ -140,7 +140,7 @@ class RiskMetrics:
 
         index = pd.DatetimeIndex(self._sessions)
         returns = pd.Series(ledger.daily_returns_array, index=index, name="returns")
-        realized = _realized(returns.to_numpy(), self._periods).tolist()
+        realized = annualize(returns.rolling(WINDOW).std(), self._periods).tolist()
         for place, columns in enumerate(self._providers):
             columns.write(self._rows, f"_{place + 1}" if place else "", returns)
         drifts: list[Any] = []
@@ -225,14 +225,6 @@ PENDING_ENTRIES = 2**20
 
 def _assets(covariance: CovarianceArrays | None) -> Any:
     return () if covariance is None else covariance.assets
-
-
-def _realized(returns: np.ndarray, periods: float) -> np.ndarray:
-    """Annual standard deviation of the returns of each quarter."""
-    found = np.full(len(returns), np.nan)
-    if len(returns) >= WINDOW:
-        found[WINDOW - 1 :] = np.lib.stride_tricks.sliding_window_view(returns, WINDOW).std(axis=1, ddof=1)
-    return annualize(found, periods)
 
 
 def _target(algorithm: Any) -> float | None:
