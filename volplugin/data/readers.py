@@ -140,12 +140,12 @@ def _read_folder(folder: Path, time_zone: str | None) -> PriceTables:
 def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
     found = sorted(file for file in place.iterdir() if file.is_file() and not file.name.startswith("."))
     prices = [file for file in found if is_csv(file) or is_parquet(file)]
-    if not prices:
-        raise PanelError(f"{place}: the folder holds no CSV files; name one per symbol, such as AAPL.csv")
     strange = [file.name for file in found if UNREAD.search(file.name) or _looks_like_prices(file)]
     strange += [f"{child.name}/" for child in place.iterdir() if child.is_dir() and any(map(is_csv, child.iterdir()))]
     if strange:
         raise PanelError(f"{place}: {listed(strange)} cannot be read; write .csv or .parquet, or move the file away")
+    if not prices:
+        raise PanelError(f"{place}: the folder holds no CSV files; name one per symbol, such as AAPL.csv")
     files: dict[str, Path] = {}
 
     def add(name: str) -> None:
@@ -180,7 +180,7 @@ def read_bars(path: Path) -> pd.DataFrame:
 def _read_one(table: pd.DataFrame, where: str, time_zone: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Read the bars of one symbol; a column ``symbol`` with one value is allowed."""
     table = _flat_yahoo(table)
-    bars, ignored = named_columns(table, where, ["date"])
+    bars, ignored = _named_prices(table, where)
     if "symbol" in bars:
         if bars["symbol"].nunique() > 1:
             raise PanelError(
@@ -198,7 +198,7 @@ def split_symbols(table: pd.DataFrame, where: str, time_zone: str | None = None)
     PanelError
         With every problem of every symbol.
     """
-    known, ignored = named_columns(table, where, ["date"])
+    known, ignored = _named_prices(table, where)
     if "symbol" not in known:
         raise PanelError(f"{where}: no column 'symbol'; a single file holds many assets, one row per asset and date")
     if known.empty:
@@ -217,6 +217,12 @@ def split_symbols(table: pd.DataFrame, where: str, time_zone: str | None = None)
     return tables
 
 
+def _named_prices(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[str]]:
+    """Name the columns as `named_columns` does; dates and a close or an adjusted close are required."""
+    close = "adjusted_close" if "adjusted_close" in map(meaning_of, table.columns) else "close"
+    return named_columns(table, where, ["date", close])
+
+
 def _closes_adjusted(table: pd.DataFrame) -> bool:
     """Whether a table has the columns of yfinance's default, whose closes are adjusted for dividends and splits.
 
@@ -232,8 +238,6 @@ def _bars(
     """Return increasing bars by date, after reading dates and numbers."""
     if table.empty:
         raise PanelError(f"{where}: no rows")
-    if "close" not in table and "adjusted_close" not in table:
-        raise PanelError(f"{where}: no column close; there are {', '.join(map(str, table.columns))}")
     numbers = read_numbers(table, [name for name in NUMBERS if name in table], where)
     if not any(numbers[name].notna().any() for name in ("close", "adjusted_close") if name in numbers):
         raise PanelError(f"{where}{'' if symbol is None else f': {symbol}'}: no close in any row; leave the symbol out")
