@@ -81,19 +81,12 @@ def collect(
 
 
 def check_case(symbols: Iterable[str], where: object) -> None:
-    """Refuse symbols that differ in case alone, which zipline compares in capitals.
-
-    Raises
-    ------
-    PanelError
-    """
+    """Raise PanelError for symbols that differ in case alone, which zipline compares in capitals."""
     capitals: dict[str, str] = {}
     for symbol in symbols:
         other = capitals.setdefault(symbol.upper(), symbol)
         if other != symbol:
-            raise PanelError(
-                f"{where}: {other} and {symbol} differ in case alone, and zipline takes them as one; rename one"
-            )
+            raise PanelError(f"{where}: {other} and {symbol} differ in case alone, and zipline does not; rename one")
 
 
 def problem_table(problems: list[VolpluginError]) -> str:

@@ -37,11 +37,6 @@ TEMPERATURE = 2.0
 """Divisor of the Gaussian log likelihood behind the weights, since returns have fat tails and losses last for months.
 It and `PRIOR` were chosen on markets that no benchmark judges."""
 
-UNUSED_RANGES = (
-    "recalibrated on closes only: open, high and low are not used; recalibrate on prices that have them: "
-    "volplugin transfer --recalibrate FOLDER"
-)
-
 
 class RecalibratedVolatility(HARVolatility):
     """Geometric blend of a stored model, a local HAR, and a regression on the forecasts and terms of both.
@@ -166,8 +161,10 @@ class RecalibratedVolatility(HARVolatility):
 
     def fallbacks(self, panel: PricePanel) -> dict[str, str]:
         """Report open, high and low that are not used, and missing market-wide inputs."""
-        unused = panel.has_ranges and not self.ranges_
-        return super().fallbacks(panel) | ({"open, high and low": UNUSED_RANGES} if unused else {})
+        if self.ranges_ or not panel.has_ranges:
+            return super().fallbacks(panel)
+        text = "recalibrated on closes only, so they are not used; recalibrate on prices that have them"
+        return super().fallbacks(panel) | {"open, high and low": text}
 
     def _with_universe(self, panel: PricePanel) -> PricePanel:
         """Return the panel with the recalibration's universe as its market: the stored model's inputs stay the same."""
