@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from zipline.assets import Equity, ExchangeInfo
 
 from volplugin import PricePanel
 from volplugin.adapters.zipline.audit.decisions import CLOSE, MORNING, Decision, first_difference
@@ -71,6 +72,10 @@ class Signal:
     value: float
 
 
+def equity(symbol):
+    return Equity(1, ExchangeInfo("New York Stock Exchange", "NYSE", "US"), symbol=symbol)
+
+
 def digest(value):
     return kept_values({"x": value}, lambda kind: kind is Signal).get("x", {}).get("digest")
 
@@ -89,6 +94,13 @@ FRAME = pd.DataFrame({"a": [1.0, 2.0]}, index=pd.DatetimeIndex(["2017-01-03", "2
         ({"a": [1, (2.0, 3)]}, {"a": [1, (2.0, 4)]}),
         ({1, 2}, {1, 3}),
         (Signal(1.0), Signal(2.0)),
+        ([1], (1,)),
+        (np.int64(1), np.int64(2)),
+        (np.array(1), np.array(2)),
+        (np.array(1.0), np.array(2.0)),
+        (np.zeros((2, 3), int), np.zeros((3, 2), int)),
+        (np.array(["long"]), np.array(["short"])),
+        (equity("AAA"), equity("BBB")),
         ([Signal(1.0)], [Signal(2.0)]),
         (pd.Timestamp("2017-01-03"), pd.Timestamp("2017-01-04")),
         ("long", "short"),

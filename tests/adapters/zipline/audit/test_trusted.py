@@ -84,6 +84,8 @@ def test_files_of_libraries(tmp_path):
         ("/proc/{parent}/maps", False),
         ("/usr/share/zoneinfo/UTC", True),
         ("/sys/fs/cgroup/cpu.max", True),
+        ("/proc/sys/vm/overcommit_memory", True),
+        ("/proc/self/environ", False),
         ("/usr/lib/libm.so.6", False),
         ("/tmp/x", False),
     ],

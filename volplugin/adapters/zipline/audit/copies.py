@@ -97,7 +97,7 @@ def _copy(source: Path, target: Path, cut: pd.Timestamp | None, seed: tuple[int,
         writer = BcolzDailyBarWriter(
             str(target / "daily_equities.bcolz"), calendar, reader.sessions[0], reader.sessions[-1]
         )
-        writer.write(futures.tables(), assets=set(futures.sids), invalid_data_behavior="raise")
+        writer.write(futures.tables(), invalid_data_behavior="raise")
         if cut is not None:
             _replace_events(adjustments, cut, futures)
     for database in target.glob("assets-*.sqlite"):

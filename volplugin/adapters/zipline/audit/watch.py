@@ -180,8 +180,7 @@ class AccessMonitor:
     def _is_library(self, frame: FrameType) -> bool:
         file = frame.f_code.co_filename
         if file.startswith("<") and not file.startswith("<frozen "):  # generated: `exec` may run the strategy's code
-            module = sys.modules.get(frame.f_globals.get("__name__", ""))
-            file = getattr(module, "__file__", None) or ""
+            file = getattr(sys.modules.get(str(frame.f_globals.get("__name__"))), "__file__", None) or ""
             if not file:
                 return self._is_imported_by_library(frame.f_back)
         return is_library(file) and not (self._strategy and real_path(file) == self._strategy)
@@ -273,7 +272,7 @@ class AccessMonitor:
                 stored, used = True, code.co_name not in FREE_TEXTS
             if name == "importlib._bootstrap" and code.co_name == "_find_and_load" and self._loads_library(frame, path):
                 return None
-            if path.endswith((".py", ".pyc")) and (name, code.co_name) in LOADERS:
+            if path.endswith((".py", ".pyc", "__pycache__")) and (name, code.co_name) in LOADERS:
                 return None  # code of the strategy's own modules
             if name == "linecache" and path.endswith(".py") and _is_module_file(path):
                 return None  # the source of a warning or a traceback
@@ -311,7 +310,7 @@ def _names_and_literals(code: CodeType) -> tuple[set[str], list[Any]]:
 
 def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
     """Return the first frame, from the innermost on, that runs code of no such module."""
-    while frame is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(tuple(f"{m}." for m in modules)):
+    while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith(tuple(f"{m}." for m in modules)):
         frame = frame.f_back
     return frame
 
