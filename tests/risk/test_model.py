@@ -146,6 +146,9 @@ def test_an_asset_outside_the_market(model, known):
     forecast = model.forecast(outsider)
     assert list(forecast.assets) == ["NEW"]
     assert forecast.volatility["NEW"] > 0
+    ahead = model.backtest_forecaster()
+    ahead.precompute_vintage(outsider, ASOF, 21)
+    same(ahead.forecast(outsider), forecast)
 
 
 def test_unlisted_and_delisted_assets_are_named(synthetic):
