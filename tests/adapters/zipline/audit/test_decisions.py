@@ -126,6 +126,7 @@ def test_objects_of_libraries_modules_and_private_names_are_left_out():
 
 def test_what_is_shown_of_a_value():
     names = {"array": np.ones((2, 3)), "frame": FRAME, "series": FRAME["a"], "text": "long", "many": list(range(99))}
+    names["asset"] = equity("AAA")
     shown = {name: found["shown"] for name, found in kept_values(names, lambda kind: False).items()}
     assert shown == {
         "array": "ndarray of shape (2, 3)",
@@ -133,6 +134,7 @@ def test_what_is_shown_of_a_value():
         "series": "Series of shape (2,)",
         "text": "'long'",
         "many": "[0, 1, 2, 3, 4, 5, ...]",
+        "asset": "AAA",
     }
 
 

@@ -285,8 +285,7 @@ class AccessMonitor:
 
     def _loads_library(self, frame: FrameType, path: str) -> bool:
         """Whether a library is being imported, and not a module of the strategy."""
-        name = frame.f_locals.get("name", "")
-        spec = getattr(sys.modules.get(name), "__spec__", None)
+        spec = getattr(sys.modules.get(frame.f_locals["name"]), "__spec__", None)
         origin = getattr(spec, "origin", None)
         if not isinstance(origin, str) or not os.path.isabs(origin):
             return not path or os.path.isdir(path) or not os.path.exists(path)  # finders look through folders
