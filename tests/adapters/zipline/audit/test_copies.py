@@ -8,6 +8,7 @@ import pytest
 
 import zipline_market
 from volplugin import read_bundle
+from volplugin.adapters.zipline.audit import copies
 from volplugin.adapters.zipline.audit.copies import scrambled_root
 from volplugin.adapters.zipline.audit.scramble import other_future
 from volplugin.adapters.zipline.bundles import open_bundle
@@ -21,7 +22,9 @@ def copied(small, cut, seed=0, **settings):
     with scrambled_root([small], os.environ, cut, seed, **settings) as root:
         environ = {"ZIPLINE_ROOT": root}
         with open_bundle(small, environ) as data:
-            ends = {asset.symbol: asset.end_date for asset in data.asset_finder.retrieve_all(data.asset_finder.sids)}
+            assets = data.asset_finder.retrieve_all(data.asset_finder.sids)
+        assert all(asset.auto_close_date == asset.end_date + pd.Timedelta(days=1) for asset in assets)
+        ends = {asset.symbol: asset.end_date for asset in assets}
         return read_bundle(small, environ=environ), ends
 
 
@@ -89,6 +92,17 @@ def test_some_are_delisted_early_and_the_bundle_ends_where_it_did(small):
     assert all(max(end.values()) == pd.Timestamp(zipline_market.LAST) for end in ends)
     assert all(end[symbol] <= true[symbol] for end in ends for symbol in true)
     assert all(end[symbol] > CUT for end in ends for symbol in true)
+
+
+@pytest.mark.parametrize(("share", "mirrored"), [(1.0, False), (0.0, True)])
+def test_where_every_asset_is_drawn_to_end_early_one_lives_on(share, mirrored, small, monkeypatch):
+    """The bundle has to end where it did; in the mirrored copy it is another asset."""
+    monkeypatch.setattr(copies, "EARLY_ENDS", share)
+    panel, ends = copied(small, CUT, mirrored=mirrored)
+    last = pd.Timestamp(zipline_market.LAST)
+    alive = [symbol for symbol, end in copied(small, None)[1].items() if end == last]
+    assert [symbol for symbol in alive if ends[symbol] == last] == [alive[-1 if mirrored else 0]]
+    assert {symbol: panel.close[symbol].last_valid_index() for symbol in ends} == ends
 
 
 # -- one asset ----------------------------------------------------------------------------------
