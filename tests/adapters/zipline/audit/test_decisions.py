@@ -112,6 +112,10 @@ def test_values_that_differ_have_other_digests(one, other):
     assert digest(one) == digest(one)
 
 
+def test_functions_among_values_are_left_out():
+    assert digest([1, print]) == digest([1, len]) != digest([2, len])
+
+
 def test_rounding_does_not_change_a_digest():
     values = np.linspace(0.1, 5, 7)
     assert digest(values) == digest(values * (1 + 1e-14))

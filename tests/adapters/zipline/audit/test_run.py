@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +83,14 @@ def test_a_run_is_recorded(job, small, tmp_path, monkeypatch):
     parents.append(1)
     watching.join(timeout=10)
     assert ended == [1]
+
+
+def test_a_strategy_may_be_a_module_and_read_itself(job, tmp_path, monkeypatch):
+    (tmp_path / "package_of_mine").mkdir()
+    (tmp_path / "package_of_mine" / "mine.py").write_text("def initialize(context):\n    open(__file__).close()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = record(replace(job, strategy="package_of_mine.mine", stop="2017-06-01"))
+    assert (made.error, made.foreign, made.decisions) == (None, {}, [])
 
 
 def test_a_run_that_fails_names_the_line(job):

@@ -240,7 +240,7 @@ def test_a_reader_of_each_kind_is_seen(place, stand_in):
     lines = (
         "import sys; polars, tables, fs = map(sys.modules.__getitem__, ('polars', 'tables', 'pyarrow.fs'))",
         "assert polars.read_csv(source=[PLACE + '/a', PLACE + '/b']) == [PLACE + '/a', PLACE + '/b']",
-        "assert tables.File(PLACE + '/c').path == PLACE + '/c'",
+        "assert tables.File(path=PLACE + '/c').path == PLACE + '/c'",
         "assert isinstance(fs.LocalFileSystem(), fs.LocalFileSystem)",
     )
     for _ in range(2):  # patched once, however often a run begins

@@ -240,7 +240,7 @@ class AccessMonitor:
         if real and not f"{real}{os.sep}".startswith(self._root) and real not in ("/dev/null", "/dev/tty"):
             compiled = real.endswith(".pyc") or "__pycache__" in real
             writers = {(f.f_globals.get("__name__"), f.f_code.co_name) for f in frames()} if compiled else set()
-            if not writers & {("importlib._bootstrap_external", name) for name in ("set_data", "_write_atomic")}:
+            if ("importlib._bootstrap_external", "set_data") not in writers:
                 self._record(f"writes {real}, which another run could read")
 
     def _check_read(self, path: str, verb: str) -> None:
