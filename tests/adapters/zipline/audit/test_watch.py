@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from volplugin import ModelStore
+from volplugin import HARVolatility, ModelStore, RefitSchedule, WalkForward
 from volplugin.adapters.zipline.audit.trusted import is_library, library_folders
 from volplugin.adapters.zipline.audit.watch import AccessMonitor
 
@@ -58,6 +58,7 @@ def watched(place, *lines, trusted=(), name="volplugin_strategy_test"):
         ("import os; os.listdir(PLACE)", "reads {place}"),
         ("import os; os.path.exists(PLACE + '/other')", "looks at {place}/other"),
         ("import os; os.path.exists(PLACE)", None),
+        ("import posix; posix.stat(PLACE + '/given.csv')", "looks at {place}/given.csv"),
         ("import os; os.rename(PLACE + '/root/data/dow30/bars', PLACE + '/b')", "writes {place}/b, which another run"),
         ("import pandas as pd; pd.read_csv(PLACE + '/given.csv')", "reads {place}/given.csv"),
         ("import pandas as pd; pd.read_parquet(PLACE + '/given.parquet')", "reads {place}/given.parquet"),
@@ -69,6 +70,10 @@ def watched(place, *lines, trusted=(), name="volplugin_strategy_test"):
         ),
         (
             "import sqlite3; c = sqlite3.connect(':memory:'); c.execute('attach ? as x', [PLACE + '/a']); c.close()",
+            "reads /database attached by an SQL parameter",
+        ),
+        (
+            "import sqlite3; c = sqlite3.connect(':memory:'); c.set_authorizer(None); c.close()",
             "reads /database attached by an SQL parameter",
         ),
         (
@@ -171,6 +176,16 @@ def test_the_vintages_of_a_store_may_be_loaded_and_nothing_else(place):
     }
 
 
+def test_a_walk_forward_reads_the_texts_of_its_store(place):
+    walk = WalkForward(HARVolatility(), RefitSchedule("yearly"), ModelStore(place / "models"))
+    walk.store.configure(walk.configuration)
+    lines = (
+        "from volplugin.volatility.pretrained import load_walk_forward as load",
+        "load(PLACE + '/models').vintage_dates()",
+    )
+    assert watched(place, *lines).foreign == {}
+
+
 @pytest.fixture
 def packages(place, monkeypatch):
     """Return a folder of installed packages."""
@@ -234,14 +249,20 @@ def test_a_reader_of_each_kind_is_seen(place, stand_in):
     class LocalFileSystem:
         __init__ = object.__init__
 
+    class SSLContext:
+        def load_verify_locations(self, file):
+            self.file = file
+
     stand_in("polars", "read_csv", lambda source: source)
     stand_in("tables", "File", File)
     stand_in("pyarrow.fs", "LocalFileSystem", LocalFileSystem)
+    stand_in("ssl", "SSLContext", SSLContext)
     lines = (
-        "import sys; polars, tables, fs = map(sys.modules.__getitem__, ('polars', 'tables', 'pyarrow.fs'))",
+        "import sys; polars, tables, fs, ssl = [sys.modules[m] for m in ('polars', 'tables', 'pyarrow.fs', 'ssl')]",
         "assert polars.read_csv(source=[PLACE + '/a', PLACE + '/b']) == [PLACE + '/a', PLACE + '/b']",
         "assert tables.File(path=PLACE + '/c').path == PLACE + '/c'",
         "assert isinstance(fs.LocalFileSystem(), fs.LocalFileSystem)",
+        "ssl.SSLContext().load_verify_locations(PLACE + '/d')",
     )
     for _ in range(2):  # patched once, however often a run begins
         kept = sys.modules["polars"].read_csv, File.__init__, sys.modules["pyarrow.fs"].LocalFileSystem
@@ -252,6 +273,7 @@ def test_a_reader_of_each_kind_is_seen(place, stand_in):
             f"reads {place}/b": 4,
             f"reads {place}/c": 5,
             "reads /file that LocalFileSystem reads": 6,
+            f"reads {place}/d": 7,
         }
     assert kept == (sys.modules["polars"].read_csv, File.__init__, sys.modules["pyarrow.fs"].LocalFileSystem)
 
