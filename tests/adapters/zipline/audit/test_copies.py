@@ -59,6 +59,11 @@ def test_returns_over_the_new_splits_are_ordinary(other):
     assert other[0].returns[CUT:].std().min() > 0.01
 
 
+def test_a_split_of_the_session_before_the_cut_is_in_its_prices(small):
+    next_morning = pd.Timestamp("2017-02-02")
+    assert copied(small, next_morning)[0].returns.loc[next_morning].abs().max() < 0.5
+
+
 def events(environ, small):
     with open_bundle(small, environ) as data:
         return data.adjustment_reader.unpack_db_to_component_dfs(convert_dates=True)

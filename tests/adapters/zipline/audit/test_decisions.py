@@ -42,6 +42,11 @@ def test_an_order_that_is_missing_or_placed_twice_is_a_difference():
     assert first_difference(one, list(one), CUT) is None
 
 
+def test_of_two_differences_at_one_close_the_one_decided_first_is_returned():
+    ours, theirs = ([made("2017-06-12", value, name=name) for name in ("ZZZ", "AAA")] for value in (1, 2))
+    assert first_difference(ours, theirs, CUT).name == "ZZZ"
+
+
 def test_the_morning_comes_before_the_close():
     ours = [made("2017-06-12", 1), made("2017-06-12", 1, hook=MORNING, kind="recorded value")]
     theirs = [made("2017-06-12", 2), made("2017-06-12", 2, hook=MORNING, kind="recorded value")]

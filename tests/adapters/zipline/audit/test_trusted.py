@@ -98,4 +98,5 @@ def test_paths(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert real_path(tmp_path / "link") == real_path(str(tmp_path / "link").encode()) == str(tmp_path / "real")
     assert real_path(f"file:{tmp_path}/link?mode=ro") == str(tmp_path / "real")
+    assert real_path("/prices%20of?today") == "/prices%20of?today"
     assert list(parents(("/a/b/c", "/d"))) == ["/a/b", "/a", "/", "/"]
