@@ -61,7 +61,7 @@ def test_returns_over_the_new_splits_are_ordinary(other):
 
 def test_a_split_of_the_session_before_the_cut_is_in_its_prices(small):
     next_morning = pd.Timestamp("2017-02-02")
-    assert copied(small, next_morning)[0].returns.loc[next_morning].abs().max() < 0.5
+    assert copied(small, next_morning)[0].returns.loc[next_morning].abs().max() < 0.2
 
 
 def events(environ, small):
