@@ -1,6 +1,7 @@
 """Copies with another future: the same before the cut to the last bit, and a valid market after it."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from volplugin import read_bundle
 from volplugin.adapters.zipline.audit import copies
 from volplugin.adapters.zipline.audit.copies import scrambled_root
 from volplugin.adapters.zipline.audit.scramble import other_future
-from volplugin.adapters.zipline.bundles import open_bundle
+from volplugin.adapters.zipline.bundles import newest_ingestion, open_bundle
 from volplugin.data.panel import PRICES
 
 CUT = pd.Timestamp("2017-02-01")  # FFF splits that morning
@@ -82,6 +83,21 @@ def test_splits_of_the_morning_stay_and_later_events_are_others(small):
         assert not future[0] & future[1]
         assert len(future[1]) >= 5
     assert len(other["dividends"]) == len(other["dividend_payouts"])
+
+
+def test_files_that_could_hold_the_true_future_are_left_out(small):
+    source = newest_ingestion(small, os.environ)
+    left = [source / "prices.csv", source / "minute_equities.bcolz" / "true.bcolz"]
+    try:
+        for file in left:
+            file.write_text("1")
+        with scrambled_root([small], os.environ, CUT, 0) as root:
+            copy = Path(root, "data", small, source.name)
+            assert [file for file in left if (copy / file.relative_to(source)).exists()] == []
+            assert (copy / "minute_equities.bcolz" / "metadata.json").exists()
+    finally:
+        for file in left:
+            file.unlink()
 
 
 def test_a_mirrored_future_goes_the_other_way(small, other):
@@ -196,6 +212,20 @@ def test_the_edges_of_an_asset_s_life(first):
             [243.648, 248.985, 239.325, 244.217, 113341501.0],
             [(214, 1 / 3)],
             [(228, 0.0201, 0.98782)],
+        ),
+        (
+            (21, 1.0, 1, 0, 50.0),
+            {},
+            [6023.238, 6186.009, 5857.621, 6015.997, 326976819.0],
+            [(60, 1 / 3)],
+            [(175, 0.0561, 0.99706)],
+        ),
+        (
+            (297, 1.0, 1, 0, 50.0),
+            {},
+            [70.5, 71.234, 67.78, 68.373, 2308888.0],
+            [(298, 0.5)],
+            [(299, 0.1137, 0.99331)],
         ),
         (
             (298, 1.0, 5, 0, 50.0),
