@@ -448,7 +448,7 @@ def _entry(details: Callable[[], Mapping[str, Any]], name: str) -> Any:
 def _universe(panel: PricePanel) -> pd.Index:
     """Labels of the assets and of their market, as `PricePanel.with_market_assets` orders them."""
     market = panel.market.assets
-    if market is panel.assets or market.equals(panel.assets):
+    if market.equals(panel.assets):
         return panel.assets
     extra = [asset for asset in panel.assets if asset not in market]
     return market.append(pd.Index(extra)) if extra else market
