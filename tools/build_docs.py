@@ -105,8 +105,8 @@ def gallery(demo: Path) -> Iterator[str]:
     """Yield the lines of the gallery: name, first sentence, call and picture of every plot of a backtest."""
     from volplugin.errors import VolpluginError
     from volplugin.report import plots, read_result
+    from volplugin.report.axes import DARK, LIGHT
     from volplugin.report.page import draw
-    from volplugin.report.theme import DARK, LIGHT
 
     shutil.copytree(demo, STAGED / "demo", ignore=shutil.ignore_patterns("models", "*.pkl", "*.npz", "plots"))
     result, folder = read_result(demo), STAGED / "gallery"

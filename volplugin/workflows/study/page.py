@@ -12,8 +12,8 @@ import pandas as pd
 
 from volplugin.evaluation.model_comparison import nested
 from volplugin.report.axes import plot_lines
-from volplugin.report.format import Answer, Format, Table, may_be_chance, percent, show, tabulate, wrapped
-from volplugin.report.page import Plot, render, write_page
+from volplugin.report.format import Answer, Page, Section, Table, ahead, columns, percent, show, tabulate
+from volplugin.report.page import Plot, write_page
 from volplugin.report.summary import FAIR, GOOD
 from volplugin.storage.atomic import write_files
 from volplugin.units import annualize
@@ -24,6 +24,8 @@ CORRELATIONS = {
     KNOWN: ("all sessions so far", "series-2"),
     CURRENT: ("the causal model's estimator", "predicted"),
 }
+SIGNIFICANT_T = 2.0
+"""Absolute Diebold-Mariano t from which a difference is called more than chance."""
 LINES = {"true": ("true", "realized"), "predicted": ("predicted", "predicted")}
 
 
@@ -35,21 +37,50 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
     folder = Path(out_dir)
     numbers, table = json.dumps(as_dict(result), indent=2) + "\n", predictions(result).to_csv(index=False)
     write_files(folder, {"study.json": numbers.encode(), "predictions.csv": table.encode()})
-    page, pictures = render(
-        "study.html.j2",
-        plots(result),
-        title=headline(result),
-        eyebrow="The original design and the causal model, on the same test part",
-        headline=headline(result),
-        lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
-        answers=answers(next(iter(result.portfolios.values()))),
-        result=result,
-        settings=", ".join(f"{name} {value}" for name, value in result.settings.items()),
-        findings=findings,
-        scores=scores,
-        caveats=caveats(result),
+    return write_page(study_page(result), plots(result), folder / "study.html")
+
+
+def study_page(result: StudyResult) -> Page:
+    """Return the words and tables of a study: what the look-ahead was worth, then each portfolio, and the limits."""
+    text, middle = headline(result), result.stocks.median()
+    fit = (
+        f"R² of the median stock's network: {show(middle['training_r2'])} on the training part, "
+        f"{show(middle['test_r2'])} on the test part; passes over the training part: {result.settings['epochs']}."
     )
-    return write_page(page, pictures, folder / "study.html")
+    settings = ", ".join(f"{name} {value}" for name, value in result.settings.items())
+    whole = "The line of the whole sample is made with the returns after each date too, which were not available then."
+    return Page(
+        text,
+        "The original design and the causal model, on the same test part",
+        [*(f"{line[0].upper()}{line[1:]}." for line in result.sample), fit],
+        answers(next(iter(result.portfolios.values()))),
+        [
+            *(section(result, place) for place in range(len(result.portfolios))),
+            Section("Correlation used", figures={"average_correlation": whole}),
+            Section(
+                "Assumptions and limits",
+                points=[*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."],
+            ),
+        ],
+        title=text,
+    )
+
+
+def section(result: StudyResult, place: int) -> Section:
+    """Return the section of a portfolio; the answers of the first one are at the head of the page."""
+    name, portfolio = list(result.portfolios.items())[place]
+    horizon = result.horizon
+    caption = (
+        f"Both lines at the origin: the volatility predicted there for the {horizon} sessions after it, and the "
+        "realised one."
+    )
+    return Section(
+        f"{name[0].upper()}{name[1:]}",
+        [scores(portfolio, ahead(horizon), horizon)],
+        words=findings(portfolio, horizon)[0 if place else -1 :],
+        figures={f"book{place + 1}_{kind}": caption for kind in ("seed", "causal")},
+        id=f"book{place + 1}",
+    )
 
 
 def plots(result: StudyResult) -> dict[str, Plot]:
@@ -74,7 +105,7 @@ def headline(result: StudyResult) -> str:
     verb = "lowered" if gain > 0 else "raised"
     return (
         f"Look-ahead in the correlation {verb} the original design's loss by {show(abs(gain), '.1f')}% "
-        f"on {name}{may_be_chance(known['dm_seed'])}"
+        f"on {name}{'' if abs(known['dm_seed']) >= SIGNIFICANT_T else ', which may be chance'}"
     )
 
 
@@ -144,19 +175,13 @@ def predictions(result: StudyResult) -> pd.DataFrame:
 
 def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
     """Tabulate the scores of a portfolio's forecasts, one model per row."""
-    rows = portfolio.table
-    own = rows.index == SEED
-    columns: dict[str, tuple[Any, Format]] = {
-        "QLIKE": ("qlike", ".3f"),
-        "below seed (%)": (rows["below_seed"].mask(own), "+.1f"),
-        "t": (rows["dm_seed"].mask(own), ".1f"),
-        "bias": ("bias", ".2f"),
-        "predicted": ("mean_predicted_vol", ".1%"),
-        "realised": ("realized_vol", ".1%"),
-        "corr.": ("correlation", ".2f"),
-        "R²": ("r2", ".2f"),
-        "R² next day": ("r2_next", ".2f"),
-    }
+    rows = portfolio.table.copy()
+    rows.loc[SEED, ["below_seed", "dm_seed"]] = float("nan")  # the seed is not compared with itself
+    known = columns(
+        "QLIKE qlike .3f | below seed (%) below_seed +.1f | t dm_seed .1f | bias bias .2f"
+        " | predicted mean_predicted_vol .1% | realised realized_vol .1% | corr. correlation .2f | R² r2 .2f"
+        " | R² next day r2_next .2f"
+    )
     note = (
         f"Forecasts of {horizon} sessions from each of {int(rows['origins'].iloc[0]):,} test origins. QLIKE "
         "against the mean squared return of these sessions, lower is better; t is Diebold and Mariano's statistic "
@@ -165,7 +190,7 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
         f"Correlation and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next "
         f"day is against the {horizon}-session volatility that ends one session after the origin."
     )
-    return tabulate(rows, columns, title, note)
+    return tabulate(rows, known, title, note)
 
 
 def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
@@ -201,25 +226,10 @@ def caveats(result: StudyResult) -> list[str]:
     return lines
 
 
-def stocks_sentence(result: StudyResult) -> str:
-    """State how well the networks fit single stocks."""
-    middle = result.stocks.median()
-    return (
-        f"R² of the median stock's network: {show(middle['training_r2'])} on the training part, "
-        f"{show(middle['test_r2'])} on the test part; passes over the training part: "
-        f"{result.settings['epochs']}."
-    )
-
-
 def study_text(result: StudyResult) -> str:
-    """Return the study as text: the sample, per portfolio a table and the findings, and the caveats."""
-    parts = [wrapped([f"{headline(result)}."]), wrapped([*result.sample, stocks_sentence(result)])]
-    for name, portfolio in result.portfolios.items():
-        title = f"{name}, {result.horizon} sessions ahead"
-        parts.append(f"{title}\n{scores(portfolio, title, result.horizon).text()}")
-        parts.append(wrapped(findings(portfolio, result.horizon)))
-    return "\n\n".join([*parts, wrapped(caveats(result))])
+    """Return the study as text: the answer, the sample, per portfolio a table and the findings, and the limits."""
+    return study_page(result).text()
 
 
 def _chance(t: float) -> str:
-    return f" (t {show(t, '.1f')}{may_be_chance(t)})"
+    return f" (t {show(t, '.1f')}{'' if abs(t) >= SIGNIFICANT_T else ', which may be chance'})"
