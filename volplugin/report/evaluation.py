@@ -24,22 +24,18 @@ from volplugin.storage.atomic import write_files
 LEGEND = (
     "y is the outcome, f the forecast, z a daily return over the forecast in force.",
     "QLIKE: y/f - ln(y/f) - 1 against squared returns (floored at 1e-7); on range: against overnight^2 plus "
-    "Garman-Klass, scaled on the sessions before the span. log-lik.: Gaussian log density per day of the returns that "
-    "the forecast covers.",
-    "MCS p: 0.10 or more (*) is inside the 90% model confidence set of all models; components are not among them.",
+    "Garman-Klass, scaled before the span. log-lik.: Gaussian log density per day of the returns covered.",
+    "MCS p: 0.10 or more (*) is inside the 90% model confidence set; components are not among its models.",
     "t: of the mean loss of each session, with a long-run variance from cosine averages and Student's t of few degrees "
     "of freedom (2.3 rejects at 5% with 8, 2.1 with 16); negative where the loss of the first model is lower.",
-    "Mincer-Zarnowitz (MZ): y/f on 1/f and a constant over all stock-days, moments summed per session; right is 0 "
-    "and 1. const/mean: the constant over the mean forecast.",
+    "Mincer-Zarnowitz (MZ): y/f on 1/f and a constant over all stock-days; right is 0 and 1. const/mean: the constant "
+    "over the mean forecast. level: that y/f averages 1.",
     "bias: standard deviation of z; above 1 risk was under-predicted. MRAD: mean distance from 1 of the bias of 21 "
-    "sessions, 0.126 for right Gaussian forecasts, 0.17 with fat tails. Q: mean of z^2 - ln z^2, returns floored as "
-    "for QLIKE, 2.2 to 2.27 for right Gaussian ones. level: that y/f averages 1.",
-    "Kupiec: number of losses beyond value at risk, one session ahead; Christoffersen: number and independence; exact "
-    "or simulated p-values. G: Gaussian quantile, H: quantile of the last 1,260 earlier z (from the 250th on).",
-    "Forecasts of several sessions can be renewed on as many different days; the p-values of these phases are "
-    "combined (twice the median).",
-    "[2]: the test at 5% rejects 2% of right forecasts; without a number it rejects 3.5% to 6.5%.",
-    "docs/evaluation.md prints how often each test rejects right forecasts in simulations.",
+    "sessions, right is 0.126 (Gaussian) to 0.17 (fat tails). Q: mean of z^2 - ln z^2, right is 2.2 to 2.27.",
+    "Kupiec: number of losses beyond value at risk, one session ahead; Christoffersen: number and independence. "
+    "G: Gaussian quantile, H: quantile of the last 1,260 earlier z (from the 250th on).",
+    "Several sessions ahead, p-values of the days of renewal are combined (twice the median). [2]: the test at 5% "
+    "rejects 2% of right forecasts; without a number it rejects 3.5% to 6.5% (docs/evaluation.md).",
 )
 YEARS = "Percent by which each model's loss is below the benchmark's, by calendar year of the origins."
 DECILES = "Realised over forecast volatility, from the lowest tenth of forecasts to the highest; 1 is right."

@@ -105,7 +105,7 @@ def headline(result: StudyResult) -> str:
     verb = "lowered" if gain > 0 else "raised"
     return (
         f"Look-ahead in the correlation {verb} the original design's loss by {show(abs(gain), '.1f')}% "
-        f"on {name}{'' if abs(known['dm_seed']) >= SIGNIFICANT_T else ', which may be chance'}"
+        f"on {name}{_chance(known['dm_seed'])}"
     )
 
 
@@ -113,14 +113,17 @@ def answers(portfolio: PortfolioStudy) -> list[Answer]:
     """Return the worth of the look-ahead, the causal model's loss, and both biases."""
     seed, known, causal = (portfolio.table.loc[name] for name in (SEED, KNOWN, CAUSAL))
     gain, below = _lookahead(portfolio), causal["below_seed"]
-    worth = f"QLIKE {show(seed['qlike'], '.3f')}; {show(known['qlike'], '.3f')} without{_chance(known['dm_seed'])}"
+    worth = f"QLIKE {show(seed['qlike'], '.3f')}; {show(known['qlike'], '.3f')} without{_compared(known)}"
     loss = f"QLIKE {show(causal['qlike'], '.3f')}, the original design's {show(seed['qlike'], '.3f')}"
     lowered = "loss lowered" if gain > 0 else "loss raised"
     verdict = ("lower loss", "good") if below > 0 else ("higher loss", "poor")
     return [
         Answer("Worth of the look-ahead", f"{abs(gain):.1f}%", worth, lowered, "fair"),
         Answer(
-            "Causal model, without look-ahead", f"{abs(below):.1f}%", f"{loss}{_chance(causal['dm_seed'])}", *verdict
+            "Causal model, without look-ahead",
+            f"{abs(below):.1f}%",
+            f"{loss}{_compared(causal)}",
+            *verdict,
         ),
         _bias("Bias, original design", seed),
         _bias("Bias, causal model", causal),
@@ -143,20 +146,20 @@ def _lookahead(portfolio: PortfolioStudy) -> float:
 
 def as_dict(result: StudyResult) -> dict[str, Any]:
     """Return all numbers of a study except the daily series as plain JSON values."""
-    portfolios = {
+    books = {
         name: {
-            "weights": {str(asset): float(weight) for asset, weight in portfolio.weights.items()},
-            "scores": nested(portfolio.table),
-            "says": findings(portfolio, result.horizon),
+            "weights": {str(asset): float(weight) for asset, weight in one.weights.items()},
+            "scores": nested(one.table),
+            "says": findings(one, result.horizon),
         }
-        for name, portfolio in result.portfolios.items()
+        for name, one in result.portfolios.items()
     }
     return {
         "settings": dict(result.settings),
         "causal_model": result.model,
         "sample": list(result.sample),
         "forecasts_raised": result.raised,
-        "books": portfolios,
+        "books": books,
         "stocks": nested(result.stocks),
         "caveats": caveats(result),
         "versions": dict(result.versions),
@@ -165,12 +168,8 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
 
 def predictions(result: StudyResult) -> pd.DataFrame:
     """Return daily volatilities in long form: portfolio (``book``), origin, true, and one column per model."""
-    parts = [
-        pd.concat([portfolio.true, portfolio.predicted], axis=1).rename_axis("origin").reset_index().assign(book=name)
-        for name, portfolio in result.portfolios.items()
-    ]
-    table = pd.concat(parts)
-    return table[["book", *table.columns.drop("book")]]
+    parts = {name: pd.concat([one.true, one.predicted], axis=1) for name, one in result.portfolios.items()}
+    return pd.concat(parts, names=["book", "origin"]).reset_index()
 
 
 def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
@@ -183,12 +182,10 @@ def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
         " | R² next day r2_next .2f"
     )
     note = (
-        f"Forecasts of {horizon} sessions from each of {int(rows['origins'].iloc[0]):,} test origins. QLIKE "
-        "against the mean squared return of these sessions, lower is better; t is Diebold and Mariano's statistic "
-        "against the seed, negative is better. Bias: standard deviation of daily returns over the forecast for their "
-        "session, above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. "
-        f"Correlation and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next "
-        f"day is against the {horizon}-session volatility that ends one session after the origin."
+        f"From each of {int(rows['origins'].iloc[0]):,} test origins. QLIKE: against the mean squared return, lower is "
+        "better. t: Diebold-Mariano against the seed, negative is better. Bias: of daily returns over their forecast, "
+        "above 1 where risk was under-predicted. Predicted, realised: annual root mean squares. Correlation and R²: "
+        f"with the standard deviation of the {horizon} sessions ahead; next day: of those that end one session ahead."
     )
     return tabulate(rows, known, title, note)
 
@@ -208,22 +205,19 @@ def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
 def caveats(result: StudyResult) -> list[str]:
     """State what looks ahead in the seed, and the limits of the comparison."""
     horizon = result.horizon
-    lines = [
+    raised = (
+        f"A linear output can fall below zero: {result.raised:,} forecasts of single stocks were raised to the "
+        "smallest target of their training part."
+    )
+    return [
         "As described, the seed looks ahead twice: its correlation is estimated on the whole sample, the test part "
-        f"included, and its last training targets reach {horizon - 1} sessions into the test part. Its scaling does "
-        "not.",
+        f"included, and its last training targets reach {horizon - 1} sessions into the test part.",
         f"Neighbouring targets share {horizon - 1} of {horizon} returns: the test part holds about "
-        f"{len(result.correlation) // horizon} outcomes that do not overlap, and differences are to be read so.",
-        "The causal model is refitted each year on data through the year's end, and reads open, high and low where "
-        "the prices have them and each stock's whole history; the networks of the seed read closes of the common "
-        "sample alone.",
+        f"{len(result.correlation) // horizon} outcomes that do not overlap.",
+        "The causal model is refitted at each year's end, and reads open, high and low where the prices have them and "
+        "each stock's whole history; the networks of the seed read closes of the common sample alone.",
+        *([raised] if result.raised else []),
     ]
-    if result.raised:
-        lines.append(
-            f"A linear output can fall below zero: {result.raised:,} forecasts of single stocks were raised to the "
-            "smallest target of their training part."
-        )
-    return lines
 
 
 def study_text(result: StudyResult) -> str:
@@ -231,5 +225,10 @@ def study_text(result: StudyResult) -> str:
     return study_page(result).text()
 
 
+def _compared(row: pd.Series) -> str:
+    return f" (t {show(row['dm_seed'], '.1f')}{_chance(row['dm_seed'])})"
+
+
 def _chance(t: float) -> str:
-    return f" (t {show(t, '.1f')}{'' if abs(t) >= SIGNIFICANT_T else ', which may be chance'})"
+    """Return the clause that qualifies an insignificant t statistic."""
+    return "" if abs(t) >= SIGNIFICANT_T else ", which may be chance"
