@@ -96,7 +96,8 @@ class Answer:
     @property
     def sentence(self) -> str:
         """The number with its verdict and its note."""
-        return f"{self.label}: {self.value}{self.verdict and f', {self.verdict}:'} {self.note}".rstrip() + "."
+        note = self.note and f"{': ' if self.verdict else ', '}{self.note}"
+        return f"{self.label}: {self.value}{self.verdict and f', {self.verdict}'}{note}."
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class Page:
     def text(self) -> str:
         """Lay the page out for a terminal, without its figures."""
         answers = [one.sentence for one in self.answers]
-        head = wrapped([self.eyebrow, f"{self.headline}.", *self.lede, *answers], "  ")
+        head = wrapped([f"{self.headline}.", f"({self.eyebrow})", *self.lede, *answers], "  ")
         return "\n\n".join([head, *filter(None, (one.text() for one in self.sections))])
 
 

@@ -126,7 +126,9 @@ def vintages(data: ReportData) -> Table:
     """Tabulate the model vintages used."""
     used = pd.DataFrame(list(data.result.details.vintages)).rename(columns=lambda name: str(name).replace("_", " "))
     texts = used.astype(object).where(used.notna(), "-").astype(str)
-    return Table(texts.set_index(texts.columns[0]) if len(texts) else texts, "Model vintages", kind="words")
+    first = next(iter(texts), None)
+    named = texts if first is None else texts.set_index(first).rename_axis(index=None, columns=first)
+    return Table(named, "Model vintages", kind="words")
 
 
 def models(data: ReportData) -> list[Table]:
