@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from volplugin.risk.covariance_path import CovarianceArrays
+from volplugin.risk.covariance_path import CovarianceArrays, variance_parts
 from volplugin.units import annualize
 
 
@@ -98,12 +98,12 @@ def portfolio_risks(
     if not modelled:
         return [PortfolioRisk(0.0, 0.0, 0.0, 0.0, {}, unmodelled, weight) for weight in missing]
     # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
-    of_all, exposure = _variance_parts(covariances[0], whole, np.ones_like(whole))
+    of_all, exposure = variance_parts(covariances[0], whole, np.ones_like(whole))
     parts = of_all.take(at, axis=1)
     variances = [parts.sum(axis=1)]
     for ahead in covariances[1:]:
         _, place, of_ahead = _placed(ahead[0], symbols, weights)  # there may be forecasts of other assets
-        variances.append(_variance_parts(ahead, of_ahead)[0].take(place, axis=1).sum(axis=1))
+        variances.append(variance_parts(ahead, of_ahead)[0].take(place, axis=1).sum(axis=1))
     volatility, longer = np.sqrt(np.maximum([variances[0], variances[-1]], 0.0))
     contributions = np.divide(parts, volatility[:, None], out=np.zeros_like(parts), where=volatility[:, None] > 0)
     of_market = (whole * exposure).sum(axis=1) / np.sqrt(exposure.sum(axis=1))
@@ -125,16 +125,3 @@ def _placed(
     at, whole = [places[symbol] for symbol in symbols if symbol in places], np.zeros((len(weights), len(places)))
     whole[:, at] = weights[:, is_modelled]
     return is_modelled, at, whole
-
-
-def _variance_parts(covariances: Sequence[Any], *weights: np.ndarray) -> np.ndarray:
-    """Parts of the daily variance, `CovarianceArrays.variance_parts`, of several portfolios under each covariance.
-
-    Of shape (n_portfolios, n_covariances, n_assets), as the weights.
-    """
-    sigma = np.stack([one.volatility for one in covariances])
-    correlated = np.stack([one.correlated for one in covariances])
-    exposure = correlated * np.stack(weights)
-    by_asset = exposure.transpose(1, 2, 0)
-    products = np.stack([one.correlation @ of_one for one, of_one in zip(covariances, by_asset, strict=True)])
-    return exposure * products.transpose(2, 0, 1) + (sigma**2 - correlated**2) * np.square(weights)
