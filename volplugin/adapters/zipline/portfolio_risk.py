@@ -25,19 +25,19 @@ class PortfolioRisk(NamedTuple):
     unmodelled_weight: float = np.nan
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Holdings:
     """The stocks of a portfolio and their weights at the last prices.
 
     Attributes
     ----------
-    symbols : list of str
+    assets : list of zipline Equity
         In zipline's order; none for a portfolio that is worth nothing.
-    weights : ndarray of shape (n_symbols,)
+    weights : ndarray of shape (n_assets,)
         Fractions of the portfolio's value.
     """
 
-    symbols: list[str]
+    assets: list[Any]
     weights: np.ndarray
 
     @classmethod
@@ -46,7 +46,7 @@ class Holdings:
         if not portfolio.portfolio_value > 0:
             return NOTHING_HELD
         weights = portfolio.current_portfolio_weights
-        return cls([asset.symbol for asset in weights.index], weights.to_numpy())
+        return cls(list(weights.index), weights.to_numpy())
 
     @classmethod
     def of_ledger(cls, ledger: Any) -> Holdings:
@@ -55,7 +55,7 @@ class Holdings:
         if not value > 0:
             return NOTHING_HELD
         tracker = ledger.position_tracker
-        return cls([asset.symbol for asset in tracker.positions], tracker.stats.position_exposure_array / value)
+        return cls(list(tracker.positions), tracker.stats.position_exposure_array / value)
 
 
 NOTHING_HELD = Holdings([], np.empty(0))
@@ -67,10 +67,10 @@ def cash_and_drift(held: Sequence[Holdings], reference: Holdings) -> list[list[f
     Cash counts as a holding.
     """
     rows = [*held, reference]
-    places = {symbol: place for place, symbol in enumerate(dict.fromkeys(chain(*(one.symbols for one in rows))))}
+    places = {asset: place for place, asset in enumerate(dict.fromkeys(chain(*(one.assets for one in rows))))}
     weights = np.zeros((len(rows), len(places) + 1))
     for row, one in zip(weights, rows, strict=True):
-        row[[places[symbol] for symbol in one.symbols]] = one.weights
+        row[[places[asset] for asset in one.assets]] = one.weights
     weights[:, -1] = 1 - weights.sum(axis=1)
     drift = np.abs(weights[:-1] - weights[-1]).sum(axis=1) / 2
     return np.stack([weights[:-1, -1], drift], axis=1).tolist()
@@ -90,7 +90,8 @@ def portfolio_risks(
     periods : float
         Sessions per year.
     """
-    first, symbols, weights = covariances[0][0], held[0].symbols, np.stack([one.weights for one in held])
+    first, weights = covariances[0][0], np.stack([one.weights for one in held])
+    symbols = [asset.symbol for asset in held[0].assets]
     is_modelled, at, whole = _placed(first, symbols, weights)
     modelled = [symbol for symbol, one in zip(symbols, is_modelled, strict=True) if one]
     unmodelled = tuple(symbol for symbol, one in zip(symbols, is_modelled, strict=True) if not one)
