@@ -31,6 +31,7 @@ from volplugin.errors import (
     ParameterError,
 )
 from volplugin.risk.covariance import EVENT_SHARE
+from volplugin.risk.covariance_path import variance_parts
 
 SIMPLE = RiskModel(RollingVolatility(40), RollingCorrelation(60))
 
@@ -485,7 +486,7 @@ def test_arrays_are_the_numbers_of_the_forecast(synthetic):
         np.testing.assert_allclose(found.volatility, expected.volatility, rtol=1e-9)
         np.testing.assert_allclose(found.correlation, expected.correlation, rtol=1e-9, atol=1e-12)
         w = np.linspace(-0.5, 1, len(found.assets))
-        parts = found.variance_parts(w)
+        parts = variance_parts([found], w[None])[0, 0]
         assert parts.sum() == pytest.approx(expected.portfolio_volatility(pd.Series(w, expected.assets)) ** 2)
     assert running.arrays(SESSIONS[1101], 5).assets is running.arrays(SESSIONS[1102], 5).assets
     adjusted = RiskModel(SIMPLE.volatility, SIMPLE.correlation, calibration=[AssetBias(21)]).backtest_forecaster()

@@ -6,7 +6,8 @@ numbers of a session use the rows up to its own.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,13 +33,27 @@ class CovarianceArrays(NamedTuple):
     correlation: np.ndarray
     """rho, of shape (n_assets, n_assets)."""
 
-    def variance_parts(self, weights: np.ndarray) -> np.ndarray:
-        """Parts of a portfolio's daily variance by asset: ``x * (rho x) + (sigma^2 - s^2) w^2`` with ``x = s w``."""
-        exposure = self.correlated * weights
-        parts: np.ndarray = exposure * (self.correlation @ exposure)
-        if self.volatility is not self.correlated:
-            parts += (self.volatility * weights) ** 2 - exposure**2
-        return parts
+
+def variance_parts(covariances: Sequence[Any], *weights: np.ndarray) -> np.ndarray:
+    """Parts of a portfolio's daily variance by asset, ``x * (rho x) + (sigma^2 - s^2) w^2`` with ``x = s w``.
+
+    Parameters
+    ----------
+    covariances : sequence of CovarianceArrays
+        Of the same assets.
+    *weights : ndarray of shape (n_covariances, n_assets)
+        One portfolio under each covariance.
+
+    Returns
+    -------
+    ndarray of shape (n_portfolios, n_covariances, n_assets)
+    """
+    sigma = np.stack([one.volatility for one in covariances])
+    correlated = np.stack([one.correlated for one in covariances])
+    exposure = correlated * np.stack(weights)
+    by_asset = exposure.transpose(1, 2, 0)
+    products = np.stack([one.correlation @ of_one for one, of_one in zip(covariances, by_asset, strict=True)])
+    return np.asarray(exposure * products.transpose(2, 0, 1) + (sigma**2 - correlated**2) * np.square(weights))
 
 
 class _Horizon(NamedTuple):

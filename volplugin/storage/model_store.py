@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +297,7 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write to the store {path}: {error.strerror or error}")
 
 
+@lru_cache(maxsize=256)  # called at every close of a backtest
 def _name(date: pd.Timestamp) -> str:
     return str(pd.Timestamp(date).date())
 

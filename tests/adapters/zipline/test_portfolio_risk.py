@@ -1,5 +1,7 @@
 """Risk of the portfolio held, beside the forecast that holds the same numbers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +22,7 @@ def test_market_part_is_the_exposure_of_the_forecast_s_factor():
     whole = pd.DataFrame(covariance / np.outer(sigma, sigma), NAMES, NAMES)
     forecast = CovarianceForecast(pd.Timestamp("2015-06-30"), 1, pd.Series(sigma, NAMES), whole)
     for weights in ({"C": 0.5, "A": 0.7}, {"B": -0.5}):
-        held = Holdings(list(weights), np.array(list(weights.values())))
+        held = Holdings([SimpleNamespace(symbol=name) for name in weights], np.array(list(weights.values())))
         [risk] = portfolio_risks([arrays], held=[held], periods=252)
         table = forecast.factor_risk(weights, 0, periods=252)
         assert risk.predicted_vol == pytest.approx(forecast.portfolio_volatility(weights, 252), rel=1e-12)

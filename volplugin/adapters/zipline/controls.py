@@ -70,7 +70,7 @@ class MaxPredictedVolatility(AccountControl):
             )
         session = closed_session(algorithm.trading_calendar, algo_datetime)
         held = Holdings.of_portfolio(portfolio)
-        covariances = provider.arrays_at(algorithm, session, held.symbols, 1)
+        covariances = provider.arrays_at(algorithm, session, held.assets, 1)
         [risk] = portfolio_risks(covariances, held=[held], periods=run_periods(algorithm))
         if not risk.predicted_vol > self.limit:
             return

@@ -178,12 +178,12 @@ class _ProviderColumns:
             self._compute()
             self._columns.append(NO_FORECAST)
             return
-        forecasts = self._provider.arrays_at(algorithm, self._sessions[-1], held.symbols, *horizons)
+        forecasts = self._provider.arrays_at(algorithm, self._sessions[-1], held.assets, *horizons)
         if self._pending:
             last, earlier = self._pending[-1]
             is_same = all(_assets(one) is _assets(other) for one, other in zip(forecasts, earlier, strict=True))
             size = len(self._pending) * len(_assets(forecasts[0])) ** 2
-            if held.symbols != last.symbols or not is_same or size > PENDING_ENTRIES:
+            if held.assets != last.assets or not is_same or size > PENDING_ENTRIES:
                 self._compute()
         self._pending.append((held, forecasts))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from volplugin.risk.covariance_path import CovarianceArrays
+from volplugin.risk.covariance_path import CovarianceArrays, variance_parts
 from volplugin.units import annualize
 
 
@@ -25,19 +25,19 @@ class PortfolioRisk(NamedTuple):
     unmodelled_weight: float = np.nan
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Holdings:
     """The stocks of a portfolio and their weights at the last prices.
 
     Attributes
     ----------
-    symbols : list of str
+    assets : list of zipline Equity
         In zipline's order; none for a portfolio that is worth nothing.
-    weights : ndarray of shape (n_symbols,)
+    weights : ndarray of shape (n_assets,)
         Fractions of the portfolio's value.
     """
 
-    symbols: list[str]
+    assets: list[Any]
     weights: np.ndarray
 
     @classmethod
@@ -46,7 +46,7 @@ class Holdings:
         if not portfolio.portfolio_value > 0:
             return NOTHING_HELD
         weights = portfolio.current_portfolio_weights
-        return cls([asset.symbol for asset in weights.index], weights.to_numpy())
+        return cls(list(weights.index), weights.to_numpy())
 
     @classmethod
     def of_ledger(cls, ledger: Any) -> Holdings:
@@ -55,7 +55,7 @@ class Holdings:
         if not value > 0:
             return NOTHING_HELD
         tracker = ledger.position_tracker
-        return cls([asset.symbol for asset in tracker.positions], tracker.stats.position_exposure_array / value)
+        return cls(list(tracker.positions), tracker.stats.position_exposure_array / value)
 
 
 NOTHING_HELD = Holdings([], np.empty(0))
@@ -67,10 +67,10 @@ def cash_and_drift(held: Sequence[Holdings], reference: Holdings) -> list[list[f
     Cash counts as a holding.
     """
     rows = [*held, reference]
-    places = {symbol: place for place, symbol in enumerate(dict.fromkeys(chain(*(one.symbols for one in rows))))}
+    places = {asset: place for place, asset in enumerate(dict.fromkeys(chain(*(one.assets for one in rows))))}
     weights = np.zeros((len(rows), len(places) + 1))
     for row, one in zip(weights, rows, strict=True):
-        row[[places[symbol] for symbol in one.symbols]] = one.weights
+        row[[places[asset] for asset in one.assets]] = one.weights
     weights[:, -1] = 1 - weights.sum(axis=1)
     drift = np.abs(weights[:-1] - weights[-1]).sum(axis=1) / 2
     return np.stack([weights[:-1, -1], drift], axis=1).tolist()
@@ -90,7 +90,8 @@ def portfolio_risks(
     periods : float
         Sessions per year.
     """
-    first, symbols, weights = covariances[0][0], held[0].symbols, np.stack([one.weights for one in held])
+    first, weights = covariances[0][0], np.stack([one.weights for one in held])
+    symbols = [asset.symbol for asset in held[0].assets]
     is_modelled, at, whole = _placed(first, symbols, weights)
     modelled = [symbol for symbol, one in zip(symbols, is_modelled, strict=True) if one]
     unmodelled = tuple(symbol for symbol, one in zip(symbols, is_modelled, strict=True) if not one)
@@ -98,12 +99,12 @@ def portfolio_risks(
     if not modelled:
         return [PortfolioRisk(0.0, 0.0, 0.0, 0.0, {}, unmodelled, weight) for weight in missing]
     # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
-    of_all, exposure = _variance_parts(covariances[0], whole, np.ones_like(whole))
+    of_all, exposure = variance_parts(covariances[0], whole, np.ones_like(whole))
     parts = of_all.take(at, axis=1)
     variances = [parts.sum(axis=1)]
     for ahead in covariances[1:]:
         _, place, of_ahead = _placed(ahead[0], symbols, weights)  # there may be forecasts of other assets
-        variances.append(_variance_parts(ahead, of_ahead)[0].take(place, axis=1).sum(axis=1))
+        variances.append(variance_parts(ahead, of_ahead)[0].take(place, axis=1).sum(axis=1))
     volatility, longer = np.sqrt(np.maximum([variances[0], variances[-1]], 0.0))
     contributions = np.divide(parts, volatility[:, None], out=np.zeros_like(parts), where=volatility[:, None] > 0)
     of_market = (whole * exposure).sum(axis=1) / np.sqrt(exposure.sum(axis=1))
@@ -125,16 +126,3 @@ def _placed(
     at, whole = [places[symbol] for symbol in symbols if symbol in places], np.zeros((len(weights), len(places)))
     whole[:, at] = weights[:, is_modelled]
     return is_modelled, at, whole
-
-
-def _variance_parts(covariances: Sequence[Any], *weights: np.ndarray) -> np.ndarray:
-    """Parts of the daily variance, `CovarianceArrays.variance_parts`, of several portfolios under each covariance.
-
-    Of shape (n_portfolios, n_covariances, n_assets), as the weights.
-    """
-    sigma = np.stack([one.volatility for one in covariances])
-    correlated = np.stack([one.correlated for one in covariances])
-    exposure = correlated * np.stack(weights)
-    by_asset = exposure.transpose(1, 2, 0)
-    products = np.stack([one.correlation @ of_one for one, of_one in zip(covariances, by_asset, strict=True)])
-    return exposure * products.transpose(2, 0, 1) + (sigma**2 - correlated**2) * np.square(weights)

@@ -262,14 +262,14 @@ class RiskProvider:
         return self._run(context).forecast(context, session, list(symbols), days, view)
 
     def arrays_at(
-        self, context: Any, session: pd.Timestamp, symbols: list[str], *horizons: int
+        self, context: Any, session: pd.Timestamp, assets: list[Any], *horizons: int
     ) -> list[CovarianceArrays] | list[None]:
-        """Return the numbers of `forecast_at` by horizon, of all assets with a forecast: for use at every close.
+        """Return the numbers of `forecast_at` by horizon, of every asset with one: for use at every close.
 
-        None without symbols, and if none of them has a forecast.
+        None without assets, and if none of them has a forecast.
         """
         try:
-            return self._run(context).arrays(context, session, symbols, horizons) if symbols else [None] * len(horizons)
+            return self._run(context).arrays(context, session, assets, horizons) if assets else [None] * len(horizons)
         except InsufficientHistoryError:
             return [None] * len(horizons)
 
@@ -347,7 +347,7 @@ class _Run:
         return everything if here == list(everything.assets) else everything.select(here)
 
     def arrays(
-        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int]
+        self, algorithm: Any, session: pd.Timestamp, assets: list[Any], horizons: Sequence[int]
     ) -> list[CovarianceArrays]:
         """Return the forecasts at a session's close as arrays."""
         found = self._forecaster.arrays_of(session, horizons, "risk")
@@ -355,13 +355,13 @@ class _Run:
             self._precompute(session, *horizons)
             found = self._forecaster.arrays_of(session, horizons, "risk")
         return [
-            arrays or self._alone(algorithm, session, symbols, horizon)
+            arrays or self._alone(algorithm, session, assets, horizon)
             for arrays, horizon in zip(found, horizons, strict=True)
         ]
 
-    def _alone(self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizon: int) -> CovarianceArrays:
+    def _alone(self, algorithm: Any, session: pd.Timestamp, assets: list[Any], horizon: int) -> CovarianceArrays:
         """Return the numbers of a forecast that is not precomputed."""
-        forecast = self.forecast(algorithm, session, symbols, horizon, "risk")
+        forecast = self.forecast(algorithm, session, [asset.symbol for asset in assets], horizon, "risk")
         sigma = forecast.volatility.to_numpy()
         return CovarianceArrays(forecast.assets, sigma, sigma, forecast.correlation.to_numpy())
 

@@ -17,7 +17,7 @@ from volplugin.data.panel import PricePanel
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.risk.adjustments.base import AdjustedForecast, CovarianceAdjustment
 from volplugin.risk.adjustments.forecast_history import PastForecasts
-from volplugin.risk.covariance_path import CovarianceArrays
+from volplugin.risk.covariance_path import CovarianceArrays, variance_parts
 
 REFERENCE_HORIZON = 21
 """Horizon, in sessions, of the forecast that implied volatility is compared with: VIX covers a month."""
@@ -241,14 +241,14 @@ def _portfolio_variances(model: CovarianceModel, panel: PricePanel) -> pd.DataFr
     for _, sessions in plain.volatility.iter_vintages(panel, first, panel.last_session):
         ahead.precompute(panel, sessions[0], sessions[-1], *HORIZONS)
         for session in sessions:
-            found = [ahead.arrays(session, horizon, "risk") for horizon in HORIZONS]
+            found = ahead.arrays_of(session, HORIZONS, "risk")
             rows[session] = [np.nan if one is None else _equal_weight(one) for one in found]
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(HORIZONS)).reindex(panel.sessions)
 
 
 def _equal_weight(forecast: CovarianceArrays) -> float:
     count = len(forecast.volatility)
-    return float(forecast.variance_parts(np.full(count, 1 / count)).sum())
+    return float(variance_parts([forecast], np.full((1, count), 1 / count)).sum())
 
 
 def _checked(series: pd.Series, lag: int) -> pd.Series:
