@@ -93,5 +93,8 @@ def ingest_bundle(name: str, *, environ: Mapping[str, str] | None = None, show_p
             raise
     except VolpluginError:
         raise
-    except ValueError as error:  # zipline's own bundles, such as csvdir, lack an environment variable
-        raise BundleError(f"bundle {name!r} cannot be ingested: {str(error).strip()}") from error
+    except (ValueError, TypeError, LookupError) as error:  # of zipline's own bundles, such as csvdir, and others
+        raise BundleError(
+            f"bundle {name!r} cannot be ingested: {' '.join(str(error).split()).rstrip('.')}; correct its source, or "
+            f"read CSV files with `volplugin ingest {name} --csv FOLDER`"
+        ) from error

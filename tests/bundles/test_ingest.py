@@ -178,3 +178,15 @@ def test_unusable_folder_is_named(tmp_path, files, message):
             (folder / name).write_text(text)
     with pytest.raises(BundleError, match=message):
         load_csv_folder(folder)
+
+
+def test_a_bundle_of_others_that_fails_is_one_line(tmp_path):
+    def broken(*_):
+        raise TypeError("Expected data of type float\nfor column 'amount'.")
+
+    bundles.register("theirs", broken)
+    with pytest.raises(
+        BundleError, match="'theirs' cannot be ingested: Expected data of type float for column 'amount'; "
+    ):
+        ingest_bundle("theirs", environ={"ZIPLINE_ROOT": str(tmp_path)})
+    bundles.unregister("theirs")

@@ -60,7 +60,10 @@ def test_options_without_a_source(run):
 
 def test_a_bundle_of_zipline_without_its_environment_variable_is_one_line(run, monkeypatch):
     monkeypatch.delenv("CSVDIR", raising=False)
-    assert run("csvdir").output == "Error: bundle 'csvdir' cannot be ingested: CSVDIR environment variable is not set\n"
+    assert run("csvdir").output == (
+        "Error: bundle 'csvdir' cannot be ingested: CSVDIR environment variable is not set; correct its source, or "
+        "read CSV files with `volplugin ingest csvdir --csv FOLDER`\n"
+    )
 
 
 @pytest.mark.parametrize(("option", "value"), [("--country", "Germany"), ("--currency", "euros")])

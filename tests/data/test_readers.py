@@ -308,6 +308,16 @@ def test_frames_of_every_shape(shape, synthetic):
     assert PricePanel.from_frames(frames).fingerprint() == PricePanel(**fields).fingerprint()
 
 
+def test_columns_of_yfinance_that_are_no_fields_are_ignored(synthetic, caplog):
+    fields = {field.title(): getattr(synthetic, field)[["ALFA", "DELT"]] for field in synthetic.fields}
+    nothing = fields["Close"] * 0
+    extra = {"Dividends": nothing + 1, "Stock Splits": nothing, "Capital Gains": nothing}
+    panel = PricePanel.from_frames(pd.concat(fields | extra, axis=1))
+    assert panel.fingerprint() == PricePanel.from_frames(pd.concat(fields, axis=1)).fingerprint()
+    assert "column 'Capital Gains' is ignored (ALFA, DELT)" in caplog.text
+    assert "dividends are not applied" not in caplog.text
+
+
 DEEP = pd.DataFrame({("x", "y"): [1.0]})
 
 
@@ -317,7 +327,7 @@ DEEP = pd.DataFrame({("x", "y"): [1.0]})
         (3, "a int; pass DataFrames by symbol, wide DataFrames by field, "),
         ({}, "a dict; pass DataFrames by symbol"),
         ({"A": [1]}, "a dict; pass DataFrames by symbol"),
-        (DEEP, "neither level of the columns holds fields: x; y$"),
+        (DEEP, "neither level of the columns holds a close: x; y$"),
         ({"close": DEEP}, "the columns have 3 levels; keep field and symbol$"),
         (pd.DataFrame({"date": "2020-01-02", "symbol": ["A", None], "close": 1.0}), "row 2 has no symbol"),
         (pd.DataFrame({"date": "2020-01-02", "symbol": [1.5], "close": 1.0}), "the column of symbols holds numbers"),

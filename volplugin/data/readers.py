@@ -291,11 +291,11 @@ def _by_symbol(frame: pd.DataFrame, where: str) -> dict[str, pd.DataFrame]:
     """Split a frame with two levels of columns, whichever level holds the fields."""
     if frame.columns.nlevels != 2:
         raise PanelError(f"{where}: the columns have {frame.columns.nlevels} levels; keep field and symbol")
-    levels = [all(meaning_of(name) for name in frame.columns.get_level_values(level).unique()) for level in (0, 1)]
-    if not any(levels):
-        first, second = (list(frame.columns.get_level_values(level).unique()) for level in (0, 1))
-        raise PanelError(f"{where}: neither level of the columns holds fields: {listed(first)}; {listed(second)}")
-    of_symbols = 1 if levels[0] else 0
+    first, second = (list(frame.columns.get_level_values(level).unique()) for level in (0, 1))
+    closes = [{"close", "adjusted_close"} & set(map(meaning_of, names)) for names in (first, second)]
+    if not any(closes):
+        raise PanelError(f"{where}: neither level of the columns holds a close: {listed(first)}; {listed(second)}")
+    of_symbols = 1 if closes[0] else 0
     symbols = frame.columns.get_level_values(of_symbols).unique()
     return {str(symbol): frame.xs(symbol, axis=1, level=of_symbols) for symbol in symbols}
 
