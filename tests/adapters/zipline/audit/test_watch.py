@@ -72,7 +72,7 @@ def watched(place, *lines, trusted=()):
         ),
         ("import subprocess; subprocess.run(['true'])", "starts another program (subprocess.Popen), which the audit"),
         ("import os; os.system('true')", "starts another program (os.system), which the audit cannot see into"),
-        ("import socket; socket.socket(socket.AF_UNIX).close()", None),
+        ("import socket; socket.socket(socket.AF_UNIX).close()", "uses the network"),
         ("import math, json, numpy.linalg, os.path", None),
         ("from concurrent.futures import ThreadPoolExecutor", None),
         (

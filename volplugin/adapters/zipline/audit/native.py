@@ -25,7 +25,8 @@ READERS = [
     pyarrow.parquet.core:read_table pyarrow.parquet.core:ParquetFile pyarrow.parquet.core:ParquetDataset
     pyarrow.csv:read_csv pyarrow.csv:open_csv pyarrow.feather:read_table pyarrow.feather:read_feather
     pyarrow.dataset:dataset pyarrow.dataset:parquet_dataset pyarrow.fs:LocalFileSystem pyarrow.json:read_json
-    pyarrow.orc:read_table pyarrow.orc:ORCFile ssl:SSLContext.load_verify_locations time:tzset
+    pyarrow.orc:read_table pyarrow.orc:ORCFile ssl:SSLContext.load_verify_locations ssl:SSLContext.load_cert_chain
+    time:tzset locale:bindtextdomain _locale:bindtextdomain
     """.split()
 ]
 """Readers by module; other names for the same function, taken before the patch, are not covered."""
