@@ -48,7 +48,7 @@ def test_the_pretrained_alias_needs_no_other_import():
 
 def test_a_printed_forecast_loads_nothing_that_it_does_not_use():
     heavy = ("zipline", "matplotlib", "arch", "sympy")
-    code = "import volplugin.report.evaluation_text, volplugin.risk.model; from volplugin import LSTMVolatility"
+    code = "import volplugin.report.evaluation, volplugin.risk.model; from volplugin import LSTMVolatility"
     ready = "model = LSTMVolatility.pretrained(); model.vintage_at(model.store.vintages()[0])"
     assert run_python(f"import sys; {code}; {ready}; print([m for m in {heavy!r} if m in sys.modules])") == "[]"
 

@@ -69,8 +69,7 @@ def evaluate(
     """
     from volplugin.adapters.zipline.bundles import read_bundle, with_named_market
     from volplugin.evaluation.volatility import evaluate_volatility_forecasts
-    from volplugin.report.evaluation_files import write_evaluation
-    from volplugin.report.evaluation_text import evaluation_text
+    from volplugin.report.evaluation import evaluation_text, write_evaluation
     from volplugin.storage.forecast_cache import ForecastCache
     from volplugin.volatility.pretrained import require_trained
     from volplugin.workflows import backtest as work

@@ -83,7 +83,7 @@ def forecast(
         else portfolio_text(portfolio, value)
     )
     if html is not None:
-        from volplugin.report.today_page import write_today
+        from volplugin.report.today import write_today
 
         name = Path(weights).stem if weights else "equal weights"
         write_today(portfolio, html, title=f"{name} on {bundle}", value=value)
