@@ -528,7 +528,7 @@ EVASIONS = {
     "certificates": (CERTIFICATES, "reads {place}/given.csv"),
     "module elsewhere": (MODULE_ELSEWHERE, "imports volplugin_evasion"),
     "module below os": (LOWER_MODULE, "looks at {place}/given.csv"),
-    "file system of pyarrow that pandas imported": (ARROW_FILES, "LocalFileSystem reads"),
+    "file system of pyarrow that pandas imported": (ARROW_FILES, "imports pyarrow"),
     "file system of pyarrow in sys.modules": (ARROW_FILES_FOUND, "looks modules up in sys.modules"),
     "module looked up in sys.modules": (MODULES, "looks modules up in sys.modules"),
     "relative path from a folder above": (FOLDER_ABOVE, "reads {place}/given.csv"),
