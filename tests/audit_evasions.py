@@ -371,6 +371,100 @@ import volplugin_evasion_text
 context.prices = volplugin_evasion_text.PRICES
 """
 
+ARROW_ADDRESS = """
+import pandas as pd
+files, _ = pd.io.parquet.get_engine("pyarrow").api.fs.FileSystem.from_uri("file://" + PLACE)
+context.text = files.open_input_file(PLACE + "/given.csv").read()
+"""
+ARROW_FILE = """
+import pandas as pd
+file = pd.compat.pyarrow.pa.lib.MemoryMappedFile()
+file._open(PLACE + "/given.csv")
+context.text = file.read()
+"""
+TABLES_OF_PANDAS = """
+import pandas as pd
+context.flag = pd.io.pytables._tables().is_hdf5_file(PLACE + "/given.h5")
+"""
+CLASSES = """
+context.found = [kind for kind in object.__subclasses__() if kind.__name__ == "NativeFile"]
+"""
+AUDIT_ITSELF = """
+import volplugin.adapters.zipline
+with volplugin.adapters.zipline.audit.watch._unobserved():
+    context.text = Path(PLACE, "given.csv").read_text()
+"""
+PROCESS_ALIVE = """
+try:
+    os.kill(os.getppid(), 0)
+except OSError:
+    pass
+"""
+SIGNAL = """
+import signal
+context.flag = signal.sigtimedwait([signal.SIGUSR1], 0)
+"""
+LISTENER = """
+import socket
+with socket.socket() as line:
+    line.listen()
+"""
+ADDRESS_NAME = """
+import socket
+context.text = socket.getnameinfo(("127.0.0.1", 80), 0)
+"""
+HARMLESS_TARGET = """
+context.flag = os.path.exists(PLACE + "/null")
+"""
+MISSING_MODULE = """
+import sys
+sys.path.insert(0, PLACE + "-nowhere")
+try:
+    import volplugin_evasion_rises
+except ImportError:
+    context.flag = False
+"""
+COMPILED_MODULE = """
+import importlib.machinery
+import importlib.util
+loader = importlib.machinery.ExtensionFileLoader("given", PLACE + "/given.so")
+try:
+    importlib.util.module_from_spec(importlib.util.spec_from_loader("given", loader))
+except ImportError:
+    pass
+"""
+EXPANDED_VARIABLE = """
+context.text = os.path.expandvars("$VOLPLUGIN_EVASION")
+"""
+TRANSLATIONS = """
+import locale
+locale.bindtextdomain("given", PLACE)
+"""
+CLIENT_CERTIFICATE = """
+import http.client
+try:
+    http.client.ssl.create_default_context().load_cert_chain(PLACE + "/given.csv")
+except OSError:
+    pass
+"""
+FOLDER_HANDLE = """
+context.text = os.read(os.open(PLACE[1:] + "/given.csv", os.O_RDONLY, dir_fd=os.open("/", os.O_PATH)), 9)
+"""
+OWN_ROOT = """
+context.text = Path("/proc/self/root" + PLACE + "/given.csv").read_text()
+"""
+COROUTINES = """
+import asyncio
+async def start():
+    child = await asyncio.create_subprocess_exec("true")
+    await child.wait()
+asyncio.run(start())
+"""
+PACKAGE_TEXTS = """
+from importlib import metadata
+context.text = metadata.PathDistribution(Path(PLACE)).read_text("given.csv")
+"""
+
 EVASIONS = {
     "ZIPLINE_ROOT as an argument": (ROOT_READ, "reads {real}/data"),
     "ZIPLINE_ROOT in the environment": (ROOT_SET, "reads {real}/data"),
@@ -434,7 +528,7 @@ EVASIONS = {
     "certificates": (CERTIFICATES, "reads {place}/given.csv"),
     "module elsewhere": (MODULE_ELSEWHERE, "imports volplugin_evasion"),
     "module below os": (LOWER_MODULE, "looks at {place}/given.csv"),
-    "file system of pyarrow that pandas imported": (ARROW_FILES, "LocalFileSystem reads"),
+    "file system of pyarrow that pandas imported": (ARROW_FILES, "imports pyarrow"),
     "file system of pyarrow in sys.modules": (ARROW_FILES_FOUND, "looks modules up in sys.modules"),
     "module looked up in sys.modules": (MODULES, "looks modules up in sys.modules"),
     "relative path from a folder above": (FOLDER_ABOVE, "reads {place}/given.csv"),
@@ -448,6 +542,25 @@ EVASIONS = {
         TEXT_BESIDE,
         "in volplugin_evasion_text.py, which may be prices",
     ),
+    "file system of pyarrow by an address": (ARROW_ADDRESS, "imports pyarrow"),
+    "pyarrow's files below its readers": (ARROW_FILE, "imports pyarrow"),
+    "PyTables that pandas holds": (TABLES_OF_PANDAS, "imports tables"),
+    "classes found by __subclasses__": (CLASSES, "looks classes up by __subclasses__"),
+    "the audit itself": (AUDIT_ITSELF, "uses modules of the audit itself"),
+    "process that runs or not": (PROCESS_ALIVE, "signals another process"),
+    "signal of another process": (SIGNAL, "imports signal"),
+    "listening without an address": (LISTENER, "uses the network"),
+    "name of an address": (ADDRESS_NAME, "uses the network"),
+    "link to a harmless file": (HARMLESS_TARGET, "looks at {place}/null"),
+    "module that is missing elsewhere": (MISSING_MODULE, "looks at {place}-nowhere"),
+    "compiled module": (COMPILED_MODULE, "loads {place}/given.so"),
+    "environment variable in a path": (EXPANDED_VARIABLE, "reads the environment variable VOLPLUGIN_EVASION"),
+    "translations": (TRANSLATIONS, "reads {place}"),
+    "client certificate": (CLIENT_CERTIFICATE, "reads {place}/given.csv"),
+    "file below an open folder": (FOLDER_HANDLE, "reads /"),
+    "root folder in /proc": (OWN_ROOT, "reads {place}/given.csv"),
+    "program started by a coroutine": (COROUTINES, "another program"),
+    "texts of a package": (PACKAGE_TEXTS, "reads {place}/given.csv"),
 }
 
 
@@ -478,6 +591,8 @@ def futures(folder: Path) -> Path:
     np.arange(2).tofile(folder / "given.bin")
     (folder / "given.py").write_text("1")
     (folder / "moved.csv").write_text("1")
+    (folder / "given.so").write_text("1")
+    (folder / "null").symlink_to("/dev/null")
     joblib.dump(1, folder / "given.joblib")
     sqlite3.connect(folder / "given.sqlite").close()
     ForecastCache(folder).save("given", "key", {"x": np.ones(2)})

@@ -455,6 +455,10 @@ class LSTMVolatility(VolatilityForecaster):
         self.steps_ = state.get("steps", np.repeat(self._step_choices[:1], len(self.seeds)))
         shared = self.ensemble_.readout(self.linear_, self.linear_share)
         own = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}
+        expected = {"bounds": (2, 2), "factor": (len(self.fitted_horizons),)}
+        for name, shape in (expected | {f"own/{asset}": shared.table.shape for asset in own}).items():
+            if state[name].shape != shape:
+                raise ValueError(f"{name} has shape {state[name].shape}, not {shape}")
         self.readout_ = Readout(shared.table, {**shared.own, **own})
 
     @property

@@ -24,8 +24,9 @@ READERS = [
     pyarrow.parquet:ParquetFile pyarrow.parquet:ParquetDataset pyarrow.parquet:read_pandas
     pyarrow.parquet.core:read_table pyarrow.parquet.core:ParquetFile pyarrow.parquet.core:ParquetDataset
     pyarrow.csv:read_csv pyarrow.csv:open_csv pyarrow.feather:read_table pyarrow.feather:read_feather
-    pyarrow.dataset:dataset pyarrow.dataset:parquet_dataset pyarrow.fs:LocalFileSystem pyarrow.json:read_json
-    pyarrow.orc:read_table pyarrow.orc:ORCFile ssl:SSLContext.load_verify_locations time:tzset
+    pyarrow.dataset:dataset pyarrow.dataset:parquet_dataset pyarrow.json:read_json
+    pyarrow.orc:read_table pyarrow.orc:ORCFile ssl:SSLContext.load_verify_locations ssl:SSLContext.load_cert_chain
+    time:tzset locale:bindtextdomain _locale:bindtextdomain
     """.split()
 ]
 """Readers by module; other names for the same function, taken before the patch, are not covered."""
@@ -65,9 +66,6 @@ def _patch(owner: Any, name: str, event: str) -> None:
     try:
         if isinstance(reader, type) and isinstance(getattr(reader, "__init__", None), FunctionType):
             _patch_class(reader, event)  # a wrapper of the class would break isinstance
-        elif last == "LocalFileSystem":  # isinstance with it must stay possible
-            _patch_class(derived := type(last, (reader,), {"__init__": reader.__init__}), event)
-            setattr(owner, last, derived)
         else:
             setattr(owner, last, _auditing(reader, event))
     except (TypeError, AttributeError):  # a type of another language

@@ -20,14 +20,14 @@ STANDARD = frozenset(
     __future__ abc argparse array ast base64 bisect builtins bz2 calendar cmath collections contextlib contextvars
     copy csv dataclasses datetime decimal difflib enum errno fractions functools getpass glob graphlib gzip hashlib
     heapq hmac http importlib inspect io itertools json keyword locale logging lzma math numbers operator os pathlib
-    pickle platform pprint queue random re reprlib secrets shutil signal socket sqlite3 statistics string struct
+    pickle platform pprint queue random re reprlib secrets shutil socket sqlite3 statistics string struct
     subprocess sys tarfile tempfile textwrap threading time timeit tomllib traceback types typing unittest
     unicodedata urllib uuid warnings weakref xml zipfile zlib zoneinfo concurrent
     """.split()
 )
 """Modules of Python whose every access to files, network and programs raises an audit event (PEP 578).
 
-Not among them: `ctypes`, `mmap`, `multiprocessing`, `dbm`, `shelve`, `gc`.
+Not among them: `ctypes`, `mmap`, `multiprocessing`, `dbm`, `shelve`, `gc`, `signal`.
 """
 
 PACKAGES = frozenset(
@@ -69,7 +69,7 @@ SYSTEM_FOLDERS = ("/usr/share/zoneinfo/", "/sys/devices/system/", "/sys/fs/cgrou
 def is_trusted_module(name: str, also: frozenset[str] = frozenset()) -> bool:
     """Whether everything that a module reads raises an audit event; `also` holds the modules that the user trusts."""
     top = name.partition(".")[0]
-    if name.startswith("concurrent.futures.process"):
+    if name.startswith(("concurrent.futures.process", __package__)):
         return False
     return top in STANDARD or top in PACKAGES or top in also or top.startswith("volplugin_strategy_")
 
@@ -136,6 +136,12 @@ def real_path(path: Any) -> str:
     text = os.fsdecode(path)
     text = unquote(text.removeprefix("file:").split("?")[0]) if text.startswith("file:") else text
     return os.path.realpath(text)
+
+
+def link_path(path: Any) -> str:
+    """Return the path of a file with links resolved in the folders above it, so that of a link its own path."""
+    text = os.path.abspath(os.fsdecode(path).removeprefix("file:"))
+    return os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))
 
 
 def parents(paths: tuple[str, ...]) -> Iterator[str]:

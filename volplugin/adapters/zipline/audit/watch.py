@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from volplugin.adapters.zipline.audit import native
@@ -31,6 +31,7 @@ from volplugin.adapters.zipline.audit.trusted import (
     is_system_file,
     is_trusted_module,
     library_folders,
+    link_path,
     parents,
     real_path,
 )
@@ -43,19 +44,27 @@ WRITES = {
 TWO_PATHS = {"os.rename", "os.link", "os.symlink"}
 PROGRAMS = {
     *{"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pty.spawn"},
-    *{"os.startfile", "_winapi.CreateProcess", START},
+    *{"os.startfile", "_winapi.CreateProcess", "sqlite3.load_extension", START},
 }
+SIGNALS = {"os.kill", "os.killpg"}
 NETWORK = {
-    f"socket.{name}" for name in ("connect", "bind", "sendto", "sendmsg", "getaddrinfo", "gethostbyname")
-}  # fmt: skip
+    f"socket.{name}"
+    for name in """
+    __new__ connect bind sendto sendmsg getaddrinfo gethostbyname gethostbyaddr getnameinfo getservbyname getservbyport
+    """.split()
+}
 HANDLE = "sqlite3.connect/handle"
 FOREIGN_CODE = {"ctypes.dlsym", "ctypes.dlsym/handle"}
-EVENTS = READS | WRITES | PROGRAMS | NETWORK | FOREIGN_CODE | {LOOK, HANDLE, "exec"}
+EVENTS = READS | WRITES | PROGRAMS | SIGNALS | NETWORK | FOREIGN_CODE | {LOOK, HANDLE, "exec", "import"}
 
 MAX_LITERALS, MAX_TEXT = 1_000, 20_000
 """Literal values, and characters of texts among them, above which a file of the strategy may be data."""
 
 OURS = __name__.rpartition(".")[0]
+GUARDED = {"ctypes", "mmap", "multiprocessing", "posix", "gc", "dbm", "shelve", "asyncio", "signal", "ssl", "_imp"}
+"""Modules of Python that are not trusted and that libraries or Python itself load."""
+OF_IMPORTS = {"__class__", "__name__", "__spec__", "__path__", "__file__", "__doc__", "__loader__", "__package__"}
+"""Attributes that the import system reads."""
 IMPORTERS = ("importlib", "pkgutil", "pydoc", "runpy", "unittest.mock", "logging.config", "functools", OURS)
 """Modules that import others by name for their caller."""
 LOADERS = {
@@ -105,7 +114,12 @@ class AccessMonitor:
         self._data = f"{self._root}data{os.sep}"
         self._strategy = real_path(strategy) if strategy.endswith(".py") else ""
         self._above = frozenset(parents((self._root, self._strategy, *library_folders())))
+        self._searched = tuple(
+            f"{real_path(folder)}{os.sep}" for folder in (*sys.path, os.path.dirname(self._strategy))
+        )
         self._trusted = trusted
+        self._guarded: dict[str, ModuleType] = {}
+        self._libraries: dict[str, bool] = {}
 
     @contextmanager
     def watching(self) -> Iterator[AccessMonitor]:
@@ -120,11 +134,38 @@ class AccessMonitor:
             replaced(importlib._bootstrap, "_find_and_load", self._loading),
             replaced(type(os.environ), "__getitem__", self._reading_variable),
         ):
+            self._guard()
             _ACTIVE = self
             try:
                 yield self
             finally:
                 _ACTIVE = None
+                for module in self._guarded.values():
+                    module.__class__ = ModuleType
+
+    def _guard(self) -> None:
+        """Record from now on what the strategy takes from modules that are loaded and not trusted."""
+        for name, module in list(sys.modules.items()):
+            if name not in self._guarded and type(module) is ModuleType and self._is_guarded(name, module):
+                self._guarded[name] = module
+                module.__class__ = _Guarded
+
+    def _is_guarded(self, name: str, module: ModuleType) -> bool:
+        installed = "-packages" in (getattr(module, "__file__", None) or "")
+        return (installed or name.partition(".")[0] in GUARDED or name.startswith(OURS)) and not is_trusted_module(
+            name, self._trusted
+        )
+
+    def notice_use(self, module: str, frame: FrameType) -> None:
+        """Record a module that is not trusted if the strategy takes something from it, however it was found."""
+        file = frame.f_code.co_filename
+        library = self._libraries.get(file)
+        if library is None:
+            library = self._is_library(frame)
+            if not file.startswith("<"):
+                self._libraries[file] = library
+        if not library:
+            self._check_module(module, frame)
 
     # -- imports ----------------------------------------------------------------------------
 
@@ -154,6 +195,7 @@ class AccessMonitor:
             with _unobserved():
                 if _local.depth == 0:  # a package that is half loaded may still look into its own readers
                     patch_native_readers()
+                    self._guard()
                 caller = _first_outside(sys._getframe(1), IMPORTERS)
                 if caller is not None and not self._is_library(caller):
                     self._check_module(name, caller)
@@ -163,7 +205,7 @@ class AccessMonitor:
         """Return an environment variable; record one that the strategy reads and that may hold anything."""
         if _ACTIVE is self and not _local_busy() and name not in VARIABLES:
             with _unobserved():
-                caller = _first_outside(sys._getframe(1), ("os", "collections.abc", OURS))
+                caller = _first_outside(sys._getframe(1), ("os", "collections.abc", "posixpath", OURS))
                 if caller is not None and not self._is_library(caller):
                     self.foreign.setdefault(f"reads the environment variable {name}", _place(caller))
         return read(environ, name)
@@ -175,6 +217,8 @@ class AccessMonitor:
         own = file is not None and not is_library(file) and Path(real_path(file)).is_relative_to(beside)
         if not own and not is_trusted_module(name, self._trusted):
             what = f"imports {top}, whose reading of files the audit cannot see (--trust {top} takes it as harmless)"
+            if name.startswith(OURS):
+                what = "uses modules of the audit itself"
             self.foreign.setdefault(what, _place(caller))
 
     def _is_library(self, frame: FrameType) -> bool:
@@ -208,11 +252,18 @@ class AccessMonitor:
             caller = _first_outside(sys._getframe(2), ("ctypes", "numpy.ctypeslib", "numpy.ctypeslib._ctypeslib"))
             if caller is not None and not self._is_library(caller):
                 self._record("calls foreign code by ctypes, which the audit cannot see into")
+        elif event == "import":
+            if isinstance(arguments[1], str) and not is_library_code(real_path(arguments[1])):
+                self._record(f"loads {arguments[1]}, compiled code that the audit cannot see into")
+        elif event in SIGNALS:
+            self._record(f"signals another process ({event})")
         elif event in PROGRAMS:
             self._record(f"starts another program ({event}), which the audit cannot see into")
         elif event in NETWORK:
             self._record("uses the network")
         elif not arguments or not isinstance(arguments[0], str | bytes | os.PathLike):
+            return
+        elif str(arguments[0]).startswith("<frozen "):  # the source of a frame, looked for in the working directory
             return
         elif event == "open" and _is_writing(*arguments[1:3]):
             self._check_write(arguments[0])
@@ -220,7 +271,8 @@ class AccessMonitor:
             for path in arguments[: 1 + (event in TWO_PATHS)]:
                 self._check_write(path)
         else:
-            self._check_read(real_path(arguments[0]), "looks at" if event == LOOK else "reads")
+            for path in dict.fromkeys((real_path(arguments[0]), link_path(arguments[0]))):
+                self._check_read(path, "looks at" if event == LOOK else "reads")
 
     def _check_code(self, code: CodeType) -> None:
         """Record code of the strategy that finds modules without an import, or that may be data."""
@@ -230,6 +282,8 @@ class AccessMonitor:
         names, literals = _names_and_literals(code)
         if "sys" in names and "modules" in names.union(each for each in literals if isinstance(each, str)):
             self._record("looks modules up in sys.modules, whose reading of files the audit cannot see")
+        if "__subclasses__" in names:
+            self._record("looks classes up by __subclasses__, whose reading of files the audit cannot see")
         length = sum(len(each) for each in literals if isinstance(each, str | bytes))
         if (len(literals) > MAX_LITERALS or length > MAX_TEXT) and Path(file).stem not in self._trusted:
             size = f"{len(literals):,} literal values ({length:,} characters of text)"
@@ -288,8 +342,19 @@ class AccessMonitor:
         spec = getattr(sys.modules.get(frame.f_locals["name"]), "__spec__", None)
         origin = getattr(spec, "origin", None)
         if not isinstance(origin, str) or not os.path.isabs(origin):
-            return not path or os.path.isdir(path) or not os.path.exists(path)  # finders look through folders
+            return (
+                not path or f"{path}{os.sep}".startswith((*self._searched, *library_folders())) or path in self._above
+            )
         return is_library(origin) and real_path(origin) != self._strategy
+
+
+class _Guarded(ModuleType):
+    """A module that is not trusted: the active monitor sees what the strategy takes from it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if _ACTIVE is not None and name not in OF_IMPORTS and not _local_busy():
+            _ACTIVE.notice_use(ModuleType.__getattribute__(self, "__name__"), sys._getframe(1))
+        return ModuleType.__getattribute__(self, name)
 
 
 def _names_and_literals(code: CodeType) -> tuple[set[str], list[Any]]:
