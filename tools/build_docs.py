@@ -127,7 +127,7 @@ def notebook(path: Path, pictures: Path) -> Iterator[str]:
 
 
 def gallery(demo: Path) -> Iterator[str]:
-    """Yield the lines of the gallery: name, first sentence, call and picture of every plot of a backtest."""
+    """Yield the lines of the gallery: name, docstring, call and picture of every plot of a backtest."""
     from volplugin.errors import VolpluginError
     from volplugin.report import plots, read_result
     from volplugin.report.axes import DARK, LIGHT
@@ -139,7 +139,7 @@ def gallery(demo: Path) -> Iterator[str]:
     for name in plots.__all__:
         plot = getattr(plots, name)
         title = name.removeprefix("plot_").replace("_", " ").capitalize()
-        sentence = " ".join((inspect.getdoc(plot) or "").split("\n\n")[0].split())
+        sentence = " ".join((inspect.getdoc(plot) or "").split())
         yield f"## {title}\n\n{sentence}\n\n```python\nplots.{name}(result)\n```\n"
         try:
             for theme in (LIGHT, DARK):

@@ -15,10 +15,12 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "axes": ["DARK", "LIGHT"],
         "backtest_page": ["write_report"],
         "measures": ["ReportData"],
         "plots": ["PlotAccessor"],
         "folder": ["read_result"],
+        "today": ["write_today"],
         "result": ["BacktestResult", "Comparison", "RunDetails"],
     },
 )

@@ -140,7 +140,10 @@ def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
     with _named(path / SCORECARD) as file:
         card = _card(read_regular_file(file, SCORECARD_LIMIT))
     with _named(path / HISTORY) as file:
-        stored = _arrays(read_regular_file(file, HISTORY_LIMIT), card["history"]["sha256"])
+        content = read_regular_file(file, HISTORY_LIMIT)
+        if hashlib.sha256(content).hexdigest() != card["history"]["sha256"]:
+            raise ValueError(f"damaged, or of another run than {SCORECARD}")
+        stored = parse_arrays(content)
         # Pages are written again; history and scorecard have checksums of their own.
         altered = [name for name in altered_files(path) if not name.endswith((".html", SCORECARD, HISTORY))]
     if altered:
@@ -183,20 +186,17 @@ def _card(content: bytes) -> dict[str, Any]:
     return card
 
 
-def _arrays(content: bytes, digest: str) -> StoredArrays:
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ValueError(f"damaged, or of another run than {SCORECARD}")
-    return parse_arrays(content)
-
-
 def _of_history(card: Mapping[str, Any], stored: StoredArrays) -> BacktestResult:
     found = {place: _frame(stored, place) for place in {name.partition("/")[0] for name in stored}}
     runs, books = enumerate(card["comparisons"].items()), enumerate(card["portfolios"].items())
     periods = card["portfolio"].get("periods_per_year", TRADING_DAYS)
-    average = found.get("average correlation")
+    average, perf, parts = found.get("average correlation"), found["perf"], found.get("contributions")
+    if parts is not None:
+        cells = {session: row.to_dict() for session, row in parts.astype(float).iterrows()}
+        perf = perf.assign(risk_contributions=[cells.get(session, {}) for session in perf.index])
     return BacktestResult(
         details=RunDetails(**card["details"]),
-        perf=_perf(found["perf"], found.get("contributions", pd.DataFrame())),
+        perf=perf,
         scorecard=card["portfolio"],
         target=card["portfolio"]["target"],
         volatility=_scores(card["volatility"], found) if "volatility" in card else None,
@@ -209,13 +209,6 @@ def _of_history(card: Mapping[str, Any], stored: StoredArrays) -> BacktestResult
         },
         average_correlation=None if average is None else average["values"],
     )
-
-
-def _perf(perf: pd.DataFrame, contributions: pd.DataFrame) -> pd.DataFrame:
-    if contributions.empty:
-        return perf
-    cells = {session: row.to_dict() for session, row in contributions.astype(float).iterrows()}
-    return perf.assign(risk_contributions=[cells.get(session, {}) for session in perf.index])
 
 
 def _scores(metadata: Mapping[str, Any], found: Mapping[str, pd.DataFrame]) -> VolatilityScores:

@@ -76,7 +76,7 @@ def section(result: StudyResult, place: int) -> Section:
     )
     return Section(
         f"{name[0].upper()}{name[1:]}",
-        [scores(portfolio, ahead(horizon), horizon)],
+        [scores(portfolio, f"{name}, {ahead(horizon)}", horizon)],
         words=findings(portfolio, horizon)[0 if place else -1 :],
         figures={f"book{place + 1}_{kind}": caption for kind in ("seed", "causal")},
         id=f"book{place + 1}",
