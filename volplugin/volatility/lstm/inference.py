@@ -152,7 +152,7 @@ class FittedLSTM:
             skipped = answers.start - rows.start
             hidden = self.ensemble.encode(x[rows], panel.assets, sessions[rows], self.window, skipped)
             known = replace(features, values=features.values[answers], base=features.base[answers])
-            found[answers] = self.variance(hidden[skipped:], known, panel.assets, quiet)
+            found[answers] = self.variance(hidden, known, panel.assets, quiet)
         return found
 
     def variance(self, hidden: np.ndarray, features: Features, assets: pd.Index, quiet: bool = False) -> np.ndarray:
