@@ -92,6 +92,13 @@ def test_stored_forecasts_belong_to_the_fitted_numbers_prices_and_horizons(synth
     assert len(list(tmp_path.iterdir())) == 5
 
 
+def test_stored_event_free_forecasts_belong_to_their_rows(synthetic, tmp_path):
+    model, known = HARVolatility("season").fit(synthetic.asof(TRAINED)), synthetic.asof(SESSIONS[1030])
+    for rows in (3, 20):
+        found = VolatilityHistory(ForecastCache(tmp_path)).of(model, known, 20, (5,), event_free_rows=rows)
+        assert found[-5]["ALFA"].notna().sum() == rows
+
+
 def scaled_volatility(panel: PricePanel) -> PricePanel:
     """Return a panel whose returns are twice as large."""
     return PricePanel(close=np.exp(2 * np.log(panel.close)))

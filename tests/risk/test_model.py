@@ -146,6 +146,9 @@ def test_an_asset_outside_the_market(model, known):
     forecast = model.forecast(outsider)
     assert list(forecast.assets) == ["NEW"]
     assert forecast.volatility["NEW"] > 0
+    ahead = model.backtest_forecaster()
+    ahead.precompute_vintage(outsider, ASOF, 21)
+    same(ahead.forecast(outsider), forecast)
 
 
 def test_unlisted_and_delisted_assets_are_named(synthetic):
@@ -448,6 +451,7 @@ def test_a_blend_of_an_event_aware_model_is_event_aware(known):
     blend = GeometricBlend([HARVolatility("season"), HARVolatility("market")], rescale=False)
     forecast = RiskModel(blend.fit(known.asof(TRAINED)), EWMACorrelation(12)).forecast(known)
     assert forecast.diagnostics["event_variance"]
+    assert forecast.diagnostics["uncertainty"].seeds.empty  # its members are no seeds
 
 
 def test_a_missing_bar_today_is_no_event(aware, synthetic):

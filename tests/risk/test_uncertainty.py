@@ -63,6 +63,8 @@ def test_seeds_and_vintages_are_standard_deviations_of_log_volatility():
     assert found.correlation == 0
     assert found.upper == pytest.approx(found.volatility * np.exp(1.6448536 * np.hypot(found.seeds, found.vintages)))
     assert found.lower * found.upper == pytest.approx(found.volatility**2)
+    others = seeds.assign(D=9.0)[["D", "C", "B", "A"]]  # of more assets, in another order
+    assert forecast(seeds=others).volatility_interval({"A": 0.5, "B": 0.5}).seeds == found.seeds
     annual = forecast(seeds=seeds).volatility_interval({"A": 0.5, "B": 0.5}, periods=252)
     assert annual.volatility == pytest.approx(found.volatility * np.sqrt(252))
 
@@ -145,6 +147,7 @@ def test_the_interval_is_a_no_trade_band():
 def test_forecasts_that_have_no_risk_or_are_alone_spread_nothing():
     seeds = pd.DataFrame([SIGMA, SIGMA * 2], columns=NAMES)
     f = forecast(seeds=seeds, vintages=seeds.iloc[:1])
+    assert forecast(observations=100.0).volatility_interval({}).correlation == 0.0
     found = f.volatility_interval({})
     assert (found.lower, found.upper, found.volatility, found.seeds) == (0.0, 0.0, 0.0, 0.0)
     assert f.volatility_interval({"A": 1.0}).vintages == 0.0

@@ -10,12 +10,12 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.errors import InsufficientHistoryError, ParameterError, require_type
 from volplugin.evaluation.bands import GAUSSIAN, fit_dof, sampling_band
 from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE, TAILS
 from volplugin.evaluation.forecasts import ForecastsInForce, align_to_returns
 from volplugin.evaluation.hypothesis_tests import mincer_zarnowitz
-from volplugin.evaluation.inputs import aligned, check_count, check_kind, checked, checked_series
+from volplugin.evaluation.inputs import aligned, check_count, checked, checked_series
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
 from volplugin.evaluation.sample import EvaluationSample
@@ -173,7 +173,7 @@ def calibration_summary(table: pd.DataFrame) -> pd.Series:
         ``outside_band`` (share with `bias` outside its band), and for each p-value, under its name,
         the share below 0.05 among the series that have one.
     """
-    check_kind(pd.DataFrame, table=table)
+    require_type(table, pd.DataFrame, "table")
     evaluated = table[table["sessions"] >= QUARTER_SESSIONS]
     row: dict[str, float] = {"series": float(len(evaluated))}
     for name in table.columns:
@@ -285,7 +285,7 @@ def by_forecast_decile(sample: EvaluationSample) -> pd.DataFrame:
         (realised over predicted: above 1 risk was under-predicted) and ``stock_days``. Decile 1 has the
         smallest forecasts.
     """
-    check_kind(EvaluationSample, sample=sample)
+    require_type(sample, EvaluationSample, "sample")
     tables = {name: _deciles(sample.outcome, variance, sample.periods) for name, variance in sample.variance.items()}
     return pd.concat(tables, names=["model", "decile"])
 

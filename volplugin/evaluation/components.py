@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from volplugin.errors import require_type
 from volplugin.evaluation.hypothesis_tests import diebold_mariano
-from volplugin.evaluation.inputs import check_kind
 from volplugin.evaluation.losses import qlike
 from volplugin.evaluation.model_comparison import VolatilityScores, compare, mean_scores
 from volplugin.evaluation.sample import EvaluationSample
@@ -43,9 +43,10 @@ def component_scores(
         ``dm_NAME`` of each benchmark, ``below_model`` (percent below the whole, negative where worse) and
         ``dm_model`` (positive where worse than the whole).
     """
-    check_kind(pd.DataFrame, components=components)
-    check_kind(Mapping, parents=parents, samples=samples)
-    check_kind(VolatilityScores, scores=scores)
+    require_type(components, pd.DataFrame, "components")
+    require_type(parents, Mapping, "parents")
+    require_type(samples, Mapping, "samples")
+    require_type(scores, VolatilityScores, "scores")
     rows = {}
     for horizon, sample in samples.items():
         table = scores.table.loc[horizon]
@@ -73,7 +74,7 @@ def seed_spread(table: pd.DataFrame) -> pd.DataFrame:
         ``seeds`` (how many), and of their mean QLIKE ``mean``, ``min``, ``max``, ``range`` (largest less
         smallest) and ``std`` (n - 1).
     """
-    check_kind(pd.DataFrame, table=table)
+    require_type(table, pd.DataFrame, "table")
     names = table.index.get_level_values("component")
     pairs = zip(names, table["model"], strict=True)
     losses = table[[name.removeprefix(f"{model} ").startswith(SEED) for name, model in pairs]]

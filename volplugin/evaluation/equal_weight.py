@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import InsufficientHistoryError
+from volplugin.errors import InsufficientHistoryError, require_type
 from volplugin.evaluation.forecasts import PortfolioForecasts, portfolio_returns
-from volplugin.evaluation.inputs import check_kind
 
 Portfolios = dict[int, dict[str, PortfolioForecasts]]
 """Forecasts of one portfolio by horizon and model."""
@@ -32,8 +31,8 @@ class EqualWeightPortfolios:
     """
 
     def __init__(self, forecasts: pd.DataFrame, panel: PricePanel) -> None:
-        check_kind(pd.DataFrame, forecasts=forecasts)
-        check_kind(PricePanel, panel=panel)
+        require_type(forecasts, pd.DataFrame, "forecasts")
+        require_type(panel, PricePanel, "panel")
         self._panel, self._origins = panel, forecasts.index
         self._models = list(forecasts.columns.get_level_values("model").unique())
         self._horizons = list(forecasts.columns.get_level_values("horizon").unique())

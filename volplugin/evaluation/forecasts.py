@@ -11,8 +11,8 @@ import pandas as pd
 
 from volplugin.data.checks import as_moment
 from volplugin.data.panel import PricePanel
-from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
-from volplugin.evaluation.inputs import check_kind, check_zones, checked_frame
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError, require_type
+from volplugin.evaluation.inputs import check_zones, checked_frame
 from volplugin.units import TRADING_DAYS
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def forecast_table(
     DataFrame of shape (n_origins, n_models * n_horizons * n_assets)
         Daily volatility in decimals, columns (model, horizon, asset); NaN without a forecast.
     """
-    check_kind(Mapping, models=models)
-    check_kind(PricePanel, panel=panel)
+    require_type(models, Mapping, "models")
+    require_type(panel, PricePanel, "panel")
     if isinstance(horizons, int):
         raise ParameterError(f"horizons is {horizons}; pass a list such as [1, 5, 21]")
     columns: dict[tuple[str, int], pd.DataFrame] = {}
@@ -143,7 +143,7 @@ def portfolio_forecasts(
     InsufficientHistoryError
         If no session lies between the dates.
     """
-    check_kind(PricePanel, panel=panel)
+    require_type(panel, PricePanel, "panel")
     if not hasattr(model, "forecast_path"):
         raise ParameterError(f"model is of type {type(model).__name__}; pass a RiskModel, such as default_risk_model()")
     span = (None if date is None else as_moment(date) for date in (start, end))
@@ -254,7 +254,8 @@ def align_to_returns(volatility: pd.DataFrame, returns: pd.DataFrame, horizon: i
     ParameterError
         If the origins are not consecutive sessions.
     """
-    check_kind(pd.DataFrame, volatility=volatility, returns=returns)
+    require_type(volatility, pd.DataFrame, "volatility")
+    require_type(returns, pd.DataFrame, "returns")
     sessions = returns.index.union(volatility.index)
     begin, count = sessions.get_loc(volatility.index[0]), len(volatility)
     if not sessions[begin : begin + count].equals(volatility.index):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.checks import Frame, as_floats
-from volplugin.errors import ParameterError
+from volplugin.errors import ParameterError, require_type
 from volplugin.units import is_number
 
 
@@ -74,7 +74,7 @@ def checked_series(series: Any, name: str) -> pd.Series:
 
 def checked_frame(frame: Any, name: str) -> pd.DataFrame:
     """Return a table as floats in order of time, as `checked_series` does; each column is named once."""
-    check_kind(pd.DataFrame, **{name: frame})
+    require_type(frame, pd.DataFrame, name)
     if frame.columns.has_duplicates:
         raise ParameterError(f"{name} has the column {frame.columns[frame.columns.duplicated()][0]} twice; keep one")
     return checked(frame, name)
@@ -165,14 +165,6 @@ def check_variances(realized: Any, forecast: Any) -> tuple[Any, Any]:
     if np.any(np.asarray(pair["realized"]) < 0):
         raise ParameterError("a realised variance is negative; pass squares of returns")
     return pair["realized"], pair["forecast"]
-
-
-def check_kind(kind: Any, **values: Any) -> None:
-    """Raise a ParameterError that names the parameter where a value is of another type."""
-    for name, value in values.items():
-        if not isinstance(value, kind):
-            wanted = getattr(kind, "__name__", "Series or DataFrame")
-            raise ParameterError(f"{name} is of type {type(value).__name__}; pass a {wanted}")
 
 
 def check_count(value: Any, name: str, least: int = 1) -> None:

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from volplugin.display import bars, card
-from volplugin.errors import InsufficientHistoryError, ParameterError
+from volplugin.errors import InsufficientHistoryError, ParameterError, require_type
 from volplugin.evaluation.bands import fit_dof, mrad_and_q_bands, sampling_band, shuffled_returns
 from volplugin.evaluation.calibration import BiasStatistic, bias_statistic, mrad, q_statistic, rolling_bias
 from volplugin.evaluation.constants import MONTH_SESSIONS, TAILS, measured_size
 from volplugin.evaluation.forecasts import PortfolioForecasts, returns_after
 from volplugin.evaluation.hypothesis_tests import diebold_mariano, mincer_zarnowitz
-from volplugin.evaluation.inputs import aligned, check_count, check_kind, check_zones, forecasts_and_returns
+from volplugin.evaluation.inputs import aligned, check_count, check_zones, forecasts_and_returns
 from volplugin.evaluation.long_run import fewest_sessions
 from volplugin.evaluation.losses import qlike, realized_variance
 from volplugin.evaluation.panel_tests import level_test
@@ -344,8 +344,9 @@ def compare_portfolio_forecasts(
     InsufficientHistoryError
         If fewer than two origins are common to all.
     """
-    check_kind(Mapping, portfolios=portfolios)
-    check_kind(PortfolioForecasts, **portfolios)
+    require_type(portfolios, Mapping, "portfolios")
+    for name, portfolio in portfolios.items():
+        require_type(portfolio, PortfolioForecasts, name)
     if len({portfolio.horizon for portfolio in portfolios.values()}) != 1:
         raise ParameterError("pass the forecasts of one or more models, all of one horizon")
     portfolios = _of_same_returns(portfolios)

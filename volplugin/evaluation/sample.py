@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError
-from volplugin.evaluation.inputs import check_kind, check_zones, checked_frame
+from volplugin.errors import AssetMismatchError, InsufficientHistoryError, ParameterError, require_type
+from volplugin.evaluation.inputs import check_zones, checked_frame
 from volplugin.evaluation.losses import PROXY_CALIBRATION_END, range_variance, realized_variance
 from volplugin.units import TRADING_DAYS
 
@@ -86,8 +86,8 @@ def scored_samples(
     AssetMismatchError
         For an asset that the panel lacks.
     """
-    check_kind(pd.DataFrame, forecasts=forecasts)
-    check_kind(PricePanel, panel=panel)
+    require_type(forecasts, pd.DataFrame, "forecasts")
+    require_type(panel, PricePanel, "panel")
     if list(forecasts.columns.names) != ["model", "horizon", "asset"]:
         raise ParameterError("the columns are not (model, horizon, asset); make the table with forecast_table")
     forecasts = checked_frame(forecasts, "forecasts")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from volplugin.evaluation.inputs import check_kind
+from volplugin.errors import require_type
 
 STRESS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -25,7 +25,7 @@ devaluation of the yuan, of the last quarter of 2018, and of the pandemic."""
 
 def stress_within(sessions: pd.DatetimeIndex) -> dict[str, tuple[str, str]]:
     """Stress periods that lie wholly between the first and the last of these sessions."""
-    check_kind(pd.DatetimeIndex, sessions=sessions)
+    require_type(sessions, pd.DatetimeIndex, "sessions")
     first, last = sessions[0], sessions[-1]
     return {
         name: (begin, end)
@@ -36,13 +36,13 @@ def stress_within(sessions: pd.DatetimeIndex) -> dict[str, tuple[str, str]]:
 
 def mean_by_year(loss: pd.DataFrame) -> pd.Series:
     """Mean over the stock-days of each year of origins."""
-    check_kind(pd.DataFrame, loss=loss)
+    require_type(loss, pd.DataFrame, "loss")
     return pd.Series({year: mean_of(part) for year, part in loss.groupby(loss.index.year)}, dtype=float)
 
 
 def mean_by_stress(loss: pd.DataFrame) -> pd.Series:
     """Mean over the stock-days whose origin lies in each stress period within the frame's sessions."""
-    check_kind(pd.DataFrame, loss=loss)
+    require_type(loss, pd.DataFrame, "loss")
     periods = stress_within(pd.DatetimeIndex(loss.index))
     return pd.Series({name: mean_of(loss.loc[begin:end]) for name, (begin, end) in periods.items()}, dtype=float)
 

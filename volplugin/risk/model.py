@@ -274,12 +274,14 @@ class BacktestForecaster:
 
     def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
+        return self.arrays_of(session, (horizon,), view)[0]
+
+    def arrays_of(self, session: pd.Timestamp, horizons: Iterable[int], view: str) -> list[CovarianceArrays | None]:
+        """Return `arrays` of several horizons; the vintage is looked up once."""
         with self._lock:
-            path, row = (None, None) if self.model.calibration else self._row(session, horizon)
-            if path is None or row is None:
-                return None
-            found = path.arrays(row, horizon, view)
-            return found if len(found.assets) else None
+            path = None if self.model.calibration else self._current_path(session)
+            row = None if path is None else path.row(session)
+            return [None if path is None or row is None else path.arrays(row, days, view) for days in horizons]
 
     def forecast(
         self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None
@@ -446,7 +448,7 @@ def _entry(details: Callable[[], Mapping[str, Any]], name: str) -> Any:
 def _universe(panel: PricePanel) -> pd.Index:
     """Labels of the assets and of their market, as `PricePanel.with_market_assets` orders them."""
     market = panel.market.assets
-    if market is panel.assets or market.equals(panel.assets):
+    if market.equals(panel.assets):
         return panel.assets
     extra = [asset for asset in panel.assets if asset not in market]
     return market.append(pd.Index(extra)) if extra else market

@@ -117,7 +117,7 @@ def correlation_error(x: np.ndarray, rho: np.ndarray, observations: float) -> fl
     """
     reach = rho @ x
     variance, c = float(x @ reach), x * reach
-    if not variance > 0 or math.isinf(observations):
+    if not variance > 0:
         return 0.0
     spread = 2 * (variance**2 - 2 * float(c @ reach**2) + float(c @ (rho**2) @ c))
     return math.sqrt(max(0.0, KURTOSIS_FACTOR * spread / observations)) / (2 * variance)

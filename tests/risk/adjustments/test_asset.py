@@ -5,6 +5,7 @@ from synthetic import ASOF, SESSIONS
 
 from volplugin import AssetBias, PricePanel, RiskModel, RollingCorrelation, RollingVolatility
 from volplugin.errors import ParameterError
+from volplugin.risk.adjustments import PastForecasts, PastPortfolios
 from volplugin.volatility import VolatilityForecaster
 
 NAMES = ["ALFA", "BRAV", "CHAR", "GOLF"]
@@ -46,6 +47,14 @@ def test_by_hand(known):
     np.testing.assert_allclose(factors(known, AssetBias(20, 0.5)), expected, rtol=1e-9)
 
 
+def test_a_session_counts_by_the_forecasts_that_covered_it():
+    """Of two sessions each: the first forecast is the oldest, and the second is missing."""
+    forecasts = pd.DataFrame({"ALFA": [2.0, np.nan, 1.0, 4.0]}, SESSIONS[:4])
+    returns = pd.DataFrame({"ALFA": [0.1, 0.2, 0.3, 0.4]}, SESSIONS[:4])
+    past = PastForecasts(2, returns, forecasts, returns, returns.columns, RollingCorrelation(60), PastPortfolios())
+    np.testing.assert_allclose(past.standing(3)["ALFA"], [0.04 / 4, 0.09 / 4, 0.16], rtol=1e-12)
+
+
 def test_forecasts_wrong_by_a_factor_are_put_right(known):
     """In full trust, but for the common level, which is not its business."""
     right = RollingVolatility(20).predict(known) * factors(known, AssetBias(20, 1.0))
@@ -74,6 +83,7 @@ def test_lookback():
     assert model.lookback == 41 + 120 + 21
     model = RiskModel(RollingVolatility(20), RollingCorrelation(200), calibration=AssetBias(20))
     assert model.lookback == 41 + 200
+    assert AssetBias().get_params() == {"halflife": 252, "trust": 0.5}
 
 
 @pytest.mark.parametrize(

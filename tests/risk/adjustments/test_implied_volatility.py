@@ -1,3 +1,5 @@
+from copy import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,6 +71,14 @@ def test_other_views_are_unchanged(known):
     for view in ("structure", "targeting"):
         adjusted = model(ImpliedVolatilityAnchor(IMPLIED, theta=1.0)).forecast(known, view=view)
         pd.testing.assert_frame_equal(adjusted.covariance, model().forecast(known, view=view).covariance)
+        assert adjusted.diagnostics["calibration"] == {"ImpliedVolatilityAnchor": {"factor": 1.0}}
+
+
+def test_assets_outside_the_market_leave_the_factor(known):
+    more = known.close.assign(NEW=known.close["ALFA"].iloc[::-1].to_numpy())
+    anchored = model(ImpliedVolatilityAnchor(IMPLIED, theta=1.0))
+    found = anchored.forecast(PricePanel(close=more, market=known)).covariance.loc[NAMES, NAMES]
+    pd.testing.assert_frame_equal(found, anchored.forecast(known).covariance, rtol=1e-9)
 
 
 def test_unit_does_not_matter(known):
@@ -89,12 +99,14 @@ def test_a_value_of_an_earlier_date_is_used_for_three_sessions(known):
     older = ImpliedVolatilityAnchor(IMPLIED[: SESSIONS[1056]], theta=1.0)
     forecast = model(older).forecast(known)
     pd.testing.assert_frame_equal(forecast.covariance, model().forecast(known).covariance)
-    assert "at most 3 sessions old" in forecast.diagnostics["fallbacks"]["ImpliedVolatilityAnchor"]
+    told = f"no implied volatility at most 3 sessions old at {ASOF.date()}; not adjusted"
+    assert forecast.diagnostics["fallbacks"]["ImpliedVolatilityAnchor"] == told
 
 
 def test_too_short_a_past_is_named(known):
-    short = ImpliedVolatilityAnchor(IMPLIED[SESSIONS[950] :], theta=1.0)
+    short, enough = (ImpliedVolatilityAnchor(IMPLIED[:ASOF].tail(count), theta=1.0) for count in (119, 120))
     assert "fewer than 120 sessions" in effect(known, short)["fallback"]
+    assert "fallback" not in effect(known, enough)
     assert "nothing learned" in effect(known, ImpliedVolatilityAnchor(IMPLIED))["fallback"]
 
 
@@ -131,6 +143,11 @@ def test_fit_learns_how_far_to_follow(long):
     found = effect(long.asof(asof), anchor)
     z = np.clip(found["gap"] - rows.loc[21, "mean"], rows.loc[21, "low"], rows.loc[21, "high"]) / rows.loc[21, "scale"]
     assert np.log(found["factor"]) == pytest.approx(rows.loc[21, "theta"] * z)
+    for value, bound in ((1e-6, "low"), (1e6, "high")):  # never beyond the gaps of the training
+        wild = copy(anchor)
+        wild.series = anchor.series.where(anchor.series.index != asof, value)
+        reach = np.log(effect(long.asof(asof), wild)["factor"])
+        assert reach == pytest.approx(rows.loc[21, "theta"] * rows.loc[21, bound] / rows.loc[21, "scale"])
     between = [np.log(effect(long.asof(asof), anchor, horizon=days)["factor"]) for days in (5, 13, 21)]
     assert between[1] == pytest.approx((between[0] + between[2]) / 2)
     assert "nothing learned" in effect(long.asof(through[0]), anchor)["fallback"]

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import ParameterError
+from volplugin.errors import ParameterError, require_type
 from volplugin.evaluation.covariance.outcomes import CovarianceOutcomes, outcomes
 from volplugin.evaluation.covariance.path import CovariancePath
 from volplugin.evaluation.covariance.sample import EvaluationSample, evaluation_sample
 from volplugin.evaluation.covariance.scores import CovarianceScores
 from volplugin.evaluation.covariance.test_portfolios import TestPortfolios
 from volplugin.evaluation.forecasts import ReturnKind
-from volplugin.evaluation.inputs import check_kind
 from volplugin.evaluation.stress_periods import stress_within
 
 
@@ -97,8 +96,8 @@ def evaluate_covariance_forecasts(
     ParameterError
         Naming the model and the origin of a covariance that is not positive definite.
     """
-    check_kind(Mapping, paths=paths)
-    check_kind(PricePanel, panel=panel)
+    require_type(paths, Mapping, "paths")
+    require_type(panel, PricePanel, "panel")
     sample = evaluation_sample(paths, panel, horizon, kind)
     portfolios = TestPortfolios(len(sample.assets), random, seed)
     followed = {name: _followed(name, path, sample, portfolios) for name, path in paths.items()}

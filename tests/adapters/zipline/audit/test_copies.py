@@ -1,6 +1,7 @@
 """Copies with another future: the same before the cut to the last bit, and a valid market after it."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,10 @@ import pytest
 
 import zipline_market
 from volplugin import read_bundle
+from volplugin.adapters.zipline.audit import copies
 from volplugin.adapters.zipline.audit.copies import scrambled_root
 from volplugin.adapters.zipline.audit.scramble import other_future
-from volplugin.adapters.zipline.bundles import open_bundle
+from volplugin.adapters.zipline.bundles import newest_ingestion, open_bundle
 from volplugin.data.panel import PRICES
 
 CUT = pd.Timestamp("2017-02-01")  # FFF splits that morning
@@ -21,7 +23,9 @@ def copied(small, cut, seed=0, **settings):
     with scrambled_root([small], os.environ, cut, seed, **settings) as root:
         environ = {"ZIPLINE_ROOT": root}
         with open_bundle(small, environ) as data:
-            ends = {asset.symbol: asset.end_date for asset in data.asset_finder.retrieve_all(data.asset_finder.sids)}
+            assets = data.asset_finder.retrieve_all(data.asset_finder.sids)
+        assert all(asset.auto_close_date == asset.end_date + pd.Timedelta(days=1) for asset in assets)
+        ends = {asset.symbol: asset.end_date for asset in assets}
         return read_bundle(small, environ=environ), ends
 
 
@@ -56,6 +60,11 @@ def test_returns_over_the_new_splits_are_ordinary(other):
     assert other[0].returns[CUT:].std().min() > 0.01
 
 
+def test_a_split_of_the_session_before_the_cut_is_in_its_prices(small):
+    next_morning = pd.Timestamp("2017-02-02")
+    assert copied(small, next_morning)[0].returns.loc[next_morning].abs().max() < 0.2
+
+
 def events(environ, small):
     with open_bundle(small, environ) as data:
         return data.adjustment_reader.unpack_db_to_component_dfs(convert_dates=True)
@@ -76,6 +85,21 @@ def test_splits_of_the_morning_stay_and_later_events_are_others(small):
     assert len(other["dividends"]) == len(other["dividend_payouts"])
 
 
+def test_files_that_could_hold_the_true_future_are_left_out(small):
+    source = newest_ingestion(small, os.environ)
+    left = [source / "prices.csv", source / "minute_equities.bcolz" / "true.bcolz"]
+    try:
+        for file in left:
+            file.write_text("1")
+        with scrambled_root([small], os.environ, CUT, 0) as root:
+            copy = Path(root, "data", small, source.name)
+            assert [file for file in left if (copy / file.relative_to(source)).exists()] == []
+            assert (copy / "minute_equities.bcolz" / "metadata.json").exists()
+    finally:
+        for file in left:
+            file.unlink()
+
+
 def test_a_mirrored_future_goes_the_other_way(small, other):
     mirrored = copied(small, CUT, mirrored=True)[0]
     one, two = (panel.returns.loc[CUT] for panel in (other[0], mirrored))
@@ -89,6 +113,17 @@ def test_some_are_delisted_early_and_the_bundle_ends_where_it_did(small):
     assert all(max(end.values()) == pd.Timestamp(zipline_market.LAST) for end in ends)
     assert all(end[symbol] <= true[symbol] for end in ends for symbol in true)
     assert all(end[symbol] > CUT for end in ends for symbol in true)
+
+
+@pytest.mark.parametrize(("share", "mirrored"), [(1.0, False), (0.0, True)])
+def test_where_every_asset_is_drawn_to_end_early_one_lives_on(share, mirrored, small, monkeypatch):
+    """The bundle has to end where it did; in the mirrored copy it is another asset."""
+    monkeypatch.setattr(copies, "EARLY_ENDS", share)
+    panel, ends = copied(small, CUT, mirrored=mirrored)
+    last = pd.Timestamp(zipline_market.LAST)
+    alive = [symbol for symbol, end in copied(small, None)[1].items() if end == last]
+    assert [symbol for symbol in alive if ends[symbol] == last] == [alive[-1 if mirrored else 0]]
+    assert {symbol: panel.close[symbol].last_valid_index() for symbol in ends} == ends
 
 
 # -- one asset ----------------------------------------------------------------------------------
@@ -170,6 +205,27 @@ def test_the_edges_of_an_asset_s_life(first):
             [1216.999, 1251.393, 1184.916, 1219.119, 333842550.0],
             [(223, 2.0)],
             [(117, 0.0324, 0.9858), (127, 0.042, 0.98322), (252, 0.0509, 0.99022)],
+        ),
+        (
+            (200, 1.0, 1, 0, 6.0),
+            {},
+            [243.648, 248.985, 239.325, 244.217, 113341501.0],
+            [(214, 1 / 3)],
+            [(228, 0.0201, 0.98782)],
+        ),
+        (
+            (21, 1.0, 1, 0, 50.0),
+            {},
+            [6023.238, 6186.009, 5857.621, 6015.997, 326976819.0],
+            [(60, 1 / 3)],
+            [(175, 0.0561, 0.99706)],
+        ),
+        (
+            (297, 1.0, 1, 0, 50.0),
+            {},
+            [70.5, 71.234, 67.78, 68.373, 2308888.0],
+            [(298, 0.5)],
+            [(299, 0.1137, 0.99331)],
         ),
         (
             (298, 1.0, 5, 0, 50.0),

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from zipline.assets import Equity, ExchangeInfo
 
 from volplugin import PricePanel
 from volplugin.adapters.zipline.audit.decisions import CLOSE, MORNING, Decision, first_difference
@@ -41,6 +42,11 @@ def test_an_order_that_is_missing_or_placed_twice_is_a_difference():
     assert first_difference(one, list(one), CUT) is None
 
 
+def test_of_two_differences_at_one_close_the_one_decided_first_is_returned():
+    ours, theirs = ([made("2017-06-12", value, name=name) for name in ("ZZZ", "AAA")] for value in (1, 2))
+    assert first_difference(ours, theirs, CUT).name == "ZZZ"
+
+
 def test_the_morning_comes_before_the_close():
     ours = [made("2017-06-12", 1), made("2017-06-12", 1, hook=MORNING, kind="recorded value")]
     theirs = [made("2017-06-12", 2), made("2017-06-12", 2, hook=MORNING, kind="recorded value")]
@@ -71,6 +77,10 @@ class Signal:
     value: float
 
 
+def equity(symbol):
+    return Equity(1, ExchangeInfo("New York Stock Exchange", "NYSE", "US"), symbol=symbol)
+
+
 def digest(value):
     return kept_values({"x": value}, lambda kind: kind is Signal).get("x", {}).get("digest")
 
@@ -89,6 +99,13 @@ FRAME = pd.DataFrame({"a": [1.0, 2.0]}, index=pd.DatetimeIndex(["2017-01-03", "2
         ({"a": [1, (2.0, 3)]}, {"a": [1, (2.0, 4)]}),
         ({1, 2}, {1, 3}),
         (Signal(1.0), Signal(2.0)),
+        ([1], (1,)),
+        (np.int64(1), np.int64(2)),
+        (np.array(1), np.array(2)),
+        (np.array(1.0), np.array(2.0)),
+        (np.zeros((2, 3), int), np.zeros((3, 2), int)),
+        (np.array(["long"]), np.array(["short"])),
+        (equity("AAA"), equity("BBB")),
         ([Signal(1.0)], [Signal(2.0)]),
         (pd.Timestamp("2017-01-03"), pd.Timestamp("2017-01-04")),
         ("long", "short"),
@@ -98,6 +115,10 @@ FRAME = pd.DataFrame({"a": [1.0, 2.0]}, index=pd.DatetimeIndex(["2017-01-03", "2
 def test_values_that_differ_have_other_digests(one, other):
     assert digest(one) != digest(other)
     assert digest(one) == digest(one)
+
+
+def test_functions_among_values_are_left_out():
+    assert digest([1, print]) == digest([1, len]) != digest([2, len])
 
 
 def test_rounding_does_not_change_a_digest():
@@ -114,6 +135,7 @@ def test_objects_of_libraries_modules_and_private_names_are_left_out():
 
 def test_what_is_shown_of_a_value():
     names = {"array": np.ones((2, 3)), "frame": FRAME, "series": FRAME["a"], "text": "long", "many": list(range(99))}
+    names["asset"] = equity("AAA")
     shown = {name: found["shown"] for name, found in kept_values(names, lambda kind: False).items()}
     assert shown == {
         "array": "ndarray of shape (2, 3)",
@@ -121,6 +143,7 @@ def test_what_is_shown_of_a_value():
         "series": "Series of shape (2,)",
         "text": "'long'",
         "many": "[0, 1, 2, 3, 4, 5, ...]",
+        "asset": "AAA",
     }
 
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -70,13 +70,27 @@ def test_a_run_is_recorded(job, small, tmp_path, monkeypatch):
     assert [one.value for one in made.decisions if one.kind == "order"] == [{"shares": 2}] * 3
     assert Path(job.root, "work", "mine.txt").read_text() == str(Path(job.root, "work"))
     assert before == (os.getcwd(), tempfile.tempdir, os.environ.get("TMPDIR"), os.environ["ZIPLINE_ROOT"])
-    # The same by way of files, as a process of its own does it; it would end with another parent.
-    ended = []
+    # The same by way of files, as a process of its own does it; it ends once it has another parent.
+    ended, parents, threads = [], [7], set(threading.enumerate())
     monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(os, "getppid", lambda: parents[-1])
     (tmp_path / "job.json").write_text(json.dumps(asdict(job)))
-    main(str(tmp_path / "job.json"), str(tmp_path / "record.json"), "0")
+    main(str(tmp_path / "job.json"), str(tmp_path / "record.json"), "7")
     assert read_record((tmp_path / "record.json").read_text()) == made
+    (watching,) = set(threading.enumerate()) - threads
+    assert watching.daemon
+    assert ended == []
+    parents.append(1)
+    watching.join(timeout=10)
     assert ended == [1]
+
+
+def test_a_strategy_may_be_a_module_and_read_itself(job, tmp_path, monkeypatch):
+    (tmp_path / "package_of_mine").mkdir()
+    (tmp_path / "package_of_mine" / "mine.py").write_text("def initialize(context):\n    open(__file__).close()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = record(replace(job, strategy="package_of_mine.mine", stop="2017-06-01"))
+    assert (made.error, made.foreign, made.decisions) == (None, {}, [])
 
 
 def test_a_run_that_fails_names_the_line(job):
@@ -88,6 +102,8 @@ def test_a_run_that_fails_names_the_line(job):
     strategy.write_text("def initialize(context):\n    raise SystemExit(3)\n")
     where = f"{strategy}, line 2"
     assert record(job).error == {"type": "SystemExit", "message": "3", "session": "", "line": where}
+    strategy.unlink()
+    assert record(job).error["line"] == ""
 
 
 # -- processes -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -45,9 +46,14 @@ class Runner:
 
 
 @pytest.fixture
-def uncopied(tmp_path, monkeypatch):
+def uncopied(small, tmp_path, monkeypatch):
     """Let runs do without copies of the bundle, which take a second each."""
-    monkeypatch.setattr(audit_module, "scrambled_root", lambda *_, **settings: nullcontext(str(tmp_path)))
+
+    def copied(bundles, *_, **settings):
+        assert bundles == [small]
+        return nullcontext(str(tmp_path))
+
+    monkeypatch.setattr(audit_module, "scrambled_root", copied)
 
 
 def audited(runner, **settings):
@@ -86,6 +92,8 @@ def test_cuts_are_spread_over_the_sessions_with_orders(uncopied, small):
     assert audited(Runner(small), cuts=3)[0].cuts == ("2017-06-06", "2017-06-13", "2017-06-21")
     mornings = audited(Runner(small, mornings=True), cuts=2)[0].cuts
     assert mornings == ("2017-06-05", "2017-06-06", "2017-06-20", "2017-06-21")
+    early = Runner(small, lambda *_: [order("2017-06-01"), order("2017-06-12")], mornings=True)
+    assert audited(early, cuts=2)[0].cuts == ("2017-06-02", "2017-06-12", "2017-06-13")
     assert audited(Runner(small, lambda *_: []), cuts=2)[0].cuts == ("2017-06-09", "2017-06-23")
     assert audited(Runner(small, lambda *_: [order("2017-06-30")]))[0].cuts == ("2017-06-16",)
     dates = (pd.Timestamp("2017-06-20"), pd.Timestamp("2017-06-02"))
@@ -163,6 +171,18 @@ def test_accesses_and_models_of_all_runs_count_once(uncopied, small):
     assert report.models_from_the_future == ("a model",)
     assert report.not_auditable[0] == "reads x (mine.py, line 1)"
     assert [what.partition(":")[0] for what in report.not_auditable[1:]] == ["store, vintage 2017-03-31"]
+
+
+def test_runs_take_place_at_once(uncopied, small):
+    """Each of the three that are compared waits for the others."""
+    others = threading.Barrier(3)
+
+    def decide(number, close):
+        if number > 1:
+            others.wait(timeout=5)
+        return []
+
+    assert audited(Runner(small, decide), jobs=3)[0].exit_code == 0
 
 
 def test_a_run_that_fails_ends_the_audit(uncopied, small):

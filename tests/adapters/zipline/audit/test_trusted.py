@@ -84,6 +84,8 @@ def test_files_of_libraries(tmp_path):
         ("/proc/{parent}/maps", False),
         ("/usr/share/zoneinfo/UTC", True),
         ("/sys/fs/cgroup/cpu.max", True),
+        ("/proc/sys/vm/overcommit_memory", True),
+        ("/proc/self/environ", False),
         ("/usr/lib/libm.so.6", False),
         ("/tmp/x", False),
     ],
@@ -96,4 +98,5 @@ def test_paths(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert real_path(tmp_path / "link") == real_path(str(tmp_path / "link").encode()) == str(tmp_path / "real")
     assert real_path(f"file:{tmp_path}/link?mode=ro") == str(tmp_path / "real")
+    assert real_path("/prices%20of?today") == "/prices%20of?today"
     assert list(parents(("/a/b/c", "/d"))) == ["/a/b", "/a", "/", "/"]

@@ -112,6 +112,9 @@ def test_an_error_on_a_copy_alone_is_a_leak_in_its_morning():
     found = first_leak(ONE, [("2017-06-20", failed)])
     assert (found.session, found.hook, found.kind, found.name) == ("2017-06-13", MORNING, "error", "mine.py, line 3")
     assert (found.original, found.scrambled) == (None, "KeyError: no")
+    morning = made("2017-06-13", 3, hook=MORNING, kind="recorded value")
+    late = run(*ONE.decisions[:1], morning, error="KeyError", session="2017-06-13")
+    assert first_leak(run(*ONE.decisions, morning), [("2017-06-20", late)]).kind == "error"
     assert first_leak(ONE, [("2017-06-12", run(*ONE.decisions, error="KeyError"))]).session == "2017-06-12"
 
 

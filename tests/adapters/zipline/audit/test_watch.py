@@ -3,7 +3,9 @@
 import os
 import socket
 import sqlite3
+import sys
 import threading
+from types import ModuleType
 
 import h5py
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from volplugin import ModelStore
+from volplugin import HARVolatility, ModelStore, RefitSchedule, WalkForward
 from volplugin.adapters.zipline.audit.trusted import is_library, library_folders
 from volplugin.adapters.zipline.audit.watch import AccessMonitor
 
@@ -29,11 +31,11 @@ def place(tmp_path):
     return tmp_path
 
 
-def watched(place, *lines, trusted=()):
+def watched(place, *lines, trusted=(), name="volplugin_strategy_test"):
     """Run lines of a strategy, and return the monitor; the first line is number 3 of the file."""
     strategy = place / "strategy.py"
     strategy.write_text("\n".join([f"PLACE = {str(place)!r}", "def go():", *(f"    {line}" for line in lines)]) + "\n")
-    names = {"__name__": "volplugin_strategy_test"}
+    names = {"__name__": name}
     exec(compile(strategy.read_text(), str(strategy), "exec"), names)
     monitor = AccessMonitor(str(place / "root"), str(strategy), frozenset(trusted))
     with monitor.watching():
@@ -49,10 +51,14 @@ def watched(place, *lines, trusted=()):
         ("open(PLACE + '/given.csv', 'r+').close()", "reads {place}/given.csv"),
         ("open(PLACE + '/new.txt', 'w').close()", "writes {place}/new.txt, which another run could read"),
         ("open(PLACE + '/new.txt', 'x').close()", "writes {place}/new.txt, which another run could read"),
+        ("import os; os.close(os.open(PLACE + '/given.csv', os.O_WRONLY))", "reads {place}/given.csv"),
+        ("import os; os.close(os.open(PLACE + '/n', os.O_RDWR | os.O_CREAT | os.O_EXCL))", "writes {place}/n, which"),
+        ("import os; os.close(os.open(PLACE + '/given.csv', os.O_WRONLY | os.O_TRUNC))", "writes {place}/given.csv,"),
         ("import os; os.mkdir(PLACE + '/new')", "writes {place}/new, which another run could read"),
         ("import os; os.listdir(PLACE)", "reads {place}"),
         ("import os; os.path.exists(PLACE + '/other')", "looks at {place}/other"),
         ("import os; os.path.exists(PLACE)", None),
+        ("import posix; posix.stat(PLACE + '/given.csv')", "looks at {place}/given.csv"),
         ("import os; os.rename(PLACE + '/root/data/dow30/bars', PLACE + '/b')", "writes {place}/b, which another run"),
         ("import pandas as pd; pd.read_csv(PLACE + '/given.csv')", "reads {place}/given.csv"),
         ("import pandas as pd; pd.read_parquet(PLACE + '/given.parquet')", "reads {place}/given.parquet"),
@@ -67,6 +73,10 @@ def watched(place, *lines, trusted=()):
             "reads /database attached by an SQL parameter",
         ),
         (
+            "import sqlite3; c = sqlite3.connect(':memory:'); c.set_authorizer(None); c.close()",
+            "reads /database attached by an SQL parameter",
+        ),
+        (
             "import sqlite3; sqlite3.Connection(':memory:').close()",
             "opens a database by sqlite3.Connection, whose ATTACH",
         ),
@@ -74,6 +84,22 @@ def watched(place, *lines, trusted=()):
         ("import os; os.system('true')", "starts another program (os.system), which the audit cannot see into"),
         ("import socket; socket.socket(socket.AF_UNIX).close()", None),
         ("import math, json, numpy.linalg, os.path", None),
+        ("import os; os.environ.get('PRICES')", "reads the environment variable PRICES"),
+        ("import os; os.getenv('PRICES')", "reads the environment variable PRICES"),
+        ("import os; os.environ.get('HOME')", None),
+        ("import ctypes; ctypes.CDLL(None).strlen(b'x')", "calls foreign code by ctypes, which the audit cannot see"),
+        ("import importlib; importlib.__import__('multiprocessing')", "imports multiprocessing, whose reading of"),
+        ("import sys; exec('sys.modules', {'sys': sys})", "looks modules up in sys.modules, whose reading of files"),
+        ("exec('x = ' + repr('*' * 20_000), {})", None),
+        (
+            "exec('x = ' + repr('*' * 20_001), {})",
+            "holds 2 literal values (20,001 characters of text) in <string>, which",
+        ),
+        ("exec(f'x = {[*range(1, 1_000)]!r}', {})", None),
+        (
+            "exec(f'x = {[*range(1_001)]!r}', {})",
+            "holds 1,002 literal values (0 characters of text) in <string>, which",
+        ),
         ("from concurrent.futures import ThreadPoolExecutor", None),
         (
             "import h5py",
@@ -150,20 +176,113 @@ def test_the_vintages_of_a_store_may_be_loaded_and_nothing_else(place):
     }
 
 
-def test_a_library_may_read_while_it_is_imported(place, monkeypatch):
-    packages = place / "site-packages"
-    packages.mkdir()
-    reading = f"import json\n\ndef read():\n    open({str(place / 'given.csv')!r}).close()\n\nread()\n"
-    (packages / "reads_at_import.py").write_text(reading)
-    monkeypatch.syspath_prepend(str(packages))
+def test_a_walk_forward_reads_the_texts_of_its_store(place):
+    walk = WalkForward(HARVolatility(), RefitSchedule("yearly"), ModelStore(place / "models"))
+    walk.store.configure(walk.configuration)
+    lines = (
+        "from volplugin.volatility.pretrained import load_walk_forward as load",
+        "load(PLACE + '/models').vintage_dates()",
+    )
+    assert watched(place, *lines).foreign == {}
+
+
+@pytest.fixture
+def packages(place, monkeypatch):
+    """Return a folder of installed packages."""
+    folder = place / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
     for known in (library_folders, is_library):
         known.cache_clear()
+    yield folder
+    for known in (library_folders, is_library):
+        known.cache_clear()
+
+
+def test_a_library_may_read_while_it_is_imported(place, packages):
+    reading = f"import json\n\ndef read():\n    open({str(place / 'given.csv')!r}).close()\n\nread()\n"
+    (packages / "reads_at_import.py").write_text(reading)
     found = watched(place, "import reads_at_import", trusted=["reads_at_import"]).foreign
     assert found == {}
     later = watched(place, "import reads_at_import", "reads_at_import.read()", trusted=["reads_at_import"]).foreign
     assert later == {f"reads {place}/given.csv": f"{place}/strategy.py, line 4"}
-    for known in (library_folders, is_library):
-        known.cache_clear()
+
+
+H5PY = "imports h5py, whose reading of files the audit cannot see (--trust h5py takes it as harmless)"
+
+
+def test_generated_code_belongs_to_the_code_that_runs_it(place, packages, monkeypatch):
+    """As of data classes: it has no file, and often no module."""
+    generating = "exec('import h5py', {})\nexec('def load(): import h5py', globals())\n"
+    (packages / "generates_code.py").write_text(generating)
+    assert watched(place, "import generates_code as g; g.load()", trusted=["generates_code"]).foreign == {}
+    assert watched(place, "exec('import h5py', {})").foreign == {H5PY: "<string>, line 1"}
+    (place / "generates_beside.py").write_text("exec('import h5py', {})\n")
+    monkeypatch.syspath_prepend(str(place))
+    assert watched(place, "import generates_beside").foreign == {H5PY: "<string>, line 1"}
+
+
+def test_a_strategy_named_like_a_library_is_none(place):
+    assert watched(place, "import h5py", name="numpy").foreign == {H5PY: f"{place}/strategy.py, line 3"}
+
+
+# -- readers of libraries that need not be installed ----------------------------------------------
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Make a module with a function or class of one name, which reads nothing."""
+
+    def make(module, name, reader):
+        monkeypatch.setitem(sys.modules, module, made := ModuleType(module))
+        setattr(made, name, reader)
+        return made
+
+    return make
+
+
+def test_a_reader_of_each_kind_is_seen(place, stand_in):
+    class File:
+        def __init__(self, path):
+            self.path = path
+
+    class LocalFileSystem:
+        __init__ = object.__init__
+
+    class SSLContext:
+        def load_verify_locations(self, file):
+            self.file = file
+
+    stand_in("polars", "read_csv", lambda source: source)
+    stand_in("tables", "File", File)
+    stand_in("pyarrow.fs", "LocalFileSystem", LocalFileSystem)
+    stand_in("ssl", "SSLContext", SSLContext)
+    lines = (
+        "import sys; polars, tables, fs, ssl = [sys.modules[m] for m in ('polars', 'tables', 'pyarrow.fs', 'ssl')]",
+        "assert polars.read_csv(source=[PLACE + '/a', PLACE + '/b']) == [PLACE + '/a', PLACE + '/b']",
+        "assert tables.File(path=PLACE + '/c').path == PLACE + '/c'",
+        "assert isinstance(fs.LocalFileSystem(), fs.LocalFileSystem)",
+        "ssl.SSLContext().load_verify_locations(PLACE + '/d')",
+    )
+    for _ in range(2):  # patched once, however often a run begins
+        kept = sys.modules["polars"].read_csv, File.__init__, sys.modules["pyarrow.fs"].LocalFileSystem
+        found = watched(place, *lines).foreign
+        at = {text: int(line.rpartition(" ")[2]) for text, line in found.items()}
+        assert at == {
+            f"reads {place}/a": 4,
+            f"reads {place}/b": 4,
+            f"reads {place}/c": 5,
+            "reads /file that LocalFileSystem reads": 6,
+            f"reads {place}/d": 7,
+        }
+    assert kept == (sys.modules["polars"].read_csv, File.__init__, sys.modules["pyarrow.fs"].LocalFileSystem)
+
+
+def test_readers_that_are_not_loaded_are_left_alone(place, stand_in, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ssl", raising=False)
+    stand_in("tables", "open_file", None)
+    assert watched(place, "pass").foreign == {}
+    assert "ssl" not in sys.modules
 
 
 def test_the_bundles_of_the_root_are_no_foreign_access(place):
@@ -188,10 +307,16 @@ def test_code_that_is_run_from_text_is_the_strategy_s(place):
     assert list(found) == [f"reads {place}/given.csv"]
 
 
-def test_a_module_beside_the_strategy_may_be_imported_but_not_read_from(place):
-    (place / "beside_watch.py").write_text(f"open({str(place / 'given.csv')!r}).close()\n")
-    found = watched(place, f"import sys; sys.path.insert(0, {str(place)!r})", "import beside_watch", "sys.path.pop(0)")
-    assert found.foreign == {f"reads {place}/given.csv": f"{place}/beside_watch.py, line 1"}
+def test_a_module_beside_the_strategy_may_be_imported_but_not_read_from(place, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # writing it is no access either
+    monkeypatch.syspath_prepend(str(place))
+    text = f"import sys\nopen({str(place / 'given.csv')!r}).close()\nfound = sys.modules\n"
+    (place / "beside_watch.py").write_text(text)
+    assert watched(place, "import beside_watch").foreign == {
+        f"reads {place}/given.csv": f"{place}/beside_watch.py, line 2",
+        "looks modules up in sys.modules, whose reading of files the audit cannot see": f"{place}/strategy.py, line 3",
+    }
+    assert list(place.glob("__pycache__/beside_watch.*.pyc"))
 
 
 def test_nothing_is_recorded_outside_the_block(place):

@@ -66,7 +66,4 @@ def _with_error(record: Record, cut: str) -> list[Decision]:
         return record.decisions
     day = record.error["session"] or cut
     what = f"{record.error['type']}: {record.error['message']}"
-    return [
-        *(made for made in record.decisions if made.session < day),
-        Decision(day, MORNING, "error", record.error["line"], what),
-    ]
+    return [*record.decisions, Decision(day, MORNING, "error", record.error["line"], what)]

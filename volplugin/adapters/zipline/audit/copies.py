@@ -97,7 +97,7 @@ def _copy(source: Path, target: Path, cut: pd.Timestamp | None, seed: tuple[int,
         writer = BcolzDailyBarWriter(
             str(target / "daily_equities.bcolz"), calendar, reader.sessions[0], reader.sessions[-1]
         )
-        writer.write(futures.tables(), assets=set(futures.sids), invalid_data_behavior="raise")
+        writer.write(futures.tables(), invalid_data_behavior="raise")
         if cut is not None:
             _replace_events(adjustments, cut, futures)
     for database in target.glob("assets-*.sqlite"):
@@ -146,7 +146,7 @@ class _Futures:
                 self.ends[sid] = self.sessions[begin + len(future.bars) - 1]
             self._keep(sid, begin, future)
             index = self.sessions[begin : begin + len(future.bars)]
-            yield sid, pd.DataFrame(np.nan_to_num(future.bars, nan=0.0), index=index, columns=list(FIELDS))
+            yield sid, pd.DataFrame(np.nan_to_num(future.bars), index=index, columns=list(FIELDS))
 
     def _future(self, sid: int, bars: np.ndarray, begin: int, rng: np.random.Generator, early: bool) -> Future:
         if self._cut >= begin + len(bars):

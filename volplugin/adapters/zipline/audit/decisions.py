@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 MORNING, CLOSE = "before_trading_start", "the close"
@@ -70,8 +71,7 @@ def first_difference(ours: Iterable[Decision], theirs: Iterable[Decision], cut: 
     one, other = _known(ours, cut), _known(theirs, cut)
     order = {key: place for place, key in enumerate([*one, *other])}
     for key in sorted(order, key=lambda key: (key[0], HOOKS.index(key[1]), order[key])):
-        mine, yours = one.get(key, []), other.get(key, [])
-        for original, scrambled in zip(_padded(mine, yours), _padded(yours, mine), strict=True):
+        for original, scrambled in zip_longest(one.get(key, []), other.get(key, [])):
             if not same(original, scrambled):
                 return Difference(*key, original, scrambled, cut)
     return None
@@ -93,7 +93,3 @@ def _known(decisions: Iterable[Decision], cut: str) -> dict[tuple[str, str, str,
         if made.session < cut or (made.session == cut and made.hook == MORNING):
             known.setdefault((made.session, made.hook, made.kind, made.name), []).append(made.value)
     return known
-
-
-def _padded(values: list[Any], others: list[Any]) -> list[Any]:
-    return values + [None] * (len(others) - len(values))

@@ -229,7 +229,7 @@ def _end_with(parent: int) -> None:
             time.sleep(WATCH_SECONDS)
         os._exit(1)
 
-    threading.Thread(target=watch, name="audit", daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def main(request: str, target: str, parent: str) -> None:

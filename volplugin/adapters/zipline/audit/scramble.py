@@ -96,7 +96,7 @@ def _base(bars: np.ndarray, first: int) -> float:
     """Last close before a row, or the asset's first open."""
     known = bars[:first, 3]
     known = known[np.isfinite(known)]
-    return float(known[-1] if len(known) else bars[np.isfinite(bars[:, 3]), 0][0])
+    return float(known[-1] if len(known) else bars[0, 0])
 
 
 def _splits(first: int, count: int, price: float, rng: np.random.Generator) -> list[tuple[int, float]]:

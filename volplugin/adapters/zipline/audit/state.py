@@ -81,7 +81,9 @@ def _feed(update: Callable[[bytes], object], value: Any, own: Own, depth: int) -
         _feed_all(update, [value.index, value.columns, *columns], own, depth)
     elif isinstance(value, pd.Series):
         _feed_all(update, [value.index, value.to_numpy()], own, depth)
-    elif isinstance(value, pd.Index | np.ndarray | list | tuple):
+    elif isinstance(value, np.ndarray):
+        _feed_all(update, [value.shape, *value.flat], own, depth)
+    elif isinstance(value, pd.Index | list | tuple):
         _feed_all(update, list(value), own, depth)
     elif isinstance(value, set | frozenset):
         _feed_all(update, sorted(map(repr, value)), own, depth)

@@ -180,8 +180,7 @@ class AccessMonitor:
     def _is_library(self, frame: FrameType) -> bool:
         file = frame.f_code.co_filename
         if file.startswith("<") and not file.startswith("<frozen "):  # generated: `exec` may run the strategy's code
-            module = sys.modules.get(frame.f_globals.get("__name__", ""))
-            file = getattr(module, "__file__", None) or ""
+            file = getattr(sys.modules.get(str(frame.f_globals.get("__name__"))), "__file__", None) or ""
             if not file:
                 return self._is_imported_by_library(frame.f_back)
         return is_library(file) and not (self._strategy and real_path(file) == self._strategy)
@@ -241,7 +240,7 @@ class AccessMonitor:
         if real and not f"{real}{os.sep}".startswith(self._root) and real not in ("/dev/null", "/dev/tty"):
             compiled = real.endswith(".pyc") or "__pycache__" in real
             writers = {(f.f_globals.get("__name__"), f.f_code.co_name) for f in frames()} if compiled else set()
-            if not writers & {("importlib._bootstrap_external", name) for name in ("set_data", "_write_atomic")}:
+            if ("importlib._bootstrap_external", "set_data") not in writers:
                 self._record(f"writes {real}, which another run could read")
 
     def _check_read(self, path: str, verb: str) -> None:
@@ -273,7 +272,7 @@ class AccessMonitor:
                 stored, used = True, code.co_name not in FREE_TEXTS
             if name == "importlib._bootstrap" and code.co_name == "_find_and_load" and self._loads_library(frame, path):
                 return None
-            if path.endswith((".py", ".pyc")) and (name, code.co_name) in LOADERS:
+            if path.endswith((".py", ".pyc", "__pycache__")) and (name, code.co_name) in LOADERS:
                 return None  # code of the strategy's own modules
             if name == "linecache" and path.endswith(".py") and _is_module_file(path):
                 return None  # the source of a warning or a traceback
@@ -286,8 +285,7 @@ class AccessMonitor:
 
     def _loads_library(self, frame: FrameType, path: str) -> bool:
         """Whether a library is being imported, and not a module of the strategy."""
-        name = frame.f_locals.get("name", "")
-        spec = getattr(sys.modules.get(name), "__spec__", None)
+        spec = getattr(sys.modules.get(frame.f_locals["name"]), "__spec__", None)
         origin = getattr(spec, "origin", None)
         if not isinstance(origin, str) or not os.path.isabs(origin):
             return not path or os.path.isdir(path) or not os.path.exists(path)  # finders look through folders
@@ -311,7 +309,7 @@ def _names_and_literals(code: CodeType) -> tuple[set[str], list[Any]]:
 
 def _first_outside(frame: FrameType | None, modules: tuple[str, ...]) -> FrameType | None:
     """Return the first frame, from the innermost on, that runs code of no such module."""
-    while frame is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(tuple(f"{m}." for m in modules)):
+    while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith(tuple(f"{m}." for m in modules)):
         frame = frame.f_back
     return frame
 
