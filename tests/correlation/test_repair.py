@@ -97,11 +97,12 @@ def test_negative_eigenvalues_are_clipped():
     np.testing.assert_array_equal(np.diagonal(repaired), 1)
 
 
-def test_assets_of_short_history_adapt_to_the_others():
+@pytest.mark.parametrize("seen", [20.0, 450.0])
+def test_assets_with_gaps_adapt_to_the_others(seen):
     """Given two assets of correlation 0.5, one of correlations 0.9 and -0.9 has a variance of 1 - 4.86 / 1.5 < 0."""
     matrix = np.array([[1, 0.5, 0.9, 0.2], [0.5, 1, -0.9, 0.2], [0.9, -0.9, 1, 0.2], [0.2, 0.2, 0.2, 1]])
     observations = np.full((4, 4), 500.0)
-    observations[2], observations[:, 2] = 20.0, 20.0
+    observations[2], observations[:, 2] = seen, seen
     repaired, change = nearest_correlation(matrix, observations)
     long = np.ix_([0, 1, 3], [0, 1, 3])
     np.testing.assert_array_equal(repaired[long], matrix[long])

@@ -141,6 +141,7 @@ class SlidingMoments:
         self._nonzero = running_sum(self._z != 0)
         self._is_used, self._is_complete = self._here.any(axis=1), self._here.all(axis=1)
         self._used = running_sum(self._is_used)
+        self._tables = self._z**2, self._here.astype(float), (self._z != 0).astype(float)
         self._row = -1
         self._with_gaps = np.empty(0, dtype=int)
         self._products = np.empty((0, 0))
@@ -168,54 +169,27 @@ class SlidingMoments:
         full = self._present[rows + 1] - self._present[begin] == (self._used[rows + 1] - self._used[begin])[:, None]
         other = ((full != full[0]) | (live[rows] != live[row])).any(axis=1)
         rows = rows[: int(other.argmax()) if other.any() else len(rows)]
-        products, pairs = self._stacked(len(rows))
-        seen = self._nonzero[rows + 1] > self._nonzero[begin[: len(rows)]]
+        kept = np.flatnonzero(live[row])
+        gaps = np.flatnonzero(~full[0, kept])
+        products, pairs = self._stacked(len(rows), kept, gaps)
+        seen = (self._nonzero[rows + 1] > self._nonzero[begin[: len(rows)]])[:, kept]
         observations = [
             self._effective_rows(first, last + 1) for first, last in zip(begin.tolist(), rows.tolist(), strict=False)
         ]
-        return self._moments(products, pairs, seen, full[0], live[row], np.array(observations)), int(rows[-1]) + 1
+        return _moments(products, pairs, seen, gaps, np.array(observations)), int(rows[-1]) + 1
 
-    def _stacked(self, count: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    def _stacked(self, count: int, kept: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return the sums of products, and the sums of pairs with gaps, at the current row and the rows after it."""
-        products = np.empty((count, *self._products.shape))
-        pairs = [np.empty((count, *pair.values.shape)) for pair in self._pairs]
-        for place in range(count):
-            if place:
+        products, place = [], np.searchsorted(self._with_gaps, kept[gaps])
+        pairs: list[list[np.ndarray]] = [[] for _ in self._pairs]
+        is_whole = len(kept) == len(self._products)
+        for row in range(count):
+            if row:
                 self._step()
-            products[place] = self._products
+            products.append(self._products.copy() if is_whole else self._products.take(kept, 0).take(kept, 1))
             for stack, pair in zip(pairs, self._pairs, strict=True):
-                stack[place] = pair.values
-        return products, pairs
-
-    def _moments(
-        self,
-        products: np.ndarray,
-        pairs: list[np.ndarray],
-        seen: np.ndarray,
-        full: np.ndarray,
-        live: np.ndarray,
-        number: np.ndarray,
-    ) -> PairMoments:
-        """Correlations and observations of the assets in the mask `live`, from sums of products."""
-        with np.errstate(divide="ignore"):
-            inverse = 1 / np.sqrt(np.maximum(np.einsum("tii->ti", products) * seen, 0.0))
-        inverse[~np.isfinite(inverse)] = np.nan
-        kept = np.flatnonzero(live)
-        if len(kept) < len(live):
-            products, inverse = products.take(kept, 1).take(kept, 2), inverse[:, kept]
-        gaps, missing = np.flatnonzero(~full[kept]), np.isnan(inverse)
-        with_gaps = products.take(gaps, 1)
-        correlation = np.multiply(products, inverse[:, :, None], out=products)
-        correlation *= inverse[:, None, :]
-        observations = np.broadcast_to(number[:, None, None], correlation.shape)
-        if missing.any() or len(gaps):
-            observations = observations.copy()
-            observations[missing] = observations.swapaxes(1, 2)[missing] = 0.0
-        if len(gaps):
-            place = np.searchsorted(self._with_gaps, kept[gaps])
-            pairs = [pair.take(place, 1).take(kept, 2) for pair in pairs]
-            _fill_gaps(correlation, observations, with_gaps, gaps, pairs)
-        return PairMoments(np.clip(correlation, -1.0, 1.0, out=correlation), observations)
+                stack.append(pair.values.take(place, 0).take(kept, 1))
+        return _stack(products), [_stack(stack) for stack in pairs]
 
     def _effective_rows(self, begin: int, stop: int) -> float:
         """Effective sample size (Kish) of the rows of a window on which any asset is there."""
@@ -264,7 +238,7 @@ class SlidingMoments:
         """Sum over the rows on which an asset with gaps and another one are both there, up to the current row."""
         if not len(gaps):
             return []
-        squares, here, nonzero, decay = self._z**2, self._here.astype(float), (self._z != 0).astype(float), self._decay
+        (squares, here, nonzero), decay = self._tables, self._decay
         pairs = [
             (squares[:, gaps], here, decay),
             (here[:, gaps], squares, decay),
@@ -275,6 +249,29 @@ class SlidingMoments:
         ]
         begin, stop = max(0, self._row + 1 - self._window), self._row + 1
         return [_RunningProduct.over(*pair, begin, stop) for pair in pairs]
+
+
+def _stack(matrices: list[np.ndarray]) -> np.ndarray:
+    return matrices[0][None] if len(matrices) == 1 else np.stack(matrices)
+
+
+def _moments(
+    products: np.ndarray, pairs: list[np.ndarray], seen: np.ndarray, gaps: np.ndarray, number: np.ndarray
+) -> PairMoments:
+    """Correlations and observations from sums of products, which are overwritten, and from those of pairs with gaps."""
+    with np.errstate(divide="ignore"):
+        inverse = 1 / np.sqrt(np.maximum(np.einsum("tii->ti", products) * seen, 0.0))
+    inverse[~np.isfinite(inverse)] = np.nan
+    missing, with_gaps = np.isnan(inverse), products.take(gaps, 1)
+    correlation = np.multiply(products, inverse[:, :, None], out=products)
+    correlation *= inverse[:, None, :]
+    observations = np.broadcast_to(number[:, None, None], correlation.shape)
+    if missing.any() or len(gaps):
+        observations = observations.copy()
+        observations[missing] = observations.swapaxes(1, 2)[missing] = 0.0
+    if len(gaps):
+        _fill_gaps(correlation, observations, with_gaps, gaps, pairs)
+    return PairMoments(np.clip(correlation, -1.0, 1.0, out=correlation), observations)
 
 
 def _fill_gaps(

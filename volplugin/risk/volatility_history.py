@@ -22,7 +22,7 @@ from volplugin.storage.forecast_cache import (
     frame_of,
     label_arrays,
 )
-from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster, with_events, without_events
+from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster, without_events
 
 Paths = dict[int, pd.DataFrame]
 """Daily volatilities by horizon, each a frame of sessions x assets."""
@@ -132,7 +132,7 @@ def _predicted(
     begin: pd.Timestamp,
 ) -> Paths:
     """Forecast the sessions; event-free from `begin` on."""
-    paths = predictor.predict_in_sample(panel, sessions[0], sessions[-1], with_events(horizons))
+    paths = predictor.predict_in_sample(panel, sessions[0], sessions[-1], [days for days in horizons if days > 0])
     event_free = without_events(horizons)
     if event_free:
         later = predictor.predict_in_sample(panel, begin, sessions[-1], event_free)

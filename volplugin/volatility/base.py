@@ -342,11 +342,6 @@ class OnlinePredictor:
         return self.model.predict_in_sample(panel, start, end, horizons)
 
 
-def with_events(horizons: Sequence[int]) -> tuple[int, ...]:
-    """Return the positive horizons: forecasts with expected company events."""
-    return tuple(horizon for horizon in horizons if horizon > 0)
-
-
 def without_events(horizons: Sequence[int]) -> tuple[int, ...]:
     """Return the negative horizons: event-free forecasts."""
     return tuple(horizon for horizon in horizons if horizon < 0)

@@ -41,10 +41,9 @@ RECURRENT = (*(name for name in OWN if name != "level"), *SEASON)
 """Inputs of the recurrent layers. Levels and market-wide inputs identify the year, which a network could memorise;
 they reach the output through the linear skip alone."""
 
-ALONE = OWN
 INPUTS = (*OWN, *MARKET)
 SEASONAL = (*RECURRENT, "level", *MARKET)
-"""Inputs of the LSTM's linear skip: without the market, with it, and with the earnings season too."""
+"""Inputs of the LSTM's linear skip: with the market, and with the earnings season too; `OWN` is without both."""
 
 LEVELS = ("level", "market_level")
 """The inputs that are not relative, but measure the level of volatility."""
@@ -57,7 +56,7 @@ INPUT_SETS = {
     "season": SEASONAL,
     "season-closes": SEASONAL_CLOSES,
     "all": INPUTS,
-    "own": ALONE,
+    "own": OWN,
     "closes": CLOSES,
 }
 """Sets of inputs by name: all, and from closes alone; both without the earnings season; nothing market-wide."""

@@ -147,8 +147,8 @@ class Ensemble:
 
         Returns
         -------
-        ndarray of shape (n_sessions, n_assets, n_hidden)
-            NaN before `first` and in rows without inputs.
+        ndarray of shape (n_sessions - first, n_assets, n_hidden)
+            NaN in rows without inputs.
         """
         hidden = _encode(self.networks, x, sessions, window, first)
         begin = 0
@@ -250,7 +250,7 @@ def _encode(
     networks: Sequence[VolatilityNetwork], x: np.ndarray, sessions: pd.DatetimeIndex, window: int, first: int
 ) -> np.ndarray:
     packed = pack(x, blocks(sessions, window, first))
-    hidden = np.full((*x.shape[:2], sum(network.width for network in networks)), np.nan)
+    hidden = np.full((len(x) - first, x.shape[1], sum(network.width for network in networks)), np.nan)
     if packed.sequence.size == 0:
         return hidden
     used, sequence = np.unique(packed.sequence, return_inverse=True)
@@ -259,7 +259,7 @@ def _encode(
         units = torch.cat(
             [torch.cat([network.encode(batch)[0] for network in networks], dim=-1) for batch in batches]
         ).numpy()
-    hidden[packed.row, packed.asset] = units[sequence, packed.step]
+    hidden[packed.row - first, packed.asset] = units[sequence, packed.step]
     return hidden
 
 

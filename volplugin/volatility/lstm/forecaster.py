@@ -28,7 +28,7 @@ from volplugin.volatility.lstm.ensemble import Ensemble, Readout
 from volplugin.volatility.lstm.fitting import STEPS, Trainer, fine_tune
 from volplugin.volatility.lstm.inference import FittedLSTM, panel_features, recurrent_names
 from volplugin.volatility.lstm.network import VolatilityNetwork
-from volplugin.volatility.lstm.sequences import block_days
+from volplugin.volatility.lstm.sequences import block_days, blocks
 from volplugin.volatility.lstm.streaming import LSTMOnlinePredictor
 from volplugin.volatility.lstm.training import AUTO, LOSSES, device_named, one_thread
 from volplugin.volatility.lstm.variants import NETWORKS
@@ -393,12 +393,14 @@ class LSTMVolatility(VolatilityForecaster):
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> dict[int, pd.DataFrame]:
         fitted = self._fitted
-        inputs = fitted.features(panel, fitted.reference(panel))
         # In a halt the forecast at the last bar is used, which may lie before the first row wanted.
         answered = max(0, first - MAX_GAP_SESSIONS)
-        return self._from_fitted_horizons(
-            lambda quiet: fitted.fitted_variance(inputs, panel, answered, quiet), panel, horizons
+        begin = blocks(panel.sessions, self.window, answered)[0].begin
+        inputs, used = fitted.features(panel, fitted.reference(panel), begin), panel.tail(len(panel.sessions) - begin)
+        paths = self._from_fitted_horizons(
+            lambda quiet: fitted.fitted_variance(inputs, used, answered - begin, quiet), used, horizons
         )
+        return {days: path.reindex(panel.sessions) for days, path in paths.items()}
 
     def online_predictor(self) -> OnlinePredictor:
         """Return a predictor that updates the networks' state by one step per session, for networks with a state."""

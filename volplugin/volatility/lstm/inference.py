@@ -149,10 +149,11 @@ class FittedLSTM:
         spans, count = blocks(sessions, self.window, first), max(1, PART_SEQUENCES // len(panel.assets))
         for part in (spans[begin : begin + count] for begin in range(0, len(spans), count)):
             rows, answers = slice(part[0].begin, part[-1].stop), slice(part[0].answer, part[-1].stop)
-            skipped = answers.start - rows.start
-            hidden = self.ensemble.encode(x[rows], panel.assets, sessions[rows], self.window, skipped)
+            hidden = self.ensemble.encode(
+                x[rows], panel.assets, sessions[rows], self.window, answers.start - rows.start
+            )
             known = replace(features, values=features.values[answers], base=features.base[answers])
-            found[answers] = self.variance(hidden[skipped:], known, panel.assets, quiet)
+            found[answers] = self.variance(hidden, known, panel.assets, quiet)
         return found
 
     def variance(self, hidden: np.ndarray, features: Features, assets: pd.Index, quiet: bool = False) -> np.ndarray:
