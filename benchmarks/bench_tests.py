@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import click
 import numpy as np
 import pandas as pd
+from known_forecasts import SimulatedForecasts, persistent_errors, simulate_garch_t, simulate_stochastic_volatility
 from machine import describe_machine
 from scipy import stats
 
@@ -46,12 +47,6 @@ from volplugin.evaluation import (
 from volplugin.evaluation.bands import mrad_and_q_bands, mrad_of_rows, shuffled_returns
 from volplugin.evaluation.hypothesis_tests import score_statistics
 from volplugin.evaluation.long_run import cosine_averages, smoothing_degrees
-from volplugin.evaluation.simulation import (
-    SimulatedForecasts,
-    persistent_errors,
-    simulate_garch_t,
-    simulate_stochastic_volatility,
-)
 from volplugin.risk.tail_risk import loss_quantile, loss_shortfall
 
 WORLDS: dict[str, tuple[Callable[..., SimulatedForecasts], str]] = {

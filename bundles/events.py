@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from volplugin.data.readers import splits_applied
+from volplugin.data.readers import given_splits, splits_applied
 from volplugin.errors import BundleError
 
 from .checks import PRICES
@@ -56,7 +56,7 @@ def _with_close(symbol: str, bars: pd.DataFrame, remarks: Remarks, adjusted: boo
     if "close" not in bars:
         remarks.add("adjusted closes alone: dividends are part of the price, and not paid in cash", symbol)
         return bars.rename(columns={"adjusted_close": "close"})
-    if adjusted and "adjusted_close" in bars:
+    if adjusted and "adjusted_close" in bars and not bars["close"].equals(bars["adjusted_close"]):
         remarks.add("open, high and low scaled by adjusted close over close", symbol)
         scale = bars["adjusted_close"] / bars["close"]
         prices = [name for name in PRICES if name in bars]
@@ -72,14 +72,18 @@ def _with_events(symbol: str, bars: pd.DataFrame, remarks: Remarks, adjusted: bo
             remarks.add(f"prices are adjusted, so that {' and '.join(given)} are not used", symbol)
         return bars.assign(dividend=0.0, split=1.0)[columns]
     if "adjusted_close" in bars and "dividend" in bars:
-        remarks.add("adjusted close not used: the columns of dividends and splits are", symbol)
-    split = bars["split"].fillna(1.0).replace(0.0, 1.0) if "split" in bars else None
+        if not bars["close"].equals(bars["adjusted_close"]):
+            remarks.add("adjusted close not used: the columns of dividends and splits are", symbol)
+        elif bars["dividend"].any():
+            remarks.add("closes are adjusted for dividends, which are part of the price and not paid in cash", symbol)
+            bars = bars.assign(dividend=0.0)
+    split = given_splits(bars) if "split" in bars else None
     if split is not None and splits_applied(bars["close"], split):
         remarks.add("prices are adjusted for the splits of the file already, which are not applied again", symbol)
         split = split * 0 + 1.0
     dividend = bars["dividend"].fillna(0.0) if "dividend" in bars else None
     if dividend is not None and dividend.any() and "adjusted_close" not in bars:
-        remarks.add("dividends applied; with closes that are adjusted for them, as of yfinance, use --adjusted", symbol)
+        remarks.add("dividends applied; with closes that are adjusted for them, use --adjusted", symbol)
     if dividend is None and "adjusted_close" in bars:
         found_dividend, found_split = _from_adjusted(bars)
         dividend, split = found_dividend, found_split if split is None else split

@@ -143,9 +143,8 @@ def to_raw(
     Raises
     ------
     BundleError
-        For incomplete bars, symbols that differ in case alone, and no bar within the dates.
+        For incomplete bars, and no bar within the dates.
     """
-    _check_case(list(tables.bars))
     found: dict[str, pd.DataFrame] = {}
 
     def convert(symbol: str) -> None:
@@ -181,12 +180,3 @@ def to_stored(tables: Tables, calendar: ExchangeCalendar, on_gap: str, remarks: 
     if not stored:
         raise BundleError("every symbol has a session without a trade; ingest with --on-gap trade-free")
     return stored
-
-
-def _check_case(symbols: list[str]) -> None:
-    """Refuse symbols that are one to zipline, which compares them in capitals."""
-    capitals: dict[str, str] = {}
-    for symbol in symbols:
-        other = capitals.setdefault(symbol.upper(), symbol)
-        if other != symbol:
-            raise BundleError(f"{other} and {symbol} differ in case alone, and zipline takes them as one; rename one")

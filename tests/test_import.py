@@ -22,6 +22,11 @@ def test_import_loads_nothing_heavy():
     assert loaded == "[]"
 
 
+def test_the_package_runs_as_a_module():
+    finished = subprocess.run([sys.executable, "-m", "volplugin", "--version"], capture_output=True, text=True)
+    assert finished.stdout == f"volplugin, version {volplugin.__version__}\n"
+
+
 @pytest.mark.parametrize("name", ["PricePanel", "RiskModel", "VolatilityTarget", "EWMAVolatility", "EWMACorrelation"])
 def test_engine_free_names_load_neither_torch_nor_zipline(name):
     heavy = ("torch", "zipline", "matplotlib")
@@ -43,7 +48,7 @@ def test_the_pretrained_alias_needs_no_other_import():
 
 def test_a_printed_forecast_loads_nothing_that_it_does_not_use():
     heavy = ("zipline", "matplotlib", "arch", "sympy")
-    code = "import volplugin.report.evaluation_text, volplugin.risk.model; from volplugin import LSTMVolatility"
+    code = "import volplugin.report.evaluation, volplugin.risk.model; from volplugin import LSTMVolatility"
     ready = "model = LSTMVolatility.pretrained(); model.vintage_at(model.store.vintages()[0])"
     assert run_python(f"import sys; {code}; {ready}; print([m for m in {heavy!r} if m in sys.modules])") == "[]"
 

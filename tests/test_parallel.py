@@ -172,6 +172,36 @@ def test_a_cluster_that_goes_away_ends_the_work_with_an_error(monkeypatch, gone,
             process.wait()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="takes openssl")
+def test_tls_as_documented(tmp_path):
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("dask.distributed")
+    page = (Path(volplugin.parallel.__file__).parents[1] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    commands = [line for line in page.splitlines() if line.startswith("openssl ")]
+    for command in commands:
+        subprocess.run(command.split(), cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
+    ours = {
+        name: str(tmp_path / f"{file}.pem") for name, file in {"ca_file": "ca", "cert": "me", "key": "me-key"}.items()
+    }
+    security = distributed.Security(
+        tls_ca_file=ours["ca_file"],
+        **{f"tls_{part}_{name}": ours[name] for part in ("client", "scheduler", "worker") for name in ("cert", "key")},
+    )
+    client = {f"distributed.comm.tls.client.{name}": ours[name] for name in ("cert", "key")}
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", protocol="tls://", security=security
+    ) as made:
+        address = made.scheduler_address
+        assert address.startswith("tls://")
+        with dask.config.set(client | {"distributed.comm.tls.ca-file": ours["ca_file"]}), on_cluster(address):
+            assert joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(-number) for number in range(4)) == [0, 1, 2, 3]
+        for other, message in ((address, "TLS expects"), (address.replace("tls", "tcp"), "no dask scheduler")):
+            began = time.monotonic()
+            with pytest.raises(ClusterError, match=message), on_cluster(other):
+                pass
+            assert time.monotonic() - began < 30
+
+
 def distributed_client(address):
     from dask.distributed import Client
 

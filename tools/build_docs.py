@@ -5,6 +5,7 @@ DEMO is the result folder of ``volplugin demo``: its page is linked, and the gal
 
 from __future__ import annotations
 
+import base64
 import importlib
 import inspect
 import os
@@ -18,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import nbformat
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 STAGED = CHECKOUT / "build" / "docs"
 DIRECTIVE = re.compile(r"^::: (volplugin[\w.]*)$", re.M)
@@ -28,6 +31,8 @@ NOT_IMPORTED = {"volplugin.adapters.bt", "volplugin.adapters.skfolio"}
 """Modules that need an optional library; their pages are built from the source."""
 SIZE, ACROSS = (4.8, 3.1), 600
 """Inches of a picture of the gallery, and its pixels on a wide page; a phone shows it narrower and still legible."""
+PANDAS = re.compile(r'<style scoped>.*?</style>| border="1" class="dataframe"', re.S)
+"""What pandas adds to its tables, and the site's style replaces."""
 OPTIONS = re.compile(r"^```(\w+) (?:check|slow|file=\S+|needs=\S+).*$", re.M)
 
 
@@ -83,7 +88,11 @@ def stage(demo: Path | None) -> None:
         page.write_text(staged(text.replace("](../CONTRIBUTING.md", "](contributing.md")), encoding="utf-8")
     home = (CHECKOUT / "README.md").read_text(encoding="utf-8").replace("CONTRIBUTING.md", "contributing.md")
     home = re.sub(r"<picture>.*?</picture>", _themed, home, flags=re.S)
-    (STAGED / "index.md").write_text(staged(re.sub(r'(\]\(|")docs/', r"\1", home)), encoding="utf-8")
+    home = re.sub(r'(\]\(|")docs/', r"\1", home).replace("](volplugin.ipynb)", "](notebook.md)")
+    (STAGED / "index.md").write_text(staged(home), encoding="utf-8")
+    cells = "\n\n".join(notebook(STAGED / "volplugin.ipynb", STAGED / "notebook"))
+    text = cells.replace("\n\n", "\n\n[Download this notebook](volplugin.ipynb){download}\n\n", 1)
+    (STAGED / "notebook.md").write_text(text, encoding="utf-8")
     contributing = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8").replace("README.md", "index.md")
     (STAGED / "contributing.md").write_text(staged(contributing.replace("](docs/", "](")), encoding="utf-8")
     page = STAGED / "gallery.md"
@@ -101,12 +110,28 @@ def _themed(found: re.Match[str]) -> str:
     return f"![{alt}]({light}){{.light}}![{alt}]({dark}){{.dark}}"
 
 
+def notebook(path: Path, pictures: Path) -> Iterator[str]:
+    """Yield the cells of a notebook and their outputs as Markdown; pictures become files of the folder `pictures`."""
+    pictures.mkdir()
+    for place, cell in enumerate(nbformat.read(path, as_version=4).cells):
+        yield cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```"
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                (pictures / f"{place}.png").write_bytes(base64.b64decode(data["image/png"]))
+                yield f"![Plot that the cell above draws]({pictures.name}/{place}.png)"
+            elif "text/html" in data:  # on one line, which Markdown leaves as it is
+                yield " ".join(PANDAS.sub("", data["text/html"]).split())
+            else:
+                yield f"```text\n{(output.get('text') or data['text/plain']).rstrip()}\n```"
+
+
 def gallery(demo: Path) -> Iterator[str]:
     """Yield the lines of the gallery: name, first sentence, call and picture of every plot of a backtest."""
     from volplugin.errors import VolpluginError
     from volplugin.report import plots, read_result
+    from volplugin.report.axes import DARK, LIGHT
     from volplugin.report.page import draw
-    from volplugin.report.theme import DARK, LIGHT
 
     shutil.copytree(demo, STAGED / "demo", ignore=shutil.ignore_patterns("models", "*.pkl", "*.npz", "plots"))
     result, folder = read_result(demo), STAGED / "gallery"

@@ -15,8 +15,7 @@ import matplotlib
 from PIL import Image
 
 from volplugin.report import ReportData, plots, read_result
-from volplugin.report.axes import new_figure
-from volplugin.report.theme import DARK, LIGHT, Theme, style
+from volplugin.report.axes import DARK, LIGHT, STYLE, Theme, new_figure
 
 COLOURS = 48
 SIZE = (9.6, 3.5)
@@ -25,7 +24,7 @@ SIZE = (9.6, 3.5)
 def draw(data: ReportData, theme: Theme) -> Image.Image:
     """Draw volatility with and without the model, and forecast and outcome by size of forecast."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context({**style(), "savefig.dpi": 150}):
+    with matplotlib.rc_context({**STYLE, "savefig.dpi": 150}):
         figure = new_figure(SIZE)
         left, right = figure.subplots(1, 2)
         plots.plot_volatility(data, left, theme)

@@ -51,7 +51,7 @@ def bars(title: str, values: Mapping[str, Sequence[float]], texts: Mapping[str, 
         parts.append(_text(LABEL + ROOM * max(row) / longest + 5, y + 10, texts[label]))
     height_all = top + ROW * len(values)
     return (
-        f'<svg role="img" aria-label="{escape(title)}" width="{WIDTH}" height="{height_all}" '
+        f'<svg role="img" aria-label="{escape(title)}" width="{WIDTH}" viewBox="0 0 {WIDTH} {height_all}" '
         f'style="font:11px sans-serif" fill="currentColor">{"".join(parts)}</svg>'
     )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import importlib.metadata
+import logging
 import threading
 import time
 import uuid
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,12 +66,15 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
         from dask.distributed import Client
     except ImportError as error:
         raise MissingLibraryError("a cluster takes dask; pip install 'volplugin[dask]'") from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # lost connections become ClusterErrors
     try:
+        with ThreadPoolExecutor(1) as other:  # in a notebook this thread has an event loop already
+            other.submit(asyncio.run, _reach(address)).result()
         client = Client(address, timeout=ANSWER_WITHIN, set_as_default=False)
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: encryption is required
+    except (OSError, ValueError, RuntimeError, TypeError) as error:  # the last two: TLS is required, or not set up
         raise ClusterError(
             f"no dask scheduler responds at {address} ({error}); start one with `dask scheduler`, and workers with "
-            "`dask worker ADDRESS --nthreads 1`"
+            "`dask worker ADDRESS --nthreads 1`; with TLS, set the files of docs/cluster.md on this machine too"
         ) from error
     with client, _only_same_code(client, address), warnings.catch_warnings():
         # Of panels that are not among the shared: slower, not wrong.
@@ -81,6 +87,15 @@ def on_cluster(address: str, *shared: Any) -> Iterator[Any]:
             yield client
 
 
+async def _reach(address: str) -> None:
+    """Connect once: a client that cannot connect would take half a minute more to end."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    comm = await connect(address, timeout=ANSWER_WITHIN, **Security().get_connection_args("client"))
+    await comm.close()
+
+
 class _Backend(DaskDistributedBackend):
     """joblib's backend, where a task that dask gives up ends the work: joblib's own waits for it without end."""
 
@@ -91,7 +106,7 @@ class _Backend(DaskDistributedBackend):
                 callback = self._callbacks.pop(future, None)
                 if callback is not None:
                     callback(result if future.status == "finished" else ClusterError(_given_up(future.status, result)))
-            await _pause()
+            await asyncio.sleep(0.01)
 
     def retrieve_result_callback(self, out: Any) -> Any:
         if isinstance(out, ClusterError):
@@ -103,12 +118,6 @@ class _Backend(DaskDistributedBackend):
         while self._callbacks:
             _, callback = self._callbacks.popitem()
             callback(error)
-
-
-async def _pause() -> None:
-    import asyncio
-
-    await asyncio.sleep(0.01)
 
 
 CONTINUES = "finished work is stored, and the same command continues from there"

@@ -12,5 +12,5 @@ def benchmarks():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(BENCHMARKS))
         yield
-        for name in ("peers", "machine", "bench_covariance"):
+        for name in ("peers", "machine", "known_forecasts", "bench_covariance"):
             sys.modules.pop(name, None)

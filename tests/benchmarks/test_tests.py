@@ -16,7 +16,6 @@ from volplugin.evaluation import (
     mrad,
 )
 from volplugin.evaluation.bands import mrad_of_rows, shuffled_returns
-from volplugin.evaluation.simulation import simulate_garch_t
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +25,7 @@ def script():
 
 @pytest.mark.parametrize("horizon", [1, 21])
 def test_p_values_of_many_series_are_those_of_each(script, horizon):
-    sample = simulate_garch_t(range(5), 600, horizon)
+    sample = script.simulate_garch_t(range(5), 600, horizon)
     ratio = sample.outcome / sample.variance
     levels = script.mean_test(ratio, horizon, logarithm=True)
     scores = script.score_test(sample.outcome, sample.variance, horizon)
@@ -40,7 +39,7 @@ def test_p_values_of_many_series_are_those_of_each(script, horizon):
 
 
 def test_confidence_sets_of_many_series_are_those_of_each(script):
-    loss = simulate_garch_t(range(3), 400, 5).outcome[:, None] * np.array([1.0, 1.05, 1.1])[None, :, None] * 1e4
+    loss = script.simulate_garch_t(range(3), 400, 5).outcome[:, None] * np.array([1.0, 1.05, 1.1])[None, :, None] * 1e4
     loss = (loss * np.random.default_rng(0).random(loss.shape)).transpose(1, 0, 2)
     found = script.smallest_set_pvalue(loss, 5)
     for row in range(3):
@@ -49,7 +48,7 @@ def test_confidence_sets_of_many_series_are_those_of_each(script):
 
 
 def test_scorecard_tests_are_those_of_the_public_functions(script):
-    sample = simulate_garch_t([3], 400, 1)
+    sample = script.simulate_garch_t([3], 400, 1)
     sigma = np.sqrt(sample.variance[0])
     z = sample.returns[0] / sigma
     month, pvalues = script.scorecard_tests(z, 6.0, sigma)
@@ -77,7 +76,7 @@ def test_sizes_that_are_off_are_stored_in_place_of_the_former_ones(script, tmp_p
 
 
 def test_losses_and_windows_of_many_series_are_those_of_each(script):
-    sample = simulate_garch_t(range(3), 300, 1)
+    sample = script.simulate_garch_t(range(3), 300, 1)
     sigma = np.sqrt(sample.variance)
     losses = script.fissler_ziegel_of(sample.returns, -1.6 * sigma, -2.1 * sigma, 0.05)
     distances = mrad_of_rows(sample.returns / sigma)

@@ -53,6 +53,27 @@ def test_splits_that_prices_are_adjusted_for_are_not_applied_twice(root):
     np.testing.assert_allclose(simple_returns(root), bars["Close"].pct_change()[1:], atol=3e-5)
 
 
+def test_dividends_that_closes_of_yfinance_are_adjusted_for_are_not_applied_twice(root):
+    bars = vendor_bars().assign(**{"Dividends": 0.0, "Stock Splits": 0.0})
+    bars.iloc[60, bars.columns.get_loc("Dividends")] = 2.0
+    (remark,) = ingest(root, {"A": bars})
+    assert remark.startswith("closes are adjusted for dividends, which are part of the price")
+    np.testing.assert_allclose(simple_returns(root), bars["Close"].pct_change()[1:], atol=3e-5)
+
+
+def test_dividends_of_prices_that_move_by_their_splits_are_applied(root):
+    bars = vendor_bars().assign(**{"Dividends": 0.0, "Stock Splits": 0.0})
+    expected = bars["Close"].pct_change().to_numpy()[1:]
+    bars.iloc[60:, :4] /= 7.0
+    bars.iloc[60, bars.columns.get_loc("Stock Splits")] = 7.0
+    before = bars["Close"].iloc[79]
+    bars.iloc[80, bars.columns.get_loc("Dividends")] = before / 10
+    expected[79] = (1 + expected[79]) / 0.9 - 1
+    (remark,) = ingest(root, {"A": bars})
+    assert remark.startswith("dividends applied")
+    np.testing.assert_allclose(simple_returns(root), expected, atol=4e-4)
+
+
 def test_dividends_and_splits_are_derived_from_adjusted_closes(root):
     bars = vendor_bars().round(4)
     split, dividend = 40, 90

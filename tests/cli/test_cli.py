@@ -3,14 +3,16 @@
 import json
 import pickle
 import re
+from concurrent.futures.process import BrokenProcessPool
 
 import click
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from webpage import check
 
 from volplugin import read_bundle
-from volplugin.cli import main
+from volplugin.cli import Commands, main
 from volplugin.risk.defaults import CORRELATIONS
 
 BUNDLE = "market-by-command"
@@ -273,3 +275,35 @@ def test_the_help_lists_every_command_in_whole_sentences(home):
         assert home.run(name, "--help").exit_code == 0
         for option in (each for each in command.params if isinstance(each, click.Option)):
             assert re.match(r"[A-Z].*?([.]|[.]  \[default: .*\])$", option.help), f"{name} {option.name}: {option.help}"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "Error: out of memory (?); use fewer assets, sessions or --jobs"),
+        (MemoryError("Unable to allocate 8. TiB"), "Error: out of memory (Unable to allocate 8. TiB)"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes"), "Error: out of memory (DefaultCPU"),
+        (BrokenProcessPool("a worker was killed\nmore"), "Error: a worker process ended, probably for lack of memory"),
+    ],
+)
+def test_too_little_memory_is_one_line(error, line):
+    group = Commands()
+
+    @group.command()
+    def fails():
+        raise error
+
+    result = CliRunner().invoke(group, ["fails"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(line)
+    assert result.stderr.count("\n") == 1
+
+
+def test_other_runtime_errors_stay():
+    group = Commands()
+
+    @group.command()
+    def fails():
+        raise RuntimeError("a fault of the program")
+
+    assert isinstance(CliRunner().invoke(group, ["fails"]).exception, RuntimeError)

@@ -39,5 +39,14 @@ def test_errors_of_wrong_folders_are_one_line(home, folder, tmp_path):
     assert not (folder / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments", [["report", ""], ["backtest", "vol_target", "--out", ""], ["train", "--store", ""]]
+)
+def test_an_empty_name_is_not_the_current_folder(home, arguments):
+    result = home.run(*arguments)
+    assert result.exit_code == 2
+    assert "an empty text is no path" in result.stderr
+
+
 def test_help_describes_the_input(home):
     assert "without a new run" in " ".join(home.run("report", "--help").output.split())

@@ -358,7 +358,7 @@ def test_a_text_price_in_a_long_file_names_the_asset(tmp_path):
         ("symbol,date,close\n", "p.csv: no rows$"),
         ("symbol,date,close\nA,2020-13-02,1\n", "p.csv: 2020-13-02 is not a date"),
         ("symbol,date,close\nA,2020-01-02,1\nA,2020-01-02,1\n", "^A on 2020-01-02: duplicate date in .*p.csv; keep"),
-        ("symbol,date,price\nA,2020-01-02,1\n", "p.csv: no column close; there are symbol, date$"),
+        ("symbol,date,price\nA,2020-01-02,1\n", "p.csv: no column close; there are symbol, date, price$"),
     ],
 )
 def test_bad_long_files(text, complaint, tmp_path):
@@ -439,3 +439,44 @@ def test_symbols_of_nullable_kinds(tmp_path):
     table.assign(symbol="A", close=[True, None], date=["2020-01-02", "2020-01-03"]).to_parquet(tmp_path / "p.parquet")
     with pytest.raises(PanelError, match="close is True, which is not a number"):
         PricePanel.from_parquet(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("Date;Close\n2020-01-02;1.5\n", None),
+        ("Date|Close\n2020-01-02|1.5\n", None),
+        ("\n\nDate,Close\n2020-01-02,1.5\n\n\n", None),
+        ("Date;Open;Close\n2020-01-02;1,5;1,5\n", "2020-01-02: open is '1,5', which is not a number; write 1234.5"),
+        ('Date,Close\n2020-01-02,"1,234.5"\n', "close is '1,234.5', which is not a number; write 1234.5"),
+        ("Date,Close\n43832,1.5\n", "43832 is not a date"),
+        ("# a vendor\nDate,Close\n2020-01-02,1.5\n", "the first line is the header, and no row is longer"),
+        ("Date,Price\n2020-01-02,1.5\n", "no column close; there are Date, Price$"),
+        ("Date,Close\n2020-01-02,1.5\n".encode("utf-16"), "A.csv: in UTF-16; save it as UTF-8$"),
+        (b"Date,Close,W\xe4hrung\n2020-01-02,1.5,EUR\n", "save it as UTF-8"),
+        (gzip.compress(b"Date,Close\n2020-01-02,1.5\n"), "A.csv: compressed by gzip; call it SYMBOL.csv.gz$"),
+        (b"PK\x03\x04", "A.csv: a zip archive or an Excel workbook; unpack it, or save it as CSV$"),
+    ],
+)
+def test_files_of_other_programs_are_read_or_refused_in_one_line(text, complaint, tmp_path):
+    (tmp_path / "A.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    if complaint is None:
+        assert PricePanel.from_csv(tmp_path).close["A"].tolist() == [1.5]
+    else:
+        with pytest.raises(PanelError, match=complaint) as raised:
+            PricePanel.from_csv(tmp_path)
+        assert "\n" not in str(raised.value)
+
+
+def test_symbols_that_differ_in_case_alone(tmp_path):
+    rows = HEADER + "2020-01-02,10\n"
+    with pytest.raises(PanelError, match="AAPL and aapl differ in case alone"):
+        read(tmp_path, AAPL=rows, aapl=rows)
+    with pytest.raises(PanelError, match="AAPL and aapl differ in case alone"):
+        read(tmp_path, "p", p="symbol,date,close\naapl,2020-01-02,1\nAAPL,2020-01-02,1\n")
+
+
+def test_only_compressed_files_of_other_kinds(tmp_path):
+    (tmp_path / "A.csv.bz2").write_bytes(b"BZh9")
+    with pytest.raises(PanelError, match="A.csv.bz2 cannot be read; write .csv or .parquet"):
+        PricePanel.from_csv(tmp_path)

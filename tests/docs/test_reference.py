@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import nbformat
 import pytest
 
 import pages
@@ -54,11 +55,25 @@ def test_every_name_of_the_package_is_in_the_api(reference):
     assert [name for name in volplugin.__all__ if getattr(volplugin, name) not in listed] == []
 
 
+def test_the_notebook_becomes_a_page_with_its_outputs(reference, tmp_path):
+    path = pages.CHECKOUT / "docs" / "volplugin.ipynb"
+    text = "\n\n".join(reference.notebook(path, tmp_path / "notebook"))
+    drawn = re.findall(r"\]\(notebook/(\d+\.png)\)", text)
+    assert sorted(drawn) == sorted(file.name for file in (tmp_path / "notebook").iterdir())
+    assert len(drawn) == 2
+    for cell in nbformat.read(path, as_version=4).cells:
+        assert cell.source in text
+    assert text.count("<table>") >= 5
+    assert "<style" not in text
+    assert all(line.count("<div") == line.count("</div>") for line in text.splitlines())
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("mkdocstrings") is None, reason="needs the extra `docs`")
 def test_the_site_builds_and_loads_nothing_from_the_network(tmp_path):
     done = subprocess.run([sys.executable, SCRIPT, tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "volplugin.PricePanel" in (tmp_path / "api" / "prices.html").read_text(encoding="utf-8")
+    assert len(list((tmp_path / "notebook").glob("*.png"))) == 2
     for file in [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.css")]:
         assert not LOADED.search(file.read_text(encoding="utf-8")), file.name

@@ -281,8 +281,10 @@ def test_simulated_limits_are_those_of_a_run():
         for row in range(2):
             returns = pd.Series(z[row] * sigma)
             limits = tail_limits(returns, pd.Series(sigma), level)
-            np.testing.assert_allclose(found.limit[row, places], limits["value_at_risk"][places], rtol=1e-5)
-            assert (found.exceeded[row] == (returns < found.limit[row])).all()
+            np.testing.assert_allclose(
+                found.limit.at(row, np.array(places)), limits["value_at_risk"][places], rtol=1e-5
+            )
+            assert (found.exceeded[row] == (returns < found.limit.at(row, np.arange(540)))).all()
             early = np.flatnonzero(found.exceeded[row, :501])
             losses = (returns / limits["expected_shortfall"])[early]
             np.testing.assert_allclose(found.losses[row, early], losses, rtol=1e-5)

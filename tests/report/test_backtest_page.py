@@ -6,9 +6,7 @@ import pytest
 from webpage import check
 
 from volplugin.report import plots, write_report
-from volplugin.report.backtest_page import render_page
-from volplugin.report.page import write_page
-from volplugin.report.theme import LIGHT
+from volplugin.report.axes import LIGHT
 
 WITH_ALL = ["money", "risk", "odds", "trading", "sources", "stress", "models", "believing", "again"]
 
@@ -89,21 +87,20 @@ def test_parts_without_numbers_vanish(bare, tmp_path):
 
 def test_a_failure_leaves_the_old_page_and_no_temporary_files(bare, tmp_path, monkeypatch):
     (tmp_path / "report.html").write_text("old")
-    pictures = render_page(bare)[1][:1]
 
     def fail(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr("volplugin.storage.atomic.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        write_page("new", pictures, tmp_path / "report.html")
+        write_report(bare, tmp_path)
     assert (tmp_path / "report.html").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plots", "report.html"]
     assert list((tmp_path / "plots").iterdir()) == []
 
 
-def test_markup_in_names_is_escaped(bare):
+def test_markup_in_names_is_escaped(bare, tmp_path):
     details = dataclasses.replace(bare.details, model='<i title="x">', parameters={"a<b": '"><svg>'})
-    text = render_page(dataclasses.replace(bare, details=details))[0]
+    text = write_report(dataclasses.replace(bare, details=details), tmp_path).read_text(encoding="utf-8")
     assert '<i title="x">' not in text
     assert '"><svg>' not in text

@@ -178,12 +178,6 @@ def test_stock_errors_are_means_of_the_stock_s_own_days(result):
     np.testing.assert_allclose(table[scores.models].mean(), scores.table["qlike"].loc[21][scores.models])
 
 
-def test_a_model_has_one_place_in_the_colours(result):
-    slots = ReportData(result).slots
-    assert [slots[name] for name in ("LSTM", "HAR", "EWMA94")] == [0, 1, 2]
-    assert len(set(slots.values())) == len(slots) == 5
-
-
 def test_sessions_with_a_model_older_than_a_year_are_stale(result):
     stale = ReportData(result).stale
     assert stale[0] == result.perf.index[result.perf.index > pd.Timestamp("2009-12-31") + pd.Timedelta(days=370)][0]

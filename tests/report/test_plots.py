@@ -11,9 +11,8 @@ import pytest
 
 from volplugin.errors import ParameterError
 from volplugin.report import ReportData, plots
-from volplugin.report.axes import WIDE, legend, new_figure, width
+from volplugin.report.axes import DARK, LIGHT, STYLE, WIDE, legend, new_figure, plot_lines, width
 from volplugin.report.page import SIZE
-from volplugin.report.theme import DARK, LIGHT, style
 
 PLOTS = [getattr(plots, name) for name in plots.__all__]
 
@@ -80,7 +79,7 @@ def words_of(ax):
 
 @pytest.mark.parametrize("plot", PLOTS, ids=plots.__all__)
 def test_texts_neither_overlap_nor_leave_the_picture(storm, plot):
-    with matplotlib.rc_context(style()):
+    with matplotlib.rc_context(STYLE):
         figure = new_figure(SIZE)
         ax = figure.add_subplot()
         assert plot(storm, ax, DARK) is ax
@@ -207,14 +206,14 @@ def test_a_short_run_raises(bare):
 def test_dates_are_round_and_fit(bare, days, expected):
     ax = new_figure(SIZE).add_subplot()
     sessions = pd.bdate_range("2010-03-17", periods=days)
-    plots.plot_lines(pd.DataFrame({"a": 1.0}, sessions), {"a": ("a", "ink")}, "", ax)
+    plot_lines(pd.DataFrame({"a": 1.0}, sessions), {"a": ("a", "ink")}, "", ax)
     ax.figure.canvas.draw()
     low, high = ax.get_xlim()
     ticks = zip(ax.get_xticks(), [tick.get_text() for tick in ax.get_xticklabels()], strict=True)
     assert [name for place, name in ticks if low <= place <= high] == expected
 
 
-@matplotlib.rc_context(style())
+@matplotlib.rc_context(STYLE)
 def test_legend_has_fewer_columns_for_longer_names():
     rows = []
     for name in ("a", "a rather long name of a model, with its parameters"):

@@ -10,8 +10,7 @@ from synthetic import ASOF
 from webpage import check
 
 from volplugin import RiskModel, RollingCorrelation, RollingVolatility
-from volplugin.report.today import amount, headline, sentences, stocks
-from volplugin.report.today_page import render_today, write_today
+from volplugin.report.today import amount, headline, sentences, stocks, write_today
 from volplugin.workflows import portfolio_today
 
 WEIGHTS = pd.Series({"ALFA": 0.5, "BRAV": 0.7, "CHAR": -0.2})
@@ -56,25 +55,27 @@ def test_bars_have_one_scale_and_hedges_are_negative(portfolio):
     positions = pd.DataFrame({"weight": [0.5, -0.2], "share": [1.0, -0.1]}, ["a", "b"])
     table = stocks(dataclasses.replace(portfolio, positions=positions)).tables[0]
     assert table.bars == [pytest.approx([50, 100]), pytest.approx([-20, -10])]
-    assert table.rows[1] == ("b", "-20.0%", "-10.0%")
+    assert [*table.frame.loc["b"]] == ["-20.0%", "-10.0%"]
 
 
 def test_further_stocks_are_folded(portfolio):
     positions = pd.DataFrame({"weight": 0.05, "share": 0.05}, [f"S{place}" for place in range(20)])
     part = stocks(dataclasses.replace(portfolio, positions=positions))
-    assert len(part.tables[0].rows) == len(part.tables[0].bars) == 15
-    assert len(part.folded.rows) == len(part.folded.bars) == 5
+    for table, count in ((part.tables[0], 15), (part.folds[0].tables[0], 5)):
+        assert len(table.frame) == len(table.bars) == count
 
 
-def test_parts_without_numbers_are_absent(synthetic):
+def test_parts_without_numbers_are_absent(synthetic, tmp_path):
     model = RiskModel(RollingVolatility(40), RollingCorrelation(60))
     alone = portfolio_today(model, synthetic.asof(ASOF), pd.Series({"ALFA": 1.0}), 1, history=1)
-    page = render_today(dataclasses.replace(alone, before=np.nan, history=alone.history.iloc[-1:]))
-    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    alone = dataclasses.replace(alone, before=np.nan, history=alone.history.iloc[-1:])
+    page = write_today(alone, tmp_path / "today.html").read_text(encoding="utf-8")
+    titles = re.findall(r"<h2[^>]*>(.*?) <a", page)
     assert titles == [
         "Loss to expect",
         "What one trim does",
         "Risk by factor",
         "Weight and share of risk by stock",
+        "Model and limits",
     ]
     assert "nan" not in page.lower().replace("financ", "")

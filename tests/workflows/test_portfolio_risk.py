@@ -146,7 +146,14 @@ def test_weight_on_an_asset_without_forecast_raises(synthetic):
 
 def test_text_has_volatility_change_and_pairs(synthetic):
     output = portfolio_text(portfolio_today(MODEL, synthetic.asof(ASOF), WEIGHTS, history=1))
-    for part in ("% a year, ", "; 21 sessions after", "points by cause", "Most correlated", "ALFA", "VaR 99%"):
+    for part in (
+        "% a year, ",
+        "forecast of the next 21 sessions",
+        "points by cause",
+        "Most correlated",
+        "ALFA",
+        "VaR 99%",
+    ):
         assert part in output
 
 

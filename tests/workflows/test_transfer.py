@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from volplugin import PricePanel, simulated_panel
 from volplugin.cli import main
-from volplugin.errors import InsufficientHistoryError, StoreConfigurationError
+from volplugin.errors import InsufficientHistoryError, PanelError, StoreConfigurationError
 from volplugin.volatility import HARVolatility, RecalibratedVolatility, load_walk_forward
 from volplugin.workflows.transfer import Transfer, choose, measure_transfer, recalibrate, transfer_text
 
@@ -50,11 +50,30 @@ def test_a_shorter_last_part_is_measured_if_two_years_are_left_to_fit_on(market)
 
 
 def test_weights_follow_the_past(market):
-    equal = RecalibratedVolatility().fit(market.asof("2011-12-30")).weights_
-    np.testing.assert_allclose(equal, 1 / 3)
+    prior = RecalibratedVolatility().fit(market.asof("2011-12-30")).weights_
+    np.testing.assert_allclose(prior, np.array([[4.0], [1.0], [0.25]]).repeat(3, axis=1) / 5.25)
     weights = RecalibratedVolatility().fit(market.asof("2013-12-31")).weights_
     np.testing.assert_allclose(weights.sum(axis=0), 1.0)
-    assert np.abs(weights - 1 / 3).max() > 0.05
+    assert np.abs(weights - prior).max() > 0.05
+
+
+def test_a_recalibration_on_closes_uses_closes_and_says_so(market):
+    closes = RecalibratedVolatility().fit(market.close_only().asof("2011-12-30"))
+    known = market.asof("2012-03-30")
+    forecast = closes.predict(known)
+    pd.testing.assert_series_equal(forecast, closes.predict(known.close_only()), check_exact=True)
+    assert "recalibrated on closes only" in closes.fallbacks(known)["open, high and low"]
+    assert closes.fallbacks(known.close_only()) == {}
+    stored = RecalibratedVolatility().restore(
+        closes.get_state(), closes.trained_through_, closes.assets_, closes.universe_
+    )
+    pd.testing.assert_series_equal(stored.predict(known), forecast, check_exact=True)
+
+
+def test_a_recalibration_with_ranges_refuses_closes_alone(market):
+    fitted = RecalibratedVolatility().fit(market.asof("2011-12-30"))
+    with pytest.raises(PanelError, match="has closes only, and the recalibration was fitted with open, high and low"):
+        fitted.predict(market.close_only().asof("2012-03-30"))
 
 
 def test_a_weight_of_one_is_that_member():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import BrokenExecutor
 from typing import Any
 
 import click
@@ -56,8 +57,12 @@ class Commands(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{where}{error.strerror or error}") from error
-        except MemoryError as error:
-            raise click.ClickException(f"out of memory ({error or 'no size given'}); use fewer --jobs") from error
+        except (MemoryError, RuntimeError) as error:  # torch raises RuntimeError
+            ended, text = isinstance(error, BrokenExecutor), str(error).partition("\n")[0].strip("()")
+            if not (ended or isinstance(error, MemoryError) or "allocate memory" in text):
+                raise
+            what = "a worker process ended, probably for lack of memory" if ended else f"out of memory ({text or '?'})"
+            raise click.ClickException(f"{what}; use fewer assets, sessions or --jobs") from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -10,6 +10,7 @@ import pandas as pd
 from volplugin.cli.config import record
 from volplugin.cli.logging import log
 from volplugin.cli.options import (
+    NamedPath,
     Number,
     anchor_option,
     bundle_option,
@@ -34,7 +35,7 @@ from volplugin.cli.options import (
     type=click.Choice(["daily", "weekly", "monthly"]),
     help="How often to rebalance.  [default: monthly]",
 )
-@click.option("--out", default="results", show_default=True, type=click.Path(file_okay=False), help="Folder to write.")
+@click.option("--out", default="results", show_default=True, type=NamedPath(file_okay=False), help="Folder to write.")
 @vintages_option
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train missing vintages.")
 @click.option("--judge/--no-judge", "judging", default=True, show_default=True, help="Score the models in the report.")

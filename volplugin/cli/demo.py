@@ -10,7 +10,7 @@ import pandas as pd
 
 from volplugin.cli.config import record
 from volplugin.cli.logging import log, on_terminal
-from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option
+from volplugin.cli.options import DEMO_END, DEMO_START, NamedPath, jobs_option
 
 
 @click.command(short_help="Ingest, backtest and report on the shipped prices.")
@@ -18,7 +18,7 @@ from volplugin.cli.options import DEMO_END, DEMO_START, jobs_option
     "--out",
     default="demo-output",
     show_default=True,
-    type=click.Path(file_okay=False),
+    type=NamedPath(file_okay=False),
     help="Folder to write.",
 )
 @click.option("--train", "training", is_flag=True, help="Train models on the shipped prices alone.")

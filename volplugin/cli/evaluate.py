@@ -10,6 +10,7 @@ import pandas as pd
 from volplugin.cli.config import record
 from volplugin.cli.logging import log
 from volplugin.cli.options import (
+    NamedPath,
     address_option,
     anchor_option,
     backend_option,
@@ -39,7 +40,7 @@ from volplugin.cli.options import (
 )
 @click.option("--horizons", default="1,5,21", show_default=True, help="Sessions that forecasts cover.")
 @click.option(
-    "--out", type=click.Path(file_okay=False), help="Folder for evaluation.html, numbers, plots, finished forecasts."
+    "--out", type=NamedPath(file_okay=False), help="Folder for evaluation.html, numbers, plots, finished forecasts."
 )
 @click.option("--train/--no-train", "training", default=True, show_default=True, help="Train missing vintages.")
 @anchor_option
@@ -68,8 +69,7 @@ def evaluate(
     """
     from volplugin.adapters.zipline.bundles import read_bundle, with_named_market
     from volplugin.evaluation.volatility import evaluate_volatility_forecasts
-    from volplugin.report.evaluation_files import write_evaluation
-    from volplugin.report.evaluation_text import evaluation_text
+    from volplugin.report.evaluation import evaluation_text, write_evaluation
     from volplugin.storage.forecast_cache import ForecastCache
     from volplugin.volatility.pretrained import require_trained
     from volplugin.workflows import backtest as work

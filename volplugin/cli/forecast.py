@@ -9,7 +9,16 @@ import click
 import pandas as pd
 
 from volplugin.cli.config import settings
-from volplugin.cli.options import DATE, Number, bundle_option, end_of, market_option, vintages_option, weights_option
+from volplugin.cli.options import (
+    DATE,
+    NamedPath,
+    Number,
+    bundle_option,
+    end_of,
+    market_option,
+    vintages_option,
+    weights_option,
+)
 
 
 @click.command(short_help="Forecast the risk of a portfolio.")
@@ -23,16 +32,16 @@ from volplugin.cli.options import DATE, Number, bundle_option, end_of, market_op
 )
 @click.option(
     "--groups",
-    type=click.Path(dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="CSV file with columns symbol, group.  [default: sectors for dow30, none for other bundles]",
 )
 @click.option(
     "--weights-before",
-    type=click.Path(dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="Weights of the session before.  [default: the same shares]",
 )
 @click.option("--value", type=Number(min=0, min_open=True), help="Value of the portfolio, in money.")
-@click.option("--html", type=click.Path(dir_okay=False), help="Write a page, such as today.html, too.")
+@click.option("--html", type=NamedPath(dir_okay=False), help="Write a page, such as today.html, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def forecast(
     bundle: str,
@@ -74,7 +83,7 @@ def forecast(
         else portfolio_text(portfolio, value)
     )
     if html is not None:
-        from volplugin.report.today_page import write_today
+        from volplugin.report.today import write_today
 
         name = Path(weights).stem if weights else "equal weights"
         write_today(portfolio, html, title=f"{name} on {bundle}", value=value)

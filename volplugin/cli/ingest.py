@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from volplugin.cli.options import DATE
+from volplugin.cli.options import DATE, NamedPath
 from volplugin.errors import ParameterError
 
 DEFAULTS = {"calendar": "XNYS", "country": None, "currency": "USD", "start": None, "end": None,
@@ -21,11 +21,11 @@ DEFAULTS = {"calendar": "XNYS", "country": None, "currency": "USD", "start": Non
 @click.option(
     "--csv",
     "folder",
-    type=click.Path(exists=True),
+    type=NamedPath(exists=True),
     help="Folder of SYMBOL.csv files of Yahoo, Stooq, Alpha Vantage or csvdir, or one file with a column symbol.",
 )
 @click.option(
-    "--parquet", type=click.Path(exists=True), help="Parquet file with columns symbol, date, close, ..., or a folder."
+    "--parquet", type=NamedPath(exists=True), help="Parquet file with columns symbol, date, close, ..., or a folder."
 )
 @click.option("--calendar", default="XNYS", show_default=True, help="Exchange calendar: XLON, XSHG, XBOM, 24/7, ...")
 @click.option("--country", help="Country code of Pipeline's domains.  [default: the calendar's]")

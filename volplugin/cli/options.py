@@ -44,6 +44,16 @@ class Number(click.FloatRange):
         return number
 
 
+class NamedPath(click.Path):
+    """The path of a file or folder; Python would read an empty one as the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        if not value:
+            self.fail("an empty text is no path", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 DATE = Session()
 
 
@@ -51,19 +61,19 @@ bundle_option = click.option("--bundle", default="dow30", show_default=True, hel
 store_option = click.option(
     "--store",
     required=True,
-    type=click.Path(file_okay=False),
+    type=NamedPath(file_okay=False),
     help="Folder of trained models to write, such as models.",
 )
 vintages_option = click.option(
     "--store",
     default="pretrained",
     show_default=True,
-    type=click.Path(file_okay=False),
+    type=NamedPath(file_okay=False),
     help="Folder of models trained on your prices (volplugin train), or the pretrained ones.",
 )
 weights_option = click.option(
     "--weights",
-    type=click.Path(dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="CSV file with columns symbol, weight.  [default: equal]",
 )
 market_option = click.option(

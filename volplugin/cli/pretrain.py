@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from volplugin.cli.options import DATE, address_option, backend_option, jobs_option, market_option, working
+from volplugin.cli.options import DATE, NamedPath, address_option, backend_option, jobs_option, market_option, working
 from volplugin.cli.resources import Cost
 
 
@@ -20,7 +20,7 @@ from volplugin.cli.resources import Cost
     help="Parquet or CSV file of adjusted prices, folder of CSV files, or ingested bundle. Can be repeated.",
 )
 @market_option
-@click.option("--store", required=True, type=click.Path(file_okay=False), help="Folder of the vintages.")
+@click.option("--store", required=True, type=NamedPath(file_okay=False), help="Folder of the vintages.")
 @click.option(
     "--first", default=2004, show_default=True, type=click.IntRange(1900), help="Calendar year of the first vintage."
 )

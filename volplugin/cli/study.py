@@ -8,15 +8,15 @@ import click
 
 from volplugin.cli.config import record
 from volplugin.cli.logging import log
-from volplugin.cli.options import address_option, backend_option, bundle_option, jobs_option, working
+from volplugin.cli.options import NamedPath, address_option, backend_option, bundle_option, jobs_option, working
 
 
 @click.command(short_help="Compare the original design with the causal model.")
 @bundle_option
-@click.option("--closes", type=click.Path(exists=True), help="CSV file or folder of closes; replaces the bundle.")
+@click.option("--closes", type=NamedPath(exists=True), help="CSV file or folder of closes; replaces the bundle.")
 @click.option(
     "--weights",
-    type=click.Path(dir_okay=False),
+    type=NamedPath(dir_okay=False),
     help="CSV file with columns symbol, weight: a portfolio to evaluate in addition to equal weights.",
 )
 @click.option(
@@ -24,11 +24,11 @@ from volplugin.cli.options import address_option, backend_option, bundle_option,
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
 @click.option(
-    "--out", default="study", show_default=True, type=click.Path(file_okay=False), help="Folder of the results."
+    "--out", default="study", show_default=True, type=NamedPath(file_okay=False), help="Folder of the results."
 )
 @click.option(
     "--store",
-    type=click.Path(file_okay=False),
+    type=NamedPath(file_okay=False),
     help="Folder of the causal model's vintages.  [default: OUT/models]",
 )
 @jobs_option

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pandas as pd
 
-from volplugin.cli.options import DATE, bundle_option, market_option, vintages_option
+from volplugin.cli.options import DATE, NamedPath, bundle_option, market_option, vintages_option
 
 
 @click.command(short_help="Measure the shipped models on another market.")
@@ -23,7 +23,7 @@ from volplugin.cli.options import DATE, bundle_option, market_option, vintages_o
 @click.option(
     "--recalibrate",
     "folder",
-    type=click.Path(file_okay=False),
+    type=NamedPath(file_okay=False),
     help="Do not measure: write recalibrated models for every year of the bundle to this folder, for --store.",
 )
 def transfer(

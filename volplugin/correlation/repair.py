@@ -127,10 +127,10 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
 def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = None) -> Repaired:
     """Make a matrix positive semi-definite with a diagonal of ones, where it is not.
 
-    A matrix of pairwise correlations fails because of assets with few observations. With A the block of assets that
-    have at least half of the most observations, C the block of the others, and B between them, it is PSD if A and
-    ``S = C - B' inv(A) B`` are: negative eigenvalues of S are clipped, so that A stays as it is. Without
-    observations, or if A fails too, eigenvalues of the whole matrix are clipped.
+    Pairwise correlations of assets without a gap are those of one table, and so PSD; assets with fewer observations
+    contradict them. With A the block of the assets that have the most observations, C the block of the others, and B
+    between them, the matrix is PSD if A and ``S = C - B' inv(A) B`` are: negative eigenvalues of S are clipped, so
+    that A stays as it is. Without observations, or if A fails too, eigenvalues of the whole matrix are clipped.
 
     Parameters
     ----------
@@ -149,27 +149,27 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
     symmetric, changes = matrix + matrix.swapaxes(-1, -2), np.zeros(len(matrix))
     symmetric /= 2
     _set_diagonal(symmetric, 1.0)
-    if not is_positive_definite(symmetric):
+    if len(symmetric) == 1 or not is_positive_definite(symmetric):
         for row, matrix in enumerate(symmetric):
-            if len(symmetric) == 1 or not is_positive_definite(matrix):
-                own = np.zeros(len(matrix)) if observations is None else np.diagonal(observations[row])
-                changes[row] = _repair(matrix, 2 * own < own.max())
+            own = np.zeros(len(matrix)) if observations is None else np.diagonal(observations[row])
+            # Running sums of observations differ from those of a window in the last bits.
+            changes[row] = _repair(matrix, own < (1 - 1e-9) * own.max())
     return Repaired(symmetric, changes)
 
 
-def _repair(matrix: np.ndarray, is_short: np.ndarray) -> float:
-    """Repair a matrix in place by the assets of short history, or by all; return the largest change."""
-    long, short = np.flatnonzero(~is_short), np.flatnonzero(is_short)
+def _repair(matrix: np.ndarray, has_gaps: np.ndarray) -> float:
+    """Repair a matrix in place by the assets with gaps, or by all; return the largest change, 0.0 if it is PD."""
+    long, short = np.flatnonzero(~has_gaps), np.flatnonzero(has_gaps)
     try:
-        if not len(short):
-            raise np.linalg.LinAlgError
         factor = np.linalg.cholesky(matrix.take(long, 0).take(long, 1))
     except np.linalg.LinAlgError:
         long, short, factor = long[:0], np.arange(len(matrix)), np.empty((0, 0))
     rows = before = matrix.take(short, 0)
     explained = solve_triangular(factor, rows.take(long, 1).T, lower=True, check_finite=False)
-    # Only the eigenvalues to raise, and their vectors: a third of the time of all of them.
     covariance = rows.take(short, 1) - explained.T @ explained
+    if is_positive_definite(covariance):
+        return 0.0
+    # Only the eigenvalues to raise, and their vectors: a third of the time of all of them.
     values, vectors = eigh(covariance, subset_by_value=(-np.inf, SMALLEST_EIGENVALUE), driver="evr")
     added = (vectors * (SMALLEST_EIGENVALUE - values)) @ vectors.T
     scale = np.ones(len(matrix))

@@ -80,6 +80,15 @@ def collect(
         raise error(f"{where}: {len(problems)} problems\n{problem_table(problems)}")
 
 
+def check_case(symbols: Iterable[str], where: object) -> None:
+    """Raise PanelError for symbols that differ in case alone, which zipline compares in capitals."""
+    capitals: dict[str, str] = {}
+    for symbol in symbols:
+        other = capitals.setdefault(symbol.upper(), symbol)
+        if other != symbol:
+            raise PanelError(f"{where}: {other} and {symbol} differ in case alone, and zipline does not; rename one")
+
+
 def problem_table(problems: list[VolpluginError]) -> str:
     """Return problems one per line, at most `MOST_SHOWN` of them."""
     lines = [f"  {line}" for problem in problems[:MOST_SHOWN] for line in str(problem).splitlines()]
@@ -124,12 +133,12 @@ def _read_folder(folder: Path, time_zone: str | None) -> PriceTables:
 def _files(place: Path) -> tuple[dict[str, Path], list[str]]:
     found = sorted(file for file in place.iterdir() if file.is_file() and not file.name.startswith("."))
     prices = [file for file in found if is_csv(file) or is_parquet(file)]
-    if not prices:
-        raise PanelError(f"{place}: the folder holds no CSV files; name one per symbol, such as AAPL.csv")
     strange = [file.name for file in found if UNREAD.search(file.name) or _looks_like_prices(file)]
     strange += [f"{child.name}/" for child in place.iterdir() if child.is_dir() and any(map(is_csv, child.iterdir()))]
     if strange:
         raise PanelError(f"{place}: {listed(strange)} cannot be read; write .csv or .parquet, or move the file away")
+    if not prices:
+        raise PanelError(f"{place}: the folder holds no CSV files; name one per symbol, such as AAPL.csv")
     files: dict[str, Path] = {}
 
     def add(name: str) -> None:
@@ -164,14 +173,14 @@ def read_bars(path: Path) -> pd.DataFrame:
 def _read_one(table: pd.DataFrame, where: str, time_zone: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Read the bars of one symbol; a column ``symbol`` with one value is allowed."""
     table = _flat_yahoo(table)
-    bars, ignored = named_columns(table, where, ["date"])
+    bars, ignored = _named_prices(table, where)
     if "symbol" in bars:
         if bars["symbol"].nunique() > 1:
             raise PanelError(
                 f"{where}: holds {listed(list(bars['symbol'].unique()))}; pass this file alone, or one file per symbol"
             )
         bars = bars.drop(columns="symbol")
-    return _bars(bars, where, time_zone), ignored
+    return _bars(bars, where, time_zone, _closes_adjusted(table)), ignored
 
 
 def split_symbols(table: pd.DataFrame, where: str, time_zone: str | None = None) -> PriceTables:
@@ -182,7 +191,7 @@ def split_symbols(table: pd.DataFrame, where: str, time_zone: str | None = None)
     PanelError
         With every problem of every symbol.
     """
-    known, ignored = named_columns(table, where, ["date"])
+    known, ignored = _named_prices(table, where)
     if "symbol" not in known:
         raise PanelError(f"{where}: no column 'symbol'; a single file holds many assets, one row per asset and date")
     if known.empty:
@@ -191,20 +200,37 @@ def split_symbols(table: pd.DataFrame, where: str, time_zone: str | None = None)
     known = known.assign(date=read_dates(known["date"], where, time_zone))
     tables = PriceTables({}, [f"column {column!r} is ignored" for column in ignored])
     groups = dict(iter(known.groupby("symbol", sort=True)))
+    check_case(groups, where)
+    closes_adjusted = _closes_adjusted(table)
 
     def read(symbol: str) -> None:
-        tables.bars[symbol] = _bars(groups[symbol], where, time_zone, symbol)
+        tables.bars[symbol] = _bars(groups[symbol], where, time_zone, closes_adjusted, symbol)
 
     collect(groups, read, where)
     return tables
 
 
-def _bars(table: pd.DataFrame, where: str, time_zone: str | None, symbol: str | None = None) -> pd.DataFrame:
+def _named_prices(table: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[str]]:
+    """Name the columns as `named_columns` does; dates and a close or an adjusted close are required."""
+    close = "adjusted_close" if "adjusted_close" in map(meaning_of, table.columns) else "close"
+    return named_columns(table, where, ["date", close])
+
+
+def _closes_adjusted(table: pd.DataFrame) -> bool:
+    """Whether a table has the columns of yfinance's default, whose closes are adjusted for dividends and splits.
+
+    With ``auto_adjust=False`` there is a column ``Adj Close`` too.
+    """
+    names = {re.sub("[^a-z]", "", str(column).lower()) for column in table.columns}
+    return names >= {"dividends", "stocksplits"} and "adjusted_close" not in map(meaning_of, names)
+
+
+def _bars(
+    table: pd.DataFrame, where: str, time_zone: str | None, closes_adjusted: bool, symbol: str | None = None
+) -> pd.DataFrame:
     """Return increasing bars by date, after reading dates and numbers."""
     if table.empty:
         raise PanelError(f"{where}: no rows")
-    if "close" not in table and "adjusted_close" not in table:
-        raise PanelError(f"{where}: no column close; there are {', '.join(map(str, table.columns))}")
     numbers = read_numbers(table, [name for name in NUMBERS if name in table], where)
     if not any(numbers[name].notna().any() for name in ("close", "adjusted_close") if name in numbers):
         raise PanelError(f"{where}{'' if symbol is None else f': {symbol}'}: no close in any row; leave the symbol out")
@@ -214,7 +240,11 @@ def _bars(table: pd.DataFrame, where: str, time_zone: str | None, symbol: str | 
         name = symbol_of(Path(where)) if symbol is None else symbol
         day = dates[twice].iloc[0].date()
         raise PanelError(f"{name} on {day}: duplicate date in {where}; keep one row per session, a whole day's bar")
-    return pd.DataFrame({**numbers, "date": dates}).set_index("date").sort_index()
+    bars = pd.DataFrame({**numbers, "date": dates}).set_index("date").sort_index()
+    split = given_splits(bars)
+    if closes_adjusted and ((split == 1.0).all() or splits_applied(bars["close"], split)):
+        bars["adjusted_close"] = bars["close"]
+    return bars
 
 
 def _flat_yahoo(table: pd.DataFrame) -> pd.DataFrame:
@@ -287,6 +317,7 @@ def _read_each(
 ) -> PriceTables:
     """Read a table per symbol, and note its unknown columns; `table_of` returns the table and its name."""
     tables, ignored = PriceTables({}), dict[str, list[str]]()
+    check_case(symbols, where)
 
     def read(symbol: str) -> None:
         tables.bars[symbol], unknown = _read_one(*table_of(symbol), time_zone)
@@ -324,7 +355,7 @@ def adjusted_bars(bars: pd.DataFrame) -> pd.DataFrame:
     """Return bars scaled by adjusted close over close; without adjusted closes, by the splits of raw prices."""
     if "close" not in bars:
         return bars.rename(columns={"adjusted_close": "close"})
-    split = bars.get("split", pd.Series(1.0, bars.index)).fillna(1.0).replace(0.0, 1.0)
+    split = given_splits(bars)
     shares = split.cumprod() / split.prod()  # one at the last row, as vendors adjust
     scale = {name: shares for name in PRICES} | {"volume": 1 / shares}
     if "adjusted_close" in bars:
@@ -332,6 +363,11 @@ def adjusted_bars(bars: pd.DataFrame) -> pd.DataFrame:
     elif (split == 1.0).all() or splits_applied(bars["close"], split):
         return bars
     return bars.assign(**{name: bars[name] * factor for name, factor in scale.items() if name in bars})
+
+
+def given_splits(bars: pd.DataFrame) -> pd.Series:
+    """Return new shares for one old by date, one without a split."""
+    return bars.get("split", pd.Series(1.0, bars.index)).fillna(1.0).replace(0.0, 1.0)
 
 
 def splits_applied(close: pd.Series, split: pd.Series) -> bool:

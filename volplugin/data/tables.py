@@ -44,11 +44,18 @@ MEANINGS = {name: meaning for meaning, names in ALIASES.items() for name in name
 NUMBERS = ("open", "high", "low", "close", "volume", "adjusted_close", "dividend", "split")
 MISSING = ["", "null", "NULL", "NaN", "nan", "NA", "N/A", "n/a", "None", "-"]
 """Cells of number columns that mean a missing value."""
-UNREADABLE = (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError, EOFError, zlib.error)
+UNREADABLE = (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, EOFError, zlib.error)
 DAMAGED_PARQUET = (
     OSError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError, MemoryError, RecursionError,
 )  # fmt: skip
 """Errors that pyarrow and pandas raise on damaged bytes."""
+OTHER_KINDS = {
+    b"\x1f\x8b": "compressed by gzip; call it SYMBOL.csv.gz",
+    b"PK": "a zip archive or an Excel workbook; unpack it, or save it as CSV",
+    b"\xff\xfe": "in UTF-16; save it as UTF-8",
+    b"\xfe\xff": "in UTF-16; save it as UTF-8",
+}
+"""First bytes of files that are no plain CSV."""
 PARQUET = (".parquet", ".pq")
 DAY = re.compile(
     r"(?P<year>\d{4})(?P<mark>[-/]?)(?P<month>\d{2})(?P=mark)(?P<day>\d{2})"
@@ -100,29 +107,34 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
         with path.open("rb") as file:
-            plain = not path.name.lower().endswith(".gz")
+            plain, start = not path.name.lower().endswith(".gz"), file.read(2)
+            if plain and start in OTHER_KINDS:
+                raise PanelError(f"{path}: {OTHER_KINDS[start]}")
             if plain and any(b"\0" in part for part in iter(lambda: file.read(1 << 20), b"")):
                 raise PanelError(f"{path}: holds NUL bytes, so it is damaged or no CSV file; write it again")
-        # Two lines, so that a first row with more cells than the header is an error and not an index.
         options: dict[str, Any] = {"header": None, "keep_default_na": False, "encoding": "utf-8-sig"}
-        head = pd.read_csv(path, nrows=2, dtype=str, **options)
-        separator = next((mark for mark in ";\t" if head.shape[1] == 1 and mark in head.iloc[0, 0]), ",")
-        if separator != ",":
-            head = pd.read_csv(path, nrows=2, dtype=str, sep=separator, **options)
+        header = pd.read_csv(path, nrows=1, dtype=str, **options)
+        separator = next((mark for mark in ";\t|" if header.shape[1] == 1 and mark in header.iloc[0, 0]), ",")
+        # Two lines, so that a first row with more cells than the header is an error and not an index.
+        head = pd.read_csv(path, nrows=2, dtype=str, sep=separator, **options)
         names = [str(name).strip() for name in head.iloc[0]]
         text = [place for place, name in enumerate(names) if meaning_of(name) not in NUMBERS]
         table = pd.read_csv(
             path,
-            skiprows=1,
             names=range(len(names)),
             dtype=dict.fromkeys(text, str),
             na_values={place: MISSING for place in range(len(names)) if place not in text},
             sep=separator,
             low_memory=False,
-            **options,
+            **options | {"header": 0},
         )
+    except PanelError:
+        raise
+    except UnicodeDecodeError as error:
+        raise PanelError(f"{path}: not a readable CSV file; save it as UTF-8 ({_line(error)})") from error
     except (*UNREADABLE, ValueError) as error:
-        raise PanelError(f"{path}: not a readable CSV file ({_line(error)})") from error
+        cells = "; the first line is the header, and no row is longer" if "Expected" in str(error) else ""
+        raise PanelError(f"{path}: not a readable CSV file{cells} ({_line(error)})") from error
     table.columns = pd.Index(names)
     return table
 
@@ -288,7 +300,8 @@ def _numbers(table: pd.DataFrame, field: str, where: str) -> pd.Series:
     if bad.any():
         row = table[bad].iloc[0]
         at = " on ".join(str(row[name]).removesuffix(" 00:00:00") for name in ("symbol", "date") if name in table)
-        raise PanelError(f"{where}: {at}: {field} is {row[field]!r}, which is not a number")
+        comma = "; write 1234.5, without other marks" if "," in str(row[field]) else ""
+        raise PanelError(f"{where}: {at}: {field} is {row[field]!r}, which is not a number{comma}")
     return numbers
 
 

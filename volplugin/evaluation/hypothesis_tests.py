@@ -217,9 +217,12 @@ def mincer_zarnowitz(
     found = mincer_zarnowitz_of(pair[["realized"]].to_numpy(), pair[["forecast"]].to_numpy(), horizon)
     if simulated is None:
         return found
-    forecast = pair["forecast"].to_numpy()
-    moments = np.stack([simulated - 1, (simulated - 1) * (forecast.mean() / forecast)][: found.rank], axis=2)
-    return replace(found, pvalue=float((score_statistics(moments) >= found.statistic).mean()))
+    # Moments are 1 and 1/f times the excess: their sums and products are sums over powers of 1/f.
+    forecast, excess, powers = pair["forecast"].to_numpy(), simulated - 1, np.arange(2 * found.rank - 1)
+    inverse = (forecast.mean() / forecast)[:, None] ** powers
+    products = (excess**2 @ inverse)[:, np.add.outer(powers[: found.rank], powers[: found.rank])]
+    statistics = _quadratic_forms(excess @ inverse[:, : found.rank], products)
+    return replace(found, pvalue=float((statistics >= found.statistic).mean()))
 
 
 def score_statistics(moments: np.ndarray) -> np.ndarray:
@@ -228,9 +231,12 @@ def score_statistics(moments: np.ndarray) -> np.ndarray:
     The variance of the moments is taken under the hypothesis, without centring, so that a large outcome raises both
     the mean and its error.
     """
-    total = moments.sum(axis=1)[:, :, None]
-    inverse = np.linalg.pinv(moments.transpose(0, 2, 1) @ moments, hermitian=True)
-    return np.asarray(total.transpose(0, 2, 1) @ inverse @ total)[:, 0, 0]
+    return _quadratic_forms(moments.sum(axis=1), moments.transpose(0, 2, 1) @ moments)
+
+
+def _quadratic_forms(total: np.ndarray, products: np.ndarray) -> np.ndarray:
+    inverse = np.linalg.pinv(products, hermitian=True)
+    return np.asarray(total[:, None, :] @ inverse @ total[:, :, None])[:, 0, 0]
 
 
 def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int) -> MincerZarnowitz:
@@ -257,6 +263,7 @@ def mincer_zarnowitz_of(realized: np.ndarray, forecast: np.ndarray, horizon: int
 
 def _score_tests(residual: np.ndarray, inverse: np.ndarray, horizon: int, rank: int) -> tuple[list[float], list[float]]:
     """Score statistic and p-value of each phase: moments of right forecasts are uncorrelated within it."""
-    moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[None, :, :rank]
-    statistics = [float(score_statistics(moments[:, phase::horizon])[0]) for phase in range(horizon)]
-    return statistics, [float(stats.chi2.sf(statistic, rank)) for statistic in statistics]
+    moments = np.column_stack([residual.sum(axis=1), (residual * inverse).sum(axis=1)])[:, :rank]
+    padded = np.pad(moments, ((0, -len(moments) % horizon), (0, 0)))  # moments of zero change no sum
+    statistics = score_statistics(padded.reshape(-1, horizon, rank).swapaxes(0, 1)).tolist()
+    return statistics, stats.chi2.sf(statistics, rank).tolist()

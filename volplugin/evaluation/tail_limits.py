@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -129,6 +129,29 @@ def limits_by_level(returns: pd.Series, volatility: pd.Series, levels: Sequence[
     return found
 
 
+class StepLimits(NamedTuple):
+    """Limits that change in steps: a quantile for each series and step, times a volatility that all series share.
+
+    Sums over sessions take two products in place of an array of all limits, which would take three times as long.
+    """
+
+    quantile: np.ndarray
+    """Of shape (n_series, n_steps)."""
+    step: np.ndarray
+    """Step of each session, of shape (n_sessions,)."""
+    volatility: np.ndarray
+    """Of shape (n_sessions,)."""
+
+    def at(self, series: np.ndarray | int, session: np.ndarray) -> np.ndarray:
+        """Return the limits of some sessions of some series."""
+        return np.asarray(self.quantile[series, self.step[session]] * self.volatility[session])
+
+    def sums(self, first: int) -> list[np.ndarray]:
+        """Return the sums of the limits, and of their squares, over the sessions from a position on, by series."""
+        step, volatility, steps = self.step[first:], self.volatility[first:], self.quantile.shape[1]
+        return [self.quantile**power @ np.bincount(step, volatility**power, steps) for power in (1, 2)]
+
+
 @dataclass(frozen=True, eq=False)
 class SimulatedTails:
     """Right returns and their limits at one tail, arrays of shape (n_series, n_sessions).
@@ -138,12 +161,13 @@ class SimulatedTails:
     """
 
     exceeded: np.ndarray
-    limit: np.ndarray
+    limit: StepLimits
     losses: np.ndarray
 
     def since(self, first: int) -> SimulatedTails:
         """Return the sessions from a position on."""
-        return SimulatedTails(self.exceeded[:, first:], self.limit[:, first:], self.losses[:, first:])
+        limit = self.limit._replace(step=self.limit.step[first:], volatility=self.limit.volatility[first:])
+        return SimulatedTails(self.exceeded[:, first:], limit, self.losses[:, first:])
 
 
 def simulate_tails(
@@ -180,24 +204,27 @@ def simulate_tails(
     z = student_returns(np.random.default_rng(2), (reps, len(volatility)), dof).astype(np.float32)
     law: TailMethod = "gaussian" if np.isinf(dof) else "student"
     bounds = {
-        level: [np.full_like(z, -of(1 - level, law, dof=dof)) for of in (loss_quantile, loss_shortfall)]
+        level: [[np.full(reps, -of(1 - level, law, dof=dof), np.float32)] for of in (loss_quantile, loss_shortfall)]
         for level in levels
     }
-    for row, ordered in _smallest(z, max(levels), minimum):
-        length, until = min(row, HISTORY_SESSIONS), slice(row, row + REFRESH_SESSIONS)
-        for level in levels:
+    step = np.zeros(len(volatility), dtype=int)
+    for number, (row, ordered) in enumerate(_smallest(z, max(levels), minimum), 1):
+        length = min(row, HISTORY_SESSIONS)
+        step[row:] = number
+        for level, (quantiles, shortfalls) in bounds.items():
             place = level * (length - 1)
             below = int(place)
-            step = ordered[:, below + 1] - ordered[:, below]
-            quantile = ordered[:, below] + (place - below) * step  # linear interpolation, as numpy's
-            excess = (quantile[:, None] - ordered[:, : below + 1]).sum(axis=1)
-            bounds[level][0][:, until] = quantile[:, None]
-            bounds[level][1][:, until] = (quantile - excess / (level * length))[:, None]
+            between = ordered[:, below + 1] - ordered[:, below]
+            quantiles.append(ordered[:, below] + (place - below) * between)  # linear interpolation, as numpy's
+            excess = (quantiles[-1][:, None] - ordered[:, : below + 1]).sum(axis=1)
+            shortfalls.append(quantiles[-1] - excess / (level * length))
     found = {}
-    for level, (limit, shortfall) in bounds.items():
-        exceeded = z < limit
-        losses = np.divide(z, shortfall, out=np.zeros_like(z), where=exceeded)
-        found[level] = SimulatedTails(exceeded, limit * volatility, losses)
+    for level, of_level in bounds.items():
+        quantile, shortfall = (np.stack(each, axis=1) for each in of_level)
+        exceeded, losses = z < quantile.take(step, axis=1), np.zeros_like(z)
+        series, session = np.nonzero(exceeded)
+        losses[series, session] = z[series, session] / shortfall[series, step[session]]
+        found[level] = SimulatedTails(exceeded, StepLimits(quantile.astype(float), step, volatility), losses)
     return found
 
 

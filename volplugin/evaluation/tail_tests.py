@@ -17,7 +17,7 @@ from scipy import special, stats
 
 from volplugin.errors import InsufficientHistoryError, ParameterError
 from volplugin.evaluation.inputs import aligned, check_count, check_tail, exceedance_flags
-from volplugin.evaluation.tail_limits import SimulatedTails
+from volplugin.evaluation.tail_limits import SimulatedTails, StepLimits
 
 SIMULATIONS = 2000
 SAME_REGRESSOR = 1e-10
@@ -158,7 +158,7 @@ def dynamic_quantile(
     if len(pair) < 63:
         raise InsufficientHistoryError(f"{len(pair)} sessions are too few for the dynamic quantile test; pass 63")
     unit = float(pair["limit"].abs().mean()) or 1.0
-    standard = pair["limit"].to_numpy() / unit
+    standard = StepLimits(np.ones((1, 1)), np.zeros(len(pair), dtype=int), pair["limit"].to_numpy() / unit)
     observed = (pair["returns"] < pair["limit"]).to_numpy()[None]
     statistic = float(_dynamic_statistic(observed, standard, level)[0])
     if simulated is None:
@@ -168,7 +168,8 @@ def dynamic_quantile(
             for begin in range(0, reps, 100)
         ]
     else:
-        drawn = [_dynamic_statistic(simulated.exceeded, simulated.limit / unit, level)]
+        limits = simulated.limit._replace(volatility=simulated.limit.volatility / unit)
+        drawn = [_dynamic_statistic(simulated.exceeded, limits, level)]
     return DynamicQuantile(statistic, _mid_pvalue(statistic, np.concatenate(drawn)), len(pair))
 
 
@@ -332,17 +333,16 @@ def _coverage_statistics(hit: np.ndarray, level: float) -> tuple[np.ndarray, np.
     return _kupiec(number, n, level), free
 
 
-def _dynamic_statistic(hit: np.ndarray, limit: np.ndarray, level: float) -> np.ndarray:
+def _dynamic_statistic(hit: np.ndarray, limit: StepLimits, level: float) -> np.ndarray:
     """Wald statistic of each row of exceedances, shape (n_series, n_sessions); limits of all rows or of each."""
     (series, n), flags, exceeded = hit.shape, hit.ravel(), np.flatnonzero(hit)
     number, session = np.divmod(exceeded, n)
-    length, limit = n - LAGGED, np.atleast_2d(limit)
-    later = limit[:, LAGGED:]
+    length, is_shared = n - LAGGED, len(limit.quantile) == 1
+    total, squares = limit.sums(LAGGED)
     # Regressors and the outcome in this order: a constant, the limit, exceedances of four sessions before, and of now.
     lags = [*range(1, LAGGED + 1), 0]
     products = np.zeros((series, len(lags) + 2, len(lags) + 2))  # above the diagonal, and on it
-    products[:, 0, 0], products[:, 0, 1] = length, later.sum(axis=1)
-    products[:, 1, 1] = np.einsum("rt,rt->r", later, later)
+    products[:, 0, 0], products[:, 0, 1], products[:, 1, 1] = length, total, squares
     # Sums over the exceedances, which are few, in place of all sessions; their mean is subtracted from the sums.
     follows = np.diff(exceeded, prepend=-n, append=2 * hit.size) <= LAGGED
     near = follows[1:] | follows[:-1]  # the others are no product of two
@@ -350,9 +350,8 @@ def _dynamic_statistic(hit: np.ndarray, limit: np.ndarray, level: float) -> np.n
         inside = (session >= LAGGED - lag) & (session < n - lag)
         by, now = number[inside], session[inside] + lag
         count = np.bincount(by, minlength=series)
-        limits = limit[0, now] if len(limit) == 1 else limit[by, now]
         products[:, 0, row] = count - level * length
-        products[:, 1, row] = np.bincount(by, limits, series) - level * products[:, 0, 1]
+        products[:, 1, row] = np.bincount(by, limit.at(0 if is_shared else by, now), series) - level * total
         inside &= near
         at, by = exceeded[inside] + lag, number[inside]
         for column, other in enumerate(lags[: row - 1], 2):

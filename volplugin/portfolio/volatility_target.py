@@ -317,12 +317,13 @@ class VolatilityTarget:
 
 def _composition(portfolio: pd.Series) -> pd.Series | None:
     """Weights of absolute sum one, or None for an empty portfolio."""
-    largest = float(portfolio.abs().max()) if len(portfolio) else 0.0
+    values = portfolio.to_numpy()
+    largest = float(np.abs(values).max(initial=0.0))
     if largest == 0:
         return None
     # In two steps, as the sum of very large weights is not a number to divide by.
-    composition = portfolio / largest
-    return composition / composition.abs().sum()
+    values = values / largest
+    return pd.Series(values / np.abs(values).sum(), portfolio.index, name=portfolio.name)
 
 
 def _held(current: Weights) -> pd.Series:

@@ -1,9 +1,10 @@
-"""Parts that all plots share: figures, frames, lines over dates, bars of model gains, legends."""
+"""Parts that all plots share: colours of two themes, figures, frames, lines over dates, legends."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 import numpy as np
@@ -19,17 +20,74 @@ from matplotlib.ticker import FuncFormatter
 from matplotlib.transforms import ScaledTranslation
 
 from volplugin.evaluation.stress_periods import STRESS
-from volplugin.report.theme import LIGHT, Theme
 
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a plot; `series` is based on Okabe and Ito (2008). Orange is for realised risk alone."""
+
+    name: str
+    paper: str
+    ink: str
+    muted: str
+    grid: str
+    predicted: str
+    realized: str
+    series: tuple[str, ...]
+    rest: str
+
+    def slots(self) -> Iterator[tuple[str, str]]:
+        """Yield name and colour of each slot; the series are numbered."""
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            colors = {field.name: value} if isinstance(value, str) else {f"series-{i}": c for i, c in enumerate(value)}
+            yield from colors.items()
+
+
+LIGHT_SERIES = ("#0072b2", "#009e73", "#882255", "#56b4e9", "#8a6d3b", "#332288", "#9bbf3b", "#44546a")
+DARK_SERIES = ("#5cb8f0", "#3ecfa0", "#c2528f", "#2f86c4", "#c9a66b", "#b48ede", "#b9da62", "#9fb0c6")
+LIGHT = Theme("light", "#ffffff", "#1c2430", "#5b6675", "#e3e7ec", "#0072b2", "#d55e00", LIGHT_SERIES, "#d9dee4")
+DARK = Theme("dark", "#151b23", "#e6ebf1", "#9aa7b6", "#2a333f", "#5cb8f0", "#ff9a52", DARK_SERIES, "#36414e")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+"""Markers of models, in the order of their colours."""
+MODELS = ("LSTM", "HAR", "EWMA94", "GJR")
+"""Models with a fixed place in the series of colours and markers, on all pages."""
+STYLE: dict[Any, Any] = {
+    # Comes with matplotlib and is among the widest: text that fits in it fits in the reader's font.
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 9.75,
+    "axes.titleweight": "bold",
+    "axes.unicode_minus": True,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a symbol may hold $, _ or ^
+    "svg.hashsalt": "volplugin",  # makes equal plots equal files
+    "path.simplify_threshold": 0.25,
+    **dict.fromkeys(("axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 8.5),
+}
+"""The rc parameters of the report's plots; axes passed by a caller are not affected."""
 WIDE = (10.0, 4.0)
 """Size in inches of the figure that a plot without axes makes."""
-TITLE_LETTERS = 97.5
-"""Letters of a title per inch, times the size of its type in points."""
-LEGEND_LETTERS = 117.0
+LETTERS = 117.0
+"""Letters of a legend per inch, times the size of its type in points."""
 KEY = 6
-"""The same of a legend, and the width of a legend's key and gap in letters."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
-"""Markers of models, in order."""
+"""Width of a legend's key and gap in letters."""
+
+
+def model_slots(names: Iterable[str]) -> dict[str, int]:
+    """Return the place of each model in the series of colours and markers: fixed for known names, else the next free.
+
+    Examples
+    --------
+    >>> model_slots(["mine", "EWMA94", "LSTM"])
+    {'mine': 1, 'EWMA94': 2, 'LSTM': 0}
+    """
+    names = list(dict.fromkeys(names))
+    known = {name: MODELS.index(name) for name in names if name in MODELS}
+    free = (place for place in range(len(names) + len(MODELS)) if place not in known.values())
+    return {name: known[name] if name in known else next(free) for name in names}
 
 
 class ReportFigure(Figure):
@@ -77,50 +135,30 @@ def legend(ax: Axes, theme: Theme) -> None:
 
     In a figure without a layout engine, which would leave no room there, it is drawn within the axes.
     """
-    figure = cast(Figure, ax.figure)
-    handles, names = ax.get_legend_handles_labels()
-    if not handles:
-        return
-    if figure.get_layout_engine() is None:
-        ax.legend(loc="best", framealpha=0.8, facecolor=theme.paper, edgecolor="none", labelcolor=theme.ink)
-        return
-    size = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
-    room = max(KEY + 12, int(LEGEND_LETTERS / size * (width(ax) - 0.6)))
-    names = [textwrap.fill(name, room - KEY) for name in names]
-    lengths = [KEY + max(map(len, name.splitlines())) for name in names]
-    # The distance is in points, not a fraction of the axes, so that tall and flat plots look alike.
-    lines = max(tick.get_text().count("\n") for tick in [*ax.get_xticklabels(), ax.xaxis.label])
-    drop = (46 if ax.get_xlabel() else 28) + 12 * lines
-    ax.legend(
-        handles,
-        names,
-        loc="upper left",
-        bbox_to_anchor=(0.0, 0.0),
-        bbox_transform=ax.transAxes + ScaledTranslation(0, -drop / 72, figure.dpi_scale_trans),
-        ncols=_columns(lengths, room),
-        frameon=False,
-        borderaxespad=0.0,
-        borderpad=0.0,
-        handlelength=1.6,
-        columnspacing=1.4,
-        labelcolor=theme.ink,
-    )
-
-
-def _columns(lengths: list[int], room: int) -> int:
-    """Return the largest number of columns that fits; matplotlib fills columns in order, the first ones longer."""
-    for count in range(len(lengths), 1, -1):
-        if sum(max(part) for part in np.array_split(np.array(lengths), count)) <= room:
-            return count
-    return 1
+    figure, (handles, names) = cast(Figure, ax.figure), ax.get_legend_handles_labels()
+    look: dict[str, Any] = {"labelcolor": theme.ink, "facecolor": theme.paper, "edgecolor": "none"}
+    if figure.get_layout_engine() is not None:
+        size = FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points()
+        room = max(KEY + 12, int(LETTERS / size * (width(ax) - 0.6)))
+        names = [textwrap.fill(name, room - KEY) for name in names]
+        lengths = [KEY + max(map(len, name.splitlines())) for name in names]
+        # The distance is in points, not a fraction of the axes, so that tall and flat plots look alike.
+        lines = max(tick.get_text().count("\n") for tick in [*ax.get_xticklabels(), ax.xaxis.label])
+        drop = ScaledTranslation(0, -((46 if ax.get_xlabel() else 28) + 12 * lines) / 72, figure.dpi_scale_trans)
+        look |= {"loc": "upper left", "bbox_to_anchor": (0, 0), "bbox_transform": ax.transAxes + drop}
+        look |= {"frameon": False, "borderaxespad": 0, "borderpad": 0, "handlelength": 1.6, "columnspacing": 1.4}
+        # matplotlib fills columns in order, the first ones longer.
+        split = ([max(part) for part in np.array_split(lengths, n)] for n in range(len(names), 1, -1))
+        look["ncols"] = next((len(columns) for columns in split if sum(columns) <= room), 1)
+    if handles:
+        ax.legend(handles, names, **look)
 
 
 def finish(ax: Axes, theme: Theme, title: str, x: str = "") -> Axes:
     """Add title (left-aligned, wrapped), the label of the horizontal axis and the legend; return the axes."""
     shown = ax.set_title(title, loc="left", color=theme.ink, pad=10)
-    room = max(12, int(TITLE_LETTERS / float(shown.get_fontsize()) * width(ax)))
-    shown.set_text(textwrap.fill(title, room))
-    ax.set_xlabel(textwrap.fill(x, int(1.15 * room)), color=theme.muted)
+    shown.set_text(textwrap.fill(title, max(12, int(97.5 / float(shown.get_fontsize()) * width(ax)))))
+    ax.set_xlabel(x, color=theme.muted)
     legend(ax, theme)
     return ax
 
@@ -132,7 +170,7 @@ def finish_dates(ax: Axes, theme: Theme, title: str, dates: pd.DatetimeIndex, pe
         if first < last:
             ax.axvspan(first, last, color=theme.grid, alpha=0.75, linewidth=0, zorder=0)
     if percent:
-        percent_axis(ax)
+        percent_axis(ax.yaxis)
     locator = AutoDateLocator(minticks=2, maxticks=max(7, int(1.3 * width(ax))))
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(AutoDateFormatter(locator))
@@ -140,19 +178,16 @@ def finish_dates(ax: Axes, theme: Theme, title: str, dates: pd.DatetimeIndex, pe
     return finish(ax, theme, title)
 
 
-def percent_axis(ax: Axes, axis: str = "y") -> None:
+def percent_axis(axis: Any) -> None:
     """Write the numbers of an axis as percent."""
-    chosen = ax.yaxis if axis == "y" else ax.xaxis
-    chosen.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%".replace("-", "−")))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}%".replace("-", "−")))
 
 
 def log_axis(ax: Axes, shown: Any, ticks: Iterable[float], form: str, axis: str = "y") -> None:
     """Make an axis logarithmic, with the ticks that are around the values shown."""
-    low, high = 0.9 * float(np.min(shown)), 1.1 * float(np.max(shown))
-    inside = [tick for tick in ticks if low <= tick <= high]
-    ax.set(
-        **{f"{axis}scale": "log", f"{axis}ticks": inside, f"{axis}ticklabels": [form.format(tick) for tick in inside]}
-    )
+    inside = [tick for tick in ticks if 0.9 * float(np.min(shown)) <= tick <= 1.1 * float(np.max(shown))]
+    names = [form.format(tick) for tick in inside]
+    ax.set(**{f"{axis}scale": "log", f"{axis}ticks": inside, f"{axis}ticklabels": names})
     ax.minorticks_off()
 
 
@@ -167,6 +202,13 @@ def places_of(ax: Axes, names: Sequence[str]) -> np.ndarray:
 def reference(ax: Axes, theme: Theme, value: float, name: str | None = None) -> None:
     """Draw a dashed horizontal line at a target, cap or other reference value."""
     ax.axhline(value, color=theme.ink, linewidth=1.1, linestyle=(0, (4, 3)), label=name)
+
+
+def sides(ax: Axes, theme: Theme, ratio: pd.Series, room: float) -> None:
+    """Set the range of an axis of realised over forecast risk, and name its sides."""
+    ax.set_ylim(min(1 - room, 0.95 * ratio.min()), max(1 + room, 1.05 * ratio.max()))
+    ax.annotate("forecasts too low", (0.99, 0.97), xycoords="axes fraction", color=theme.muted, va="top", ha="right")
+    ax.annotate("forecasts too high", (0.01, 0.03), xycoords="axes fraction", color=theme.muted)
 
 
 def values(ax: Axes, series: pd.Series, color: str, width: float, name: str, **style: Any) -> None:
@@ -203,11 +245,10 @@ def plot_lines(
     top : float, optional
         Upper end of the vertical axis, in the unit of the frame; default by the values.
     """
-    ax, scale = prepare(ax, theme), 100 if percent else 1
-    drawn, colors = [column for column in looks if column in frame], dict(theme.slots())
-    for column in drawn:
-        name, slot = looks[column]
+    ax, scale, colors = prepare(ax, theme), 100 if percent else 1, dict(theme.slots())
+    drawn = {column: look for column, look in looks.items() if column in frame}
+    for column, (name, slot) in drawn.items():
         values(ax, scale * frame[column], colors[slot], 1.6, name if len(looks) > 1 else f"_{name}")
-    low, high = float(frame[drawn].min().min()), float(frame[drawn].max().max())
+    low, high = float(frame[[*drawn]].min().min()), float(frame[[*drawn]].max().max())
     ax.set_ylim(scale * min(0.0, 1.05 * low), scale * (top or max(0.0, 1.08 * high)) or None)
     return finish_dates(ax, theme, title, frame.index, percent)

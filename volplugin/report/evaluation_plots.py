@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from volplugin.errors import ParameterError
 from volplugin.evaluation.model_comparison import VolatilityScores
 from volplugin.evaluation.volatility import VolatilityEvaluation
-from volplugin.report.axes import MARKERS, finish, log_axis, percent_axis, places_of, prepare, reference
+from volplugin.report import axes
+from volplugin.report.axes import LIGHT, MARKERS, Theme, finish, prepare
 from volplugin.report.format import ahead, sessions
-from volplugin.report.theme import LIGHT, Theme, model_slots
 
 MAX_MODELS = 6
 """Models with a colour of their own in one plot; the others are grey or left out."""
@@ -34,7 +34,9 @@ def plot_reductions(scores: VolatilityScores, ax: Axes | None = None, theme: The
     """
     base = _base(scores)
     loss = scores.table["qlike"].unstack("horizon").loc[scores.models, scores.horizons]
-    gains, ax, slots = _gains(loss, base).drop(index=base), prepare(ax, theme), model_slots(scores.models)
+    gains, ax, slots = _gains(loss, base).drop(index=base), prepare(ax, theme), axes.model_slots(scores.models)
+    if isinstance(ax.figure, axes.ReportFigure) and len(ax.figure.axes) == 1:
+        ax.figure.set_figheight(max(ax.figure.get_figheight(), 1.5 + 0.16 * gains.size))
     height = 0.8 / len(gains)
     for place, (name, row) in enumerate(gains.iterrows()):
         where = np.arange(len(row)) + (place - (len(gains) - 1) / 2) * height
@@ -49,7 +51,7 @@ def plot_reductions(scores: VolatilityScores, ax: Axes | None = None, theme: The
     low, high = min(0.0, gains.to_numpy().min()), max(0.0, gains.to_numpy().max())
     room = 0.45 * max(high - low, 1e-9)
     ax.set_xlim(low - (room if low < 0 else 0), high + (room if high > 0 else 0))
-    percent_axis(ax, "x")
+    axes.percent_axis(ax.xaxis)
     return finish(ax, theme, f"Loss (QLIKE) lower than {base}'s by")
 
 
@@ -59,14 +61,14 @@ def plot_years(
     """Plot the percent by which QLIKE is below the first benchmark's, by calendar year of the origin."""
     base, horizon = _base(evaluation.scores), _chosen(evaluation, horizon)
     gains, ax = _gains(evaluation.scores.by_year.loc[horizon], base), prepare(ax, theme)
-    x = places_of(ax, [str(year) for year in gains])
-    leading = [(place, name) for place, name in _leading(evaluation.scores) if name != base]
-    for order, name in enumerate(gains.index.difference([base, *(name for _, name in leading)])):
+    x = axes.places_of(ax, [str(year) for year in gains])
+    looks = {name: look for name, look in _looks(evaluation.scores, theme).items() if name != base}
+    for order, name in enumerate(gains.index.difference([base, *looks])):
         ax.plot(x, gains.loc[name], color=theme.rest, linewidth=0.9, label="_" if order else "other models")
-    for place, name in leading:
-        ax.plot(x, gains.loc[name], label=name, **_drawn(theme, place))
+    for name, look in looks.items():
+        ax.plot(x, gains.loc[name], label=name, **look)
     ax.axhline(0, color=theme.ink, linewidth=1.1, zorder=1)
-    percent_axis(ax)
+    axes.percent_axis(ax.yaxis)
     return finish(ax, theme, f"Loss (QLIKE) lower than {base}'s by, {ahead(horizon)}, year by year")
 
 
@@ -76,24 +78,24 @@ def plot_deciles(
     """Plot realised over forecast volatility of stock-days, grouped into deciles of their forecast."""
     horizon, ax = _chosen(evaluation, horizon), prepare(ax, theme)
     whole = evaluation.deciles.loc[horizon]
-    reference(ax, theme, 1)
-    for place, name in _leading(evaluation.scores):
+    axes.reference(ax, theme, 1)
+    for name, look in _looks(evaluation.scores, theme).items():
         table = evaluation.deciles.loc[(horizon, name)]
-        ax.plot(100 * table["predicted"], table["ratio"], label=name, **_drawn(theme, place))
-    ax.set_ylim(min(0.8, 0.95 * whole["ratio"].min()), max(1.2, 1.05 * whole["ratio"].max()))
-    log_axis(ax, 100 * whole["predicted"], STEPS, "{}%", "x")
-    inside: dict[str, Any] = {"xycoords": "axes fraction", "color": theme.muted}
-    ax.annotate("forecasts too low", (0.99, 0.97), va="top", ha="right", **inside)
-    ax.annotate("forecasts too high", (0.01, 0.03), **inside)
-    title = f"Realised over forecast, {ahead(horizon)}"
-    return finish(ax, theme, title, "forecast, annual volatility, log scale")
+        ax.plot(100 * table["predicted"], table["ratio"], label=name, **look)
+    axes.sides(ax, theme, whole["ratio"], 0.2)
+    axes.log_axis(ax, 100 * whole["predicted"], STEPS, "{}%", "x")
+    return finish(ax, theme, f"Realised over forecast, {ahead(horizon)}", "forecast, annual volatility, log scale")
 
 
-def _leading(scores: VolatilityScores) -> list[tuple[int, str]]:
-    """Return place and name of the models with an own colour and marker: the first, the benchmarks, then others."""
+def _looks(scores: VolatilityScores, theme: Theme) -> dict[str, dict[str, Any]]:
+    """Return the line style of the models with a colour of their own: the first, the benchmarks, then others."""
     order = list(dict.fromkeys([scores.models[0], *scores.benchmarks, *scores.models]))
-    slots = model_slots(order)
-    return [(slots[name] % len(MARKERS), name) for name in order[:MAX_MODELS]]
+    slots, looks = axes.model_slots(order), {}
+    for name in order[:MAX_MODELS]:
+        place = slots[name] % len(MARKERS)
+        size = {"markersize": 4.7, "linewidth": 1.6} if place == 0 else {"markersize": 4.0, "linewidth": 1.0}
+        looks[name] = {"color": theme.series[place], "marker": MARKERS[place], "zorder": 3 - 0.1 * place} | size
+    return looks
 
 
 def _base(scores: VolatilityScores) -> str:
@@ -113,9 +115,3 @@ def _chosen(evaluation: VolatilityEvaluation, horizon: int | None) -> int:
     if horizon is not None and horizon not in horizons:
         raise ParameterError(f"horizon {horizon} was not evaluated; pass one of {', '.join(map(str, horizons))}")
     return horizons[-1] if horizon is None else horizon
-
-
-def _drawn(theme: Theme, place: int) -> dict[str, Any]:
-    """Return the line style of a model; the first model has the thickest line."""
-    look = {"color": theme.series[place], "marker": MARKERS[place], "zorder": 3 - 0.1 * place}
-    return look | {"markersize": 4.7 if place == 0 else 4.0, "linewidth": 1.6 if place == 0 else 1.0}

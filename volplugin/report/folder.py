@@ -20,7 +20,7 @@ from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_p
 from volplugin.report.measures import turnover
 from volplugin.report.result import BacktestResult, Comparison, RunDetails, symbol
 from volplugin.storage.atomic import SUMS, altered_files, write_files
-from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, sealed, to_json
+from volplugin.storage.reading import as_path, parse_arrays, parse_json, read_regular_file, sealed, to_json
 from volplugin.units import TRADING_DAYS
 
 SCORECARD, HISTORY = "scorecard.json", "history.npz"
@@ -128,10 +128,12 @@ def read_result(folder: str | os.PathLike[str]) -> BacktestResult:
 
     Raises
     ------
+    ParameterError
+        For an empty name, or anything else that is no path.
     ResultFolderError
         If the folder is missing, holds no results, or results that are damaged or of different runs.
     """
-    path = Path(folder)
+    path = as_path(folder)
     if not (path / SCORECARD).is_file():
         why = f"holds no {SCORECARD}" if path.is_dir() else "no such folder"
         raise ResultFolderError(f"{path}: {why}; name a folder that volplugin backtest --out or demo --out wrote")

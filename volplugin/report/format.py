@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,15 +15,11 @@ from volplugin.evaluation.constants import SIZE, measured_size
 
 IN_SET = 0.10
 """Smallest p-value of a model inside the 90% model confidence set."""
-SIGNIFICANT_T = 2.0
-"""Absolute Diebold-Mariano t from which a difference is called more than chance."""
 WIDTH = 100
 """Characters per line of a terminal."""
 
 Format: TypeAlias = str | Callable[[Any], str]
 """A format specification of Python, or a function of a finite number."""
-Head: TypeAlias = str | tuple[str, str]
-"""Title of a column, or titles of its group and of the column."""
 
 
 def show(value: Any, form: Format = ".2f") -> str:
@@ -45,16 +40,10 @@ def count(expected: float) -> str:
 
 
 def pvalue(value: float | None, size: float = SIZE) -> str:
-    """Format a p-value, with the measured size of the test in brackets where it is not about 5%."""
-    text = "< 0.001" if value is not None and value < 0.001 else show(value, ".3f")
-    return text + ("" if size == SIZE else f" ({percent(size, 0)})")
-
-
-def short_pvalue(value: float) -> str:
-    """Format a p-value in four or five characters."""
-    if value < 0.001:
-        return "<.001"
-    return "1.00" if value >= 0.9995 else f"{value:.3f}".removeprefix("0")
+    """Format a p-value in four or five characters, and the measured size of the test where it is not about 5%."""
+    text = show(value, ".3f").removeprefix("0")
+    text = "<.001" if text == ".000" else "1.00" if text == "1.000" else text
+    return text + ("" if size == SIZE else f" [{100 * size:.0f}]")
 
 
 def sized(head: str, test: str, key: float) -> str:
@@ -66,11 +55,6 @@ def sized(head: str, test: str, key: float) -> str:
 def marked(bias: float, lower: float, upper: float) -> str:
     """Format a bias statistic, with an arrow if it is outside its band."""
     return ("" if lower <= bias <= upper else "▲ " if bias > 1 else "▼ ") + f"{bias:.2f}"
-
-
-def may_be_chance(t: float) -> str:
-    """Return the clause that qualifies an insignificant t statistic; empty for a significant one."""
-    return "" if abs(t) >= SIGNIFICANT_T else ", which may be chance"
 
 
 def sessions(horizon: int) -> str:
@@ -112,44 +96,115 @@ class Answer:
     @property
     def sentence(self) -> str:
         """The number with its verdict and its note."""
-        return f"{self.label}: {self.value}, {self.verdict}: {self.note}."
+        note = self.note and f"{': ' if self.verdict else ', '}{self.note}"
+        return f"{self.label}: {self.value}{self.verdict and f', {self.verdict}'}{note}."
 
 
 @dataclass(frozen=True)
 class Table:
-    """Column titles and rows. The first cell of a row is its name; a row with a single cell is a heading."""
+    """Texts with the names of rows and columns, which may be in groups.
 
-    title: str
-    columns: Sequence[Head]
-    rows: Sequence[Sequence[str]]
+    Attributes
+    ----------
+    frame : DataFrame of str
+    title, note : str
+    kind : str
+        Look of the cells on a page: "numbers", "words", "pairs" of a name and its value, or "bars" with numbers.
+    bars : sequence of sequence of float
+        Lengths of the bars of each row, in percent of the room; negative ones are hatched.
+    """
+
+    frame: pd.DataFrame
+    title: str = ""
     note: str = ""
     kind: str = "numbers"
-    """Look of the cells: "numbers", "words", "pairs" of a name and its value, or "bars" with numbers."""
     bars: Sequence[Sequence[float]] = ()
-    """Lengths of the bars of each row, in percent of the room; negative ones are hatched."""
-
-    @property
-    def groups(self) -> list[tuple[str, int]]:
-        """Titles of groups of columns, with their number of columns; empty if no column is in a group."""
-        titles = [head[0] if isinstance(head, tuple) else "" for head in self.columns]
-        return [(title, len(list(same))) for title, same in groupby(titles)] if any(titles) else []
-
-    @property
-    def heads(self) -> list[str]:
-        """Titles of the columns, without their groups."""
-        return [head[1] if isinstance(head, tuple) else head for head in self.columns]
 
     def text(self, width: int = WIDTH) -> str:
         """Lay the rows out for a terminal; columns that do not fit continue in a block below."""
-        groups = [head[0] if isinstance(head, tuple) else "" for head in self.columns]
-        heads = list(zip(groups, self.heads, strict=True)) if self.groups else self.heads
-        frame = pd.DataFrame([row[1:] for row in self.rows], [row[0] for row in self.rows])
-        frame.columns = pd.MultiIndex.from_tuples(heads[1:]) if self.groups else pd.Index(heads[1:])
-        return "\n".join(line.removesuffix("\\").rstrip() for line in frame.to_string(line_width=width).splitlines())
+        lines = self.frame.to_string(line_width=width).splitlines()
+        return "\n".join(line.removesuffix("\\").rstrip() for line in lines)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: words, then figures with tables beside them, tables below, folded sections, and a list.
+
+    ``figures`` maps names of plots to their captions; tables that are None or have no rows are left out.
+    """
+
+    title: str
+    tables: Sequence[Table | None] = ()
+    note: str = ""
+    words: Sequence[str] = ()
+    figures: Mapping[str, str] = field(default_factory=dict)
+    beside: Sequence[Table | None] = ()
+    folds: Sequence[Section] = ()
+    points: Sequence[str] = ()
+    id: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name of the section in links."""
+        return self.id or "-".join(self.title.lower().split())
+
+    def __post_init__(self) -> None:
+        for name in ("tables", "beside"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, [one for one in given if one is not None and len(one.frame)])
+        object.__setattr__(self, "folds", [one for one in self.folds if one])
+
+    def __bool__(self) -> bool:
+        return bool(self.words or self.figures or self.beside or self.tables or self.folds or self.points)
+
+    def text(self) -> str:
+        """Lay words, tables and list out for a terminal, under the title; folded sections follow."""
+        given = [one for one in (*self.beside, *self.tables) if one]
+        tables = [f"{one.title}\n{one.text()}\n{wrapped([one.note])}".strip("\n") for one in given]
+        lines = (textwrap.fill(one, WIDTH, initial_indent="  ", subsequent_indent="    ") for one in self.points)
+        parts = list(filter(None, [wrapped(self.words), *tables, "\n".join(lines)]))
+        head = [f"{wrapped([self.title])}\n{'=' * min(len(self.title), WIDTH)}"] if parts else []
+        return "\n\n".join([*head, *parts, *(one.text() for one in self.folds)])
+
+
+@dataclass(frozen=True)
+class Page:
+    """The words and tables of a page: the answer first.
+
+    ``eyebrow`` is the line above the headline, ``lede`` the sentences below it, ``title`` the name of the browser's
+    window; ``figures`` are drawn above the answers; with the ``layout`` "columns" sections are in two columns.
+    """
+
+    headline: str
+    eyebrow: str
+    lede: Sequence[str]
+    answers: Sequence[Answer]
+    sections: Sequence[Section]
+    title: str
+    figures: Mapping[str, str] = field(default_factory=dict)
+    layout: str = ""
+
+    def text(self) -> str:
+        """Lay the page out for a terminal, without its figures."""
+        answers = [one.sentence for one in self.answers]
+        head = wrapped([f"{self.headline}.", f"({self.eyebrow})", *self.lede, *answers], "  ")
+        return "\n\n".join([head, *filter(None, (one.text() for one in self.sections))])
+
+
+def columns(given: str) -> dict[Any, tuple[Any, Format]]:
+    """Return the columns of `tabulate` from "title column format" of each, separated by " | ".
+
+    Examples
+    --------
+    >>> columns("stock days n d | QLIKE qlike .3f")
+    {'stock days': ('n', 'd'), 'QLIKE': ('qlike', '.3f')}
+    """
+    parts = (part.rsplit(maxsplit=2) for part in given.split(" | "))
+    return {title.strip(): (column, form) for title, column, form in parts}
 
 
 def tabulate(
-    frame: pd.DataFrame, columns: Mapping[Any, tuple[str | Iterable[Any], Format]], title: str = "", note: str = ""
+    frame: pd.DataFrame, columns: Mapping[Any, tuple[Any, Format]], title: str = "", note: str = "", **look: Any
 ) -> Table:
     """Make a table with one row per row of a frame.
 
@@ -159,9 +214,15 @@ def tabulate(
         Its index has the names of the rows.
     columns : mapping of column title, or titles of group and column
         To values, or the name of a column of the frame, and their format.
+    **look
+        ``kind`` and ``bars`` of the table.
     """
     cells = [
         [show(value, form) for value in (frame[given] if isinstance(given, str) else given)]
         for given, form in columns.values()
     ]
-    return Table(title, ["", *columns], list(zip(map(str, frame.index), *cells, strict=True)), note)
+    grouped = any(isinstance(head, tuple) for head in columns)
+    heads = [head if isinstance(head, tuple) or not grouped else ("", head) for head in columns]
+    named = pd.MultiIndex.from_tuples(heads) if grouped else pd.Index(heads, dtype=object)
+    rows = list(zip(*cells, strict=True))
+    return Table(pd.DataFrame(rows, [str(name) for name in frame.index], named), title, note, **look)

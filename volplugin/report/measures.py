@@ -13,7 +13,6 @@ from scipy import stats
 from volplugin.evaluation import TAILS, fit_dof, rolling_bias, sampling_band, value_at_risk
 from volplugin.evaluation.stress_periods import stress_within
 from volplugin.report.result import BacktestResult
-from volplugin.report.theme import Theme, model_slots
 from volplugin.units import QUARTER_SESSIONS, TRADING_DAYS, annualize, deannualize
 
 TENTHS = 10
@@ -345,17 +344,6 @@ class ReportData:
         horizon, own = scores.horizons[-1], scores.models[0]
         table = scores.by_stock.loc[horizon].T[scores.models].assign(bias=scores.bias_by_stock.loc[(horizon, own)])
         return table.dropna(subset=[own]).sort_values(own, ascending=False).rename_axis("asset")
-
-    @cached_property
-    def slots(self) -> dict[str, int]:
-        """Place in the series of colours and markers of every model of the result."""
-        scores = self.result.volatility
-        scored = [] if scores is None else scores.models
-        return model_slots([*scored, *self.result.portfolios, *self.result.comparisons])
-
-    def color(self, model: str, theme: Theme) -> str:
-        """Return the colour of a model in the theme."""
-        return theme.series[self.slots[model] % len(theme.series)]
 
     @cached_property
     def stale(self) -> pd.DatetimeIndex | None:

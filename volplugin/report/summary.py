@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import log
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from volplugin.evaluation.constants import MONTH_SESSIONS, SIZE
 from volplugin.evaluation.model_comparison import VolatilityScores
 from volplugin.report.folder import read_result
 from volplugin.report.format import IN_SET, Answer, ahead, count, percent, show
-from volplugin.report.measures import Ratio, ReportData
+from volplugin.report.measures import ReportData
 from volplugin.report.result import BacktestResult
 from volplugin.units import QUARTER_SESSIONS
 
@@ -20,6 +21,12 @@ GOOD, FAIR = 0.05, 0.10
 HELD = 0.10
 """Largest distance of realised volatility from the target, as a fraction of it, that counts as held."""
 SOURCES = {"level": "the level of volatility", "correlation": "average correlation", "stocks": "single stocks"}
+CONDITIONS = (
+    "Timing: a forecast uses completed sessions only. The forecast of a session was made at the close before it, for "
+    "the portfolio that was held through it.",
+    "Units: volatilities are annual, daily ones times the square root of {:g}. QLIKE is of daily variances.",
+    "Untouched: returns and forecasts divided by the gross leverage at the close before.",
+)
 MAX_SUSPECTS = 5
 """Stocks with suspect prices that are named."""
 
@@ -45,9 +52,10 @@ def headline(data: ReportData) -> str:
 
 def _verdict(data: ReportData) -> str:
     level, texts = _level(data)[0], []
-    for name, time in (("calm", "in calm times"), ("storm", "in storms")):
-        side = _side(data.regimes[name]) if name in data.regimes else ""
-        texts += [f"too {side} {time}"] if side and f"too {side}" not in level else []
+    for ratio, time in zip(data.regimes.values(), ("in calm times", "in storms"), strict=False):
+        outside = not ratio.lower <= ratio.value <= ratio.upper and abs(ratio.value - 1) > GOOD
+        side = "too low" if ratio.value > 1 else "too high"
+        texts += [f"{side} {time}"] if outside and side not in level else []
     if data.regimes and not texts and level == "right on average":
         return f"{level} and at each size"
     return ", ".join([level, *texts])
@@ -70,63 +78,49 @@ def _level(data: ReportData) -> tuple[str, str]:
     return (f"a little too {side} on average", "fair") if abs(ratio - 1) <= FAIR else (f"too {side} on average", "poor")
 
 
-def _side(ratio: Ratio) -> str:
-    """Return "low" or "high" for forecasts outside the band and further from 1 than `GOOD`; else empty."""
-    if ratio.lower <= ratio.value <= ratio.upper or abs(ratio.value - 1) <= GOOD:
-        return ""
-    return "low" if ratio.value > 1 else "high"
-
-
 def answers(data: ReportData) -> list[Answer]:
     """Return the five answers; fewer if the result lacks a target or 63 sessions."""
-    found = (_forecast(data), _target(data), _peak(data), _miss(data), _money(data))
-    return [answer for answer in found if answer is not None]
+    return [_forecast(data), *_target(data), *_peak(data), *_miss(data), _money(data)]
 
 
 def _forecast(data: ReportData) -> Answer:
-    card, grade = data.result.scorecard, _level(data)[1]
-    note = f"a year forecast, {percent(card['realized_vol'])} realised"
+    card, note = data.result.scorecard, f"a year forecast, {percent(data.result.scorecard['realized_vol'])} realised"
     if data.regimes:
         calm, storm = data.regimes["calm"].value, data.regimes["storm"].value
         note += f"; realised over forecast {calm:.2f} in calm times, {storm:.2f} in storms"
-    return Answer("Forecast", percent(card["mean_predicted_vol"]), note, _verdict(data), grade)
+    return Answer("Forecast", percent(card["mean_predicted_vol"]), note, _verdict(data), _level(data)[1])
 
 
-def _target(data: ReportData) -> Answer | None:
+def _target(data: ReportData) -> Iterator[Answer]:
     target, card = data.result.target, data.result.scorecard
-    if target is None:
-        return None
-    gap = abs(card["realized_vol"] - target)
-    note = (
-        f"a year realised, target {percent(target)}; stretches of {QUARTER_SESSIONS} sessions were "
-        f"{card['mean_abs_63d_error']:.1f} points from it on average"
-    )
-    held = gap <= HELD * target
-    verdict = "held" if held else f"missed by {100 * gap:.1f} points"
-    return Answer("Target", percent(card["realized_vol"]), note, verdict, "good" if held else "poor")
+    if target is not None:
+        gap = abs(card["realized_vol"] - target)
+        note = (
+            f"a year realised, target {percent(target)}; stretches of {QUARTER_SESSIONS} sessions were "
+            f"{card['mean_abs_63d_error']:.1f} points from it on average"
+        )
+        verdict = ("held", "good") if gap <= HELD * target else (f"missed by {100 * gap:.1f} points", "poor")
+        yield Answer("Target", percent(card["realized_vol"]), note, *verdict)
 
 
-def _peak(data: ReportData) -> Answer | None:
-    if data.volatilities is None:
-        return None
-    highest = data.volatilities.max()
-    note = f"volatility in the wildest {QUARTER_SESSIONS} sessions"
-    if "untouched" not in highest:
-        return Answer("Peak", percent(highest["run"]), note, "the highest", "fair")
-    change = highest["run"] / highest["untouched"] - 1
-    verdict = f"{abs(change):.0%} {'lower' if change < 0 else 'higher'}"
-    note += f", the same stocks untouched {percent(highest['untouched'])}"
-    return Answer("Peak", percent(highest["run"]), note, verdict, "good" if change < 0 else "poor")
+def _peak(data: ReportData) -> Iterator[Answer]:
+    if data.volatilities is not None:
+        highest, verdict = data.volatilities.max(), ("the highest", "fair")
+        note = f"volatility in the wildest {QUARTER_SESSIONS} sessions"
+        if "untouched" in highest:
+            change = highest["run"] / highest["untouched"] - 1
+            verdict = (f"{-change:.0%} lower", "good") if change < 0 else (f"{change:.0%} higher", "poor")
+            note += f", the same stocks untouched {percent(highest['untouched'])}"
+        yield Answer("Peak", percent(highest["run"]), note, *verdict)
 
 
-def _miss(data: ReportData) -> Answer | None:
+def _miss(data: ReportData) -> Iterator[Answer]:
     miss = data.biggest_miss
-    if miss is None:
-        return None
-    last = pd.Timestamp(str(miss.name)).date()
-    note = f"realised, {percent(miss['predicted'])} forecast, {QUARTER_SESSIONS} sessions to {last}"
-    verdict = f"forecast too {'low' if miss['realized'] > miss['predicted'] else 'high'}"
-    return Answer("Biggest miss", percent(miss["realized"]), note, verdict, "fair")
+    if miss is not None:
+        last = pd.Timestamp(str(miss.name)).date()
+        note = f"realised, {percent(miss['predicted'])} forecast, {QUARTER_SESSIONS} sessions to {last}"
+        verdict = f"forecast too {'low' if miss['realized'] > miss['predicted'] else 'high'}"
+        yield Answer("Biggest miss", percent(miss["realized"]), note, verdict)
 
 
 def _money(data: ReportData) -> Answer:
@@ -233,7 +227,8 @@ def warnings(data: ReportData) -> list[str]:
 
 def notes(data: ReportData) -> list[str]:
     """State the conditions of this run behind the numbers: leverage, missing forecasts, hindsight."""
-    perf, sentences = data.result.perf, []
+    perf, sentences = data.result.perf, list(CONDITIONS)
+    sentences[1] = sentences[1].format(data.periods)
     if "gross_leverage" in perf and float(perf["gross_leverage"].max()) > 1.0:
         sentences.append("Leverage above 1 was free of interest: zipline charges no borrowing cost.")
     missing = int((perf["unmodelled_weight"] > 0).sum()) if "unmodelled_weight" in perf else 0

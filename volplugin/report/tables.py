@@ -9,7 +9,7 @@ import pandas as pd
 
 from volplugin.evaluation import PortfolioForecasts, VolatilityScores, compare_portfolio_forecasts
 from volplugin.evaluation.constants import SIZE, measured_size
-from volplugin.report.format import IN_SET, Format, Table, ahead, count, marked, percent, pvalue, show, tabulate
+from volplugin.report.format import IN_SET, Table, ahead, columns, count, marked, percent, pvalue, show, tabulate
 from volplugin.report.measures import ReportData
 
 METHODS = {
@@ -18,21 +18,6 @@ METHODS = {
     "historical": "historical quantile",
     "held": "historical or Student-t",
 }
-RUNS: dict[str, tuple[str, Format]] = {
-    "forecast volatility": ("mean_predicted_vol", ".1%"),
-    "realised volatility": ("realized_vol", ".1%"),
-    "bias statistic": ("bias_statistic.value", ".2f"),
-    "bias of 21 sessions, mean distance from 1": ("mrad_21", ".2f"),
-    "QLIKE, daily": ("qlike", ".3f"),
-    "distance from target, 63 sessions (points)": ("mean_abs_63d_error", ".1f"),
-    "distance from target, calendar years (points)": ("calendar_year_mae", ".1f"),
-    "distance from forecast, 63 sessions (points)": ("mean_abs_63d_gap", ".1f"),
-    "forecast unbiased and efficient, p": (
-        "mincer_zarnowitz.pvalue",
-        lambda p: pvalue(p, measured_size("Mincer-Zarnowitz of scorecards")),
-    ),
-}
-"""Rows of the table of runs: place in the scorecard, and format."""
 OWN_ROWS = frozenset({"target", "frequency", "bundle"})
 """Parameters that `details` lists in a row of their own."""
 MAX_STOCKS = 10
@@ -41,37 +26,40 @@ MAX_STOCKS = 10
 
 def money(data: ReportData) -> Table:
     """Tabulate return, volatility, Sharpe ratio and drawdown."""
-    columns: dict[str, tuple[str, Format]] = {
-        "return a year": ("annual_return", ".1%"),
-        "volatility": ("volatility", ".1%"),
-        "Sharpe ratio": ("sharpe", ".2f"),
-        "largest drawdown": ("drawdown", ".1%"),
-    }
-    return tabulate(data.money.rename({"run": "this run"}), columns)
+    known = columns(
+        "return a year annual_return .1% | volatility volatility .1% | Sharpe ratio sharpe .2f"
+        " | largest drawdown drawdown .1%"
+    )
+    note = (
+        "The stocks were chosen with hindsight: their return, here and in the Sharpe ratios, could not have been "
+        "known. Compare the two rows with each other, not with an index."
+    )
+    chosen = data.result.details.bundle == "dow30"
+    return tabulate(data.money.rename({"run": "this run"}), known, note=note if chosen else "")
 
 
 def runs(data: ReportData) -> Table:
-    """Tabulate all runs, one metric per row."""
+    """Tabulate all runs, one metric per row; metrics without a value are left out."""
     others = {name: other.scorecard for name, other in data.result.comparisons.items()}
     cards = pd.json_normalize([data.result.scorecard, *others.values()]).set_index(pd.Index(["this run", *others]))
-    known = {title: given for title, given in RUNS.items() if given[0] in cards and cards[given[0]].notna().any()}
-    table = tabulate(cards, known)
-    return Table(
-        "Forecast and realised risk", ["", *cards.index], list(zip(table.columns, *table.rows, strict=True))[1:]
-    )
+    size = measured_size("Mincer-Zarnowitz of scorecards")
+    metrics = columns(
+        "forecast volatility mean_predicted_vol .1% | realised volatility realized_vol .1%"
+        " | bias statistic bias_statistic.value .2f | bias of 21 sessions, mean distance from 1 mrad_21 .2f"
+        " | QLIKE, daily qlike .3f | distance from target, 63 sessions (points) mean_abs_63d_error .1f"
+        " | distance from target, calendar years (points) calendar_year_mae .1f"
+        " | distance from forecast, 63 sessions (points) mean_abs_63d_gap .1f"
+    ) | {"forecast unbiased and efficient, p": ("mincer_zarnowitz.pvalue", lambda p: pvalue(p, size))}
+    known = {title: given for title, given in metrics.items() if given[0] in cards and cards[given[0]].notna().any()}
+    return Table(tabulate(cards, known).frame.T, "Forecast and realised risk")
 
 
 def years(data: ReportData) -> Table:
     """Tabulate predicted and realised volatility by calendar year."""
     rows = pd.DataFrame.from_dict(data.result.scorecard["by_year"], orient="index")
     biases = [marked(bias["value"], bias["lower"], bias["upper"]) for bias in rows["bias_statistic"]]
-    columns: dict[str, tuple[Any, Format]] = {
-        "sessions": ("sessions", "d"),
-        "forecast": ("mean_predicted_vol", ".1%"),
-        "realised": ("realized_vol", ".1%"),
-        "bias": (biases, "s"),
-    }
-    return tabulate(rows, columns, "Year by year")
+    known = columns("sessions sessions d | forecast mean_predicted_vol .1% | realised realized_vol .1%")
+    return tabulate(rows, known | {"bias": (biases, "s")}, "Year by year")
 
 
 def exceedances(data: ReportData) -> Table:
@@ -83,25 +71,18 @@ def exceedances(data: ReportData) -> Table:
         for level, row in levels.items()
     }
     rows = pd.DataFrame.from_dict(found, orient="index")
-
-    def tested(test: str) -> tuple[Any, Format]:
+    tested = {}
+    for title, test in {"Kupiec p": "kupiec", "Christoffersen p": "christoffersen", "shortfall p": "shortfall"}.items():
         sizes = rows.get(f"{test}_size", pd.Series(SIZE, rows.index)).fillna(SIZE)
-        return map(pvalue, rows[f"{test}_pvalue"], sizes), "s"
-
+        tested[title] = list(map(pvalue, rows[f"{test}_pvalue"], sizes)), "s"
+    known = {"expected": ("expected", count)} | columns("found exceedances d | mean loss shortfall_ratio .2f") | tested
     note = (
-        "Historical or Student-t: the limits of the perf frame, from 500 earlier returns or else Student-t. Mean loss: "
-        "of the days beyond, over the expected shortfall; its p is Acerbi-Szekely's. In brackets: how often the test "
-        "rejects right forecasts, where that is not about 5%."
+        "A p below 0.05 rejects the number (Kupiec), or the number and its independence (Christoffersen). Historical "
+        "or Student-t: the limits of the perf frame, from 500 earlier returns or else Student-t. Mean loss: of the "
+        "days beyond, over the expected shortfall; its p is Acerbi-Szekely's. In brackets: in how many % the test "
+        "rejects right forecasts, where that is not about 5."
     )
-    columns: dict[str, tuple[Any, Format]] = {
-        "expected": ("expected", count),
-        "found": ("exceedances", "d"),
-        "Kupiec p": tested("kupiec"),
-        "Christoffersen p": tested("christoffersen"),
-        "mean loss": ("shortfall_ratio", ".2f"),
-        "shortfall p": tested("shortfall"),
-    }
-    return tabulate(rows, columns, "Losses beyond value at risk", note)
+    return tabulate(rows, known, "Losses beyond value at risk", note)
 
 
 def stress(data: ReportData) -> Table | None:
@@ -109,21 +90,17 @@ def stress(data: ReportData) -> Table | None:
     rows = data.stress
     if rows is None:
         return None
-    scale = rows["predicted"]
-    columns: dict[str, tuple[Any, Format]] = {
-        "forecast": ("predicted", ".1%"),
-        "realised": ("realized", ".1%"),
-        "bias": (map(marked, rows["bias"], rows["lower"] / scale, rows["upper"] / scale), "s"),
-    }
+    biases = map(marked, rows["bias"], rows["lower"] / rows["predicted"], rows["upper"] / rows["predicted"])
+    known = columns("forecast predicted .1% | realised realized .1%") | {"bias": (biases, "s")}
     for tail in (5, 1):
         found = zip(rows[f"beyond_{tail}%"], rows["sessions"] * tail / 100, strict=True)
-        columns[f"beyond {tail}%"] = ([f"{days} of {count(expected)}" for days, expected in found], "s")
+        known[f"beyond {tail}%"] = ([f"{days} of {count(expected)}" for days, expected in found], "s")
     spans = [f"{name}: {row['first'].date()} to {row['last'].date()}" for name, row in rows.iterrows()]
     note = (
         f"{'; '.join(spans)}. Bias: ▲ above the 95% band, forecasts were too low; ▼ below it. Beyond: days on which "
         "the loss went beyond the normal value at risk, of as many as expected."
     )
-    return tabulate(rows, columns | {"worst day": ("worst_day", ".1%")}, "", note)
+    return tabulate(rows, known | columns("worst day worst_day .1%"), "", note)
 
 
 def details(data: ReportData) -> Table:
@@ -140,17 +117,18 @@ def details(data: ReportData) -> Table:
         "data fingerprint": run.fingerprint,
         "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
     }
-    shown = {name: f"{value:,.10g}" if isinstance(value, float) else str(value) for name, value in given.items()}
-    rows = [[name, shown[name]] for name, value in given.items() if value is not None]
-    return Table("The run", [], rows, kind="pairs")
+    known = {name: one for name, one in given.items() if one is not None}
+    texts = [f"{one:,.10g}" if isinstance(one, float) else str(one) for one in known.values()]
+    return Table(pd.DataFrame({"": texts}, list(known)), "The run", kind="pairs")
 
 
-def vintages(data: ReportData) -> Table | None:
-    """Tabulate the model vintages used; None if there are none."""
-    used = pd.DataFrame(list(data.result.details.vintages)).astype(object)
-    columns = [str(name).replace("_", " ") for name in used]
-    rows = used.where(used.notna(), "-").astype(str).to_numpy().tolist()
-    return Table("Model vintages", columns, rows, kind="words") if rows else None
+def vintages(data: ReportData) -> Table:
+    """Tabulate the model vintages used."""
+    used = pd.DataFrame(list(data.result.details.vintages)).rename(columns=lambda name: str(name).replace("_", " "))
+    texts = used.astype(object).where(used.notna(), "-").astype(str)
+    first = next(iter(texts), None)
+    named = texts if first is None else texts.set_index(first).rename_axis(index=None, columns=first)
+    return Table(named, "Model vintages", kind="words")
 
 
 def models(data: ReportData) -> list[Table]:
@@ -171,22 +149,16 @@ def scores(found: VolatilityScores, horizon: int, components: pd.DataFrame | Non
     if components is not None:
         order = [name for model in rows.index for name in (model, *components.index[components["model"] == model])]
         rows = pd.concat([rows, components.reindex(columns=rows.columns.intersection(components.columns))]).loc[order]
-    columns: dict[Any, tuple[Any, Format]] = {
-        "QLIKE": ("qlike", ".4f"),
-        "on range": ("qlike_range", ".4f"),
-        "MSE e-8": (1e8 * rows["mse"], ".2f"),
-        "log-lik.": ("log_likelihood", ".4f"),
-    }
+    rows = rows.assign(mse=1e8 * rows["mse"])
+    known = columns("QLIKE qlike .4f | on range qlike_range .4f | MSE e-8 mse .2f | log-lik. log_likelihood .4f")
     # A model is not compared with itself.
     for group, column, form in (("lower by (%) than", "below", "+.1f"), ("t against", "dm", ".1f")):
-        columns |= {
-            (group, name): (rows[f"{column}_{name}"].mask(rows.index == name), form) for name in found.benchmarks
-        }
+        known |= {(group, name): (rows[f"{column}_{name}"].mask(rows.index == name), form) for name in found.benchmarks}
     if "mcs_pvalue" in rows:
-        columns["MCS p "] = ("mcs_pvalue", lambda p: f"{p:.3f}{'*' if p >= IN_SET else ' '}")
+        known["MCS p "] = ("mcs_pvalue", lambda p: f"{p:.3f}{'*' if p >= IN_SET else ' '}")
     first, left = found.table.loc[horizon].iloc[0], int(found.left_out[horizon])
     title = f"{ahead(horizon)}: {int(first['stock_days']):,} stock-days of {int(first['origins']):,} sessions"
-    return tabulate(rows, columns, title + (f"; {left:,} left out, without a forecast of each" if left else ""))
+    return tabulate(rows, known, title + (f"; {left:,} left out, without a forecast of each" if left else ""))
 
 
 def portfolios(given: Mapping[str, PortfolioForecasts]) -> Table | None:
@@ -194,24 +166,20 @@ def portfolios(given: Mapping[str, PortfolioForecasts]) -> Table | None:
     if not given:
         return None
     rows = compare_portfolio_forecasts(given)
-    columns: dict[str, tuple[Any, Format]] = {"QLIKE": ("qlike", ".4f")}
+    known = columns("QLIKE qlike .4f")
     for name in [str(name).removeprefix("below_") for name in rows if str(name).startswith("below_")]:
         own = rows.index == name
-        columns[f"below {name}"] = (rows[f"below_{name}"].mask(own), lambda gain: f"{gain:.1f}%")
-        columns["t"] = (rows[f"dm_{name}"], ".1f")
+        known[f"below {name}"] = (rows[f"below_{name}"].mask(own), lambda gain: f"{gain:.1f}%")
+        known["t"] = (rows[f"dm_{name}"], ".1f")
     bands = [
         show(low, ".3f") + (f" to {high:.3f}" if low == low else "")
         for low, high in zip(rows["bias_lower"], rows["bias_upper"], strict=True)
     ]
-    columns |= {
-        "bias": ("bias", ".3f"),
-        "95% band": (bands, "s"),
-        "forecast": ("mean_predicted_vol", ".1%"),
-        "realised": ("realized_vol", ".1%"),
-    }
+    known |= columns("bias bias .3f") | {"95% band": (bands, "s")}
+    known |= columns("forecast mean_predicted_vol .1% | realised realized_vol .1%")
     horizon, origins = next(iter(given.values())).horizon, int(rows["origins"].iloc[0])
     title = f"Equal-weight portfolio, {ahead(horizon)}, {origins:,} origins"
-    return tabulate(rows, columns, title, "Bias: of daily returns over the forecast in force. Volatilities are annual.")
+    return tabulate(rows, known, title, "Bias: of daily returns over the forecast in force. Volatilities are annual.")
 
 
 def stocks(data: ReportData) -> Table | None:
@@ -220,11 +188,9 @@ def stocks(data: ReportData) -> Table | None:
     if table is None:
         return None
     names = [str(name) for name in table.columns[:-1]]
-    ranked = table.assign(best=table[names].idxmin(axis=1)).set_axis(
-        [f"{rank}. {stock}" for rank, stock in enumerate(table.index, 1)]
-    )
-    columns: dict[str, tuple[Any, Format]] = {name: (name, ".3f") for name in names}
-    columns |= {"best": ("best", "s"), f"bias of {names[0]}": ("bias", ".2f")}
-    title = f"QLIKE by stock, of {len(table)} stocks the hardest and the easiest"
+    ranked = table.assign(best=table[names].idxmin(axis=1))
+    ranked.index = pd.Index([f"{rank}. {stock}" for rank, stock in enumerate(table.index, 1)])
+    known: dict[Any, Any] = {name: (name, ".3f") for name in names}
+    known |= {"best": ("best", "s"), f"bias of {names[0]}": ("bias", ".2f")}
     ends = ranked if len(ranked) <= 2 * MAX_STOCKS else pd.concat([ranked[:MAX_STOCKS], ranked[-MAX_STOCKS:]])
-    return tabulate(ends, columns, title)
+    return tabulate(ends, known, f"QLIKE by stock, of {len(table)} stocks the hardest and the easiest")

@@ -1,17 +1,21 @@
-"""The numbers of a portfolio's risk at the last close, as text and as plain values."""
+"""The page "risk today": a portfolio's risk at the last close, also as text and as plain values."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from volplugin.evaluation.model_comparison import as_numbers, nested
-from volplugin.report.format import Answer, Table, percent, sessions, show, tabulate, wrapped
+from volplugin.report.format import Answer, Page, Section, Table, columns, percent, sessions, show, tabulate
 from volplugin.risk.covariance import CovarianceForecast
+from volplugin.storage.atomic import write_atomically
 from volplugin.units import deannualize
 
 MAX_STOCKS = 15
@@ -24,17 +28,11 @@ UNITS = {
     "losses": "fraction of the portfolio's value",
 }
 MEASURES = ["beta", "effective_bets", "diversification_ratio", "average_correlation", "average_correlation_before"]
+WEIGHTS = columns("weight weight .1% | risk share .1% | volatility volatility .1%")
+LINE_SESSIONS = 252
+"""Sessions of the line of past forecasts."""
 MAX_CHANGES = 5
 """Number of largest changes to list."""
-
-
-class Part(NamedTuple):
-    """A part of the page: title, tables, a note, and a table that is folded."""
-
-    title: str
-    tables: list[Table]
-    note: str = ""
-    folded: Table | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,19 +142,46 @@ class PortfolioToday:
 
 
 def portfolio_text(portfolio: PortfolioToday, value: float | None = None) -> str:
-    """Return the numbers of the page as text: the answer and its causes, the tiles, a table per part, and limits."""
+    """Return the page as text: the answer and its causes, a table per part, and limits."""
+    return today_page(portfolio, "Portfolio", value).text()
+
+
+def write_today(
+    portfolio: PortfolioToday, path: str | os.PathLike[str], title: str = "Portfolio", value: float | None = None
+) -> Path:
+    """Write the page of a portfolio's risk; the write is atomic.
+
+    Parameters
+    ----------
+    portfolio : PortfolioToday
+    path : str or Path
+    title : str
+        Name of the portfolio.
+    value : float, optional
+        Value of the portfolio, for losses in money.
+    """
+    from volplugin.report.axes import plot_lines
+    from volplugin.report.page import render
+
+    history = portfolio.history.iloc[-LINE_SESSIONS:].to_frame("volatility")
+    looks = {"volatility": ("forecast", "predicted")}
+    plots = {"history": partial(plot_lines, history, looks, "Volatility of these weights")}
+    page, _ = render(today_page(portfolio, title, value), plots if len(history) > 1 else {})
+    return write_atomically(Path(path), page.encode())
+
+
+def today_page(portfolio: PortfolioToday, title: str = "Portfolio", value: float | None = None) -> Page:
+    """Return the words and tables of the page; parameters as in `write_today`."""
     forecast = portfolio.forecast
-    model = ", ".join(f"{key} {value}" for key, value in forecast.diagnostics["model"].items())
-    lines = [
-        f"{headline(portfolio)}; {sessions(forecast.horizon)} after {forecast.asof.date()}",
-        f"({model})",
-        *sentences(portfolio, value),
-        *(f"{one.label}: {one.value}{one.note and f', {one.note}'}" for one in tiles(portfolio, value)),
-    ]
-    stocks = Part("Weight and share of risk by stock", [_weights(portfolio.positions)])
-    for part in (*parts(portfolio, value), stocks):
-        lines += [f"\n{table.title or part.title}\n{table.text()}" for table in part.tables if table.rows]
-    return wrapped("\n".join([*lines, "", *remarks(portfolio)]).rstrip().split("\n"))
+    return Page(
+        headline(portfolio),
+        f"{title}, close of {forecast.asof.date()}; forecast of the next {sessions(forecast.horizon)}",
+        list(sentences(portfolio, value)),
+        list(tiles(portfolio, value)),
+        list(parts(portfolio, value)),
+        title=f"{title}: {headline(portfolio)}",
+        layout="columns",
+    )
 
 
 def headline(portfolio: PortfolioToday) -> str:
@@ -216,97 +241,95 @@ def tiles(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Ans
         yield Answer("Suspect prices", str(len(portfolio.suspect)), ", ".join(list(portfolio.suspect)[:4]))
 
 
-def parts(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Part]:
+def parts(portfolio: PortfolioToday, value: float | None = None) -> Iterator[Section]:
     """Yield the parts of the page; parts without rows are not shown."""
-    rows, factors = portfolio.positions, portfolio.factors
-    change = (
-        (portfolio.change if np.isfinite(portfolio.before) else portfolio.change[:0])
-        .to_frame("points")
-        .rename(index=str.capitalize)
-    )
-    trimmed, moved = rows.sort_values("trim")[:MAX_CHANGES], rows.loc[largest(rows["change"]).index]
-    movers: dict[str, Any] = {
-        "contribution": (100 * moved["contribution"], ".2f"),
-        "change": ("change", points),
-        "change of its volatility": ("volatility_change", points),
-    }
-    yield Part(
-        "Why it changed",
-        [
-            _barred(tabulate(change, {"points": ("points", points)}), change, "signed bars", room=50),
-            tabulate(moved, movers, "Largest changes"),
-        ],
-        f"From {percent(portfolio.before, 2)} to {percent(portfolio.volatility, 2)} of annual volatility; the parts "
-        "add up. Weights: drift of the prices, or trades.",
-    )
+    rows, factors, known = portfolio.positions, portfolio.factors, portfolio.forecast.diagnostics
+    yield Section("Past forecasts", figures={"history": "Volatility that each session's forecast gives these weights."})
+    if np.isfinite(portfolio.before):
+        yield _changes(portfolio)
     laws = " ".join(f"{span.capitalize()}: {LAWS[law]}." for span, law in portfolio.tail_methods.items())
-    yield Part(
+    yield Section(
         "Loss to expect",
-        [tabulate(portfolio.losses, {span: (span, lambda share: money(share, value)) for span in portfolio.losses})],
+        [tabulate(portfolio.losses, {span: (span, partial(money, value=value)) for span in portfolio.losses})],
         f"VaR 99%: exceeded once in a hundred cases. ES 97.5%: mean of the worst 2.5%. {laws}",
     )
-    trims: dict[str, Any] = {
-        "weight": ("weight", ".1%"),
-        "change in points": ("trim", points),
-        "volatility after": (portfolio.volatility + trimmed["trim"], ".2%"),
-    }
-    yield Part(
+    trimmed = rows.sort_values("trim")[:MAX_CHANGES].assign(after=lambda frame: portfolio.volatility + frame["trim"])
+    trims = (
+        columns("weight weight .1%") | {"change in points": ("trim", points)} | columns("volatility after after .2%")
+    )
+    yield Section(
         "What one trim does",
         [tabulate(trimmed, trims)],
         "Each row is one trade alone, of 1% of the portfolio's value, with the proceeds in cash.",
     )
-    yield Part("Weight and share of risk by group", [_weights(portfolio.groups.reindex(columns=["weight", "share"]))])
-    split = tabulate(
-        factors.rename(index=str.capitalize), {"risk": ("share", ".1%"), "volatility": ("exposure", percent)}
-    )
-    yield Part(
+    if len(portfolio.groups):
+        yield Section("Weight and share of risk by group", [_weights(portfolio.groups)])
+    split = columns("risk share .1%") | {"volatility": ("exposure", percent)}
+    yield Section(
         "Risk by factor",
-        [_barred(split, factors[["share"]], "bars")],
+        [tabulate(factors.rename(index=str.capitalize), split, **_bars(factors[["share"]], "bars"))],
         "Market: the equal-weight portfolio of all stocks with a forecast. Components: the largest common moves that "
         "the market leaves. Specific: the rest. Risk: share of the variance. Volatility: annual, from the factor "
         "alone; its sign is the direction.",
     )
     events = rows.loc[portfolio.events.index].assign(event=portfolio.events)
-    moves = {
-        "weight": ("weight", ".1%"),
-        "volatility": ("volatility", ".1%"),
-        "share of the variance": ("event", ".0%"),
-    }
-    yield Part(
+    yield Section(
         "Moves of their own expected",
-        [tabulate(events, moves)],
+        [tabulate(events, columns("weight weight .1% | volatility volatility .1% | share of the variance event .0%"))],
         "Stocks that are likely to move alone within the horizon, mostly on earnings: the season is estimated from "
         "the moves of past quarters, not read from a calendar.",
     )
-    yield Part("Most correlated", [pairs_table(portfolio)])
+    pairs = portfolio.pairs.set_axis([f"{row.one} and {row.other}" for row in portfolio.pairs.itertuples()])
+    correlated = columns("correlation correlation +.2f | since before change +.2f")
+    yield Section("Most correlated", [tabulate(pairs, correlated)])
+    yield stocks(portfolio)
+    model = ", ".join(f"{key} {text}".replace("_", " ") for key, text in known["model"].items())
+    source = f"{model}; prices {known['data_fingerprint'][:12]}"
+    yield Section("Model and limits", points=[source, *remarks(portfolio)])
 
 
-def stocks(portfolio: PortfolioToday) -> Part:
+def _changes(portfolio: PortfolioToday) -> Section:
+    """Return the causes of the change, and the positions that changed most."""
+    rows, causes = portfolio.positions, portfolio.change.to_frame("points").rename(index=str.capitalize)
+    moved = rows.loc[rows["change"].dropna().sort_values(key=abs, ascending=False, kind="stable").index[:MAX_CHANGES]]
+    movers: dict[str, Any] = {
+        "contribution": (100 * moved["contribution"], ".2f"),
+        "change": ("change", points),
+        "change of its volatility": ("volatility_change", points),
+    }
+    return Section(
+        "Why it changed",
+        [
+            tabulate(causes, {"points": ("points", points)}, **_bars(causes, "signed bars", room=50)),
+            tabulate(moved, movers, "Largest changes"),
+        ],
+        f"From {percent(portfolio.before, 2)} to {percent(portfolio.volatility, 2)} of annual volatility; the parts "
+        "add up. Weights: drift of the prices, or trades.",
+    )
+
+
+def stocks(portfolio: PortfolioToday) -> Section:
     """Return weight and share of risk by stock; of many stocks, the smaller shares are folded."""
     table = _weights(portfolio.positions)
-    halves = slice(MAX_STOCKS), slice(MAX_STOCKS, None)
-    first, more = (replace(table, rows=table.rows[half], bars=table.bars[half]) for half in halves)
+    first, more = (
+        replace(table, frame=table.frame[part], bars=table.bars[part])
+        for part in (slice(MAX_STOCKS), slice(MAX_STOCKS, None))
+    )
     note = "Risk above weight: the stock adds more risk than money. Hatched: a hedge, which lowers the risk."
-    return Part("Weight and share of risk by stock", [first], note, more if more.rows else None)
+    folded = Section(f"{len(more.frame)} more", [more])
+    return Section("Weight and share of risk by stock", [first], note, folds=[folded])
 
 
 def _weights(frame: pd.DataFrame) -> Table:
     """Tabulate weight and share of risk, with a bar of each."""
-    columns = {"weight": "weight", "risk": "share", "volatility": "volatility"}
-    table = tabulate(frame, {title: (name, ".1%") for title, name in columns.items() if name in frame})
-    return _barred(table, frame[["weight", "share"]], "pair bars")
+    known = {title: given for title, given in WEIGHTS.items() if given[0] in frame}
+    return tabulate(frame, known, **_bars(frame[["weight", "share"]], "pair bars"))
 
 
-def _barred(table: Table, lengths: pd.DataFrame, kind: str, room: float = 100) -> Table:
-    """Add bars to the rows of a table; the longest one fills `room` percent of their column."""
+def _bars(lengths: pd.DataFrame, kind: str, room: float = 100) -> dict[str, Any]:
+    """Return the bars of a table; the longest one fills `room` percent of their column."""
     scale = room / max(float(lengths.abs().max().max()), 1e-12)
-    return replace(table, bars=(scale * lengths).to_numpy().tolist(), kind=kind)
-
-
-def pairs_table(portfolio: PortfolioToday) -> Table:
-    """Tabulate the most correlated pairs held."""
-    pairs = portfolio.pairs.set_axis([f"{row.one} and {row.other}" for row in portfolio.pairs.itertuples()])
-    return tabulate(pairs, {"correlation": ("correlation", "+.2f"), "since before": ("change", "+.2f")})
+    return {"bars": (scale * lengths).to_numpy().tolist(), "kind": kind}
 
 
 def remarks(portfolio: PortfolioToday) -> list[str]:
@@ -323,8 +346,3 @@ def remarks(portfolio: PortfolioToday) -> list[str]:
 def points(change: float) -> str:
     """Format a difference of annual volatilities in percentage points, with a sign."""
     return show(100 * change, "+.2f")
-
-
-def largest(changes: pd.Series) -> pd.Series:
-    """Return the largest changes, in absolute value."""
-    return changes.dropna().sort_values(key=abs, ascending=False, kind="stable")[:MAX_CHANGES]

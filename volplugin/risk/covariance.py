@@ -327,11 +327,13 @@ class CovarianceForecast:
             If an asset with a nonzero weight has no group.
         """
         w = self.align(weights)
-        daily = (self.marginal_contributions(weights) * w).rename("risk_contribution")
+        values = self.marginal_contributions(weights).to_numpy() * w
+        values = values if periods is None else annualize(values, periods)
+        found = pd.Series(values, index=self.assets, name="risk_contribution")
         if groups is not None:
-            daily = daily[w != 0]
-            daily = daily.groupby(self._groups_of(daily.index, groups), sort=False).sum()
-        return daily if periods is None else annualize(daily, periods)
+            found = found[w != 0]
+            found = found.groupby(self._groups_of(found.index, groups), sort=False).sum()
+        return found
 
     def percent_contributions(self, weights: Weights) -> pd.Series:
         """Share of each asset in the portfolio's risk, in percent; sums to 100 (zero for a portfolio without risk)."""
@@ -685,6 +687,8 @@ def _check_correlation(rho: np.ndarray, asof: pd.Timestamp) -> None:
 
 def as_weights(weights: Weights) -> pd.Series:
     """Return weights as floats by asset; text, booleans and complex numbers are no weights."""
+    if isinstance(weights, pd.Series) and weights.dtype == np.float64:
+        return weights
     if not (isinstance(weights, pd.Series) and weights.dtype.kind in "iuf"):
         if not isinstance(weights, Mapping | pd.Series):
             raise WeightsError(f"the weights are a {type(weights).__name__}; pass a Series or a dict by asset")

@@ -125,19 +125,21 @@ class CovariancePath:
         np.fill_diagonal(scaled, 1.0)
         return scaled
 
-    def arrays(self, row: int, horizon: int, view: str) -> CovarianceArrays:
-        """Return volatilities and correlations of the assets with a forecast."""
+    def arrays(self, row: int, horizon: int, view: str) -> CovarianceArrays | None:
+        """Return volatilities and correlations of the assets with a forecast; None without any."""
+        if horizon not in self.paths:
+            return None
         at = self._of(horizon)
         if at.is_whole[row]:
-            rho = at.sliding.matrix(row, view)
-            return CovarianceArrays(self.assets, at.volatility[row], at.correlated[row], rho)
+            return CovarianceArrays(self.assets, at.volatility[row], at.correlated[row], at.sliding.matrix(row, view))
         live = at.live[row]
+        if not live.any():
+            return None
         # One label object per set of assets, so that callers compare them by identity.
-        key = live.tobytes()
-        if key not in self._live:
-            self._live[key] = self.assets[live]
-        rho = at.sliding.matrix(row, view) if live.any() else np.empty((0, 0))
-        return CovarianceArrays(self._live[key], at.volatility[row, live], at.correlated[row, live], rho)
+        assets = self._live.setdefault(live.tobytes(), self.assets[live])
+        return CovarianceArrays(
+            assets, at.volatility[row, live], at.correlated[row, live], at.sliding.matrix(row, view)
+        )
 
     def _of(self, horizon: int) -> _Horizon:
         if horizon not in self._horizons:

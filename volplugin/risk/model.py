@@ -274,12 +274,14 @@ class BacktestForecaster:
 
     def arrays(self, session: pd.Timestamp, horizon: int = 21, view: str = "risk") -> CovarianceArrays | None:
         """Return the covariance of a precomputed session as arrays; None for another one, and with adjustments."""
+        return self.arrays_of(session, (horizon,), view)[0]
+
+    def arrays_of(self, session: pd.Timestamp, horizons: Iterable[int], view: str) -> list[CovarianceArrays | None]:
+        """Return `arrays` of several horizons; the vintage is looked up once."""
         with self._lock:
-            path, row = (None, None) if self.model.calibration else self._row(session, horizon)
-            if path is None or row is None:
-                return None
-            found = path.arrays(row, horizon, view)
-            return found if len(found.assets) else None
+            path = None if self.model.calibration else self._current_path(session)
+            row = None if path is None else path.row(session)
+            return [None if path is None or row is None else path.arrays(row, days, view) for days in horizons]
 
     def forecast(
         self, panel: PricePanel, horizon: int = 21, view: str = "risk", assets: Iterable[str] | None = None

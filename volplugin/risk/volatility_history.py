@@ -93,7 +93,8 @@ class VolatilityHistory:
             # Rows from the first missing one on are replaced; older ones than the caller needs are dropped.
             kept = (known < missing[0]) & (known >= sessions[0])
             self._paths = {days: pd.concat([path[kept], fresh[days]]) for days, path in self._paths.items()}
-        return {days: path.loc[sessions] for days, path in self._paths.items()}
+        is_whole = self._paths[1].index.equals(sessions)
+        return self._paths if is_whole else {days: path.loc[sessions] for days, path in self._paths.items()}
 
     def _serves(self, assets: pd.Index, horizons: set[int]) -> bool:
         return horizons <= self._paths.keys() and self._paths[1].columns.equals(assets)

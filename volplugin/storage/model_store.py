@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +49,21 @@ class ModelStore:
         return f"ModelStore({str(self.path)!r})"
 
     def signature(self, date: pd.Timestamp | None = None) -> tuple[int, ...]:
-        """Return numbers that change when the configuration is written, or a vintage comes or goes.
+        """Return numbers that change when a vintage comes or goes; with a date, when this vintage is replaced.
 
-        With a date: numbers that change when this vintage is replaced.
+        One `os.stat`: a backtest reads both at every close, where three took 2% of its time.
         """
-        found: list[int] = []
-        names = ("store.json", "vintages") if date is None else (f"vintages/{_name(date)}/{MANIFEST}",)
-        with self._readable():
-            for name in names:
-                with suppress(FileNotFoundError):
-                    metadata = os.stat(f"{self.path}/{name}")
-                    found += [metadata.st_mtime_ns, metadata.st_ino, metadata.st_size]
-        return tuple(found)
+        name = "vintages" if date is None else f"vintages/{_name(date)}/{MANIFEST}"
+        try:
+            metadata = os.stat(f"{self.path}/{name}")
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return metadata.st_mtime_ns, metadata.st_ino, metadata.st_size
+
+    def _unreadable(self, error: OSError) -> StoreError:
+        return StoreError(f"cannot read the store {self.path}: {error.strerror or error}")
 
     # -- configuration ----------------------------------------------------------------------
 
@@ -268,7 +271,7 @@ class ModelStore:
         try:
             yield
         except OSError as error:
-            raise StoreError(f"cannot read the store {self.path}: {error.strerror or error}") from error
+            raise self._unreadable(error) from error
 
     def _write(self, file: Path, content: bytes) -> None:
         try:

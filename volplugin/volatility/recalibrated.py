@@ -13,9 +13,9 @@ from scipy.special import softmax
 from sklearn.base import clone
 
 from volplugin.data.panel import PricePanel
-from volplugin.errors import StoreConfigurationError
+from volplugin.errors import PanelError, StoreConfigurationError
 from volplugin.volatility.base import State
-from volplugin.volatility.bias_correction import REFIT, close_to_close_ratio, forward_variance
+from volplugin.volatility.bias_correction import close_to_close_ratio, forward_variance
 from volplugin.volatility.combination import Paths
 from volplugin.volatility.features import Features
 from volplugin.volatility.har import TERMS, HARVolatility
@@ -26,12 +26,16 @@ BACKBONE = tuple(f"backbone_{horizon}" for horizon in FITTED_HORIZONS)
 """Regressors: log variance that the stored model forecasts, relative to the slow level, at each horizon."""
 
 
-FIRST_REFIT, REFITS = 500, 5
-"""Sessions that the first past refit needs, and most past refits: the weights follow the last five years."""
+PRIOR = np.array([4.0, 1.0, 0.25])
+"""Weights before any loss, up to scale: the stored model is trained on far more stocks than the local members, and the
+regression has the most parameters."""
 
-TEMPERATURE = 10.0
-"""Divisor of the Gaussian log likelihood behind the weights, since returns have fat tails and losses last for months:
-chosen among 5, 10, 20 and 40 on markets that no benchmark judges."""
+FIRST_REFIT, REFIT, REFITS = 500, 126, 10
+"""Sessions that the first past refit needs, sessions between two, and most past refits: the last five years."""
+
+TEMPERATURE = 2.0
+"""Divisor of the Gaussian log likelihood behind the weights, since returns have fat tails and losses last for months.
+It and `PRIOR` were chosen on markets that no benchmark judges."""
 
 
 class RecalibratedVolatility(HARVolatility):
@@ -41,9 +45,10 @@ class RecalibratedVolatility(HARVolatility):
     market terms on its event-free forecast, since earnings seasons differ. The newest of its vintages trained by the
     end of the local training span is used, and stays in use.
 
-    All three are refitted yearly in the past and forecast the year after. A weight is proportional to exp(-L / 2T),
-    with L the member's QLIKE summed over these sessions, a mean over assets, and T `TEMPERATURE`. At a horizon the
-    losses of the shorter ones, which have less noise, are added. With less than three years the weights are equal.
+    All three are refitted half-yearly in the past and forecast the half-year after. A weight is proportional to
+    `PRIOR` times exp(-L / 2T), with L the member's QLIKE summed over these sessions, a mean over assets, over the root
+    of the horizon, since horizons overlap, and T `TEMPERATURE`. At a horizon the losses of the shorter ones, which have
+    less noise, are added. With less than two and a half years the weights are the prior's.
 
     Units: a volatility is a daily standard deviation in decimals; only `annualize` and ``periods=`` change that.
     Timing: `asof` is the last completed session used; the forecast covers the `horizon` sessions after it.
@@ -63,6 +68,8 @@ class RecalibratedVolatility(HARVolatility):
         If a stored recalibration belongs to other vintages than those in `store`.
     InsufficientHistoryError
         From `fit`, with fewer than about 200 sessions.
+    PanelError
+        From a forecast on closes only, if fitted with open, high and low.
 
     References
     ----------
@@ -103,6 +110,7 @@ class RecalibratedVolatility(HARVolatility):
 
     def _fit_members(self, panel: PricePanel) -> None:
         self._backbone = self._stored.vintage_at(panel.last_session)
+        self.ranges_ = panel.has_ranges
         panel = with_reference(panel, self._backbone.universe_, panel.last_session)
         found = reference(panel, self._backbone.universe_)
         self.universe_ = self.universe_ if found is None else list(found.assets)
@@ -129,7 +137,8 @@ class RecalibratedVolatility(HARVolatility):
             each = target[cut : cut + REFIT] / variance + np.log(variance)
             each = np.ma.masked_where(np.broadcast_to(~np.isfinite(each).all(axis=0), each.shape), each)
             loss += each.mean(axis=2).sum(axis=1).filled(0.0)
-        return softmax(-np.cumsum(loss, axis=1) / (2 * TEMPERATURE), axis=0)
+        evidence = -np.cumsum(loss / np.sqrt(FITTED_HORIZONS), axis=1) / (2 * TEMPERATURE)
+        return softmax(np.log(PRIOR)[:, None] + evidence, axis=0)
 
     def _member_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> tuple[Paths, ...]:
         """Forecasts of the stored model, the local HAR and the regression."""
@@ -138,11 +147,24 @@ class RecalibratedVolatility(HARVolatility):
         return stored, local, super()._predict_paths(panel, horizons, first)
 
     def _predict_paths(self, panel: PricePanel, horizons: tuple[int, ...], first: int) -> Paths:
+        if self.ranges_ and not panel.has_ranges:
+            raise PanelError(
+                f"{panel!r} has closes only, and the recalibration was fitted with open, high and low; bring them, or "
+                "recalibrate on closes: volplugin transfer --recalibrate FOLDER"
+            )
+        panel = panel if self.ranges_ else panel.close_only()
         members = self._member_paths(panel, horizons, first)
         logs = {days: np.stack([np.log(path[days][panel.assets]) for path in members]) for days in horizons}
         weights = {days: [np.interp(abs(days), FITTED_HORIZONS, each) for each in self.weights_] for days in horizons}
         values = {days: np.exp(np.tensordot(weights[days], logs[days], axes=1)) for days in horizons}
         return {days: pd.DataFrame(values[days], panel.sessions, panel.assets) for days in horizons}
+
+    def fallbacks(self, panel: PricePanel) -> dict[str, str]:
+        """Report open, high and low that are not used, and missing market-wide inputs."""
+        if self.ranges_ or not panel.has_ranges:
+            return super().fallbacks(panel)
+        text = "recalibrated on closes only, so they are not used; recalibrate on prices that have them"
+        return super().fallbacks(panel) | {"open, high and low": text}
 
     def _with_universe(self, panel: PricePanel) -> PricePanel:
         """Return the panel with the recalibration's universe as its market: the stored model's inputs stay the same."""
@@ -169,12 +191,13 @@ class RecalibratedVolatility(HARVolatility):
         """Return the coefficients, the weights, and the checksum of the stored model's vintage."""
         local = {f"local/{name}": array for name, array in self.local_.get_state().items()}
         vintage = np.frombuffer(bytes.fromhex(self._checksum()), np.uint8)
-        return super().get_state() | local | {"weights": self.weights_, "vintage": vintage.copy()}
+        own = {"weights": self.weights_, "vintage": vintage.copy(), "ranges": np.array([self.ranges_], np.uint8)}
+        return super().get_state() | local | own
 
     def set_state(self, state: State) -> None:
         """Set the coefficients and the weights; raise StoreConfigurationError if they are of another stored model."""
         self._backbone = self._stored.vintage_at(self.trained_through_)
-        if "weights" not in state or state["vintage"].tobytes().hex() != self._checksum():
+        if "ranges" not in state or state["vintage"].tobytes().hex() != self._checksum():
             raise StoreConfigurationError(
                 f"recalibrated on another model than the one in {self.store} trained through "
                 f"{self._backbone.trained_through_.date()}, or by an earlier version; recalibrate into another folder: "
@@ -182,7 +205,7 @@ class RecalibratedVolatility(HARVolatility):
             )
         local = {name.removeprefix("local/"): array for name, array in state.items() if name.startswith("local/")}
         self.local_ = HARVolatility("market").restore(local, self.trained_through_, self.assets_, self.universe_)
-        self.weights_ = state["weights"]
+        self.weights_, self.ranges_ = state["weights"], bool(state["ranges"][0])
         super().set_state(state)
 
     def _checksum(self) -> str:

@@ -9,7 +9,7 @@ from zipline.api import order_target_percent, symbol
 
 from volplugin.adapters.zipline import load_strategy, read_parameters, run_backtest
 from volplugin.adapters.zipline.run import gallery
-from volplugin.errors import BundleNotFoundError, BundleRangeError, ParameterError
+from volplugin.errors import BundleNotFoundError, BundleRangeError, MissingLibraryError, ParameterError
 
 STRATEGY = """
 import os
@@ -181,5 +181,30 @@ def test_unknown_name_lists_the_gallery():
 
 def test_a_library_the_strategy_lacks_is_its_own_error(tmp_path):
     (tmp_path / "needy.py").write_text("import a_library_nobody_has\n")
-    with pytest.raises(ModuleNotFoundError, match="a_library_nobody_has"):
+    with pytest.raises(MissingLibraryError, match="a_library_nobody_has"):
         load_strategy(tmp_path / "needy.py")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import numpy\nimport no_such_library\ndef initialize(context): ...\n", 2),
+        ("from numpy import no_such_name\ndef initialize(context): ...\n", 1),
+        ("def initialize(context):\n    find()\n\ndef find():\n    from no_such_library import name\n", 5),
+    ],
+)
+def test_a_failed_import_names_the_line_of_the_strategy(small, tmp_path, text, line):
+    file = tmp_path / "importing.py"
+    file.write_text(text)
+    with pytest.raises(MissingLibraryError, match=rf"importing\.py, line {line}: .*no_such") as caught:
+        run_backtest(file, small, "2016-03-01", "2016-03-04")
+    assert caught.value.name in ("no_such_library", "numpy")
+
+
+def test_a_failed_import_of_a_module_beside_the_strategy_names_the_strategy(small, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "helper_of_importing.py").write_text("import no_such_library\n")
+    (tmp_path / "importing.py").write_text("import helper_of_importing\n")
+    for strategy in (tmp_path / "importing.py", "importing"):
+        with pytest.raises(MissingLibraryError, match=r"importing\.py, line 1: No module named 'no_such_library'"):
+            run_backtest(strategy, small, "2016-03-01", "2016-03-04")

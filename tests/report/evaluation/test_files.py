@@ -2,8 +2,7 @@ import json
 
 from webpage import check
 
-from volplugin.report.evaluation_files import write_evaluation
-from volplugin.report.evaluation_text import evaluation_text
+from volplugin.report.evaluation import evaluation_text, write_evaluation
 
 
 def test_numbers_text_and_plots_are_written(evaluation, portfolios, tmp_path):

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from volplugin.errors import ParameterError
 from volplugin.report import evaluation_plots as plots
-from volplugin.report.theme import DARK, LIGHT
+from volplugin.report.axes import DARK, LIGHT
 
 PLOTS = [plots.plot_years, plots.plot_deciles]
 

@@ -16,7 +16,7 @@ from volplugin.volatility import (
     out_of_sample_ratio,
 )
 from volplugin.volatility.features import SEASONAL
-from volplugin.volatility.lstm import LOSSES, fitting
+from volplugin.volatility.lstm import LOSSES, fitting, forecaster
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,20 @@ def test_the_rescale_makes_the_mean_quotient_one_on_the_training_data(model, tra
     ):
         quotient = target[..., knot] / path.where(training.close.notna()).to_numpy() ** 2
         assert np.nanmean(quotient) * missing[knot] == pytest.approx(1, abs=2e-3), horizon
+
+
+def test_the_level_of_a_wide_panel_is_the_median_over_its_assets(training, monkeypatch):
+    """Of each one's mean quotient, so that a few assets with extreme moves do not set the level of all."""
+    narrow = small(mode="shared").fit(training)
+    monkeypatch.setattr(forecaster, "ENOUGH", len(ASSETS) // 2)
+    wide = small(mode="shared").fit(training)
+    target = forward_variance(training, FITTED_HORIZONS, close_to_close_ratio(training))
+    paths = narrow.predict_in_sample(training, SESSIONS[0], TRAINED, FITTED_HORIZONS)
+    for knot, path in enumerate(paths.values()):
+        quotient = target[..., knot] / path.where(training.close.notna()).to_numpy() ** 2
+        expected = np.nanmedian(np.nanmean(quotient, axis=0)) / np.nanmean(quotient)
+        assert wide.factor_[knot] / narrow.factor_[knot] == pytest.approx(expected, abs=1e-3)
+        assert abs(expected - 1) > 3e-3
 
 
 def test_training_moves_it_away_from_the_regression(training):

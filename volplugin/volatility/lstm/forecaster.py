@@ -259,45 +259,49 @@ class LSTMVolatility(VolatilityForecaster):
         return Ensemble([network], [trainer.fine_tuned(network, x, y, panel.assets) if tuning else {}])
 
     def _fit(self, panel: PricePanel) -> None:
-        parts = self.members()
-        self._combine(Parallel()(delayed(_fit_member)(part, panel) for part in parts), panel)
+        self._combine(Parallel()(delayed(LSTMVolatility.fit_member)(part, panel) for part in self.members()), panel)
 
     def _combine(self, states: list[State], panel: PricePanel) -> None:
         panel = _by_name(panel)
         self.ensemble_ = Ensemble.of([self._ensemble(state, panel.assets, 1) for state in states])
         self.linear_, self.bounds_ = states[0]["linear"], states[0]["bounds"]
         self.steps_ = np.concatenate([state["steps"] for state in states])
-        if self.mode == "shared" and len(panel.assets) >= 2 * ENOUGH:
-            # The remaining coefficients are few, so every n-th asset of a wide panel is enough to fit them.
-            panel = panel.select(panel.assets[:: len(panel.assets) // ENOUGH]).with_market(panel.market)
         x, y, base = self._training_data(panel)
-        self.readout_, factors, last = self._read_out(x, y, panel)
+        self.readout_, total, count, last = self._read_out(x, y, panel)
+        factors = total.sum(axis=1) / count.sum(axis=0)
+        n = max(len(panel.assets) // ENOUGH, 1) if self.mode == "shared" else 1
+        if n > 1:  # few assets with extreme moves shift a mean: the median over the assets of each one's mean quotient
+            factors = np.nanmedian(total / np.where(count, count, np.nan), axis=1)
         # Rescale by horizon: the in-sample factor times the out-of-sample factor of the linear model.
         missing = out_of_sample_ratio(x, y, self.names, self.fitted_horizons)
         self.factor_, self.factors_ = factors[0] * missing, factors[1:] * missing
+        panel = panel.select(panel.assets[::n])  # enough for the few remaining coefficients
+        x, y, base, last, total, count = x[:, ::n], y[:, ::n], base[:, ::n], last[:, ::n], total[:, ::n], count[::n]
         self.no_market_coef_, free = self._without_season(x, y, panel)
         for table in (self.no_market_coef_, free):
-            table[-1] *= missing
+            table[-1] *= missing * factors[0] / (total[0].sum(axis=0) / count.sum(axis=0))
         self.free_ = None if set(self.names).isdisjoint(SEASON) else free
         level = x[..., self.names.index("level")]
         variance = np.exp(last) * self.factor_[-1] * base
         self.term_ = TermStructure.fit(panel, variance, base, level, self.fitted_horizons[-1])
 
-    def _read_out(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[Readout, np.ndarray, np.ndarray]:
+    def _read_out(
+        self, x: np.ndarray, y: np.ndarray, panel: PricePanel
+    ) -> tuple[Readout, np.ndarray, np.ndarray, np.ndarray]:
         """Run the ensemble over the training data, `CHUNK` assets at a time.
 
         Returns
         -------
         readout : Readout
             With the tuned tables of single assets.
-        factors : ndarray of shape (1 + n_members, n_horizons)
-            Mean of realised over forecast variance, for the readout and for each ensemble member.
+        total, count : ndarray of shape (1 + n_members, n_assets, n_horizons), and without the first axis
+            Sums of realised over forecast variance, for the readout and each ensemble member; numbers of terms.
         last : ndarray of shape (n_sessions, n_assets)
             Forecast log variance relative to the slow level at the last horizon, before the rescale.
         """
         readout = self.ensemble_.readout(self.linear_, self.linear_share)
         parts = [(part.readout(self.linear_, 0.0), units) for part, units in self._component_parts().values()]
-        total, count = np.zeros((1 + len(parts), len(self.fitted_horizons))), np.zeros(len(self.fitted_horizons))
+        total, count = np.zeros((1 + len(parts), *y.shape[1:])), np.zeros(y.shape[1:])
         last = np.empty(y.shape[:2])
         for begin in range(0, y.shape[1], CHUNK):
             few = slice(begin, begin + CHUNK)
@@ -307,10 +311,10 @@ class LSTMVolatility(VolatilityForecaster):
                 tuned = fine_tune(readout, hidden, known, np.log(realised), assets, self.fitted_horizons)
                 readout = Readout(readout.table, {**readout.own, **tuned.own})
             said = [readout(hidden, known, assets), *(part(hidden[..., units], known, assets) for part, units in parts)]
-            total += [np.nansum(realised / np.exp(log_ratio), axis=(0, 1)) for log_ratio in said]
-            count += np.isfinite(realised / said[0]).sum(axis=(0, 1))
+            total[:, few] = [np.nansum(realised / np.exp(log_ratio), axis=0) for log_ratio in said]
+            count[few] = np.isfinite(realised / said[0]).sum(axis=0)
             last[:, few] = said[0][..., -1]
-        return readout, total / count, last
+        return readout, total, count, last
 
     def _without_season(self, x: np.ndarray, y: np.ndarray, panel: PricePanel) -> tuple[np.ndarray, np.ndarray]:
         """Regress on the networks' output with the earnings season's inputs at zero, and on the other inputs.
@@ -479,7 +483,3 @@ class LSTMVolatility(VolatilityForecaster):
 def _by_name(panel: PricePanel) -> PricePanel:
     """Sort the assets, so that the order of columns does not change which sequences share a batch."""
     return panel.select(sorted(panel.assets, key=str))
-
-
-def _fit_member(part: LSTMVolatility, panel: PricePanel) -> State:
-    return part.fit_member(panel)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from volplugin.evaluation.model_comparison import nested
 from volplugin.report.axes import plot_lines
-from volplugin.report.format import Answer, Format, Table, may_be_chance, percent, show, tabulate, wrapped
-from volplugin.report.page import Plot, render, write_page
+from volplugin.report.format import Answer, Page, Section, Table, ahead, columns, percent, show, tabulate
+from volplugin.report.page import Plot, write_page
 from volplugin.report.summary import FAIR, GOOD
 from volplugin.storage.atomic import write_files
 from volplugin.units import annualize
@@ -24,6 +24,8 @@ CORRELATIONS = {
     KNOWN: ("all sessions so far", "series-2"),
     CURRENT: ("the causal model's estimator", "predicted"),
 }
+SIGNIFICANT_T = 2.0
+"""Absolute Diebold-Mariano t from which a difference is called more than chance."""
 LINES = {"true": ("true", "realized"), "predicted": ("predicted", "predicted")}
 
 
@@ -35,21 +37,50 @@ def write_study(result: StudyResult, out_dir: str | os.PathLike[str]) -> Path:
     folder = Path(out_dir)
     numbers, table = json.dumps(as_dict(result), indent=2) + "\n", predictions(result).to_csv(index=False)
     write_files(folder, {"study.json": numbers.encode(), "predictions.csv": table.encode()})
-    page, pictures = render(
-        "study.html.j2",
-        plots(result),
-        title=headline(result),
-        eyebrow="The original design and the causal model, on the same test part",
-        headline=headline(result),
-        lede=[*(f"{line[0].upper()}{line[1:]}." for line in result.sample), stocks_sentence(result)],
-        answers=answers(next(iter(result.portfolios.values()))),
-        result=result,
-        settings=", ".join(f"{name} {value}" for name, value in result.settings.items()),
-        findings=findings,
-        scores=scores,
-        caveats=caveats(result),
+    return write_page(study_page(result), plots(result), folder / "study.html")
+
+
+def study_page(result: StudyResult) -> Page:
+    """Return the words and tables of a study: what the look-ahead was worth, then each portfolio, and the limits."""
+    text, middle = headline(result), result.stocks.median()
+    fit = (
+        f"R² of the median stock's network: {show(middle['training_r2'])} on the training part, "
+        f"{show(middle['test_r2'])} on the test part; passes over the training part: {result.settings['epochs']}."
     )
-    return write_page(page, pictures, folder / "study.html")
+    settings = ", ".join(f"{name} {value}" for name, value in result.settings.items())
+    whole = "The line of the whole sample is made with the returns after each date too, which were not available then."
+    return Page(
+        text,
+        "The original design and the causal model, on the same test part",
+        [*(f"{line[0].upper()}{line[1:]}." for line in result.sample), fit],
+        answers(next(iter(result.portfolios.values()))),
+        [
+            *(section(result, place) for place in range(len(result.portfolios))),
+            Section("Correlation used", figures={"average_correlation": whole}),
+            Section(
+                "Assumptions and limits",
+                points=[*caveats(result), f"Causal model: {result.model}. Settings of the seed: {settings}."],
+            ),
+        ],
+        title=text,
+    )
+
+
+def section(result: StudyResult, place: int) -> Section:
+    """Return the section of a portfolio; the answers of the first one are at the head of the page."""
+    name, portfolio = list(result.portfolios.items())[place]
+    horizon = result.horizon
+    caption = (
+        f"Both lines at the origin: the volatility predicted there for the {horizon} sessions after it, and the "
+        "realised one."
+    )
+    return Section(
+        f"{name[0].upper()}{name[1:]}",
+        [scores(portfolio, ahead(horizon), horizon)],
+        words=findings(portfolio, horizon)[0 if place else -1 :],
+        figures={f"book{place + 1}_{kind}": caption for kind in ("seed", "causal")},
+        id=f"book{place + 1}",
+    )
 
 
 def plots(result: StudyResult) -> dict[str, Plot]:
@@ -74,7 +105,7 @@ def headline(result: StudyResult) -> str:
     verb = "lowered" if gain > 0 else "raised"
     return (
         f"Look-ahead in the correlation {verb} the original design's loss by {show(abs(gain), '.1f')}% "
-        f"on {name}{may_be_chance(known['dm_seed'])}"
+        f"on {name}{_chance(known['dm_seed'])}"
     )
 
 
@@ -82,14 +113,17 @@ def answers(portfolio: PortfolioStudy) -> list[Answer]:
     """Return the worth of the look-ahead, the causal model's loss, and both biases."""
     seed, known, causal = (portfolio.table.loc[name] for name in (SEED, KNOWN, CAUSAL))
     gain, below = _lookahead(portfolio), causal["below_seed"]
-    worth = f"QLIKE {show(seed['qlike'], '.3f')}; {show(known['qlike'], '.3f')} without{_chance(known['dm_seed'])}"
+    worth = f"QLIKE {show(seed['qlike'], '.3f')}; {show(known['qlike'], '.3f')} without{_compared(known)}"
     loss = f"QLIKE {show(causal['qlike'], '.3f')}, the original design's {show(seed['qlike'], '.3f')}"
     lowered = "loss lowered" if gain > 0 else "loss raised"
     verdict = ("lower loss", "good") if below > 0 else ("higher loss", "poor")
     return [
         Answer("Worth of the look-ahead", f"{abs(gain):.1f}%", worth, lowered, "fair"),
         Answer(
-            "Causal model, without look-ahead", f"{abs(below):.1f}%", f"{loss}{_chance(causal['dm_seed'])}", *verdict
+            "Causal model, without look-ahead",
+            f"{abs(below):.1f}%",
+            f"{loss}{_compared(causal)}",
+            *verdict,
         ),
         _bias("Bias, original design", seed),
         _bias("Bias, causal model", causal),
@@ -112,20 +146,20 @@ def _lookahead(portfolio: PortfolioStudy) -> float:
 
 def as_dict(result: StudyResult) -> dict[str, Any]:
     """Return all numbers of a study except the daily series as plain JSON values."""
-    portfolios = {
+    books = {
         name: {
-            "weights": {str(asset): float(weight) for asset, weight in portfolio.weights.items()},
-            "scores": nested(portfolio.table),
-            "says": findings(portfolio, result.horizon),
+            "weights": {str(asset): float(weight) for asset, weight in one.weights.items()},
+            "scores": nested(one.table),
+            "says": findings(one, result.horizon),
         }
-        for name, portfolio in result.portfolios.items()
+        for name, one in result.portfolios.items()
     }
     return {
         "settings": dict(result.settings),
         "causal_model": result.model,
         "sample": list(result.sample),
         "forecasts_raised": result.raised,
-        "books": portfolios,
+        "books": books,
         "stocks": nested(result.stocks),
         "caveats": caveats(result),
         "versions": dict(result.versions),
@@ -134,38 +168,26 @@ def as_dict(result: StudyResult) -> dict[str, Any]:
 
 def predictions(result: StudyResult) -> pd.DataFrame:
     """Return daily volatilities in long form: portfolio (``book``), origin, true, and one column per model."""
-    parts = [
-        pd.concat([portfolio.true, portfolio.predicted], axis=1).rename_axis("origin").reset_index().assign(book=name)
-        for name, portfolio in result.portfolios.items()
-    ]
-    table = pd.concat(parts)
-    return table[["book", *table.columns.drop("book")]]
+    parts = {name: pd.concat([one.true, one.predicted], axis=1) for name, one in result.portfolios.items()}
+    return pd.concat(parts, names=["book", "origin"]).reset_index()
 
 
 def scores(portfolio: PortfolioStudy, title: str, horizon: int) -> Table:
     """Tabulate the scores of a portfolio's forecasts, one model per row."""
-    rows = portfolio.table
-    own = rows.index == SEED
-    columns: dict[str, tuple[Any, Format]] = {
-        "QLIKE": ("qlike", ".3f"),
-        "below seed (%)": (rows["below_seed"].mask(own), "+.1f"),
-        "t": (rows["dm_seed"].mask(own), ".1f"),
-        "bias": ("bias", ".2f"),
-        "predicted": ("mean_predicted_vol", ".1%"),
-        "realised": ("realized_vol", ".1%"),
-        "corr.": ("correlation", ".2f"),
-        "R²": ("r2", ".2f"),
-        "R² next day": ("r2_next", ".2f"),
-    }
-    note = (
-        f"Forecasts of {horizon} sessions from each of {int(rows['origins'].iloc[0]):,} test origins. QLIKE "
-        "against the mean squared return of these sessions, lower is better; t is Diebold and Mariano's statistic "
-        "against the seed, negative is better. Bias: standard deviation of daily returns over the forecast for their "
-        "session, above 1 where risk was under-predicted. Predicted and realised are annual root mean squares. "
-        f"Correlation and R² are with the true line, the standard deviation of the {horizon} sessions ahead; R² next "
-        f"day is against the {horizon}-session volatility that ends one session after the origin."
+    rows = portfolio.table.copy()
+    rows.loc[SEED, ["below_seed", "dm_seed"]] = float("nan")  # the seed is not compared with itself
+    known = columns(
+        "QLIKE qlike .3f | below seed (%) below_seed +.1f | t dm_seed .1f | bias bias .2f"
+        " | predicted mean_predicted_vol .1% | realised realized_vol .1% | corr. correlation .2f | R² r2 .2f"
+        " | R² next day r2_next .2f"
     )
-    return tabulate(rows, columns, title, note)
+    note = (
+        f"From each of {int(rows['origins'].iloc[0]):,} test origins. QLIKE: against the mean squared return, lower is "
+        "better. t: Diebold-Mariano against the seed, negative is better. Bias: of daily returns over their forecast, "
+        "above 1 where risk was under-predicted. Predicted, realised: annual root mean squares. Correlation and R²: "
+        f"with the standard deviation of the {horizon} sessions ahead; next day: of those that end one session ahead."
+    )
+    return tabulate(rows, known, title, note)
 
 
 def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
@@ -183,43 +205,30 @@ def findings(portfolio: PortfolioStudy, horizon: int) -> list[str]:
 def caveats(result: StudyResult) -> list[str]:
     """State what looks ahead in the seed, and the limits of the comparison."""
     horizon = result.horizon
-    lines = [
-        "As described, the seed looks ahead twice: its correlation is estimated on the whole sample, the test part "
-        f"included, and its last training targets reach {horizon - 1} sessions into the test part. Its scaling does "
-        "not.",
-        f"Neighbouring targets share {horizon - 1} of {horizon} returns: the test part holds about "
-        f"{len(result.correlation) // horizon} outcomes that do not overlap, and differences are to be read so.",
-        "The causal model is refitted each year on data through the year's end, and reads open, high and low where "
-        "the prices have them and each stock's whole history; the networks of the seed read closes of the common "
-        "sample alone.",
-    ]
-    if result.raised:
-        lines.append(
-            f"A linear output can fall below zero: {result.raised:,} forecasts of single stocks were raised to the "
-            "smallest target of their training part."
-        )
-    return lines
-
-
-def stocks_sentence(result: StudyResult) -> str:
-    """State how well the networks fit single stocks."""
-    middle = result.stocks.median()
-    return (
-        f"R² of the median stock's network: {show(middle['training_r2'])} on the training part, "
-        f"{show(middle['test_r2'])} on the test part; passes over the training part: "
-        f"{result.settings['epochs']}."
+    raised = (
+        f"A linear output can fall below zero: {result.raised:,} forecasts of single stocks were raised to the "
+        "smallest target of their training part."
     )
+    return [
+        "As described, the seed looks ahead twice: its correlation is estimated on the whole sample, the test part "
+        f"included, and its last training targets reach {horizon - 1} sessions into the test part.",
+        f"Neighbouring targets share {horizon - 1} of {horizon} returns: the test part holds about "
+        f"{len(result.correlation) // horizon} outcomes that do not overlap.",
+        "The causal model is refitted at each year's end, and reads open, high and low where the prices have them and "
+        "each stock's whole history; the networks of the seed read closes of the common sample alone.",
+        *([raised] if result.raised else []),
+    ]
 
 
 def study_text(result: StudyResult) -> str:
-    """Return the study as text: the sample, per portfolio a table and the findings, and the caveats."""
-    parts = [wrapped([f"{headline(result)}."]), wrapped([*result.sample, stocks_sentence(result)])]
-    for name, portfolio in result.portfolios.items():
-        title = f"{name}, {result.horizon} sessions ahead"
-        parts.append(f"{title}\n{scores(portfolio, title, result.horizon).text()}")
-        parts.append(wrapped(findings(portfolio, result.horizon)))
-    return "\n\n".join([*parts, wrapped(caveats(result))])
+    """Return the study as text: the answer, the sample, per portfolio a table and the findings, and the limits."""
+    return study_page(result).text()
+
+
+def _compared(row: pd.Series) -> str:
+    return f" (t {show(row['dm_seed'], '.1f')}{_chance(row['dm_seed'])})"
 
 
 def _chance(t: float) -> str:
-    return f" (t {show(t, '.1f')}{may_be_chance(t)})"
+    """Return the clause that qualifies an insignificant t statistic."""
+    return "" if abs(t) >= SIGNIFICANT_T else ", which may be chance"
