@@ -120,6 +120,7 @@ def test_fit_learns_how_far_to_follow(long):
     plain = RiskModel(RollingVolatility(20), RollingCorrelation(60))
     anchor = ImpliedVolatilityAnchor(informative(long)).fit(plain, long)
     noise = pd.Series(np.random.default_rng(3).uniform(15, 30, len(long.sessions)), long.sessions)
+    assert anchor.forecast_.iloc[100:].notna().all()
     unrelated = ImpliedVolatilityAnchor(noise).fit(plain, long)
     assert (anchor.learned_["theta"] > 1.5 * unrelated.learned_["theta"].abs()).all()
     # What was learned through a year's end is used from the next session on.

@@ -123,6 +123,12 @@ def test_an_access_is_recorded_with_its_line(place, line, what):
         assert set(found.values()) == {f"{place}/strategy.py, line 4"}
 
 
+def test_a_database_in_memory_is_no_file(place, monkeypatch):
+    monkeypatch.chdir(place / "root")  # as a run does
+    attach = 'c = sqlite3.connect(":memory:"); c.execute("attach \':memory:\' as x"); c.close()'
+    assert watched(place, "import sqlite3", attach).foreign == {}
+
+
 def test_the_network(place):
     with socket.create_server(("127.0.0.1", 0)) as server:
         line = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]})).close()"

@@ -80,7 +80,7 @@ def _patch_sqlite() -> None:
 
     def attaching(action: int, path: str | None, *_: Any) -> int:
         """Report an attached database file as a read; permit everything."""
-        if action == ATTACH and path != ":memory:":
+        if action == ATTACH:
             sys.audit(READ, path or ATTACHED)
         return sqlite3.SQLITE_OK
 
