@@ -7,6 +7,7 @@ from webpage import check
 
 from volplugin.report import plots, write_report
 from volplugin.report.axes import LIGHT
+from volplugin.report.backtest_page import render_page
 
 WITH_ALL = ["money", "risk", "odds", "trading", "sources", "stress", "models", "believing", "again"]
 
@@ -101,6 +102,8 @@ def test_a_failure_leaves_the_old_page_and_no_temporary_files(bare, tmp_path, mo
 
 def test_markup_in_names_is_escaped(bare, tmp_path):
     details = dataclasses.replace(bare.details, model='<i title="x">', parameters={"a<b": '"><svg>'})
-    text = write_report(dataclasses.replace(bare, details=details), tmp_path).read_text(encoding="utf-8")
+    named = dataclasses.replace(bare, details=details)
+    text = write_report(named, tmp_path).read_text(encoding="utf-8")
+    assert render_page(named)[0] == text
     assert '<i title="x">' not in text
     assert '"><svg>' not in text

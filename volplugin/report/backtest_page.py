@@ -11,7 +11,7 @@ from volplugin.report import plots, summary, tables
 from volplugin.report.folder import read_result
 from volplugin.report.format import Page, Section
 from volplugin.report.measures import ReportData
-from volplugin.report.page import Plot, write_page
+from volplugin.report.page import Picture, Plot, render, write_page
 from volplugin.report.plots import PlotAccessor
 from volplugin.report.result import BacktestResult
 
@@ -46,6 +46,12 @@ def write_report(result: BacktestResult, out_dir: str | os.PathLike[str]) -> Pat
     """
     data = ReportData(result)
     return write_page(page(data), plots_of(data), Path(out_dir) / "report.html")
+
+
+def render_page(result: BacktestResult) -> tuple[str, list[Picture]]:
+    """Return the page as HTML, and its pictures."""
+    data = ReportData(result)
+    return render(page(data), plots_of(data))
 
 
 def plots_of(data: ReportData) -> dict[str, Plot]:
