@@ -22,11 +22,6 @@ def test_import_loads_nothing_heavy():
     assert loaded == "[]"
 
 
-def test_the_package_runs_as_a_module():
-    finished = subprocess.run([sys.executable, "-m", "volplugin", "--version"], capture_output=True, text=True)
-    assert finished.stdout == f"volplugin, version {volplugin.__version__}\n"
-
-
 @pytest.mark.parametrize("name", ["PricePanel", "RiskModel", "VolatilityTarget", "EWMAVolatility", "EWMACorrelation"])
 def test_engine_free_names_load_neither_torch_nor_zipline(name):
     heavy = ("torch", "zipline", "matplotlib")

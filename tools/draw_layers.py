@@ -43,8 +43,7 @@ def layers() -> list[list[str]]:
         "contracts"
     ]
     rows = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    named = ([name.strip() for name in row.replace(":", "|").split("|") if name.strip() in PURPOSE] for row in rows)
-    return [row for row in named if row]
+    return [[name.strip() for name in row.replace(":", "|").split("|") if name.strip() in PURPOSE] for row in rows]
 
 
 def draw(rows: list[list[str]]) -> str:

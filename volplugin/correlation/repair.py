@@ -127,7 +127,7 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
 def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = None) -> Repaired:
     """Make a matrix positive semi-definite with a diagonal of ones, where it is not.
 
-    Pairwise correlations of assets without a gap are those of one table, and so PSD; assets with fewer observations
+    Pairwise correlations of assets without a gap come from one table, and so are PSD; assets with fewer observations
     contradict them. With A the block of the assets that have the most observations, C the block of the others, and B
     between them, the matrix is PSD if A and ``S = C - B' inv(A) B`` are: negative eigenvalues of S are clipped, so
     that A stays as it is. Without observations, or if A fails too, eigenvalues of the whole matrix are clipped.
@@ -152,7 +152,7 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
     if len(symmetric) == 1 or not is_positive_definite(symmetric):
         for row, matrix in enumerate(symmetric):
             own = np.zeros(len(matrix)) if observations is None else np.diagonal(observations[row])
-            # Running sums of observations differ from those of a window in the last bits.
+            # Running sums of observations and sums over a window differ in the last bits.
             changes[row] = _repair(matrix, own < (1 - 1e-9) * own.max())
     return Repaired(symmetric, changes)
 

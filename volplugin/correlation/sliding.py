@@ -258,7 +258,7 @@ def _stack(matrices: list[np.ndarray]) -> np.ndarray:
 def _moments(
     products: np.ndarray, pairs: list[np.ndarray], seen: np.ndarray, gaps: np.ndarray, number: np.ndarray
 ) -> PairMoments:
-    """Correlations and observations from sums of products, which are overwritten, and from those of pairs with gaps."""
+    """Correlations and observations, from sums of products, which are overwritten, and sums over pairs with gaps."""
     with np.errstate(divide="ignore"):
         inverse = 1 / np.sqrt(np.maximum(np.einsum("tii->ti", products) * seen, 0.0))
     inverse[~np.isfinite(inverse)] = np.nan

@@ -139,7 +139,7 @@ def real_path(path: Any) -> str:
 
 
 def link_path(path: Any) -> str:
-    """Return the path of a file with links resolved in the folders above it, so that of a link its own path."""
+    """Return the absolute path of a file with the links of its folders resolved, not a link at its end."""
     text = os.path.abspath(os.fsdecode(path).removeprefix("file:"))
     return os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))
 
