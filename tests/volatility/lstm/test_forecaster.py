@@ -225,7 +225,7 @@ def test_weights_that_do_not_fit(model):
         small(units=(6, 4)).restore(model.get_state(), TRAINED, model.assets_, model.universe_)
 
 
-@pytest.mark.parametrize("name", ["bounds", "factor"])
+@pytest.mark.parametrize("name", ["bounds", "factor", "factors", "alone", "free"])
 def test_a_tensor_of_another_shape_is_refused(model, name):
     state = model.get_state()
     with pytest.raises(ValueError, match=f"{name} has shape"):

@@ -457,11 +457,18 @@ class LSTMVolatility(VolatilityForecaster):
         self.steps_ = state.get("steps", np.repeat(self._step_choices[:1], len(self.seeds)))
         shared = self.ensemble_.readout(self.linear_, self.linear_share)
         own = {name.removeprefix("own/"): table for name, table in state.items() if name.startswith("own/")}
-        expected = {"bounds": (2, 2), "factor": (len(self.fitted_horizons),)}
-        for name, shape in (expected | {f"own/{asset}": shared.table.shape for asset in own}).items():
-            if state[name].shape != shape:
+        expected = self._shapes() | {f"own/{asset}": shared.table.shape for asset in own}
+        for name, shape in expected.items():
+            if name in state and state[name].shape != shape:
                 raise ValueError(f"{name} has shape {state[name].shape}, not {shape}")
         self.readout_ = Readout(shared.table, {**shared.own, **own})
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the arrays of `get_state` that no network has."""
+        count = len(self.fitted_horizons)
+        inputs = {"alone": without_market(self.names), "free": without_season(self.names)}
+        tables = {name: (1 + count + len(names) + 1, count) for name, names in inputs.items()}
+        return tables | {"bounds": (2, 2), "factor": (count,), "factors": (len(self.seeds) + 1, count)}
 
     @property
     def vintage(self) -> dict[str, str]:
