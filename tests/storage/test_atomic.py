@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -6,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from volplugin.storage.atomic import DAY, remove_leftovers, sync_folder, temporary_name, write_atomically
+from volplugin.storage.atomic import (
+    DAY,
+    SUMS,
+    altered_files,
+    remove_leftovers,
+    sync_folder,
+    temporary_name,
+    write_atomically,
+    write_files,
+)
 
 NOBODY = 4_194_304 + 1
 """More than any process number that Linux gives."""
@@ -119,3 +129,23 @@ def test_what_another_machine_left_goes_when_it_is_old(tmp_path):
     os.utime(place, (old, old))
     remove_leftovers(tmp_path)
     assert not place.exists()
+
+
+def test_files_are_listed_with_their_checksums(tmp_path):
+    write_files(tmp_path, {"b.json": b"2", "a  a.csv": b"1"})
+    write_files(tmp_path, {"b.json": b"3"})
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"1", b"3")]
+    assert (tmp_path / SUMS).read_text() == f"{digests[0]}  a  a.csv\n{digests[1]}  b.json\n"
+    assert altered_files(tmp_path) == []
+    (tmp_path / "a  a.csv").write_bytes(b"4")
+    assert altered_files(tmp_path) == ["a  a.csv"]
+    assert altered_files(tmp_path, "b.json", "other") == []
+    (tmp_path / "a  a.csv").unlink()
+    assert altered_files(tmp_path) == []
+
+
+def test_checksums_that_are_missing_or_no_text(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"1")
+    assert altered_files(tmp_path) == []
+    (tmp_path / SUMS).write_bytes(b"\xff\xfe  a.csv\n")
+    assert altered_files(tmp_path) == ["a.csv"]

@@ -213,17 +213,17 @@ def test_what_cannot_be_described_is_not_cacheable():
 
 def test_the_oldest_files_are_dropped_above_the_limit(tmp_path, frame):
     arrays = frame_arrays(frame)
-    ForecastCache(tmp_path).save("first", "key", arrays)
-    size = (tmp_path / "first.npz").stat().st_size
-    os.utime(tmp_path / "first.npz", (1, 1))
+    ForecastCache(tmp_path).save("c", "key", arrays)
+    size = (tmp_path / "c.npz").stat().st_size
+    os.utime(tmp_path / "c.npz", (1, 1))
     small = ForecastCache(tmp_path, limit=2 * size + 1)
-    small.save("second", "key", arrays)
-    assert size + (tmp_path / "second.npz").stat().st_size == small.limit - 1
+    small.save("b", "key", arrays)
+    assert size + (tmp_path / "b.npz").stat().st_size == small.limit - 1
     small = ForecastCache(tmp_path, limit=2 * size)
-    small.save("second", "key", arrays)
-    assert small.load("first", "key") is not None
-    small.save("third", "key", arrays)
-    assert sorted(file.stem for file in tmp_path.iterdir()) == ["second", "third"]
+    small.save("b", "key", arrays)
+    assert small.load("c", "key") is not None
+    small.save("a", "key", arrays)
+    assert sorted(file.stem for file in tmp_path.iterdir()) == ["a", "b"]
 
 
 def test_to_keep_is_to_try(tmp_path, frame, caplog):
@@ -231,3 +231,6 @@ def test_to_keep_is_to_try(tmp_path, frame, caplog):
     with caplog.at_level("INFO"):
         ForecastCache(tmp_path / "file").keep("a", "key", frame_arrays(frame))
     assert "forecasts are not cached in" in caplog.text
+    whole = ForecastCache(tmp_path / "folder")
+    whole.keep("a", "key", frame_arrays(frame))
+    np.testing.assert_array_equal(whole.load("a", "key")["values"], frame)

@@ -1,6 +1,7 @@
 """Untrusted files: kind, size and form are checked before anything is made of them."""
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -8,8 +9,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
-from volplugin.storage.reading import parse_arrays, parse_json, read_regular_file, resolved, to_json
+from volplugin.errors import ParameterError, StoreCorruptError
+from volplugin.storage.reading import as_path, parse_arrays, parse_json, read_regular_file, resolved, sealed, to_json
+from volplugin.storage.tensors import with_facts
 
 
 def test_a_regular_file_is_read(tmp_path):
@@ -123,3 +127,37 @@ def test_pickles_and_bombs_are_refused(monkeypatch):
     monkeypatch.setattr("volplugin.storage.reading.ARRAYS_LIMIT", 10**5)
     with pytest.raises(ValueError, match="bytes unpacked"):
         parse_arrays(buffer.getvalue())
+
+
+class BytesPath:
+    def __fspath__(self):
+        return b"prices.csv"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"), [("", "an empty text"), (b"a", "a bytes"), (BytesPath(), "a BytesPath"), (3, "a int")]
+)
+def test_what_is_no_path(path, problem):
+    with pytest.raises(ParameterError, match=f"^{problem} is not the path of a file or folder"):
+        as_path(path)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc")
+def test_a_file_that_is_longer_than_its_size_says():
+    with pytest.raises(OSError, match="more than the 10 bytes that such a file may have") as raised:
+        read_regular_file("/proc/self/status", 10)
+    assert (raised.value.errno, raised.value.filename) == (errno.EFBIG, "/proc/self/status")
+
+
+def test_a_seal_is_a_checksum_of_the_other_values():
+    whole = sealed({"b": 1, "a": [float("nan"), 2]})
+    plain = {"a": [None, 2], "b": 1}
+    assert whole == plain | {"checksum": hashlib.sha256(json.dumps(plain).encode()).hexdigest()}
+    assert sealed(whole) == whole
+    assert sealed(whole | {"b": 2}) != whole | {"b": 2}
+
+
+@pytest.mark.parametrize("facts", ["no json", "[1]", "null"])
+def test_metadata_that_cannot_be_read_do_not_match_their_checksum(tmp_path, facts):
+    with pytest.raises(StoreCorruptError, match="does not match its checksum"):
+        with_facts(save({"a": np.zeros(2)}, {"facts": facts}), tmp_path / "a.safetensors")
