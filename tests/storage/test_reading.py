@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from volplugin.errors import ParameterError, StoreCorruptError
 from volplugin.storage.reading import as_path, parse_arrays, parse_json, read_regular_file, resolved, sealed, to_json
-from volplugin.storage.tensors import with_facts
+from volplugin.storage.tensors import checksum, with_facts
 
 
 def test_a_regular_file_is_read(tmp_path):
@@ -161,3 +161,15 @@ def test_a_seal_is_a_checksum_of_the_other_values():
 def test_metadata_that_cannot_be_read_do_not_match_their_checksum(tmp_path, facts):
     with pytest.raises(StoreCorruptError, match="does not match its checksum"):
         with_facts(save({"a": np.zeros(2)}, {"facts": facts}), tmp_path / "a.safetensors")
+
+
+def test_a_checksum_does_not_depend_on_the_order_of_metadata():
+    state = {"a": np.zeros(2)}
+    assert checksum(state, {"x": "1", "y": "2"}) == checksum(state, {"y": "2", "x": "1"})
+    assert checksum(state, {"x": "1", "y": "2"}) != checksum(state, {"x": "2", "y": "1"})
+
+
+def test_a_path_that_is_missing_is_not_resolved(tmp_path):
+    assert resolved(tmp_path) == tmp_path.resolve()
+    with pytest.raises(FileNotFoundError):
+        resolved(tmp_path / "missing")
