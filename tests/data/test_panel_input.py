@@ -235,3 +235,14 @@ def test_an_inferred_calendar_is_that_of_the_sessions(real):
 def test_unknown_calendar():
     with pytest.raises(PanelError, match="no exchange calendar is called 'NYSEX'"):
         PricePanel(**bars(), calendar="NYSEX")
+
+
+def test_a_label_as_text_and_as_a_number():
+    close = pd.DataFrame({1: [1.0, 2.0], "1": [1.0, 2.0]}, DAYS[:2])
+    with pytest.raises(PanelError, match="^two assets are written 1, as text and as a number or with spaces; rename"):
+        PricePanel(close=close)
+
+
+def test_sundays_are_weekends():
+    sundays = pd.date_range("2020-01-05", periods=20, freq="W-SUN")
+    assert PricePanel(close=pd.DataFrame({"A": np.arange(1.0, 21)}, sundays)).periods_per_year == 365

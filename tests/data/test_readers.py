@@ -490,3 +490,16 @@ def test_only_compressed_files_of_other_kinds(tmp_path):
     (tmp_path / "A.csv.bz2").write_bytes(b"BZh9")
     with pytest.raises(PanelError, match="A.csv.bz2 cannot be read; write .csv or .parquet"):
         PricePanel.from_csv(tmp_path)
+
+
+@pytest.mark.parametrize(("count", "last"), [(40, "S39"), (41, "  and 1 more")])
+def test_forty_problems_are_shown(tmp_path, count, last):
+    with pytest.raises(PanelError) as raised:
+        read(tmp_path, **{f"S{number:02}": "date,price\n2020-01-02,1\n" for number in range(count)})
+    assert last in str(raised.value).splitlines()[-1]
+
+
+def test_a_long_file_in_universal_time(tmp_path):
+    (tmp_path / "p.csv").write_text("symbol,date,close\nA,2020-01-01T15:00:00Z,1\n")
+    found = read_prices(tmp_path / "p.csv", "Asia/Tokyo")
+    assert found.bars["A"].index.tolist() == [pd.Timestamp("2020-01-02")]

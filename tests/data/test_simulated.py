@@ -160,3 +160,8 @@ def test_what_cannot_be_simulated_is_refused():
         simulated_market(0)
     with pytest.raises(ParameterError, match="252 sessions of XNYS"):
         simulated_market(3, "2019-01-02", "2019-12-31")
+
+
+def test_a_market_holds_its_seed_and_calendar():
+    market = simulated_market(2, "2018-01-02", "2019-12-31", seed=7, calendar="XLON")
+    assert (market.seed, market.calendar, market.panel().calendar) == (7, "XLON", "XLON")

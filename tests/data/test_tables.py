@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from volplugin.data.tables import read_long
+from volplugin.data.tables import named_columns, read_long, read_symbols
 from volplugin.errors import PanelError
 
 
@@ -39,3 +39,22 @@ def test_what_is_refused(text, complaint, tmp_path):
     with pytest.raises(PanelError) as raised:
         read_long(tmp_path / "p.csv")
     assert str(raised.value) == f"{tmp_path / 'p.csv'}: {complaint}"
+
+
+def test_ignored_columns_are_logged_by_file(tmp_path, caplog):
+    file = tmp_path / "p.csv"
+    file.write_text("symbol,Weight,note,other\nA,0.5,x,y\n")
+    table = read_long(file, ["symbol"], only="weight")
+    assert table.to_dict("records") == [{"symbol": "A", "weight": 0.5}]
+    assert caplog.messages == [f"{file}: columns that are ignored: note, other"]
+
+
+def test_a_symbol_that_is_no_text():
+    with pytest.raises(PanelError, match=r"^p: the column of symbols holds \('B',\); write symbols as text$"):
+        read_symbols(pd.Series(["A", ("B",), "C"]), "p")
+
+
+def test_two_columns_of_one_meaning_are_named():
+    table = pd.DataFrame([["2020-01-02", 1.0, 2.0]], columns=["Date", "Close", "close "])
+    with pytest.raises(PanelError, match=r"^p: two columns close \(Close, close \); keep one$"):
+        named_columns(table, "p", ["date"])
