@@ -133,7 +133,8 @@ def answers(portfolio: PortfolioStudy) -> list[Answer]:
 def _bias(label: str, row: pd.Series) -> Answer:
     gap = abs(row["bias"] - 1)
     verdict = "about right" if gap <= GOOD else f"risk {'under' if row['bias'] > 1 else 'over'}-predicted"
-    note = f"{percent(row['mean_predicted_vol'])} a year forecast, {percent(row['realized_vol'])} realised; 1 is right"
+    means = f"{percent(row['mean_predicted_vol'])} forecast, {percent(row['realized_vol'])} realised"
+    note = f"realised over forecast, day by day; 1 is right. Annual root mean squares: {means}"
     grade = "good" if gap <= GOOD else "fair" if gap <= FAIR else "poor"
     return Answer(label, show(row["bias"]), note, verdict, grade)
 
