@@ -5,11 +5,11 @@
 Equal weights at a volatility target. With the plugin: an LSTM risk model of the default shape (trained for a few steps,
 which costs nothing in use) that forecasts at each rebalance, and the metrics set ``volplugin``, which forecasts for the
 portfolio held at every close. Without: the weights of that run, written down beforehand, and zipline's default metrics.
-Of the rounds, all but the first find the volatilities of
-past sessions in the cache of the run before, as a strategy that is run again and again does; the first is printed
-separately. The set ``volplugin`` computes zipline's own statistics for all sessions at once, which saves time: a third
-run, with the orders of the second and nothing but these metrics, shows how much. Training is not counted; reading
-prices and loading models is. Times are processor times of one thread, so that other load on the machine counts little.
+Of the rounds, all but the first find the volatilities of past sessions in the cache of the run before, as a strategy
+that is run again and again does; the first is printed separately. The set ``volplugin`` computes zipline's own
+statistics for all sessions at once, which saves time: a third run, with the orders of the second and nothing but these
+metrics, shows how much. Training is not counted; reading prices and loading models is. Times are processor times of one
+thread, so that other load on the machine counts little.
 
 Thirty stocks monthly over eleven years and over three, thirty stocks daily, and 500 simulated stocks, listed and
 delisted, monthly over three years.
