@@ -234,7 +234,7 @@ class _SharedSums:
             return
         begin, stop = max(0, row + 1 - self._window), row + 1
         left = self._here[begin:stop, assets]
-        left = left[left.any(axis=1).argmax() :]  # rows before all of their listings add nothing
+        left = left[left.any(axis=1).cumsum() > 0]  # rows before all of their listings add nothing
         added = []
         for right, decay in self._tables:
             weights = decay ** np.arange(len(left))[::-1]
