@@ -40,28 +40,29 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> Any:
     size = correlation.shape[-1]
     if size < 2:
         return 0.0 if correlation.ndim == 2 else np.zeros(len(correlation))
+    count = size * (size - 1) if weights is None else _off_diagonal_sum(weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.asarray(_off_diagonal_sum(correlation, weights) / count)
+        if not np.isfinite(mean).all():
+            known = np.isfinite(correlation)
+            _set_diagonal(known, False)
+            filled = np.where(known, correlation, 0.0)
+            for given in (weights, np.ones(correlation.shape)):
+                if given is not None:
+                    given = np.where(known, given, 0.0)
+                    found = _off_diagonal_sum(filled, given) / _off_diagonal_sum(given)
+                    mean = np.where(np.isfinite(mean), mean, found)
+            mean = np.where(np.isfinite(mean), mean, 0.0)
+    return mean if correlation.ndim > 2 else float(mean)
+
+
+def _off_diagonal_sum(matrices: np.ndarray, weights: np.ndarray | None = None) -> Any:
+    """Return the sum, or the weighted sum, of each matrix without its diagonal."""
+    flat = matrices.reshape(*matrices.shape[:-2], 1, -1)
     if weights is None:
-        mean = _off_diagonal_sum(correlation) / (size * (size - 1))
-    else:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = _off_diagonal_sum(correlation * weights) / _off_diagonal_sum(weights)
-    if np.isfinite(mean).all():
-        return mean if correlation.ndim > 2 else float(mean)
-    if correlation.ndim > 2:
-        return np.array(
-            [average(matrix, None if weights is None else weights[row]) for row, matrix in enumerate(correlation)]
-        )
-    off = ~np.eye(size, dtype=bool) & np.isfinite(correlation)
-    if not off.any():
-        return 0.0
-    if weights is None or not weights[off].any():
-        return float(correlation[off].mean())
-    return float(np.average(correlation[off], weights=weights[off]))
-
-
-def _off_diagonal_sum(matrices: np.ndarray) -> Any:
-    total = matrices.reshape(*matrices.shape[:-2], -1).sum(axis=-1)
-    return total - np.einsum("...ii->...", matrices)
+        return flat.sum(axis=-1)[..., 0] - np.einsum("...ii->...", matrices)
+    total = flat @ weights.reshape(*weights.shape[:-2], -1, 1)
+    return total[..., 0, 0] - np.einsum("...ii,...ii->...", matrices, weights)
 
 
 def _set_diagonal(matrices: np.ndarray, value: float) -> None:
@@ -108,20 +109,25 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
     """
     correlation, observations = moments.correlation, moments.observations
     most = observations.max(axis=(-2, -1), keepdims=True)
-    # One less the relative weight, in a form that is exactly zero for the pairs with the most observations.
-    share = (most - observations) * (SCARCE / np.where(most > 0, most, 1.0))
-    same = (most > 0) & ~share.any(axis=(-2, -1), keepdims=True)
-    if same.all():
+    most = np.where(most > 0, most, 1.0)
+    fewer = observations < most
+    short = np.einsum("...ii->...i", fewer)
+    # Without these assets, every pair of every matrix of the stack has the most observations.
+    short = short | (fewer & ~short[..., None, :]).any(axis=-1)
+    short = np.flatnonzero(short.reshape(-1, short.shape[-1]).any(axis=0))
+    if not len(short):
         return correlation
-    share /= observations + SCARCE
+    number, rows = observations[..., short, :], correlation[..., short, :]
+    # One less the relative weight, in a form that is exactly zero for the pairs with the most observations.
+    share = (most - number) * (SCARCE / most) / (number + SCARCE)
     mean = np.asarray(average(correlation, observations))[..., None, None]
-    shrunk = mean - correlation
-    shrunk *= share
-    shrunk += correlation
-    np.copyto(shrunk, mean, where=observations == 0)  # pairs never seen are NaN
-    _set_diagonal(shrunk, 1.0)
-    # Row by row, so that a matrix does not depend on the others of its stack.
-    return np.where(same, correlation, shrunk) if same.any() else shrunk
+    rows += share * (mean - rows)
+    np.copyto(rows, mean, where=number == 0)  # pairs never seen are NaN
+    own = ..., np.arange(len(short)), short
+    rows[own] = np.where(share[own] > 0, 1.0, rows[own])
+    shrunk = correlation.copy()
+    shrunk[..., short, :], shrunk[..., short] = rows, rows.swapaxes(-2, -1)
+    return shrunk
 
 
 def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = None) -> Repaired:
