@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, solve_triangular
+from scipy.linalg import eigh
+from scipy.linalg.blas import dtrsm
+from scipy.linalg.lapack import dpotrf
 
 from volplugin.correlation.moments import PairMoments
 
@@ -166,22 +168,23 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
 def _repair(matrix: np.ndarray, has_gaps: np.ndarray) -> float:
     """Repair a matrix in place by the assets with gaps, or by all; return the largest change, 0.0 if it is PD."""
     long, short = np.flatnonzero(~has_gaps), np.flatnonzero(has_gaps)
-    try:
-        factor = np.linalg.cholesky(matrix.take(long, 0).take(long, 1))
-    except np.linalg.LinAlgError:
+    # LAPACK is column-major: the transposes are overwritten where they lie.
+    factor, failed = dpotrf(matrix.take(long, 0).take(long, 1).T, clean=False, overwrite_a=True)
+    if failed:
         long, short, factor = long[:0], np.arange(len(matrix)), np.empty((0, 0))
-    rows = before = matrix.take(short, 0)
-    explained = solve_triangular(factor, rows.take(long, 1).T, lower=True, check_finite=False)
-    covariance = rows.take(short, 1) - explained.T @ explained
-    if is_positive_definite(covariance):
-        return 0.0
+    before = matrix.take(short, 0)
+    explained = dtrsm(1.0, factor, before.take(long, 1).T, trans_a=True, overwrite_b=True).T
+    corner = before.take(short, 1)
     # Only the eigenvalues to raise, and their vectors: a third of the time of all of them.
-    values, vectors = eigh(covariance, subset_by_value=(-np.inf, SMALLEST_EIGENVALUE), driver="evr")
+    values, vectors = eigh(
+        corner - explained @ explained.T, subset_by_value=(-np.inf, SMALLEST_EIGENVALUE), driver="evr"
+    )
+    if not (values < 0).any():
+        return 0.0
     added = (vectors * (SMALLEST_EIGENVALUE - values)) @ vectors.T
-    scale = np.ones(len(matrix))
-    scale[short] = 1 / np.sqrt(1 + np.diagonal(added))
-    rows = before * np.outer(scale[short], scale)
-    rows[:, short] += (added + added.T) / 2 * np.outer(scale[short], scale[short])
+    scale = 1 / np.sqrt(1 + np.diagonal(added))
+    rows = before * scale[:, None]
+    rows[:, short] = (corner + (added + added.T) / 2) * np.outer(scale, scale)
     rows[np.arange(len(short)), short] = 1.0
     matrix[short], matrix[:, short] = rows, rows.T
     return float(np.abs(rows - before).max())
