@@ -11,7 +11,7 @@ from scipy.linalg.blas import dgemm
 from volplugin.correlation.estimate import CorrelationEstimate, WindowEstimator
 from volplugin.correlation.moments import PairMoments
 
-RESTART = 63
+RESTART = 126
 """Sessions after which the running sums are computed anew, so that rounding errors do not accumulate."""
 
 
