@@ -42,29 +42,29 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> Any:
     size = correlation.shape[-1]
     if size < 2:
         return 0.0 if correlation.ndim == 2 else np.zeros(len(correlation))
-    count = size * (size - 1) if weights is None else _off_diagonal_sum(weights)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.asarray(_off_diagonal_sum(correlation, weights) / count)
+        count = size * (size - 1) if weights is None else _off_diagonal_sum(weights)
+        mean = np.asarray(_off_diagonal_sum(correlation if weights is None else correlation * weights) / count)
         if not np.isfinite(mean).all():
             known = np.isfinite(correlation)
             _set_diagonal(known, False)
             filled = np.where(known, correlation, 0.0)
-            for given in (weights, np.ones(correlation.shape)):
-                if given is not None:
-                    given = np.where(known, given, 0.0)
-                    found = _off_diagonal_sum(filled, given) / _off_diagonal_sum(given)
-                    mean = np.where(np.isfinite(mean), mean, found)
-            mean = np.where(np.isfinite(mean), mean, 0.0)
+            if weights is not None:
+                weights = np.where(known, weights, 0.0)
+                found = _off_diagonal_sum(filled * weights) / _off_diagonal_sum(weights)
+                mean = np.where(np.isfinite(mean), mean, found)
+            equal = _off_diagonal_sum(filled) / np.maximum(np.count_nonzero(known, axis=(-2, -1)), 1)
+            mean = np.where(np.isfinite(mean), mean, equal)
     return mean if correlation.ndim > 2 else float(mean)
 
 
-def _off_diagonal_sum(matrices: np.ndarray, weights: np.ndarray | None = None) -> Any:
-    """Return the sum, or the weighted sum, of each matrix without its diagonal."""
-    flat = matrices.reshape(*matrices.shape[:-2], 1, -1)
-    if weights is None:
-        return flat.sum(axis=-1)[..., 0] - np.einsum("...ii->...", matrices)
-    total = flat @ weights.reshape(*weights.shape[:-2], -1, 1)
-    return total[..., 0, 0] - np.einsum("...ii,...ii->...", matrices, weights)
+def _off_diagonal_sum(matrices: np.ndarray) -> Any:
+    return _sum(matrices) - np.einsum("...ii->...", matrices)
+
+
+def _sum(matrices: np.ndarray) -> Any:
+    """Sum the entries of each matrix, in an order that does not depend on the others of the stack."""
+    return matrices.reshape(*matrices.shape[:-2], -1).sum(axis=-1)
 
 
 def _set_diagonal(matrices: np.ndarray, value: float) -> None:
@@ -116,18 +116,26 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
     short = np.einsum("...ii->...i", fewer)
     # Without these assets, every pair of every matrix of the stack has the most observations.
     short = short | (fewer & ~short[..., None, :]).any(axis=-1)
-    short = np.flatnonzero(short.reshape(-1, short.shape[-1]).any(axis=0))
+    size = short.shape[-1]
+    short = np.flatnonzero(short.reshape(-1, size).any(axis=0))
     if not len(short):
         return correlation
-    number, rows = observations[..., short, :], correlation[..., short, :]
-    # One less the relative weight, in a form that is exactly zero for the pairs with the most observations.
-    share = (most - number) * (SCARCE / most) / (number + SCARCE)
-    mean = np.asarray(average(correlation, observations))[..., None, None]
-    rows += share * (mean - rows)
-    np.copyto(rows, mean, where=number == 0)  # pairs never seen are NaN
-    own = ..., np.arange(len(short)), short
-    rows[own] = np.where(share[own] > 0, 1.0, rows[own])
+    lack, rows = most - observations.take(short, -2), correlation.take(short, -2)
+    unseen, own = lack == most, (..., np.arange(len(short)), short)
+    rows[unseen] = 0.0  # not NaN
     shrunk = correlation.copy()
+    shrunk[..., short, :], shrunk[..., short] = rows, rows.swapaxes(-2, -1)
+    # The weighted mean over all pairs, less the missing weight: of a pair in one of these rows, the column has it too.
+    weights = 2 * lack
+    weights[..., short] = lack[..., short]
+    weights[own] = 0.0
+    total = most[..., 0, 0] * _off_diagonal_sum(shrunk) - _sum(weights * rows)
+    count = most[..., 0, 0] * (size * (size - 1)) - _sum(weights)
+    mean = np.where(count > 0, total / np.where(count > 0, count, 1.0), 0.0)[..., None, None]
+    # One less the relative weight, in a form that is exactly zero for the pairs with the most observations.
+    share = lack * (SCARCE / most) / (most - lack + SCARCE)
+    rows += share * (mean - rows)
+    rows[own] = np.where(lack[own] > 0, 1.0, rows[own])
     shrunk[..., short, :], shrunk[..., short] = rows, rows.swapaxes(-2, -1)
     return shrunk
 
