@@ -163,7 +163,7 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
         one = nearest_correlation(matrix[None], None if observations is None else observations[None])
         return Repaired(one.correlation[0], float(one.change[0]))
     symmetric, changes = matrix + matrix.swapaxes(-1, -2), np.zeros(len(matrix))
-    symmetric /= 2
+    symmetric *= 0.5
     _set_diagonal(symmetric, 1.0)
     if len(symmetric) == 1 or not is_positive_definite(symmetric):
         for row, matrix in enumerate(symmetric):
@@ -180,13 +180,14 @@ def _repair(matrix: np.ndarray, has_gaps: np.ndarray) -> float:
     factor, failed = dpotrf(matrix.take(long, 0).take(long, 1).T, clean=False, overwrite_a=True)
     if failed:
         long, short, factor = long[:0], np.arange(len(matrix)), np.empty((0, 0))
+    elif not len(short):
+        return 0.0
     before = matrix.take(short, 0)
     explained = dtrsm(1.0, factor, before.take(long, 1).T, trans_a=True, overwrite_b=True).T
     corner = before.take(short, 1)
     # Only the eigenvalues to raise, and their vectors: a third of the time of all of them.
-    values, vectors = eigh(
-        corner - explained @ explained.T, subset_by_value=(-np.inf, SMALLEST_EIGENVALUE), driver="evr"
-    )
+    covariance = corner - explained @ explained.T
+    values, vectors = eigh(covariance, subset_by_value=(-np.inf, SMALLEST_EIGENVALUE), driver="evr")
     if not (values < 0).any():
         return 0.0
     added = (vectors * (SMALLEST_EIGENVALUE - values)) @ vectors.T

@@ -101,8 +101,8 @@ class SlidingMomentsCorrelation(SlidingCorrelation):
         """Return the estimate of the stack that a row is in."""
         if not self._start <= row < self._stop:
             length = self._longest if row == self._stop else 1
+            self._start, self._estimates, self._shrunk = row, {}, None
             moments, self._stop = self.moments.stack(row, row + length)
-            self._start, self._estimates = row, {}
             self._shrunk = self.estimator.shrink_moments(moments if self.stacked else moments.at(0))
         if view not in self._estimates:
             assert self._shrunk is not None
@@ -219,12 +219,12 @@ class _SharedSums:
         self._here, self._window = here.astype(float), window
         tables = z**2, self._here, self._here, (z != 0).astype(float)
         self._tables = list(zip(tables, (decay, decay, decay**2, 1.0), strict=True))
+        self._place = np.zeros(z.shape[1], dtype=int)
         self.clear()
 
     def clear(self) -> None:
         """Remove the assets."""
         self._assets = np.empty(0, dtype=int)
-        self._left = self._here[:, self._assets]
         self._values = [self._here[:0]] * len(self._tables)
 
     def add(self, has_gaps: np.ndarray, row: int) -> None:
@@ -239,23 +239,21 @@ class _SharedSums:
         for right, decay in self._tables:
             weights = decay ** np.arange(len(left))[::-1]
             added.append((weights[:, None] * left).T @ right[stop - len(left) : stop])
+        self._place[assets] = np.arange(len(assets)) + len(self._assets)
         self._assets = np.concatenate([self._assets, assets])
-        self._left = self._here[:, self._assets]
         self._values = [np.concatenate(pair) for pair in zip(self._values, added, strict=True)]
 
     def step(self, row: int) -> None:
         """Add a row and subtract the one that leaves the window."""
         if len(self._assets):
             for values, (right, decay) in zip(self._values, self._tables, strict=True):
-                _update(values, self._left, right, row, self._window, decay)
+                _update(values, self._here, right, row, self._window, decay, self._assets)
 
     def of(self, gaps: np.ndarray, others: np.ndarray) -> list[np.ndarray]:
         """Return the sums of assets with gaps: with others, with each other, with each other, with others."""
         if not len(gaps):
             return []
-        order = np.argsort(self._assets)
-        place = order[np.searchsorted(self._assets, gaps, sorter=order)]
-        columns = others, gaps, gaps, others
+        place, columns = self._place[gaps], (others, gaps, gaps, others)
         return [values.take(place, 0).take(taken, 1) for values, taken in zip(self._values, columns, strict=True)]
 
 
@@ -310,10 +308,18 @@ def _fill_gaps(
     observations[:, gaps], observations[:, :, gaps] = number, number.swapaxes(1, 2)
 
 
-def _update(values: np.ndarray, left: np.ndarray, right: np.ndarray, row: int, window: int, decay: float) -> None:
-    """Advance ``sum decay^(row - u) left_u right_u'`` by one row, in place."""
+def _update(
+    values: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    row: int,
+    window: int,
+    decay: float,
+    assets: np.ndarray | slice = slice(None),
+) -> None:
+    """Advance ``sum decay^(row - u) left_u right_u'``, of these assets on the left, by one row, in place."""
     rows = slice(row, row + 1) if row < window else slice(row - window, row + 1, window)
-    entering = left[rows]
+    entering = left[rows, assets]
     if row >= window:
         entering = entering * np.array([[-(decay**window)], [1.0]])
     # BLAS is column-major: the transpose of a C-ordered array is updated where it lies.
