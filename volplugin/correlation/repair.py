@@ -177,13 +177,13 @@ def _repair(matrix: np.ndarray, has_gaps: np.ndarray) -> float:
     """Repair a matrix in place by the assets with gaps, or by all; return the largest change, 0.0 if it is PD."""
     long, short = np.flatnonzero(~has_gaps), np.flatnonzero(has_gaps)
     # LAPACK is column-major: the transposes are overwritten where they lie.
-    factor, failed = dpotrf(matrix.take(long, 0).take(long, 1).T, clean=False, overwrite_a=True)
+    factor, failed = dpotrf(matrix.take(long, 0).take(long, 1).T, lower=True, clean=False, overwrite_a=True)
     if failed:
         long, short, factor = long[:0], np.arange(len(matrix)), np.empty((0, 0))
     elif not len(short):
         return 0.0
     before = matrix.take(short, 0)
-    explained = dtrsm(1.0, factor, before.take(long, 1).T, trans_a=True, overwrite_b=True).T
+    explained = dtrsm(1.0, factor, before.take(long, 1).T, lower=True, overwrite_b=True).T
     corner = before.take(short, 1)
     # Only the eigenvalues to raise, and their vectors: a third of the time of all of them.
     covariance = corner - explained @ explained.T
