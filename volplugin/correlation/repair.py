@@ -151,6 +151,7 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
     Parameters
     ----------
     matrix : ndarray of shape (n_assets, n_assets) or (n_rows, n_assets, n_assets)
+        A single one may be symmetric up to rounding, a stack is of symmetric matrices.
     observations : ndarray of the same shape, optional
         Effective number of joint observations.
 
@@ -160,17 +161,17 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
         Of a stack, the changes are an array of shape (n_rows,).
     """
     if matrix.ndim == 2:
-        one = nearest_correlation(matrix[None], None if observations is None else observations[None])
+        symmetric = (matrix + matrix.T)[None] / 2
+        one = nearest_correlation(symmetric, None if observations is None else observations[None])
         return Repaired(one.correlation[0], float(one.change[0]))
-    symmetric, changes = matrix + matrix.swapaxes(-1, -2), np.zeros(len(matrix))
-    symmetric *= 0.5
-    _set_diagonal(symmetric, 1.0)
-    if len(symmetric) == 1 or not is_positive_definite(symmetric):
-        for row, matrix in enumerate(symmetric):
+    repaired, changes = matrix.copy(), np.zeros(len(matrix))
+    _set_diagonal(repaired, 1.0)
+    if len(repaired) == 1 or not is_positive_definite(repaired):
+        for row, matrix in enumerate(repaired):
             own = np.zeros(len(matrix)) if observations is None else np.diagonal(observations[row])
             # Running sums of observations and sums over a window differ in the last bits.
             changes[row] = _repair(matrix, own < (1 - 1e-9) * own.max())
-    return Repaired(symmetric, changes)
+    return Repaired(repaired, changes)
 
 
 def _repair(matrix: np.ndarray, has_gaps: np.ndarray) -> float:

@@ -18,6 +18,9 @@ RESTART = 126
 STACK_SIZE = 2**18
 """Entries of the matrices that are estimated at once: 2 MB in each array, which a processor's cache holds."""
 
+SIGN = np.array([[-1.0], [1.0]])
+"""Of the row that leaves a window, and of the row that enters it."""
+
 
 class SlidingCorrelation:
     """Correlation estimates at the rows of one array; this one computes each from its own window.
@@ -137,6 +140,7 @@ class SlidingMoments:
         self._z, self._live, self._window = np.where(here, z, 0.0), live, window
         self._decay = 1.0 if halflife is None else 0.5 ** (1 / halflife)
         self._weights = self._decay ** np.arange(window)[::-1]
+        self._scale = np.array([[self._decay ** (window / 2)], [1.0]])
         self._full_window = effective_size(self._weights)
         # Differences of counts are exact, so that rounding cannot hide "never seen".
         present, seen, self._is_used = running_sum(here), running_sum(self._z != 0), here.any(axis=1)
@@ -203,7 +207,10 @@ class SlidingMoments:
     def _step(self) -> None:
         """Add the next row and subtract the one that leaves the window, in one product of rank two."""
         self._row += 1
-        _update(self._products, self._z, self._z, self._row, self._window, self._decay)
+        moved = _moved(self._z, self._row, self._window)
+        # Both sides are scaled alike, so that the sums stay symmetric.
+        moved = moved * self._scale[-len(moved) :]
+        _update(self._products, moved * SIGN[-len(moved) :], moved, self._decay)
         self._shared.step(self._row)
         if self._is_change[self._row]:
             self._shared.add(self._gaps[self._row], self._row)
@@ -218,7 +225,9 @@ class _SharedSums:
     def __init__(self, z: np.ndarray, here: np.ndarray, window: int, decay: float) -> None:
         self._here, self._window = here.astype(float), window
         tables = z**2, self._here, self._here, (z != 0).astype(float)
-        self._tables = list(zip(tables, (decay, decay, decay**2, 1.0), strict=True))
+        decays = decay, decay, decay**2, 1.0
+        scales = [SIGN * [[one**window], [1.0]] for one in decays]
+        self._tables = list(zip(tables, decays, scales, strict=True))
         self._place = np.zeros(z.shape[1], dtype=int)
         self.clear()
 
@@ -236,7 +245,7 @@ class _SharedSums:
         left = self._here[begin:stop, assets]
         left = left[left.any(axis=1).cumsum() > 0]  # rows before all of their listings add nothing
         added = []
-        for right, decay in self._tables:
+        for right, decay, _ in self._tables:
             weights = decay ** np.arange(len(left))[::-1]
             added.append((weights[:, None] * left).T @ right[stop - len(left) : stop])
         self._place[assets] = np.arange(len(assets)) + len(self._assets)
@@ -246,8 +255,9 @@ class _SharedSums:
     def step(self, row: int) -> None:
         """Add a row and subtract the one that leaves the window."""
         if len(self._assets):
-            for values, (right, decay) in zip(self._values, self._tables, strict=True):
-                _update(values, self._here, right, row, self._window, decay, self._assets)
+            here = _moved(self._here, row, self._window).take(self._assets, 1)
+            for values, (right, decay, scale) in zip(self._values, self._tables, strict=True):
+                _update(values, here * scale[-len(here) :], _moved(right, row, self._window), decay)
 
     def of(self, gaps: np.ndarray, others: np.ndarray) -> list[np.ndarray]:
         """Return the sums of assets with gaps: with others, with each other, with each other, with others."""
@@ -270,8 +280,7 @@ def _moments(
         inverse = 1 / np.sqrt(np.maximum(squares, 0.0))
     inverse[~np.isfinite(inverse)] = np.nan
     missing, with_gaps = np.isnan(inverse), products.take(gaps, 1)
-    correlation = np.multiply(products, inverse[:, :, None], out=products)
-    correlation *= inverse[:, None, :]
+    correlation = np.multiply(products, inverse[:, :, None] * inverse[:, None, :], out=products)
     observations = np.broadcast_to(number[:, None, None], correlation.shape)
     if missing.any() or len(gaps):
         observations = observations.copy()
@@ -301,6 +310,7 @@ def _fill_gaps(
     with np.errstate(invalid="ignore", divide="ignore"):
         rho = products / np.sqrt(own * other)
         shared = total**2 / squared
+    shared = (shared + shared.swapaxes(1, 2)) / 2  # begun at different rows, so that they differ by rounding
     number = np.repeat(np.einsum("tii->ti", shared)[:, :, None], products.shape[2], axis=2)
     number[:, :, gaps] = shared
     rho[unseen], number[unseen] = np.nan, 0.0
@@ -308,22 +318,15 @@ def _fill_gaps(
     observations[:, gaps], observations[:, :, gaps] = number, number.swapaxes(1, 2)
 
 
-def _update(
-    values: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    row: int,
-    window: int,
-    decay: float,
-    assets: np.ndarray | slice = slice(None),
-) -> None:
-    """Advance ``sum decay^(row - u) left_u right_u'``, of these assets on the left, by one row, in place."""
-    rows = slice(row, row + 1) if row < window else slice(row - window, row + 1, window)
-    entering = left[rows, assets]
-    if row >= window:
-        entering = entering * np.array([[-(decay**window)], [1.0]])
+def _moved(values: np.ndarray, row: int, window: int) -> np.ndarray:
+    """Return the row that leaves the window, if there is one, and the row that enters."""
+    return values[row : row + 1] if row < window else values[row - window : row + 1 : window]
+
+
+def _update(sums: np.ndarray, left: np.ndarray, right: np.ndarray, decay: float) -> None:
+    """Multiply by the decay and add ``left' right``, in place."""
     # BLAS is column-major: the transpose of a C-ordered array is updated where it lies.
-    dgemm(1.0, right[rows].T, entering, beta=decay, c=values.T, overwrite_c=True)
+    dgemm(1.0, right.T, left, beta=decay, c=sums.T, overwrite_c=True)
 
 
 def effective_size(weights: np.ndarray) -> float:
