@@ -72,15 +72,21 @@ def _set_diagonal(matrices: np.ndarray, value: float) -> None:
 
 
 def shrink_to_constant(correlation: np.ndarray, share: float) -> np.ndarray:
-    """Mix a share of constant correlation (the average one) into a correlation matrix, or into each of a stack."""
-    mixed = (1 - share) * correlation
-    mixed += np.asarray(share * average(correlation))[..., None, None]
-    _set_diagonal(mixed, 1.0)
-    return mixed
+    """Mix a share of constant correlation (the average one) into a correlation matrix, or each of a stack, in place."""
+    mean = np.asarray(average(correlation))
+    return _mix(correlation, share, share * mean)
+
+
+def _mix(correlation: np.ndarray, share: Any, constant: Any) -> np.ndarray:
+    """Replace a share of the correlations by a constant, in place."""
+    correlation *= 1 - np.asarray(share)[..., None, None]
+    correlation += np.asarray(constant)[..., None, None]
+    _set_diagonal(correlation, 1.0)
+    return correlation
 
 
 def move_average(correlation: np.ndarray, wanted: Any) -> np.ndarray:
-    """Mix a correlation matrix with all ones or with the identity, so that its average is the wanted one.
+    """Mix a correlation matrix with all ones or with the identity, so that its average is the wanted one, in place.
 
     Parameters
     ----------
@@ -93,10 +99,7 @@ def move_average(correlation: np.ndarray, wanted: Any) -> np.ndarray:
         up = np.where(slow < 1, (np.minimum(wanted, 1.0) - slow) / (1 - slow), 0.0)
         share = np.where(wanted >= slow, up, 1 - np.maximum(wanted, 0.0) / slow)
     share = np.where(np.isfinite(wanted) & (slow > 0), share, 0.0)
-    moved = (1 - share)[..., None, None] * correlation
-    moved += np.where(wanted >= slow, share, 0.0)[..., None, None]
-    _set_diagonal(moved, 1.0)
-    return moved
+    return _mix(correlation, share, np.where(wanted >= slow, share, 0.0))
 
 
 def shrink_by_observations(moments: PairMoments) -> np.ndarray:
@@ -119,7 +122,7 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
     size = short.shape[-1]
     short = np.flatnonzero(short.reshape(-1, size).any(axis=0))
     if not len(short):
-        return correlation
+        return correlation.copy()
     lack, rows = most - observations.take(short, -2), correlation.take(short, -2)
     unseen, own = lack == most, (..., np.arange(len(short)), short)
     rows[unseen] = 0.0  # not NaN
@@ -151,7 +154,7 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
     Parameters
     ----------
     matrix : ndarray of shape (n_assets, n_assets) or (n_rows, n_assets, n_assets)
-        A single one may be symmetric up to rounding, a stack is of symmetric matrices.
+        A single one may be symmetric up to rounding; a stack is of symmetric matrices, and is overwritten.
     observations : ndarray of the same shape, optional
         Effective number of joint observations.
 
@@ -162,16 +165,16 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
     """
     if matrix.ndim == 2:
         symmetric = (matrix + matrix.T)[None] / 2
-        one = nearest_correlation(symmetric, None if observations is None else observations[None])
-        return Repaired(one.correlation[0], float(one.change[0]))
-    repaired, changes = matrix.copy(), np.zeros(len(matrix))
-    _set_diagonal(repaired, 1.0)
-    if len(repaired) == 1 or not is_positive_definite(repaired):
-        for row, matrix in enumerate(repaired):
-            own = np.zeros(len(matrix)) if observations is None else np.diagonal(observations[row])
+        stack = nearest_correlation(symmetric, None if observations is None else observations[None])
+        return Repaired(stack.correlation[0], float(stack.change[0]))
+    changes = np.zeros(len(matrix))
+    _set_diagonal(matrix, 1.0)
+    if len(matrix) == 1 or not is_positive_definite(matrix):
+        for row, one in enumerate(matrix):
+            own = np.zeros(len(one)) if observations is None else np.diagonal(observations[row])
             # Running sums of observations and sums over a window differ in the last bits.
-            changes[row] = _repair(matrix, own < (1 - 1e-9) * own.max())
-    return Repaired(repaired, changes)
+            changes[row] = _repair(one, own < (1 - 1e-9) * own.max())
+    return Repaired(matrix, changes)
 
 
 def _repair(matrix: np.ndarray, has_gaps: np.ndarray) -> float:
