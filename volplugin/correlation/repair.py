@@ -42,19 +42,14 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> Any:
     size = correlation.shape[-1]
     if size < 2:
         return 0.0 if correlation.ndim == 2 else np.zeros(len(correlation))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        count = size * (size - 1) if weights is None else _off_diagonal_sum(weights)
-        mean = np.asarray(_off_diagonal_sum(correlation if weights is None else correlation * weights) / count)
-        if not np.isfinite(mean).all():
-            known = np.isfinite(correlation)
-            _set_diagonal(known, False)
-            filled = np.where(known, correlation, 0.0)
-            if weights is not None:
-                weights = np.where(known, weights, 0.0)
-                found = _off_diagonal_sum(filled * weights) / _off_diagonal_sum(weights)
-                mean = np.where(np.isfinite(mean), mean, found)
-            equal = _off_diagonal_sum(filled) / np.maximum(np.count_nonzero(known, axis=(-2, -1)), 1)
-            mean = np.where(np.isfinite(mean), mean, equal)
+    mean = np.asarray(_off_diagonal_sum(correlation) / (size * (size - 1)) if weights is None else np.nan)
+    if not np.isfinite(mean).all():
+        known = np.isfinite(correlation)
+        _set_diagonal(known, False)
+        given = known if weights is None else np.where(known, weights, 0.0)
+        given = np.where(_sum(given)[..., None, None] > 0, given, known)
+        found = _sum(np.where(known, correlation, 0.0) * given) / np.maximum(_sum(given), np.finfo(float).tiny)
+        mean = np.where(np.isfinite(mean), mean, found)
     return mean if correlation.ndim > 2 else float(mean)
 
 

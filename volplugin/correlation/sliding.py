@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg.blas import dgemm
 
-from volplugin.correlation.estimate import CorrelationEstimate, WindowEstimator
+from volplugin.correlation.estimate import CorrelationEstimate
 from volplugin.correlation.moments import PairMoments
+
+if TYPE_CHECKING:
+    from volplugin.correlation.base import CorrelationEstimator
 
 RESTART = 126
 """Sessions after which the running sums are computed anew, so that rounding errors do not accumulate."""
@@ -36,7 +39,7 @@ class SlidingCorrelation:
         Assets that the estimate of each row is about; the others are left out of it.
     """
 
-    def __init__(self, estimator: WindowEstimator, z: np.ndarray, live: np.ndarray) -> None:
+    def __init__(self, estimator: CorrelationEstimator, z: np.ndarray, live: np.ndarray) -> None:
         self.estimator, self.z, self.live = estimator, z, live
         self._start = -1
         # By view: a strategy, a control and the metrics set need the matrix of the same close.
@@ -78,7 +81,7 @@ class SlidingMomentsCorrelation(SlidingCorrelation):
 
     def __init__(
         self,
-        estimator: WindowEstimator,
+        estimator: CorrelationEstimator,
         z: np.ndarray,
         live: np.ndarray,
         moments: SlidingMoments,
