@@ -145,13 +145,10 @@ class SlidingMoments:
         self._weights = self._decay ** np.arange(window)[::-1]
         self._scale = np.array([[self._decay ** (window / 2)], [1.0]])
         self._full_window = effective_size(self._weights)
-        # Differences of counts are exact, so that rounding cannot hide "never seen".
-        present, seen, self._is_used = running_sum(here), running_sum(self._z != 0), here.any(axis=1)
-        self._used = running_sum(self._is_used)
-        stop = np.arange(1, len(z) + 1)
-        begin = np.maximum(stop - window, 0)
-        self._seen = seen[stop] > seen[begin]
-        self._gaps = live & (present[stop] - present[begin] < (self._used[stop] - self._used[begin])[:, None])
+        # By counts, so that rounding cannot hide "never seen".
+        self._seen, self._is_used = window_sum(self._z != 0, window) > 0, here.any(axis=1)
+        self._used = window_sum(self._is_used, window)
+        self._gaps = live & (window_sum(here, window) < self._used[:, None])
         changed = (self._gaps[1:] != self._gaps[:-1]) | (live[1:] != live[:-1])
         self._is_change = [False, *changed.any(axis=1).tolist(), True]
         self._row, self._products = -1, np.empty((0, 0))
@@ -187,7 +184,7 @@ class SlidingMoments:
     def _effective_rows(self, row: int) -> float:
         """Effective sample size (Kish) of the rows of a window on which any asset is there."""
         begin, stop = max(0, row + 1 - self._window), row + 1
-        if self._used[stop] - self._used[begin] == self._window:
+        if self._used[row] == self._window:
             return self._full_window
         return effective_size(self._weights[-(stop - begin) :][self._is_used[begin:stop]])
 
@@ -337,9 +334,9 @@ def effective_size(weights: np.ndarray) -> float:
     return float(weights.sum()) ** 2 / float(weights @ weights) if len(weights) else 0.0
 
 
-def running_sum(values: np.ndarray) -> np.ndarray:
-    """Cumulative sum along the rows with a first row of zeros: windows are differences of two rows."""
-    dtype = int if values.dtype == bool else float
-    total = np.zeros((len(values) + 1, *values.shape[1:]), dtype=dtype)
-    np.cumsum(values, axis=0, out=total[1:])
-    return total
+def window_sum(values: np.ndarray, window: int) -> np.ndarray:
+    """Sum of the rows of the window that ends at each row; exact for counts."""
+    total = np.cumsum(values, axis=0, dtype=np.int32 if values.dtype == bool else float)
+    sums = total.copy()
+    sums[window:] -= total[:-window]
+    return sums
