@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,28 @@ class CorrelationEstimate(NamedTuple):
             "chosen": dict(self.estimated_params),
             "fallbacks": dict(self.moments.fallbacks),
         }
+
+
+class WindowEstimator(Protocol):
+    """The part of a correlation estimator that estimates successive windows of one array."""
+
+    @property
+    def lookback(self) -> int:
+        """Rows of a window."""
+
+    def estimate_window(self, window: np.ndarray, view: str) -> CorrelationEstimate:
+        """Estimate from one window."""
+
+    def shrink_moments(self, moments: PairMoments) -> PairMoments:
+        """Shrink pairwise moments."""
+
+    def finish(
+        self, moments: PairMoments, adjust: Callable[[np.ndarray], tuple[np.ndarray, dict[str, Any]]]
+    ) -> CorrelationEstimate:
+        """Adjust and repair a matrix."""
+
+    def adjust(self, correlation: np.ndarray, z: np.ndarray, view: str) -> tuple[np.ndarray, dict[str, Any]]:
+        """Adjust a matrix for a view."""
 
 
 def _low_observations(observations: np.ndarray, assets: pd.Index) -> dict[Any, float]:

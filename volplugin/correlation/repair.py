@@ -108,8 +108,7 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
     ndarray of the moments' shape
     """
     correlation, observations = moments.correlation, moments.observations
-    most = observations.max(axis=(-2, -1), keepdims=True)
-    most = np.where(most > 0, most, 1.0)
+    most = np.maximum(observations.max(axis=(-2, -1), keepdims=True), np.finfo(float).eps)
     fewer = observations < most
     short = np.einsum("...ii->...i", fewer)
     # Without these assets, every pair of every matrix of the stack has the most observations.

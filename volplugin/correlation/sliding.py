@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import dgemm
 
-from volplugin.correlation.estimate import CorrelationEstimate
+from volplugin.correlation.estimate import CorrelationEstimate, WindowEstimator
 from volplugin.correlation.moments import PairMoments
-
-if TYPE_CHECKING:
-    from volplugin.correlation.base import CorrelationEstimator
 
 RESTART = 126
 """Sessions after which the running sums are computed anew, so that rounding errors do not accumulate."""
@@ -20,9 +17,6 @@ RESTART = 126
 
 STACK_SIZE = 2**18
 """Entries of the matrices that are estimated at once: 2 MB in each array, which a processor's cache holds."""
-
-SIGN = np.array([[-1.0], [1.0]])
-"""Of the row that leaves a window, and of the row that enters it."""
 
 
 class SlidingCorrelation:
@@ -39,7 +33,7 @@ class SlidingCorrelation:
         Assets that the estimate of each row is about; the others are left out of it.
     """
 
-    def __init__(self, estimator: CorrelationEstimator, z: np.ndarray, live: np.ndarray) -> None:
+    def __init__(self, estimator: WindowEstimator, z: np.ndarray, live: np.ndarray) -> None:
         self.estimator, self.z, self.live = estimator, z, live
         self._start = -1
         # By view: a strategy, a control and the metrics set need the matrix of the same close.
@@ -81,7 +75,7 @@ class SlidingMomentsCorrelation(SlidingCorrelation):
 
     def __init__(
         self,
-        estimator: CorrelationEstimator,
+        estimator: WindowEstimator,
         z: np.ndarray,
         live: np.ndarray,
         moments: SlidingMoments,
@@ -143,7 +137,8 @@ class SlidingMoments:
         self._z, self._live, self._window = np.where(here, z, 0.0), live, window
         self._decay = 1.0 if halflife is None else 0.5 ** (1 / halflife)
         self._weights = self._decay ** np.arange(window)[::-1]
-        self._scale = np.array([[self._decay ** (window / 2)], [1.0]])
+        leaving = self._decay ** (window / 2)
+        self._scale = np.array([[[-leaving], [1.0]], [[leaving], [1.0]]])
         self._full_window = effective_size(self._weights)
         # By counts, so that rounding cannot hide "never seen".
         self._seen, self._is_used = window_sum(self._z != 0, window) > 0, here.any(axis=1)
@@ -158,11 +153,6 @@ class SlidingMoments:
         """Return the moments of the windows that end at a row and at rows after it, and the row after the last.
 
         The rows end before `limit`, the next restart, and the first row with other assets, or other assets with gaps.
-
-        Returns
-        -------
-        moments : PairMoments of arrays of shape (n_rows, n_live, n_live)
-        stop : int
         """
         self._move_to(row)
         stop = min(limit, row - row % RESTART + RESTART, self._is_change.index(True, row + 1))
@@ -207,10 +197,10 @@ class SlidingMoments:
     def _step(self) -> None:
         """Add the next row and subtract the one that leaves the window, in one product of rank two."""
         self._row += 1
-        moved = _moved(self._z, self._row, self._window)
         # Both sides are scaled alike, so that the sums stay symmetric.
-        moved = moved * self._scale[-len(moved) :]
-        _update(self._products, moved * SIGN[-len(moved) :], moved, self._decay)
+        moved = _moved(self._z, self._row, self._window)
+        left, right = moved * self._scale[:, -len(moved) :]
+        _update(self._products, left, right, self._decay)
         self._shared.step(self._row)
         if self._is_change[self._row]:
             self._shared.add(self._gaps[self._row], self._row)
@@ -226,10 +216,9 @@ class _SharedSums:
         self._here, self._window = here.astype(float), window
         tables = z**2, self._here, self._here, (z != 0).astype(float)
         decays = decay, decay, decay**2, 1.0
-        scales = [SIGN * [[one**window], [1.0]] for one in decays]
+        scales = [np.array([[-(one**window)], [1.0]]) for one in decays]
         self._tables = list(zip(tables, decays, scales, strict=True))
         self._place = np.zeros(z.shape[1], dtype=int)
-        self.clear()
 
     def clear(self) -> None:
         """Remove the assets."""
@@ -239,8 +228,6 @@ class _SharedSums:
     def add(self, has_gaps: np.ndarray, row: int) -> None:
         """Begin the sums, up to a row, of assets that miss a row for the first time."""
         assets = np.setdiff1d(np.flatnonzero(has_gaps), self._assets)
-        if not len(assets):
-            return
         begin, stop = max(0, row + 1 - self._window), row + 1
         left = self._here[begin:stop, assets]
         left = left[left.any(axis=1).cumsum() > 0]  # rows before all of their listings add nothing
@@ -286,21 +273,16 @@ def _moments(
         observations = observations.copy()
         observations[missing] = observations.swapaxes(1, 2)[missing] = 0.0
     if len(gaps):
-        _fill_gaps(correlation, observations, with_gaps, squares[:, gaps], gaps, sums)
+        rho, shared = _of_gaps(with_gaps, squares[:, gaps], gaps, *sums)
+        correlation[:, gaps], correlation[:, :, gaps] = rho, rho.swapaxes(1, 2)
+        observations[:, gaps], observations[:, :, gaps] = shared, shared.swapaxes(1, 2)
     return PairMoments(np.clip(correlation, -1.0, 1.0, out=correlation), observations)
 
 
-def _fill_gaps(
-    correlation: np.ndarray,
-    observations: np.ndarray,
-    products: np.ndarray,
-    squares: np.ndarray,
-    gaps: np.ndarray,
-    sums: list[np.ndarray],
-) -> None:
-    """Overwrite the pairs of assets with gaps, given their products and squares, by moments over the rows they share.
+def _of_gaps(products: np.ndarray, squares: np.ndarray, gaps: np.ndarray, *sums: np.ndarray) -> tuple[Any, Any]:
+    """Correlations and observations of assets with gaps, over the rows that they share with each asset.
 
-    An asset without gaps is there on all rows of one with gaps.
+    Assets without gaps are there on all rows of the others.
     """
     other, total, squared, nonzero = sums
     own = np.repeat(squares[:, :, None], products.shape[2], axis=2)
@@ -308,14 +290,11 @@ def _fill_gaps(
     unseen = (nonzero == 0) | (squares == 0)[:, :, None]
     unseen[:, :, gaps] |= unseen[:, :, gaps].swapaxes(1, 2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        rho = products / np.sqrt(own * other)
-        shared = total**2 / squared
-    shared = (shared + shared.swapaxes(1, 2)) / 2  # begun at different rows, so that they differ by rounding
-    number = np.repeat(np.einsum("tii->ti", shared)[:, :, None], products.shape[2], axis=2)
-    number[:, :, gaps] = shared
+        rho, among = products / np.sqrt(own * other), total**2 / squared
+    number = np.repeat(np.einsum("tii->ti", among)[:, :, None], products.shape[2], axis=2)
+    number[:, :, gaps] = (among + among.swapaxes(1, 2)) / 2  # sums begun at different rows differ by rounding
     rho[unseen], number[unseen] = np.nan, 0.0
-    correlation[:, gaps], correlation[:, :, gaps] = rho, rho.swapaxes(1, 2)
-    observations[:, gaps], observations[:, :, gaps] = number, number.swapaxes(1, 2)
+    return rho, number
 
 
 def _moved(values: np.ndarray, row: int, window: int) -> np.ndarray:
