@@ -210,6 +210,8 @@ def open_bundle(name: str, environ: Environ | None = None) -> Iterator[bundles.c
         raise BundleError(
             f"the newest ingestion of bundle {name!r} is incomplete ({error}); ingest it again"
         ) from error
+    # Whole columns: below 3,000 stocks zipline unpacks a column once per stock, a third of a second for 500 of them.
+    data.equity_daily_bar_reader._read_all_threshold = 0
     with data:
         yield data
 
