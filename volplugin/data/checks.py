@@ -131,7 +131,8 @@ def clean_field(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, column
     if set(frame.columns) != set(columns) or frame.columns.has_duplicates:
         odd_assets = sorted(map(str, set(frame.columns).symmetric_difference(columns)))
         raise AssetMismatchError(f"the assets of {field} differ from the assets of close: {listed(odd_assets)}")
-    clean = as_floats(frame, field).iloc[:, frame.columns.get_indexer(columns)].copy()
+    ordered = frame if frame.columns.equals(columns) else frame[columns]
+    clean = as_floats(ordered, field).copy()
     clean.index, clean.columns.name = pd.DatetimeIndex(index.to_numpy().copy(), name="date"), None
     _check_values(field, clean)
     return clean

@@ -363,7 +363,10 @@ def _adjusted(
     frames = {}
     for field, values in zip(FIELDS, raw, strict=True):
         # zipline holds a missing bar as NaN prices and zero volume.
-        values = values * prices if field != "volume" else np.where(np.isnan(raw[3]), np.nan, values / shares)
+        if field == "volume":
+            values = np.where(np.isnan(raw[3]), np.nan, values / shares)
+        else:
+            values *= prices
         frames[field] = pd.DataFrame(values, index=sessions, columns=list(symbols))
     return frames
 
