@@ -530,5 +530,5 @@ def price_digest(panel: PricePanel) -> str:
         digest.update(part.sessions.to_numpy("datetime64[D]").astype(np.int64).tobytes())
         for field in FIELDS:
             there = field in part.fields
-            digest.update(part.tail_values(field, len(part.sessions)) if there else b"none")
+            digest.update(part.tail_values(field, len(part.sessions)).data if there else b"none")
     return digest.hexdigest()

@@ -5,11 +5,9 @@ Every part of the package that needs past forecasts reads them from a `Volatilit
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel, price_digest
@@ -22,6 +20,7 @@ from volplugin.storage.forecast_cache import (
     frame_of,
     label_arrays,
 )
+from volplugin.storage.tensors import checksum
 from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster, without_events
 
 Paths = dict[int, pd.DataFrame]
@@ -140,11 +139,8 @@ def _predicted(
 
 def _metadata(model: VolatilityForecaster) -> dict[str, Any]:
     """Describe a fitted model by everything that its forecasts depend on."""
-    digest = hashlib.sha256()
-    for name, array in sorted(model.get_state().items()):
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode() + np.ascontiguousarray(array).tobytes())
     named = {"assets": model.assets_, "universe": model.universe_, "trained_through": str(model.trained_through_)}
-    return named | {"model": described(model), "state": digest.hexdigest()}
+    return named | {"model": described(model), "state": checksum(model.get_state(), {})}
 
 
 def _arrays_of(paths: Paths) -> Arrays:
@@ -160,5 +156,6 @@ def _paths_of(
     for days in horizons:
         values = arrays[f"values {days}"]
         last = slice(len(sessions) - len(values), None)
-        frames[days] = frame_of(arrays | {"values": values, "sessions": arrays["sessions"][last]}, sessions[last], assets)
+        labelled = arrays | {"values": values, "sessions": arrays["sessions"][last]}
+        frames[days] = frame_of(labelled, sessions[last], assets)
     return None if any(frame is None for frame in frames.values()) else frames

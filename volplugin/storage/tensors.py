@@ -78,7 +78,7 @@ def checksum(state: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> st
     for name in sorted(state):
         array = np.ascontiguousarray(state[name])
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array)
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
