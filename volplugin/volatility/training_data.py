@@ -77,7 +77,7 @@ class TrainingData:
             return None
         state, metadata = found
         tables = {key: np.where(state[key] == MISSING, np.nan, state[key]) for key in TABLES}
-        sessions = pd.DatetimeIndex(state["sessions"].astype("datetime64[D]"))
+        sessions = pd.DatetimeIndex(state["sessions"].astype("datetime64[D]")).as_unit("ns")
         return cls(json.loads(metadata["assets"]), sessions, tables)
 
     def differences(self, panel: PricePanel) -> tuple[list[str], list[Any]]:
