@@ -131,7 +131,8 @@ def clean_field(field: str, frame: pd.DataFrame, index: pd.DatetimeIndex, column
     if set(frame.columns) != set(columns) or frame.columns.has_duplicates:
         odd_assets = sorted(map(str, set(frame.columns).symmetric_difference(columns)))
         raise AssetMismatchError(f"the assets of {field} differ from the assets of close: {listed(odd_assets)}")
-    clean = as_floats(frame, field).iloc[:, frame.columns.get_indexer(columns)].copy()
+    ordered = frame if frame.columns.equals(columns) else frame[columns]
+    clean = as_floats(ordered, field).copy()
     clean.index, clean.columns.name = pd.DatetimeIndex(index.to_numpy().copy(), name="date"), None
     _check_values(field, clean)
     return clean
@@ -145,14 +146,15 @@ def as_floats(values: Frame, name: str, error: type[VolpluginError] = PanelError
     PanelError, or the error given
         For text, truth values, dates, durations and complex numbers.
     """
-    columns = [values] if isinstance(values, pd.Series) else [column for _, column in values.items()]
-    unusual = [column for column in columns if not pd.api.types.is_any_real_numeric_dtype(column.dtype)]
-    for one in unusual:
-        odd = next((value for value in one if isinstance(value, OTHER)), None) if one.dtype.kind == "O" else one.dtype
-        if odd is not None:
-            what = "" if isinstance(values, pd.Series) else f"{one.name} "
-            raise error(f"{name} holds values that are not numbers: {what}{odd!s}; pass floats")
+    kinds = {values.dtype} if isinstance(values, pd.Series) else set(values.dtypes)
+    unusual = {kind for kind in kinds if not pd.api.types.is_any_real_numeric_dtype(kind)}
     if unusual:
+        columns = [values] if isinstance(values, pd.Series) else [column for _, column in values.items()]
+        for one in (column for column in columns if column.dtype in unusual):
+            odd = next((each for each in one if isinstance(each, OTHER)), None) if one.dtype.kind == "O" else one.dtype
+            if odd is not None:
+                what = "" if isinstance(values, pd.Series) else f"{one.name} "
+                raise error(f"{name} holds values that are not numbers: {what}{odd!s}; pass floats")
         values = values.astype(object).where(values.notna(), np.nan)
     try:
         return values.astype(float)

@@ -468,7 +468,7 @@ class PricePanel:
         known = source is not None and all(name in source and not source.begins_late(name) for name in derived)
         if source is None or (self._columns is not None and not known):
             fields = {field: self._field(field) for field in self._fields}
-            self._source = source = BlockTables.empty(len(self.sessions))
+            self._source = source = BlockTables.by_quarter(self.sessions)
             self._columns = None
             for field, frame in fields.items():
                 source.put(field, frame.to_numpy())
@@ -530,5 +530,5 @@ def price_digest(panel: PricePanel) -> str:
         digest.update(part.sessions.to_numpy("datetime64[D]").astype(np.int64).tobytes())
         for field in FIELDS:
             there = field in part.fields
-            digest.update(part.tail_values(field, len(part.sessions)).tobytes() if there else b"none")
+            digest.update(part._sourced().digest(field, part._columns) if there else b"none")
     return digest.hexdigest()

@@ -202,7 +202,7 @@ class VolatilityTarget:
             return portfolio if held is None else self._within_turnover(portfolio, held, forecast)
         wanted = self._leverage(composition, forecast, track_record)
         if held is None:
-            return composition * wanted
+            return pd.Series(composition.to_numpy() * wanted, composition.index, name=composition.name)
         gross = float(held.abs().sum())
         low, high = self._edges(composition, forecast)
         edge = float(np.clip(gross, wanted * low, wanted * high))
@@ -267,7 +267,7 @@ class VolatilityTarget:
 
     def _largest(self, composition: pd.Series, forecast: CovarianceForecast) -> float:
         """Largest leverage within every limit."""
-        uses = [abs(float(composition.sum())) / self.max_net]
+        uses = [abs(float(composition.to_numpy().sum())) / self.max_net]
         if self.shock is not None:
             # An asset without a forecast, such as a delisted one, is being sold: it adds nothing to the shock.
             known = composition[composition.index.isin(forecast.assets)]

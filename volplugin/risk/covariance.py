@@ -604,9 +604,9 @@ class CovarianceForecast:
         return self._of_the_same(*self._parts, names)
 
     def _of_the_same(self, volatility: np.ndarray, correlation: np.ndarray, names: pd.Index) -> CovarianceForecast:
-        """Build a forecast from numbers that are valid already."""
+        """Build a forecast from numbers that are valid already, and that no other object can change."""
         forecast = object.__new__(CovarianceForecast)
-        forecast._keep(volatility.copy(), correlation.copy(), names)
+        forecast._keep(volatility, correlation, names)
         for name in ("asof", "horizon", "diagnostics"):
             object.__setattr__(forecast, name, getattr(self, name))
         return forecast

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from typing import Any, Self
 
@@ -177,7 +177,10 @@ class RiskModel(BaseEstimator):
     def _staleness(self, vintage: VolatilityForecaster, asof: pd.Timestamp) -> str:
         """Describe a model whose training ended over `STALE_YEARS` ago, and log it once; empty for other models."""
         through = getattr(vintage, "trained_through_", None)
-        if not vintage.requires_fit or through is None or asof <= through + pd.DateOffset(years=STALE_YEARS):
+        if not vintage.requires_fit or through is None:
+            return ""
+        # Numbers: adding a pandas offset took longer than the rest of the method.
+        if (asof.year - STALE_YEARS, asof.month, asof.day) <= (through.year, through.month, through.day):
             return ""
         years = (asof - through).days / 365.25
         text = (
@@ -291,18 +294,14 @@ class BacktestForecaster:
             panel = panel.select(assets)
         session = panel.last_session
         with self._lock:
-            path, row = self._row(session, horizon)
+            path = self._current_path(session)
+            row = path.row(session) if path is not None and horizon in path.paths else None
             if path is None or row is None or not path.assets.equals(_universe(panel)):
                 universe = panel.tail(self.model.lookback).with_market_assets()
                 vintage = self.model.volatility.vintage_at(session)
                 path = self._path_of(vintage, universe, self.model.past_rows, (horizon,), session)
                 row = len(path.sessions) - 1
             return self._assemble(path, row, panel, horizon, view, demanded=assets is not None)
-
-    def _row(self, session: pd.Timestamp, horizon: int) -> tuple[CovariancePath | None, int | None]:
-        """Precomputed path and the row of a session in it, None if it is not there."""
-        path = self._current_path(session)
-        return path, path.row(session) if path is not None and horizon in path.paths else None
 
     def _current_path(self, session: pd.Timestamp) -> CovariancePath | None:
         """Return the precomputed path; None once the vintage used at its sessions was replaced, as by retraining."""
@@ -360,7 +359,7 @@ class BacktestForecaster:
         # Computed when read: a backtest reads few of them.
         details = cache(lambda: estimate.diagnostics(labels))
         diagnostics: dict[str, Any] = {
-            name: Deferred(partial(_entry, details, name)) for name in CORRELATION_DIAGNOSTICS
+            name: Deferred(partial(lambda name: details()[name], name)) for name in CORRELATION_DIAGNOSTICS
         }
         if share.any():
             diagnostics |= _diagnostics_of(rho.to_numpy())
@@ -369,7 +368,9 @@ class BacktestForecaster:
             "event_variance": _shares_by_asset(labels, share, names),
             "model": path.model.vintage,
             "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
-            "excluded": Deferred(lambda: _excluded(panel.tail(lookback), panel.assets[~there])),
+            "excluded": Deferred(
+                lambda: {asset: _reason(panel.tail(lookback), asset) for asset in panel.assets[~there]}
+            ),
             "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
             "reference": Deferred(lambda: path.model.reference_assets(panel.tail(lookback).with_market_assets())),
             "suspect": Deferred(lambda: suspect_prices(panel.tail(lookback), volatility)),
@@ -441,10 +442,6 @@ def _shares_by_asset(assets: pd.Index, event_share: np.ndarray, names: list[Any]
     return {asset: shares[asset] for asset in names if shares[asset] > 0}
 
 
-def _entry(details: Callable[[], Mapping[str, Any]], name: str) -> Any:
-    return details()[name]
-
-
 def _universe(panel: PricePanel) -> pd.Index:
     """Labels of the assets and of their market, as `PricePanel.with_market_assets` orders them."""
     market = panel.market.assets
@@ -452,10 +449,6 @@ def _universe(panel: PricePanel) -> pd.Index:
         return panel.assets
     extra = [asset for asset in panel.assets if asset not in market]
     return market.append(pd.Index(extra)) if extra else market
-
-
-def _excluded(window: PricePanel, assets: pd.Index) -> dict[Any, str]:
-    return {asset: _reason(window, asset) for asset in assets}
 
 
 def _reason(window: PricePanel, asset: Any) -> str:

@@ -5,11 +5,9 @@ Every part of the package that needs past forecasts reads them from a `Volatilit
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from volplugin.data.panel import PricePanel, price_digest
@@ -22,6 +20,7 @@ from volplugin.storage.forecast_cache import (
     frame_of,
     label_arrays,
 )
+from volplugin.storage.tensors import checksum
 from volplugin.volatility.base import OnlinePredictor, VolatilityForecaster, without_events
 
 Paths = dict[int, pd.DataFrame]
@@ -68,8 +67,8 @@ class VolatilityHistory:
         horizons : iterable of int
             In sessions.
         event_free_rows : int, optional
-            Last rows that need event-free forecasts, all by default; NaN in the rows before them. Event-free forecasts
-            take a second pass of the networks, and only the sessions that are forecast need them.
+            Last rows that need event-free forecasts, all by default; these frames may begin there. Event-free
+            forecasts take a second pass of the networks, and only the sessions that are forecast need them.
 
         Returns
         -------
@@ -91,10 +90,11 @@ class VolatilityHistory:
         if len(missing):
             fresh = predictor.predict_in_sample(panel, missing[0], sessions[-1], tuple(self._paths))
             # Rows from the first missing one on are replaced; older ones than the caller needs are dropped.
-            kept = (known < missing[0]) & (known >= sessions[0])
-            self._paths = {days: pd.concat([path[kept], fresh[days]]) for days, path in self._paths.items()}
-        is_whole = self._paths[1].index.equals(sessions)
-        return self._paths if is_whole else {days: path.loc[sessions] for days, path in self._paths.items()}
+            earlier = {days: path.loc[sessions[0] : missing[0]] for days, path in self._paths.items()}
+            self._paths = {days: pd.concat([path, fresh[days]]) for days, path in earlier.items()}
+        if self._paths[1].index.equals(sessions):
+            return self._paths
+        return {days: path[path.index.isin(sessions)] for days, path in self._paths.items()}
 
     def _serves(self, assets: pd.Index, horizons: set[int]) -> bool:
         return horizons <= self._paths.keys() and self._paths[1].columns.equals(assets)
@@ -134,24 +134,17 @@ def _predicted(
     """Forecast the sessions; event-free from `begin` on."""
     paths = predictor.predict_in_sample(panel, sessions[0], sessions[-1], [days for days in horizons if days > 0])
     event_free = without_events(horizons)
-    if event_free:
-        later = predictor.predict_in_sample(panel, begin, sessions[-1], event_free)
-        paths |= {days: path.reindex(paths[1].index) for days, path in later.items()}
-    return paths
+    return paths | (predictor.predict_in_sample(panel, begin, sessions[-1], event_free) if event_free else {})
 
 
 def _metadata(model: VolatilityForecaster) -> dict[str, Any]:
     """Describe a fitted model by everything that its forecasts depend on."""
-    digest = hashlib.sha256()
-    for name, array in sorted(model.get_state().items()):
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode() + np.ascontiguousarray(array).tobytes())
     named = {"assets": model.assets_, "universe": model.universe_, "trained_through": str(model.trained_through_)}
-    return named | {"model": described(model), "state": digest.hexdigest()}
+    return named | {"model": described(model), "state": checksum(model.get_state(), {})}
 
 
 def _arrays_of(paths: Paths) -> Arrays:
-    labels = label_arrays(next(iter(paths.values())))
-    return labels | {f"values {days}": path.to_numpy(dtype=float) for days, path in paths.items()}
+    return label_arrays(paths[1]) | {f"values {days}": path.to_numpy(dtype=float) for days, path in paths.items()}
 
 
 def _paths_of(
@@ -159,5 +152,10 @@ def _paths_of(
 ) -> Paths | None:
     if arrays is None:
         return None
-    frames = {days: frame_of(arrays | {"values": arrays[f"values {days}"]}, sessions, assets) for days in horizons}
+    frames = {}
+    for days in horizons:
+        values = arrays[f"values {days}"]
+        last = slice(len(sessions) - len(values), None)
+        labelled = arrays | {"values": values, "sessions": arrays["sessions"][last]}
+        frames[days] = frame_of(labelled, sessions[last], assets)
     return None if any(frame is None for frame in frames.values()) else frames

@@ -56,7 +56,8 @@ def read_regular_file(path: str | os.PathLike[str], limit: int) -> bytes:
             raise OSError(
                 errno.EFBIG, f"{metadata.st_size} bytes, more than the {limit} that such a file may have", name
             )
-        content = stream.read(limit + 1)
+        content = stream.read(metadata.st_size + 1)  # a buffer of the size of `limit` takes longer than the file
+        content += stream.read(limit - metadata.st_size) if len(content) > metadata.st_size else b""
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"more than the {limit} bytes that such a file may have", name)
     return content

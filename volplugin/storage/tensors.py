@@ -77,7 +77,8 @@ def checksum(state: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> st
     digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
     for name in sorted(state):
         array = np.ascontiguousarray(state[name])
-        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode() + array.tobytes())
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

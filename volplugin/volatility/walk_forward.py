@@ -312,7 +312,7 @@ class WalkForward(VolatilityForecaster):
             return self._vintages[date]
         signature, checksum = self._read.get(date, ((), ""))
         current = self.store.signature(date)
-        if current != signature and self.store.manifest(date).checksum != checksum:
+        if current != signature and not (checksum and self.store.manifest(date).checksum == checksum):
             state, manifest = self.store.load(date)
             fitted = _restored(self.forecaster, state, manifest, self.store)
             fitted.data_fingerprint_ = manifest.fingerprint

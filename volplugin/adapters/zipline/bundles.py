@@ -210,6 +210,8 @@ def open_bundle(name: str, environ: Environ | None = None) -> Iterator[bundles.c
         raise BundleError(
             f"the newest ingestion of bundle {name!r} is incomplete ({error}); ingest it again"
         ) from error
+    # Whole columns: below 3,000 stocks zipline unpacks a column once per stock, a third of a second for 500 of them.
+    data.equity_daily_bar_reader._read_all_threshold = 0
     with data:
         yield data
 
@@ -361,7 +363,10 @@ def _adjusted(
     frames = {}
     for field, values in zip(FIELDS, raw, strict=True):
         # zipline holds a missing bar as NaN prices and zero volume.
-        values = values * prices if field != "volume" else np.where(np.isnan(raw[3]), np.nan, values / shares)
+        if field == "volume":
+            values = np.where(np.isnan(raw[3]), np.nan, values / shares)
+        else:
+            values *= prices
         frames[field] = pd.DataFrame(values, index=sessions, columns=list(symbols))
     return frames
 

@@ -389,6 +389,8 @@ class _BundlePrices:
                 f"the run has {strangers[0]}, which bundle {bundle!r} lacks: the risk model would read "
                 "another bundle than the run; name one in both (`-x volplugin.bundle=NAME` and `-b NAME`)"
             )
+        for derived in ("returns", "variance"):  # a panel that is cut from this one copies its rows
+            getattr(panel, derived)
         panel = with_named_market(panel, market, environ)
         self._panel = panel.asof(algorithm.sim_params.end_session)
         self._begin = algorithm.sim_params.start_session
@@ -398,17 +400,11 @@ class _BundlePrices:
         _check_assets(self._panel.assets, symbols)
         return self.whole_run(session, count).asof(session)  # the model takes the last `count` sessions itself
 
-    def _cut(self, session: pd.Timestamp, count: int) -> None:
-        """Drop the sessions before those that the first forecast depends on; derive returns once for the whole run."""
-        run = int((self._panel.sessions >= min(self._begin, session)).sum())
-        self._panel, self._is_cut = self._panel.tail(run + count), True
-        for derived in ("returns", "variance"):  # a panel that is cut from this one copies its rows
-            getattr(self._panel, derived)
-
     def whole_run(self, session: pd.Timestamp, count: int) -> PricePanel:
-        """Return the bars of the whole run, read from the bundle on the first call."""
+        """Return the bars of the whole run; the first call drops those before the past of the first forecast."""
         if not self._is_cut:
-            self._cut(session, count)
+            run = int((self._panel.sessions >= min(self._begin, session)).sum())
+            self._panel, self._is_cut = self._panel.tail(run + count), True
         return self._panel
 
 
