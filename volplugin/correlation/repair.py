@@ -46,9 +46,11 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> Any:
     if not np.isfinite(mean).all():
         known = np.isfinite(correlation)
         _set_diagonal(known, False)
-        given = known if weights is None else np.where(known, weights, 0.0)
-        given = np.where(_sum(given)[..., None, None] > 0, given, known)
-        found = _sum(np.where(known, correlation, 0.0) * given) / np.maximum(_sum(given), np.finfo(float).tiny)
+        filled = np.where(known, correlation, 0.0)
+        found = _sum(filled) / np.maximum(_sum(known), 1)
+        if weights is not None:
+            total = _sum(np.where(known, weights, 0.0))
+            found = np.where(total > 0, _sum(filled * weights) / np.where(total > 0, total, 1.0), found)
         mean = np.where(np.isfinite(mean), mean, found)
     return mean if correlation.ndim > 2 else float(mean)
 
