@@ -67,6 +67,26 @@ def test_the_order_of_requests_does_not_matter(name, market):
         np.testing.assert_array_equal(jumping.at(row, "risk").correlation, expected[row])
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_bit_depends_on_the_rows_of_the_stack(seed):
+    """Histories of all kinds: late, short, with holes, flat, without a forecast, and sessions without any asset."""
+    random = np.random.default_rng(seed)
+    z = 0.6 * random.standard_normal((260, 1)) + 0.8 * random.standard_normal((260, 12))
+    live = np.ones(z.shape, dtype=bool)
+    begin, end = random.integers(0, 260, 4), random.integers(0, 260, 4)
+    for place in range(4):
+        z[: begin[place], place], live[: begin[place] + 3, place] = np.nan, False
+        z[end[place] :, 8 + place] = np.nan if place % 2 else 0.0
+    z[:, 4:8][random.random((260, 4)) < 0.05] = np.nan
+    live[:, 6:8] &= random.random((260, 2)) > 0.1
+    z[random.random(260) < 0.1] = np.nan
+    for estimator in (EWMACorrelation(6, 0.2), EWMACorrelation(25), RollingCorrelation(40)):
+        straight, alone = (estimator.sliding(z, live) for _ in range(2))
+        expected = {row: straight.at(row, "risk").correlation for row in range(80, 260)}
+        for row in random.permutation(np.arange(80, 260))[:60].tolist():
+            np.testing.assert_array_equal(alone.at(row, "risk").correlation, expected[row])
+
+
 def test_an_estimator_with_its_own_moments_is_estimated_window_by_window(market):
     class Doubled(RollingCorrelation):
         def _estimate(self, z):

@@ -42,24 +42,28 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> Any:
     size = correlation.shape[-1]
     if size < 2:
         return 0.0 if correlation.ndim == 2 else np.zeros(len(correlation))
-    mean = np.asarray(_off_diagonal_sum(correlation) / (size * (size - 1)) if weights is None else np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        count = size * (size - 1) if weights is None else _off_diagonal_sum(weights)
+        mean = np.asarray(_off_diagonal_sum(correlation, weights) / count)
     if not np.isfinite(mean).all():
         known = np.isfinite(correlation)
         _set_diagonal(known, False)
-        given = known if weights is None else np.where(known, weights, 0.0)
-        given = np.where(_sum(given)[..., None, None] > 0, given, known)
-        found = _sum(np.where(known, correlation, 0.0) * given) / np.maximum(_sum(given), np.finfo(float).tiny)
+        filled = np.where(known, correlation, 0.0)
+        found = _off_diagonal_sum(filled) / np.maximum(np.count_nonzero(known, axis=(-2, -1)), 1)
+        if weights is not None:
+            total = _off_diagonal_sum(np.where(known, weights, 0.0))
+            found = np.where(total > 0, _off_diagonal_sum(filled, weights) / np.where(total > 0, total, 1.0), found)
         mean = np.where(np.isfinite(mean), mean, found)
     return mean if correlation.ndim > 2 else float(mean)
 
 
-def _off_diagonal_sum(matrices: np.ndarray) -> Any:
-    return _sum(matrices) - np.einsum("...ii->...", matrices)
-
-
-def _sum(matrices: np.ndarray) -> Any:
-    """Sum the entries of each matrix, in an order that does not depend on the others of the stack."""
-    return matrices.reshape(*matrices.shape[:-2], -1).sum(axis=-1)
+def _off_diagonal_sum(matrices: np.ndarray, weights: np.ndarray | None = None) -> Any:
+    """Sum the entries of each matrix, weighted or not, in an order that does not depend on the others of the stack."""
+    flat = matrices.reshape(*matrices.shape[:-2], 1, -1)
+    if weights is None:
+        return flat.sum(axis=-1)[..., 0] - np.einsum("...ii->...", matrices)
+    total = flat @ weights.reshape(*weights.shape[:-2], -1, 1)
+    return total[..., 0, 0] - np.einsum("...ii,...ii->...", matrices, weights)
 
 
 def _set_diagonal(matrices: np.ndarray, value: float) -> None:
@@ -113,22 +117,16 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
     short = np.einsum("...ii->...i", fewer)
     # Without these assets, every pair of every matrix of the stack has the most observations.
     short = short | (fewer & ~short[..., None, :]).any(axis=-1)
-    size = short.shape[-1]
-    short = np.flatnonzero(short.reshape(-1, size).any(axis=0))
+    short = np.flatnonzero(short.reshape(-1, short.shape[-1]).any(axis=0))
+    shrunk = correlation.copy()
     if not len(short):
-        return correlation.copy()
+        return shrunk
     lack, rows = most - observations.take(short, -2), correlation.take(short, -2)
     unseen, own = lack == most, (..., np.arange(len(short)), short)
-    rows[unseen] = 0.0  # not NaN
-    shrunk = correlation.copy()
-    shrunk[..., short, :], shrunk[..., short] = rows, rows.swapaxes(-2, -1)
-    # The weighted mean over all pairs, less the missing weight: of a pair in one of these rows, the column has it too.
-    weights = 2 * lack
-    weights[..., short] = lack[..., short]
-    weights[own] = 0.0
-    total = most[..., 0, 0] * _off_diagonal_sum(shrunk) - _sum(weights * rows)
-    count = most[..., 0, 0] * (size * (size - 1)) - _sum(weights)
-    mean = np.where(count > 0, total / np.where(count > 0, count, 1.0), 0.0)[..., None, None]
+    if unseen.any():
+        rows[unseen] = 0.0  # not NaN: these pairs have no weight in the average
+        shrunk[..., short, :], shrunk[..., short] = rows, rows.swapaxes(-2, -1)
+    mean = np.asarray(average(shrunk, observations))[..., None, None]
     # One less the relative weight, in a form that is exactly zero for the pairs with the most observations.
     share = lack * (SCARCE / most) / (most - lack + SCARCE)
     rows += share * (mean - rows)

@@ -267,7 +267,7 @@ def _moments(
         inverse = 1 / np.sqrt(np.maximum(squares, 0.0))
     inverse[~np.isfinite(inverse)] = np.nan
     missing, with_gaps = np.isnan(inverse), products.take(gaps, 1)
-    correlation = np.multiply(products, inverse[:, :, None] * inverse[:, None, :], out=products)
+    correlation = np.multiply(products, np.einsum("ti,tj->tij", inverse, inverse), out=products)
     observations = np.broadcast_to(number[:, None, None], correlation.shape)
     if missing.any() or len(gaps):
         observations = observations.copy()

@@ -151,11 +151,11 @@ class CovariancePath:
         live = at.live[row]
         if not live.any():
             return None
-        # One label object per set of assets, so that callers compare them by identity.
-        assets = self._live.setdefault(live.tobytes(), self.assets[live])
-        return CovarianceArrays(
-            assets, at.volatility[row, live], at.correlated[row, live], at.sliding.matrix(row, view)
-        )
+        key = live.tobytes()
+        if key not in self._live:  # one label object per set of assets, so that callers compare them by identity
+            self._live[key] = self.assets[live]
+        volatility, correlated = at.volatility[row, live], at.correlated[row, live]
+        return CovarianceArrays(self._live[key], volatility, correlated, at.sliding.matrix(row, view))
 
     def _of(self, horizon: int) -> _Horizon:
         if horizon not in self._horizons:
