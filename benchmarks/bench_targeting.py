@@ -3,8 +3,8 @@
     python benchmarks/bench_targeting.py --store pretrained --out build/targeting
 
 Needs the bundle dow30 (`volplugin ingest dow30`); trains what the store lacks of the LSTM. Every row has the same
-rule, the defaults of `volplugin.VolatilityTarget`, so that only the covariance differs within a calendar. Finished
-runs are stored in the folder --out; an interrupted benchmark resumes there.
+rule, the defaults of `volplugin.VolatilityTarget` (or with `--guard` another guard), so that only the covariance
+differs within a calendar. Finished runs are stored in the folder --out; an interrupted benchmark resumes there.
 
 Prints a Markdown table: realised volatility of the whole period, percent a year; mean distance of the volatility of the
 last 63 sessions from 10, points, from the 31st session on; the same of calendar years; turnover, percent of the
@@ -65,9 +65,12 @@ CALENDARS: dict[str, tuple[str, dict[str, float]]] = {
 COLUMNS = ["calendar", "covariance", "realised", "63 sessions", "years", "turnover", "seconds"]
 
 
-def run(covariance: str, calendar: str, start: str, end: str, store: str) -> tuple[pd.DataFrame, float]:
+def run(
+    covariance: str, calendar: str, start: str, end: str, store: str, guard: float | None
+) -> tuple[pd.DataFrame, float]:
     """Run the equal-weight portfolio through zipline; return perf and seconds, training not counted."""
     frequency, changes = CALENDARS[calendar]
+    changes = changes if guard is None else changes | {"guard": guard}
     model = MODELS[covariance](store)
     if isinstance(model.volatility, WalkForward) and model.volatility.store is None:
         model.volatility.train(read_bundle(BUNDLE), start, end, n_jobs=1, progress=False)
@@ -95,13 +98,15 @@ def measure(perf: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def measured(covariance: str, calendar: str, start: str, end: str, store: str, out: Path) -> dict[str, float]:
+def measured(
+    covariance: str, calendar: str, start: str, end: str, store: str, guard: float | None, out: Path
+) -> dict[str, float]:
     """Measure a run, or read the stored measurement."""
-    name = f"{calendar} {covariance} {start} {end}"
+    name = f"{calendar} {covariance} {start} {end}" + ("" if guard is None else f" guard {guard:g}")
     file = out / ("".join(letter if letter.isalnum() else "-" for letter in name) + ".json")
     if not file.exists():
         register_metrics()
-        perf, seconds = run(covariance, calendar, start, end, store)
+        perf, seconds = run(covariance, calendar, start, end, store, guard)
         write_atomically(file, json.dumps(measure(perf) | {"seconds": seconds}).encode())
     return json.loads(file.read_text())
 
@@ -137,7 +142,10 @@ def against_peers(rows: dict[tuple[str, str], dict[str, float]]) -> str:
 @click.option("--jobs", default=2, show_default=True)
 @click.option("--only", default="", help="Comma-separated calendars; all if empty.")
 @click.option("--covariances", default="", help="Comma-separated parts of covariances' names; all if empty.")
-def main(start: str, end: str, store: str, out: Path, jobs: int, only: str, covariances: str) -> None:
+@click.option("--guard", type=float, help="Guard of the rule, in place of the default.")
+def main(
+    start: str, end: str, store: str, out: Path, jobs: int, only: str, covariances: str, guard: float | None
+) -> None:
     """Run every covariance on every calendar, and print the table."""
     train(read_bundle(BUNDLE), store, pd.Timestamp(start), pd.Timestamp(end), jobs=jobs)
     calendars = [name for name in CALENDARS if not only or name in only.split(",")]
@@ -145,7 +153,7 @@ def main(start: str, end: str, store: str, out: Path, jobs: int, only: str, cova
     models = [name for name in MODELS if any(part in name for part in parts)]
     runs = [(calendar, covariance) for calendar in calendars for covariance in models]
     results = Parallel(n_jobs=jobs)(
-        delayed(measured)(covariance, calendar, start, end, store, out) for calendar, covariance in runs
+        delayed(measured)(covariance, calendar, start, end, store, guard, out) for calendar, covariance in runs
     )
     rows = dict(zip(runs, results, strict=True))
     print(describe_machine())

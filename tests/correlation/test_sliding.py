@@ -40,6 +40,7 @@ def test_each_row_equals_the_estimate_of_its_window(name, view, market):
         window = np.ascontiguousarray(z[max(0, row + 1 - estimator.lookback) : row + 1][:, live[row]])
         found, expected = sliding.at(row, view), estimator.estimate_window(window, view)
         np.testing.assert_allclose(found.correlation, expected.correlation, rtol=1e-9, atol=1e-12)
+        np.testing.assert_array_equal(found.correlation, found.correlation.T)
         np.testing.assert_allclose(found.moments.observations, expected.moments.observations, rtol=1e-9)
         assert found.estimated_params == pytest.approx(expected.estimated_params, rel=1e-9, nan_ok=True)
 

@@ -162,7 +162,7 @@ class MomentsCorrelation(CorrelationEstimator):
         """Return the estimates at successive rows of one array, as of `CorrelationEstimator.sliding`."""
         if type(self)._estimate is not MomentsCorrelation._estimate:
             return super().sliding(z, live)
-        moments = SlidingMoments(z, self.lookback, self._halflife)
+        moments = SlidingMoments(z, live, self.lookback, self._halflife)
         # Not inherited: a subclass may shrink or adjust single matrices only.
         stacked = bool(vars(type(self)).get("_stacked", False))
         return SlidingMomentsCorrelation(self, z, live, moments, stacked)

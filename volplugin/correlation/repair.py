@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh, solve_triangular
+from scipy.linalg import eigh
+from scipy.linalg.blas import dtrsm
+from scipy.linalg.lapack import dpotrf
 
 from volplugin.correlation.moments import PairMoments
 
@@ -40,28 +42,24 @@ def average(correlation: np.ndarray, weights: np.ndarray | None = None) -> Any:
     size = correlation.shape[-1]
     if size < 2:
         return 0.0 if correlation.ndim == 2 else np.zeros(len(correlation))
-    if weights is None:
-        mean = _off_diagonal_sum(correlation) / (size * (size - 1))
-    else:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = _off_diagonal_sum(correlation * weights) / _off_diagonal_sum(weights)
-    if np.isfinite(mean).all():
-        return mean if correlation.ndim > 2 else float(mean)
-    if correlation.ndim > 2:
-        return np.array(
-            [average(matrix, None if weights is None else weights[row]) for row, matrix in enumerate(correlation)]
-        )
-    off = ~np.eye(size, dtype=bool) & np.isfinite(correlation)
-    if not off.any():
-        return 0.0
-    if weights is None or not weights[off].any():
-        return float(correlation[off].mean())
-    return float(np.average(correlation[off], weights=weights[off]))
+    mean = np.asarray(_off_diagonal_sum(correlation) / (size * (size - 1)) if weights is None else np.nan)
+    if not np.isfinite(mean).all():
+        known = np.isfinite(correlation)
+        _set_diagonal(known, False)
+        given = known if weights is None else np.where(known, weights, 0.0)
+        given = np.where(_sum(given)[..., None, None] > 0, given, known)
+        found = _sum(np.where(known, correlation, 0.0) * given) / np.maximum(_sum(given), np.finfo(float).tiny)
+        mean = np.where(np.isfinite(mean), mean, found)
+    return mean if correlation.ndim > 2 else float(mean)
 
 
 def _off_diagonal_sum(matrices: np.ndarray) -> Any:
-    total = matrices.reshape(*matrices.shape[:-2], -1).sum(axis=-1)
-    return total - np.einsum("...ii->...", matrices)
+    return _sum(matrices) - np.einsum("...ii->...", matrices)
+
+
+def _sum(matrices: np.ndarray) -> Any:
+    """Sum the entries of each matrix, in an order that does not depend on the others of the stack."""
+    return matrices.reshape(*matrices.shape[:-2], -1).sum(axis=-1)
 
 
 def _set_diagonal(matrices: np.ndarray, value: float) -> None:
@@ -69,15 +67,21 @@ def _set_diagonal(matrices: np.ndarray, value: float) -> None:
 
 
 def shrink_to_constant(correlation: np.ndarray, share: float) -> np.ndarray:
-    """Mix a share of constant correlation (the average one) into a correlation matrix, or into each of a stack."""
-    mixed = (1 - share) * correlation
-    mixed += np.asarray(share * average(correlation))[..., None, None]
-    _set_diagonal(mixed, 1.0)
-    return mixed
+    """Mix a share of constant correlation (the average one) into a correlation matrix, or each of a stack, in place."""
+    mean = np.asarray(average(correlation))
+    return _mix(correlation, share, share * mean)
+
+
+def _mix(correlation: np.ndarray, share: Any, constant: Any) -> np.ndarray:
+    """Replace a share of the correlations by a constant, in place."""
+    correlation *= 1 - np.asarray(share)[..., None, None]
+    correlation += np.asarray(constant)[..., None, None]
+    _set_diagonal(correlation, 1.0)
+    return correlation
 
 
 def move_average(correlation: np.ndarray, wanted: Any) -> np.ndarray:
-    """Mix a correlation matrix with all ones or with the identity, so that its average is the wanted one.
+    """Mix a correlation matrix with all ones or with the identity, so that its average is the wanted one, in place.
 
     Parameters
     ----------
@@ -90,10 +94,7 @@ def move_average(correlation: np.ndarray, wanted: Any) -> np.ndarray:
         up = np.where(slow < 1, (np.minimum(wanted, 1.0) - slow) / (1 - slow), 0.0)
         share = np.where(wanted >= slow, up, 1 - np.maximum(wanted, 0.0) / slow)
     share = np.where(np.isfinite(wanted) & (slow > 0), share, 0.0)
-    moved = (1 - share)[..., None, None] * correlation
-    moved += np.where(wanted >= slow, share, 0.0)[..., None, None]
-    _set_diagonal(moved, 1.0)
-    return moved
+    return _mix(correlation, share, np.where(wanted >= slow, share, 0.0))
 
 
 def shrink_by_observations(moments: PairMoments) -> np.ndarray:
@@ -107,21 +108,33 @@ def shrink_by_observations(moments: PairMoments) -> np.ndarray:
     ndarray of the moments' shape
     """
     correlation, observations = moments.correlation, moments.observations
-    most = observations.max(axis=(-2, -1), keepdims=True)
+    most = np.maximum(observations.max(axis=(-2, -1), keepdims=True), np.finfo(float).eps)
+    fewer = observations < most
+    short = np.einsum("...ii->...i", fewer)
+    # Without these assets, every pair of every matrix of the stack has the most observations.
+    short = short | (fewer & ~short[..., None, :]).any(axis=-1)
+    size = short.shape[-1]
+    short = np.flatnonzero(short.reshape(-1, size).any(axis=0))
+    if not len(short):
+        return correlation.copy()
+    lack, rows = most - observations.take(short, -2), correlation.take(short, -2)
+    unseen, own = lack == most, (..., np.arange(len(short)), short)
+    rows[unseen] = 0.0  # not NaN
+    shrunk = correlation.copy()
+    shrunk[..., short, :], shrunk[..., short] = rows, rows.swapaxes(-2, -1)
+    # The weighted mean over all pairs, less the missing weight: of a pair in one of these rows, the column has it too.
+    weights = 2 * lack
+    weights[..., short] = lack[..., short]
+    weights[own] = 0.0
+    total = most[..., 0, 0] * _off_diagonal_sum(shrunk) - _sum(weights * rows)
+    count = most[..., 0, 0] * (size * (size - 1)) - _sum(weights)
+    mean = np.where(count > 0, total / np.where(count > 0, count, 1.0), 0.0)[..., None, None]
     # One less the relative weight, in a form that is exactly zero for the pairs with the most observations.
-    share = (most - observations) * (SCARCE / np.where(most > 0, most, 1.0))
-    same = (most > 0) & ~share.any(axis=(-2, -1), keepdims=True)
-    if same.all():
-        return correlation
-    share /= observations + SCARCE
-    mean = np.asarray(average(correlation, observations))[..., None, None]
-    shrunk = mean - correlation
-    shrunk *= share
-    shrunk += correlation
-    np.copyto(shrunk, mean, where=observations == 0)  # pairs never seen are NaN
-    _set_diagonal(shrunk, 1.0)
-    # Row by row, so that a matrix does not depend on the others of its stack.
-    return np.where(same, correlation, shrunk) if same.any() else shrunk
+    share = lack * (SCARCE / most) / (most - lack + SCARCE)
+    rows += share * (mean - rows)
+    rows[own] = np.where(lack[own] > 0, 1.0, rows[own])
+    shrunk[..., short, :], shrunk[..., short] = rows, rows.swapaxes(-2, -1)
+    return shrunk
 
 
 def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = None) -> Repaired:
@@ -135,6 +148,7 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
     Parameters
     ----------
     matrix : ndarray of shape (n_assets, n_assets) or (n_rows, n_assets, n_assets)
+        A single one may be symmetric up to rounding; a stack is of symmetric matrices, and is overwritten.
     observations : ndarray of the same shape, optional
         Effective number of joint observations.
 
@@ -144,38 +158,40 @@ def nearest_correlation(matrix: np.ndarray, observations: np.ndarray | None = No
         Of a stack, the changes are an array of shape (n_rows,).
     """
     if matrix.ndim == 2:
-        one = nearest_correlation(matrix[None], None if observations is None else observations[None])
-        return Repaired(one.correlation[0], float(one.change[0]))
-    symmetric, changes = matrix + matrix.swapaxes(-1, -2), np.zeros(len(matrix))
-    symmetric /= 2
-    _set_diagonal(symmetric, 1.0)
-    if len(symmetric) == 1 or not is_positive_definite(symmetric):
-        for row, matrix in enumerate(symmetric):
-            own = np.zeros(len(matrix)) if observations is None else np.diagonal(observations[row])
+        symmetric = (matrix + matrix.T)[None] / 2
+        stack = nearest_correlation(symmetric, None if observations is None else observations[None])
+        return Repaired(stack.correlation[0], float(stack.change[0]))
+    changes = np.zeros(len(matrix))
+    _set_diagonal(matrix, 1.0)
+    if len(matrix) == 1 or not is_positive_definite(matrix):
+        for row, one in enumerate(matrix):
+            own = np.zeros(len(one)) if observations is None else np.diagonal(observations[row])
             # Running sums of observations and sums over a window differ in the last bits.
-            changes[row] = _repair(matrix, own < (1 - 1e-9) * own.max())
-    return Repaired(symmetric, changes)
+            changes[row] = _repair(one, own < (1 - 1e-9) * own.max())
+    return Repaired(matrix, changes)
 
 
 def _repair(matrix: np.ndarray, has_gaps: np.ndarray) -> float:
     """Repair a matrix in place by the assets with gaps, or by all; return the largest change, 0.0 if it is PD."""
     long, short = np.flatnonzero(~has_gaps), np.flatnonzero(has_gaps)
-    try:
-        factor = np.linalg.cholesky(matrix.take(long, 0).take(long, 1))
-    except np.linalg.LinAlgError:
+    # LAPACK is column-major: the transposes are overwritten where they lie.
+    factor, failed = dpotrf(matrix.take(long, 0).take(long, 1).T, lower=True, clean=False, overwrite_a=True)
+    if failed:
         long, short, factor = long[:0], np.arange(len(matrix)), np.empty((0, 0))
-    rows = before = matrix.take(short, 0)
-    explained = solve_triangular(factor, rows.take(long, 1).T, lower=True, check_finite=False)
-    covariance = rows.take(short, 1) - explained.T @ explained
-    if is_positive_definite(covariance):
+    elif not len(short):
         return 0.0
+    before = matrix.take(short, 0)
+    explained = dtrsm(1.0, factor, before.take(long, 1).T, lower=True, overwrite_b=True).T
+    corner = before.take(short, 1)
     # Only the eigenvalues to raise, and their vectors: a third of the time of all of them.
+    covariance = corner - explained @ explained.T
     values, vectors = eigh(covariance, subset_by_value=(-np.inf, SMALLEST_EIGENVALUE), driver="evr")
+    if not (values < 0).any():
+        return 0.0
     added = (vectors * (SMALLEST_EIGENVALUE - values)) @ vectors.T
-    scale = np.ones(len(matrix))
-    scale[short] = 1 / np.sqrt(1 + np.diagonal(added))
-    rows = before * np.outer(scale[short], scale)
-    rows[:, short] += (added + added.T) / 2 * np.outer(scale[short], scale[short])
+    scale = 1 / np.sqrt(1 + np.diagonal(added))
+    rows = before * scale[:, None]
+    rows[:, short] = (corner + (added + added.T) / 2) * np.outer(scale, scale)
     rows[np.arange(len(short)), short] = 1.0
     matrix[short], matrix[:, short] = rows, rows.T
     return float(np.abs(rows - before).max())

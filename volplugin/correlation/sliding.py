@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import dgemm
@@ -10,7 +11,7 @@ from scipy.linalg.blas import dgemm
 from volplugin.correlation.estimate import CorrelationEstimate, WindowEstimator
 from volplugin.correlation.moments import PairMoments
 
-RESTART = 63
+RESTART = 126
 """Sessions after which the running sums are computed anew, so that rounding errors do not accumulate."""
 
 
@@ -100,8 +101,8 @@ class SlidingMomentsCorrelation(SlidingCorrelation):
         """Return the estimate of the stack that a row is in."""
         if not self._start <= row < self._stop:
             length = self._longest if row == self._stop else 1
-            moments, self._stop = self.moments.stack(row, row + length, self.live)
-            self._start, self._estimates = row, {}
+            self._start, self._estimates, self._shrunk = row, {}, None
+            moments, self._stop = self.moments.stack(row, row + length)
             self._shrunk = self.estimator.shrink_moments(moments if self.stacked else moments.at(0))
         if view not in self._estimates:
             assert self._shrunk is not None
@@ -123,77 +124,57 @@ class SlidingMoments:
     ----------
     z : ndarray of shape (n_sessions, n_assets)
         NaN where missing.
+    live : ndarray of bool, shape (n_sessions, n_assets)
+        Assets at each row.
     window : int
         Rows.
     halflife : float, optional
         Rows after which a row counts half; all rows of the window count the same if not given.
     """
 
-    def __init__(self, z: np.ndarray, window: int, halflife: float | None = None) -> None:
-        self._here = np.isfinite(z)
-        self._z = np.where(self._here, z, 0.0)
-        self._window = window
+    def __init__(self, z: np.ndarray, live: np.ndarray, window: int, halflife: float | None = None) -> None:
+        here = np.isfinite(z)
+        self._z, self._live, self._window = np.where(here, z, 0.0), live, window
         self._decay = 1.0 if halflife is None else 0.5 ** (1 / halflife)
         self._weights = self._decay ** np.arange(window)[::-1]
+        leaving = self._decay ** (window / 2)
+        self._scale = np.array([[[-leaving], [1.0]], [[leaving], [1.0]]])
         self._full_window = effective_size(self._weights)
-        # Counts up to each row: differences of integers are exact, so that rounding cannot hide "never seen".
-        self._present = running_sum(self._here)
-        self._nonzero = running_sum(self._z != 0)
-        self._is_used, self._is_complete = self._here.any(axis=1), self._here.all(axis=1)
-        self._used = running_sum(self._is_used)
-        self._tables = self._z**2, self._here.astype(float), (self._z != 0).astype(float)
-        self._row = -1
-        self._with_gaps = np.empty(0, dtype=int)
-        self._products = np.empty((0, 0))
-        self._pairs: list[_RunningProduct] = []
+        # By counts, so that rounding cannot hide "never seen".
+        self._seen, self._is_used = window_sum(self._z != 0, window) > 0, here.any(axis=1)
+        self._used = window_sum(self._is_used, window)
+        self._gaps = live & (window_sum(here, window) < self._used[:, None])
+        changed = (self._gaps[1:] != self._gaps[:-1]) | (live[1:] != live[:-1])
+        self._is_change = [False, *changed.any(axis=1).tolist(), True]
+        self._row, self._products = -1, np.empty((0, 0))
+        self._shared = _SharedSums(self._z, here, window, self._decay)
 
-    def stack(self, row: int, limit: int, live: np.ndarray) -> tuple[PairMoments, int]:
+    def stack(self, row: int, limit: int) -> tuple[PairMoments, int]:
         """Return the moments of the windows that end at a row and at rows after it, and the row after the last.
 
         The rows end before `limit`, the next restart, and the first row with other assets, or other assets with gaps.
-
-        Parameters
-        ----------
-        row, limit : int
-        live : ndarray of bool, shape (n_sessions, n_assets)
-            Assets at each row.
-
-        Returns
-        -------
-        moments : PairMoments of arrays of shape (n_rows, n_live, n_live)
-        stop : int
         """
         self._move_to(row)
-        rows = np.arange(row, min(limit, row - row % RESTART + RESTART, len(self._z)))
-        begin = np.maximum(rows + 1 - self._window, 0)
-        full = self._present[rows + 1] - self._present[begin] == (self._used[rows + 1] - self._used[begin])[:, None]
-        other = ((full != full[0]) | (live[rows] != live[row])).any(axis=1)
-        rows = rows[: int(other.argmax()) if other.any() else len(rows)]
-        kept = np.flatnonzero(live[row])
-        gaps = np.flatnonzero(~full[0, kept])
-        products, pairs = self._stacked(len(rows), kept, gaps)
-        seen = (self._nonzero[rows + 1] > self._nonzero[begin[: len(rows)]])[:, kept]
-        observations = [
-            self._effective_rows(first, last + 1) for first, last in zip(begin.tolist(), rows.tolist(), strict=False)
-        ]
-        return _moments(products, pairs, seen, gaps, np.array(observations)), int(rows[-1]) + 1
+        stop = min(limit, row - row % RESTART + RESTART, self._is_change.index(True, row + 1))
+        kept = np.flatnonzero(self._live[row])
+        gaps = np.flatnonzero(self._gaps[row, kept])
+        products, shared = [self._taken(kept)], [self._shared.of(kept[gaps], kept)]
+        for _ in range(row + 1, stop):
+            self._step()
+            products.append(self._taken(kept))
+            shared.append(self._shared.of(kept[gaps], kept))
+        sums = [_stack(matrices) for matrices in zip(*shared, strict=True)]
+        number = np.array([self._effective_rows(last) for last in range(row, stop)])
+        return _moments(_stack(products), sums, self._seen[row:stop, kept], gaps, number), stop
 
-    def _stacked(self, count: int, kept: np.ndarray, gaps: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Return the sums of products, and the sums of pairs with gaps, at the current row and the rows after it."""
-        products, place = [], np.searchsorted(self._with_gaps, kept[gaps])
-        pairs: list[list[np.ndarray]] = [[] for _ in self._pairs]
-        is_whole = len(kept) == len(self._products)
-        for row in range(count):
-            if row:
-                self._step()
-            products.append(self._products.copy() if is_whole else self._products.take(kept, 0).take(kept, 1))
-            for stack, pair in zip(pairs, self._pairs, strict=True):
-                stack.append(pair.values.take(place, 0).take(kept, 1))
-        return _stack(products), [_stack(stack) for stack in pairs]
+    def _taken(self, assets: np.ndarray) -> np.ndarray:
+        is_whole = len(assets) == len(self._products)
+        return self._products.copy() if is_whole else self._products.take(assets, 0).take(assets, 1)
 
-    def _effective_rows(self, begin: int, stop: int) -> float:
+    def _effective_rows(self, row: int) -> float:
         """Effective sample size (Kish) of the rows of a window on which any asset is there."""
-        if self._used[stop] - self._used[begin] == self._window:
+        begin, stop = max(0, row + 1 - self._window), row + 1
+        if self._used[row] == self._window:
             return self._full_window
         return effective_size(self._weights[-(stop - begin) :][self._is_used[begin:stop]])
 
@@ -209,118 +190,122 @@ class SlidingMoments:
         """Sum the window that ends at a row."""
         begin, stop = max(0, row + 1 - self._window), row + 1
         known = self._z[begin:stop] * np.sqrt(self._weights[-(stop - begin) :])[:, None]
-        self._products = known.T @ known
-        missed = self._present[stop] - self._present[begin] < self._used[stop] - self._used[begin]
-        self._with_gaps, self._row = np.flatnonzero(missed), row
-        self._pairs = self._running_products(self._with_gaps)
+        self._products, self._row = known.T @ known, row
+        self._shared.clear()
+        self._shared.add(self._gaps[row], row)
 
     def _step(self) -> None:
         """Add the next row and subtract the one that leaves the window, in one product of rank two."""
         self._row += 1
-        _update(self._products, self._z, self._z, self._row, self._window, self._decay)
-        for pair in self._pairs:
-            _update(pair.values, pair.left, pair.right, self._row, self._window, pair.decay)
-        if self._is_used[self._row] and not self._is_complete[self._row]:
-            # Found row by row: a list of gaps that looked ahead would change the last bit of earlier rows.
-            new = np.setdiff1d(np.flatnonzero(~self._here[self._row]), self._with_gaps)
-            if len(new):
-                self._add_gaps(new)
+        # Both sides are scaled alike, so that the sums stay symmetric.
+        moved = _moved(self._z, self._row, self._window)
+        left, right = moved * self._scale[:, -len(moved) :]
+        _update(self._products, left, right, self._decay)
+        self._shared.step(self._row)
+        if self._is_change[self._row]:
+            self._shared.add(self._gaps[self._row], self._row)
 
-    def _add_gaps(self, assets: np.ndarray) -> None:
-        """Begin the sums of assets that miss a row for the first time."""
-        order = np.argsort(np.concatenate([self._with_gaps, assets]))
-        self._with_gaps = np.union1d(self._with_gaps, assets)
-        added = self._running_products(assets)
-        pairs = zip(self._pairs, added, strict=True) if self._pairs else ()
-        self._pairs = [old.joined(new, order) for old, new in pairs] or added
 
-    def _running_products(self, gaps: np.ndarray) -> list[_RunningProduct]:
-        """Sum over the rows on which an asset with gaps and another one are both there, up to the current row."""
+class _SharedSums:
+    """Weighted sums over the rows of a window on which an asset with gaps is there, for each such asset.
+
+    By column, of the other asset: its squares, its rows, its rows under squared weights, its rows that are not zero.
+    """
+
+    def __init__(self, z: np.ndarray, here: np.ndarray, window: int, decay: float) -> None:
+        self._here, self._window = here.astype(float), window
+        tables = z**2, self._here, self._here, (z != 0).astype(float)
+        decays = decay, decay, decay**2, 1.0
+        scales = [np.array([[-(one**window)], [1.0]]) for one in decays]
+        self._tables = list(zip(tables, decays, scales, strict=True))
+        self._place = np.zeros(z.shape[1], dtype=int)
+
+    def clear(self) -> None:
+        """Remove the assets."""
+        self._assets = np.empty(0, dtype=int)
+        self._values = [self._here[:0]] * len(self._tables)
+
+    def add(self, has_gaps: np.ndarray, row: int) -> None:
+        """Begin the sums, up to a row, of assets that miss a row for the first time."""
+        assets = np.setdiff1d(np.flatnonzero(has_gaps), self._assets)
+        begin, stop = max(0, row + 1 - self._window), row + 1
+        left = self._here[begin:stop, assets]
+        left = left[left.any(axis=1).cumsum() > 0]  # rows before all of their listings add nothing
+        added = []
+        for right, decay, _ in self._tables:
+            weights = decay ** np.arange(len(left))[::-1]
+            added.append((weights[:, None] * left).T @ right[stop - len(left) : stop])
+        self._place[assets] = np.arange(len(assets)) + len(self._assets)
+        self._assets = np.concatenate([self._assets, assets])
+        self._values = [np.concatenate(pair) for pair in zip(self._values, added, strict=True)]
+
+    def step(self, row: int) -> None:
+        """Add a row and subtract the one that leaves the window."""
+        if len(self._assets):
+            here = _moved(self._here, row, self._window).take(self._assets, 1)
+            for values, (right, decay, scale) in zip(self._values, self._tables, strict=True):
+                _update(values, here * scale[-len(here) :], _moved(right, row, self._window), decay)
+
+    def of(self, gaps: np.ndarray, others: np.ndarray) -> list[np.ndarray]:
+        """Return the sums of assets with gaps: with others, with each other, with each other, with others."""
         if not len(gaps):
             return []
-        (squares, here, nonzero), decay = self._tables, self._decay
-        pairs = [
-            (squares[:, gaps], here, decay),
-            (here[:, gaps], squares, decay),
-            (here[:, gaps], here, decay),
-            (here[:, gaps], here, decay**2),
-            (nonzero[:, gaps], here, 1.0),
-            (here[:, gaps], nonzero, 1.0),
-        ]
-        begin, stop = max(0, self._row + 1 - self._window), self._row + 1
-        return [_RunningProduct.over(*pair, begin, stop) for pair in pairs]
+        place, columns = self._place[gaps], (others, gaps, gaps, others)
+        return [values.take(place, 0).take(taken, 1) for values, taken in zip(self._values, columns, strict=True)]
 
 
-def _stack(matrices: list[np.ndarray]) -> np.ndarray:
+def _stack(matrices: Sequence[np.ndarray]) -> np.ndarray:
     return matrices[0][None] if len(matrices) == 1 else np.stack(matrices)
 
 
 def _moments(
-    products: np.ndarray, pairs: list[np.ndarray], seen: np.ndarray, gaps: np.ndarray, number: np.ndarray
+    products: np.ndarray, sums: list[np.ndarray], seen: np.ndarray, gaps: np.ndarray, number: np.ndarray
 ) -> PairMoments:
     """Correlations and observations, from sums of products, which are overwritten, and sums over pairs with gaps."""
+    squares = np.where(seen, np.einsum("tii->ti", products), 0.0)
     with np.errstate(divide="ignore"):
-        inverse = 1 / np.sqrt(np.maximum(np.einsum("tii->ti", products) * seen, 0.0))
+        inverse = 1 / np.sqrt(np.maximum(squares, 0.0))
     inverse[~np.isfinite(inverse)] = np.nan
     missing, with_gaps = np.isnan(inverse), products.take(gaps, 1)
-    correlation = np.multiply(products, inverse[:, :, None], out=products)
-    correlation *= inverse[:, None, :]
+    correlation = np.multiply(products, inverse[:, :, None] * inverse[:, None, :], out=products)
     observations = np.broadcast_to(number[:, None, None], correlation.shape)
     if missing.any() or len(gaps):
         observations = observations.copy()
         observations[missing] = observations.swapaxes(1, 2)[missing] = 0.0
     if len(gaps):
-        _fill_gaps(correlation, observations, with_gaps, gaps, pairs)
+        rho, shared = _of_gaps(with_gaps, squares[:, gaps], gaps, *sums)
+        correlation[:, gaps], correlation[:, :, gaps] = rho, rho.swapaxes(1, 2)
+        observations[:, gaps], observations[:, :, gaps] = shared, shared.swapaxes(1, 2)
     return PairMoments(np.clip(correlation, -1.0, 1.0, out=correlation), observations)
 
 
-def _fill_gaps(
-    correlation: np.ndarray,
-    observations: np.ndarray,
-    products: np.ndarray,
-    gaps: np.ndarray,
-    pairs: list[np.ndarray],
-) -> None:
-    """Overwrite the pairs of assets with gaps, given their sums of products, by moments over the rows they share."""
-    own, other, total, squared, own_seen, other_seen = pairs
-    seen = (own_seen > 0) & (other_seen > 0)
-    scale = np.sqrt(np.where(seen, own * other, 1.0))
-    rho = np.where(seen, products / scale, np.nan)
-    number = np.where(seen, total**2 / np.where(seen, squared, 1.0), 0.0)
-    correlation[:, gaps], correlation[:, :, gaps] = rho, rho.swapaxes(1, 2)
-    observations[:, gaps], observations[:, :, gaps] = number, number.swapaxes(1, 2)
+def _of_gaps(products: np.ndarray, squares: np.ndarray, gaps: np.ndarray, *sums: np.ndarray) -> tuple[Any, Any]:
+    """Correlations and observations of assets with gaps, over the rows that they share with each asset.
+
+    Assets without gaps are there on all rows of the others.
+    """
+    other, total, squared, nonzero = sums
+    own = np.repeat(squares[:, :, None], products.shape[2], axis=2)
+    own[:, :, gaps] = other[:, :, gaps].swapaxes(1, 2)
+    unseen = (nonzero == 0) | (squares == 0)[:, :, None]
+    unseen[:, :, gaps] |= unseen[:, :, gaps].swapaxes(1, 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rho, among = products / np.sqrt(own * other), total**2 / squared
+    number = np.repeat(np.einsum("tii->ti", among)[:, :, None], products.shape[2], axis=2)
+    number[:, :, gaps] = (among + among.swapaxes(1, 2)) / 2  # sums begun at different rows differ by rounding
+    rho[unseen], number[unseen] = np.nan, 0.0
+    return rho, number
 
 
-class _RunningProduct(NamedTuple):
-    """Weighted sum over a window of the outer products of the rows of two arrays."""
-
-    left: np.ndarray
-    right: np.ndarray
-    decay: float
-    values: np.ndarray
-
-    @classmethod
-    def over(cls, left: np.ndarray, right: np.ndarray, decay: float, begin: int, stop: int) -> _RunningProduct:
-        """Sum the rows from `begin` to `stop`."""
-        weights = decay ** np.arange(stop - begin)[::-1]
-        values = np.ascontiguousarray((weights[:, None] * left[begin:stop]).T @ right[begin:stop])
-        return cls(left, right, decay, values)
-
-    def joined(self, other: _RunningProduct, order: np.ndarray) -> _RunningProduct:
-        """Return the sums of the left columns of both, in an order."""
-        left = np.concatenate([self.left, other.left], axis=1)[:, order]
-        values = np.ascontiguousarray(np.concatenate([self.values, other.values])[order])
-        return self._replace(left=left, values=values)
+def _moved(values: np.ndarray, row: int, window: int) -> np.ndarray:
+    """Return the row that leaves the window, if there is one, and the row that enters."""
+    return values[row : row + 1] if row < window else values[row - window : row + 1 : window]
 
 
-def _update(values: np.ndarray, left: np.ndarray, right: np.ndarray, row: int, window: int, decay: float) -> None:
-    """Advance ``sum decay^(row - u) left_u right_u'`` by one row, in place."""
-    rows = slice(row, row + 1) if row < window else slice(row - window, row + 1, window)
-    entering = left[rows]
-    if row >= window:
-        entering = entering * np.array([[-(decay**window)], [1.0]])
+def _update(sums: np.ndarray, left: np.ndarray, right: np.ndarray, decay: float) -> None:
+    """Multiply by the decay and add ``left' right``, in place."""
     # BLAS is column-major: the transpose of a C-ordered array is updated where it lies.
-    dgemm(1.0, right[rows].T, entering, beta=decay, c=values.T, overwrite_c=True)
+    dgemm(1.0, right.T, left, beta=decay, c=sums.T, overwrite_c=True)
 
 
 def effective_size(weights: np.ndarray) -> float:
@@ -328,9 +313,9 @@ def effective_size(weights: np.ndarray) -> float:
     return float(weights.sum()) ** 2 / float(weights @ weights) if len(weights) else 0.0
 
 
-def running_sum(values: np.ndarray) -> np.ndarray:
-    """Cumulative sum along the rows with a first row of zeros: windows are differences of two rows."""
-    dtype = int if values.dtype == bool else float
-    total = np.zeros((len(values) + 1, *values.shape[1:]), dtype=dtype)
-    np.cumsum(values, axis=0, out=total[1:])
-    return total
+def window_sum(values: np.ndarray, window: int) -> np.ndarray:
+    """Sum of the rows of the window that ends at each row; exact for counts."""
+    total = np.cumsum(values, axis=0, dtype=np.int32 if values.dtype == bool else float)
+    sums = total.copy()
+    sums[window:] -= total[:-window]
+    return sums

@@ -15,7 +15,7 @@ from volplugin.correlation.sliding import (
     RESTART,
     SlidingCorrelation,
     SlidingMomentsCorrelation,
-    running_sum,
+    window_sum,
 )
 from volplugin.errors import ParameterError
 from volplugin.units import as_number
@@ -182,7 +182,8 @@ class _SlidingAverages:
         here = np.isfinite(z)
         self._here, self._live = here.astype(float), live.astype(float)
         self._z = np.where(here, z, 0.0)
-        self._squares, self._count = running_sum(self._z**2), running_sum(here)
+        self._z_squared = self._z**2
+        self._squares, self._count = window_sum(self._z_squared, lookback), window_sum(here, lookback)
         self._lookback, self._halflives = lookback, halflives
         self._start = -1
         self._averages = np.empty((0, 0))
@@ -200,28 +201,25 @@ class _SlidingAverages:
 
     def _block(self, start: int, stop: int) -> np.ndarray:
         """Averages of the rows from `start` to `stop`, of shape (n_rows, n_averages); columns below are these rows."""
-        rows = np.arange(start, stop)
-        first = np.maximum(rows + 1 - self._lookback, 0)
-        begin = first[0]
-        count = self._count[rows + 1] - self._count[first]
-        mean_square = (self._squares[rows + 1] - self._squares[first]) / np.maximum(count, 1)
+        begin = max(0, start + 1 - self._lookback)
+        mean_square = self._squares[start:stop] / np.maximum(self._count[start:stop], 1)
         scale = np.where(mean_square > 0, np.sqrt(np.maximum(mean_square, 0.0)), 1.0)
         inverse = (self._live[start:stop] / scale).T
         z = self._z[begin:stop]
-        squares = z**2 @ inverse**2
+        squares = self._z_squared[begin:stop] @ inverse**2
         products = (z @ inverse) ** 2 - squares
-        number: Any = float(z.shape[1])
-        if not (self._here[begin:stop].all() and self._live[start:stop].all()):
-            number = self._here[begin:stop] @ self._live[start:stop].T
+        here, live = self._here[begin:stop], self._live[start:stop]
+        varies = ~(here.all(axis=0) & live.all(axis=0))
+        number = here[:, varies] @ live[:, varies].T + np.count_nonzero(~varies)
         # Sessions with fewer than two assets have no product, and count in neither sum.
-        usable = np.asarray(number) >= 2
+        usable = number >= 2
         number = np.where(usable, number, np.inf)
         products /= number * np.where(usable, number - 1, 1.0)
         squares /= number
         return np.stack(
             [
                 _weighted_ratio(products[-len(weights) :], squares[-len(weights) :], weights)
-                for weights in self._weights(len(z), len(rows))
+                for weights in self._weights(len(z), stop - start)
             ],
             axis=1,
         )

@@ -71,7 +71,7 @@ class VolatilityTarget:
     drift : float, default 0.03
         Sum of absolute differences between the weights held and wanted, as a fraction of the leverage, up to
         which a portfolio inside the band is not traded at all.
-    guard : float, default 0.25
+    guard : float, default 0.15
         Between rebalances, largest distance of the leverage held from the wanted one, as a fraction of it: see
         `needs_rebalance`.
     shock : ShockLimit, optional
@@ -128,7 +128,7 @@ class VolatilityTarget:
     max_net: float = math.inf
     max_turnover: float = math.inf
     drift: float = 0.03
-    guard: float = 0.25
+    guard: float = 0.15
     shock: ShockLimit | None = None
     vol_of_vol: float = 0.0
     measure: Literal["volatility", "es"] = "volatility"

@@ -51,9 +51,10 @@ def variance_parts(covariances: Sequence[Any], *weights: np.ndarray) -> np.ndarr
     sigma = np.stack([one.volatility for one in covariances])
     correlated = np.stack([one.correlated for one in covariances])
     exposure = correlated * np.stack(weights)
-    by_asset = exposure.transpose(1, 2, 0)
-    products = np.stack([one.correlation @ of_one for one, of_one in zip(covariances, by_asset, strict=True)])
-    return np.asarray(exposure * products.transpose(2, 0, 1) + (sigma**2 - correlated**2) * np.square(weights))
+    # Vector by vector: BLAS multiplies a large matrix by two of them at once in twice the time.
+    by_covariance = zip(covariances, exposure.swapaxes(0, 1), strict=True)
+    products = np.stack([np.matmul(one.correlation, x[:, :, None])[:, :, 0] for one, x in by_covariance], axis=1)
+    return np.asarray(exposure * products + (sigma**2 - correlated**2) * np.square(weights))
 
 
 class _Horizon(NamedTuple):

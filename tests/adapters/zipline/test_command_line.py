@@ -48,3 +48,17 @@ def test_a_wrong_parameter_is_named(arguments, tmp_path):
     ended = zipline("-x", "volplugin.speed=3", *arguments, folder=tmp_path)
     assert ended.returncode != 0
     assert "Error: no parameter 'speed'; there are target, frequency" in ended.stderr
+
+
+def test_a_backtest_that_fails_ends_with_one_line(small, tmp_path):
+    """The run is in a process of its own, which ends with its error and leaves nothing to complain about."""
+    (tmp_path / "plain.py").write_text("def initialize(context):\n    pass\n")
+    program = [sys.executable, "-c", "from volplugin.cli import main; main()"]
+    command = [*program, "backtest", "plain.py", "--bundle", small, "-x", "speed=3"]
+    ended = subprocess.run(command, env=os.environ, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 1
+    running, error = ended.stderr.splitlines()
+    assert "running plain.py" in running
+    assert error == (
+        "Error: plain.py does not read speed=3: leave it out, or use read_parameters().speed in initialize"
+    )

@@ -126,10 +126,6 @@ def test_market_and_specific_parts_add_up_to_the_prediction(perf):
     assert (known["predicted_vol_market"] > 0).all()
 
 
-def test_zipline_s_own_columns_stay(perf):
-    assert {"returns", "gross_leverage", "algo_volatility", "sharpe", "positions"} <= set(perf.columns)
-
-
 def test_scorecard_is_the_risk_report(perf, reports):
     report = reports["risk"]
     predicted = perf["predicted_vol"] > 0

@@ -1,6 +1,7 @@
 """Predicted against realised volatility of the portfolio held, as a zipline metrics set.
 
-zipline's default metrics plus these columns, all annual, in the row of session t:
+zipline's default metrics (its statistics are computed at the end of the run, with the same values) plus these
+columns, all annual, in the row of session t:
 
 ``predicted_vol``
     One-session forecast, made at the close of t-1, of the portfolio that is held through t: an order placed at t-1
@@ -47,6 +48,7 @@ import pandas as pd
 from zipline.finance import metrics
 from zipline.utils.algo_instance import get_algo_instance
 
+from volplugin.adapters.zipline.default_metrics import default_metrics
 from volplugin.adapters.zipline.portfolio_risk import (
     NOTHING_HELD,
     Holdings,
@@ -91,7 +93,7 @@ def register_metrics(name: str = NAME) -> None:
 
 def volplugin_metrics() -> set[Any]:
     """Make zipline's default metrics and `RiskMetrics`."""
-    return {*metrics.load("default"), RiskMetrics()}
+    return {*default_metrics(), RiskMetrics()}
 
 
 class RiskMetrics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,8 +69,10 @@ def cash_and_drift(held: Sequence[Holdings], reference: Holdings) -> list[list[f
     rows = [*held, reference]
     places = {asset: place for place, asset in enumerate(dict.fromkeys(chain(*(one.assets for one in rows))))}
     weights = np.zeros((len(rows), len(places) + 1))
-    for row, one in zip(weights, rows, strict=True):
-        row[[places[asset] for asset in one.assets]] = one.weights
+    for assets, same in groupby(zip(rows, weights, strict=True), lambda pair: pair[0].assets):
+        at = [places[asset] for asset in assets]
+        for one, row in same:
+            row[at] = one.weights
     weights[:, -1] = 1 - weights.sum(axis=1)
     drift = np.abs(weights[:-1] - weights[-1]).sum(axis=1) / 2
     return np.stack([weights[:-1, -1], drift], axis=1).tolist()
@@ -103,7 +105,9 @@ def portfolio_risks(
     parts = of_all.take(at, axis=1)
     variances = [parts.sum(axis=1)]
     for ahead in covariances[1:]:
-        _, place, of_ahead = _placed(ahead[0], symbols, weights)  # there may be forecasts of other assets
+        place, of_ahead = at, whole
+        if ahead[0] is None or first is None or ahead[0].assets is not first.assets:
+            _, place, of_ahead = _placed(ahead[0], symbols, weights)
         variances.append(variance_parts(ahead, of_ahead)[0].take(place, axis=1).sum(axis=1))
     volatility, longer = np.sqrt(np.maximum([variances[0], variances[-1]], 0.0))
     contributions = np.divide(parts, volatility[:, None], out=np.zeros_like(parts), where=volatility[:, None] > 0)

@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -157,7 +158,7 @@ def run_strategy(
             own(context, perf)
 
     named = strategy_name(strategy)
-    with tqdm(desc="backtest", unit="session", total=expected, disable=None if expected else True) as bar:
+    with _Bar(desc="backtest", unit="session", total=expected, disable=None if expected else True) as bar:
         counted = {**hooks, "analyze": analyze} if bar.disable else {**_counted(hooks, bar), "analyze": analyze}
         try:
             run.perf = run_hooks(counted, bundle, start, end, capital, parameters, environ, METRICS, strategy=named)
@@ -166,6 +167,12 @@ def run_strategy(
         except ImportError as error:
             raise _import_error(error, getattr(hooks["initialize"], "__globals__", {}).get("__file__")) from error
     return run
+
+
+class _Bar(tqdm):
+    """A progress bar with a lock of this process alone: a worker ends with its task, and would leave tqdm's behind."""
+
+    _lock = threading.RLock()
 
 
 def _counted(hooks: Mapping[str, Hook], bar: tqdm) -> dict[str, Hook]:

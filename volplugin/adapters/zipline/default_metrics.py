@@ -1,0 +1,126 @@
+"""zipline's default metrics, with the same columns in less time.
+
+At every close zipline computes each statistic of all returns so far anew, and looks each attribute of a position up
+twice. Here the statistics of all closes are computed at the end of the run. In a backtest of 30 stocks over eleven
+years this saves an eighth of the time (``benchmarks/bench_backtest.py`` prints it).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from zipline.finance import metrics
+from zipline.finance.metrics.metric import AlphaBeta, ReturnsStatistic, SimpleLedgerField
+
+PERIODS = 252
+"""Sessions per year of zipline's statistics, whatever the calendar."""
+SMALLEST_VARIANCE = 1e-30
+"""Of a benchmark with a beta, as in empyrical."""
+
+
+def default_metrics() -> set[Any]:
+    """Make zipline's default metrics, with `Positions` and `ReturnsStatistics` in place of zipline's own."""
+    replaced = (AlphaBeta, ReturnsStatistic, SimpleLedgerField)
+    own = metrics.load("default")
+    return {
+        *(metric for metric in own if not isinstance(metric, replaced)),
+        Positions(),
+        ReturnsStatistics([metric for metric in own if isinstance(metric, (AlphaBeta, ReturnsStatistic))]),
+    }
+
+
+class Positions(SimpleLedgerField):
+    """The positions held, as a list of dictionaries; those of each bar are zipline's."""
+
+    def __init__(self) -> None:
+        super().__init__("positions")
+
+    def end_of_session(self, packet: dict[str, Any], ledger: Any, *others: Any) -> None:
+        """Write the positions of a session."""
+        # The inner position: `Position.to_dict` looks each attribute up twice, in ten times the time.
+        packet["daily_perf"]["positions"] = [
+            {
+                "sid": inner.asset,
+                "amount": inner.amount,
+                "cost_basis": inner.cost_basis,
+                "last_sale_price": inner.last_sale_price,
+            }
+            for position in ledger.position_tracker.positions.values()
+            if (inner := position.inner_position).amount != 0
+        ]
+
+
+class ReturnsStatistics:
+    """Statistics of the returns up to each session: empyrical's, computed for all sessions at the end of the run.
+
+    Parameters
+    ----------
+    each_bar : list
+        Metrics that compute them at each bar, for a run that emits minutes.
+    """
+
+    def __init__(self, each_bar: list[Any]) -> None:
+        self._each_bar = each_bar
+        self._packets: list[dict[str, Any]] = []
+        self._benchmark = np.empty(0)
+
+    def start_of_simulation(
+        self, ledger: Any, emission_rate: str, calendar: Any, sessions: Any, benchmark_source: Any
+    ) -> None:
+        """Forget the run before, and read the benchmark."""
+        self._packets = []
+        self._benchmark = benchmark_source.daily_returns(sessions[0], sessions[-1]).to_numpy()
+        for metric in self._each_bar:
+            if hasattr(metric, "start_of_simulation"):
+                metric.start_of_simulation(ledger, emission_rate, calendar, sessions, benchmark_source)
+
+    def end_of_bar(self, *arguments: Any) -> None:
+        """Write the statistics of a bar."""
+        for metric in self._each_bar:
+            metric.end_of_bar(*arguments)
+
+    def end_of_session(self, packet: dict[str, Any], *others: Any) -> None:
+        """Store the packet of a session."""
+        self._packets.append(packet["cumulative_risk_metrics"])
+
+    def end_of_simulation(self, packet: dict[str, Any], ledger: Any, *others: Any) -> None:
+        """Write the statistics of all sessions."""
+        count = len(self._packets)
+        statistics = expanding_statistics(ledger.daily_returns_array[:count], self._benchmark[:count])
+        finite = statistics.astype(object).where(np.isfinite(statistics), None)
+        for row, values in zip(self._packets, finite.itertuples(index=False), strict=True):
+            row.update(zip(finite.columns, values, strict=True))
+
+
+def expanding_statistics(returns: np.ndarray, benchmark: np.ndarray) -> pd.DataFrame:
+    """Compute empyrical's statistics of the returns up to each session.
+
+    Parameters
+    ----------
+    returns, benchmark : ndarray of shape (n_sessions,)
+        Daily simple returns.
+
+    Returns
+    -------
+    DataFrame of shape (n_sessions, 6)
+        Columns: algo_volatility, sharpe, sortino, max_drawdown, alpha and beta; NaN or infinite where undefined.
+    """
+    own, other = pd.Series(returns), pd.Series(benchmark)
+    expanding, downside = own.expanding(2), np.square(own.clip(upper=0.0)).expanding(2).mean()
+    mean, volatility = expanding.mean(), np.sqrt(PERIODS) * expanding.std()
+    wealth = (1 + own).cumprod()
+    variance = other.expanding(2).var(ddof=0)
+    beta = expanding.cov(other, ddof=0) / variance.where(variance >= SMALLEST_VARIANCE)
+    both = own.where(other.notna()).expanding(2).mean()
+    return pd.DataFrame(
+        {
+            "algo_volatility": volatility,
+            "sharpe": PERIODS * mean / volatility,
+            "sortino": np.sqrt(PERIODS) * mean / np.sqrt(downside),
+            "max_drawdown": (wealth / wealth.cummax().clip(lower=1.0) - 1).cummin(),
+            "alpha": (1 + both - beta * other.expanding(2).mean()) ** PERIODS - 1,
+            "beta": beta,
+        }
+    )
