@@ -337,14 +337,18 @@ class BacktestForecaster:
         self, path: CovariancePath, row: int, panel: PricePanel, horizon: int, view: str, demanded: bool
     ) -> CovarianceForecast:
         """Make the forecast of a row, of the panel's assets that have a volatility."""
-        sigma, lookback = path.volatility(row, horizon), self.model.lookback
+        sigma = path.volatility(row, horizon)
         own = sigma if path.assets.equals(panel.assets) else sigma[path.assets.get_indexer(panel.assets)]
         live, there = np.isfinite(sigma), np.isfinite(own)
+
+        def window() -> PricePanel:
+            return panel.tail(self.model.lookback)
+
         names = list(panel.assets[there])
         if not (names and (there.all() or not demanded)):
             asset = panel.assets[~there][0]
             raise InsufficientHistoryError(
-                f"{asset} has no forecast at {panel.last_session.date()}: {_reason(panel.tail(lookback), asset)}; "
+                f"{asset} has no forecast at {panel.last_session.date()}: {_reason(window(), asset)}; "
                 f"{'leave it out until it has' if names else 'start later'}"
             )
         estimate = path.estimate(row, horizon, view)
@@ -367,18 +371,16 @@ class BacktestForecaster:
             "stale": self.model._staleness(path.model, panel.last_session),
             "event_variance": _shares_by_asset(labels, share, names),
             "model": path.model.vintage,
-            "data_fingerprint": Deferred(lambda: panel.tail(lookback).with_market_assets().fingerprint()),
-            "excluded": Deferred(
-                lambda: {asset: _reason(panel.tail(lookback), asset) for asset in panel.assets[~there]}
-            ),
-            "short_history": Deferred(lambda: _short(panel.tail(lookback), names)),
-            "reference": Deferred(lambda: path.model.reference_assets(panel.tail(lookback).with_market_assets())),
-            "suspect": Deferred(lambda: suspect_prices(panel.tail(lookback), volatility)),
+            "data_fingerprint": Deferred(lambda: window().with_market_assets().fingerprint()),
+            "excluded": Deferred(lambda: {asset: _reason(window(), asset) for asset in panel.assets[~there]}),
+            "short_history": Deferred(lambda: _short(window(), names)),
+            "reference": Deferred(lambda: path.model.reference_assets(window().with_market_assets())),
+            "suspect": Deferred(lambda: suspect_prices(window(), volatility)),
             "calendar": Deferred(lambda: f"{panel.calendar}{'' if panel.has_calendar else ' (inferred)'}"),
             "periods_per_year": panel.periods_per_year,
             "fallbacks": Deferred(
                 lambda: {
-                    **path.model.fallbacks(panel.tail(lookback).with_market_assets()),
+                    **path.model.fallbacks(window().with_market_assets()),
                     **estimate.moments.fallbacks,
                     **{name: done["fallback"] for name, done in applied["calibration"].items() if "fallback" in done},
                 }

@@ -80,7 +80,8 @@ class VolatilityHistory:
             wanted |= {-horizon for horizon in wanted}
         sessions = panel.sessions[-rows:]
         predictor, begin = self._online_predictor, sessions[-min(event_free_rows or rows, len(sessions))]
-        serves = self._serves(panel.assets, wanted) and (begin >= self._event_free_from or not model.event_aware)
+        serves = wanted <= self._paths.keys() and (begin >= self._event_free_from or not model.event_aware)
+        serves = serves and self._paths[1].columns.equals(panel.assets)
         if predictor is None or model is not predictor.model or not serves:
             self._online_predictor = predictor = model.online_predictor()
             self._paths = self._computed(predictor, panel, sessions, sorted(wanted), begin)
@@ -95,9 +96,6 @@ class VolatilityHistory:
         if self._paths[1].index.equals(sessions):
             return self._paths
         return {days: path[path.index.isin(sessions)] for days, path in self._paths.items()}
-
-    def _serves(self, assets: pd.Index, horizons: set[int]) -> bool:
-        return horizons <= self._paths.keys() and self._paths[1].columns.equals(assets)
 
     def _computed(
         self,

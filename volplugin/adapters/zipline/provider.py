@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
 import pandas as pd
@@ -284,7 +284,7 @@ class RiskProvider:
         if run is None:
             _check_frequency(algorithm)
             accept_session_labels(algorithm.trading_calendar)
-            prices: _Prices = _PortalPrices(algorithm, self.market) if self.bundle is None else self._bundle(algorithm)
+            prices = _PortalPrices(algorithm, self.market) if self.bundle is None else self._bundle(algorithm)
             run = self._runs[algorithm] = _Run(self.model, prices, self.horizon, _cache(self.environ))
             vars(algorithm).setdefault(ON_CONTEXT, []).append(self)
         return run
@@ -309,20 +309,12 @@ def provider_of(algorithm: Any) -> RiskProvider | None:
     return found[0] if found else None
 
 
-class _Prices(Protocol):
-    """Source of a run's bars; the algorithm is an argument, because a reference to it would keep it in memory."""
-
-    def panel(
-        self, algorithm: Any, session: pd.Timestamp, symbols: list[str], count: int
-    ) -> PricePanel: ...  # pragma: no cover
-
-    def whole_run(self, session: pd.Timestamp, count: int) -> PricePanel | None: ...  # pragma: no cover
-
-
 class _Run:
     """One provider within one simulation."""
 
-    def __init__(self, model: RiskModel, prices: _Prices, horizon: int, cache: ForecastCache) -> None:
+    def __init__(
+        self, model: RiskModel, prices: _BundlePrices | _PortalPrices, horizon: int, cache: ForecastCache
+    ) -> None:
         self.targeting = TargetingState()
         self.past: Callable[[], pd.DataFrame] = lambda: pd.DataFrame(columns=["returns", "volatility"], dtype=float)
         self._lookback = model.lookback
@@ -376,7 +368,10 @@ class _Run:
 
 
 class _BundlePrices:
-    """Raw bars of an ingested bundle, read once per run, adjusted exactly and gated by session."""
+    """Raw bars of an ingested bundle, read once per run, adjusted exactly and gated by session.
+
+    The algorithm is an argument of each method, because a reference to it would keep it in memory.
+    """
 
     def __init__(self, algorithm: Any, bundle: str, market: str | list[str] | None, environ: Environ | None) -> None:
         # Anchored at the first session, an earlier row holds no trace of a later split or dividend.
@@ -431,7 +426,7 @@ class _PortalPrices:
             self._last = session, names, panel
         return self._last[2]
 
-    def whole_run(self, session: pd.Timestamp, count: int) -> None:
+    def whole_run(self, session: pd.Timestamp, count: int) -> PricePanel | None:
         return None  # adjusted as of each session: there is no one panel of the whole run
 
 
