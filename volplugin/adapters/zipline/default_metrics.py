@@ -49,8 +49,9 @@ class Positions(SimpleLedgerField):
     def end_of_session(self, packet: dict[str, Any], ledger: Any, *others: Any) -> None:
         """Store the positions of a session."""
         # The inner position: `Position.to_dict` looks each attribute up twice, in ten times the time.
-        held = [one.inner_position for one in ledger.position_tracker.positions.values()]
-        self._closes.append((packet["daily_perf"], tuple(tuple(map(each, held)) for each in _FIELDS.values())))
+        inner = [one.inner_position for one in ledger.position_tracker.positions.values()]
+        columns = tuple(tuple(map(attribute, inner)) for attribute in _ATTRIBUTES)
+        self._closes.append((packet["daily_perf"], columns))
 
     def end_of_simulation(self, *others: Any) -> None:
         """Write the positions of all sessions."""
@@ -58,17 +59,14 @@ class Positions(SimpleLedgerField):
         # look for cycles in all objects of the process, a twentieth of the time of the run.
         with _without_garbage_collection():
             for row, columns in self._closes:
-                places = zip(*columns, strict=True)
-                row["positions"] = [dict(zip(_FIELDS, one, strict=True)) for one in places if one[1] != 0]
+                row["positions"] = [
+                    {"sid": asset, "amount": amount, "cost_basis": cost, "last_sale_price": price}
+                    for asset, amount, cost, price in zip(*columns, strict=True)
+                    if amount != 0
+                ]
 
 
-_FIELDS = {
-    "sid": attrgetter("asset"),
-    "amount": attrgetter("amount"),
-    "cost_basis": attrgetter("cost_basis"),
-    "last_sale_price": attrgetter("last_sale_price"),
-}
-"""Of a position in a perf frame, by zipline's names."""
+_ATTRIBUTES = [attrgetter(name) for name in ("asset", "amount", "cost_basis", "last_sale_price")]
 
 
 @contextmanager
