@@ -45,7 +45,7 @@ def test_backtest_writes_perf_scorecard_and_report(results):
     assert [v["trained_through"] for v in card["details"]["vintages"]] == ["2017-03-31", "2017-06-30"]
     assert set(card["volatility"]["scores"]["21"]) == {"LSTM", "HAR", "EWMA94"}
     assert set(card["book"]) == {"LSTM", "LSTM + rolling correlation", "EWMA94"}
-    assert list(card["comparisons"]) == ["LSTMVolatility + RollingCorrelation()"]
+    assert list(card["comparisons"]) == ["rolling correlation"]
     page = check((results / "report.html").read_text())
     assert {"money", "risk", "odds", "trading", "sources", "models"} <= set(page.ids)
     assert "QLIKE by stock" in page.words

@@ -181,7 +181,8 @@ def backtest(job: Backtest, *, training: bool = True, judging: bool = True, log:
         walk_forward = load_walk_forward(job.store if first.store is None else first.store)
         scores = evaluate_volatility(panel, walk_forward, job.start, job.end, jobs=job.jobs)
         portfolios = evaluate_portfolios(panel, walk_forward, job.start, job.end, jobs=job.jobs)
-    result = _result(job, panel, first, [run for run in compared if run.report], scores, portfolios)
+    runs = {f"{name} correlation": run for name, run in zip(others, compared, strict=True) if run.report}
+    result = _result(job, panel, first, runs, scores, portfolios)
     log(f"writing {job.out}")
     write_result(result, job.out)
     began = time.perf_counter()
@@ -251,7 +252,7 @@ def _result(
     job: Backtest,
     panel: PricePanel,
     run: _Run,
-    compared: list[_Run],
+    compared: Mapping[str, _Run],
     scores: VolatilityScores | None,
     portfolios: dict[str, PortfolioForecasts],
 ) -> BacktestResult:
@@ -271,7 +272,7 @@ def _result(
         scorecard=run.report,
         target=run.report["target"],
         volatility=scores,
-        comparisons={other.model: Comparison(other.perf, other.report) for other in compared},
+        comparisons={name: Comparison(other.perf, other.report) for name, other in compared.items()},
         portfolios=portfolios,
         average_correlation=run.average_correlation,
     )
