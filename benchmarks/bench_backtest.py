@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +71,24 @@ RULES = {"monthly": date_rules.month_start, "daily": date_rules.every_day}
 Weights = dict[pd.Timestamp, dict[str, float]]
 
 
+class FullCollections:
+    """Time of Python's full garbage collections, which walk through all objects of the process, whoever made them."""
+
+    def __init__(self) -> None:
+        self.milliseconds: list[float] = []
+        self._began = 0.0
+        gc.callbacks.append(self._notice)
+
+    def _notice(self, phase: str, details: dict[str, int]) -> None:
+        if details["generation"] == 2:
+            now = 1e3 * time.process_time()
+            self._began = now if phase == "start" else self._began
+            self.milliseconds += [now - self._began] if phase == "stop" else []
+
+
+COLLECTIONS = FullCollections()
+
+
 class WithPlugin:
     """A run with the risk model, which records its weights, and the time and the vintage of each forecast."""
 
@@ -88,11 +108,11 @@ class WithPlugin:
     def rebalance(self, context: Any, data: Any) -> None:
         """Forecast, scale, decompose, order."""
         tradable = [asset for asset in context.universe if data.can_trade(asset)]
-        began = time.process_time()
+        began, collected = time.process_time(), sum(COLLECTIONS.milliseconds)
         forecast = context.risk.forecast(context, data, tradable)
         weights = context.target.scale(pd.Series(1 / len(forecast.assets), forecast.assets), forecast)
         forecast.risk_contributions(weights, periods=252)
-        took = 1e3 * (time.process_time() - began)
+        took = 1e3 * (time.process_time() - began) - (sum(COLLECTIONS.milliseconds) - collected)
         self.milliseconds.append((took, forecast.diagnostics["model"].get("trained_through", "")))
         self.weights[data.current_session] = {asset.symbol: weight for asset, weight in weights.items()}
         for asset, weight in weights.items():
@@ -136,25 +156,28 @@ def run(case: Case, initialize: Callable[[Any], None], metrics_set: str) -> tupl
     return time.process_time() - began, perf["portfolio_value"].copy()
 
 
-def prepare(folder: str, bundle: str, cases: list[Case]) -> str:
-    """Ingest a bundle and train a store, both under a folder; returns the store's path."""
+def register(folder: str, bundle: str) -> None:
+    """Register a bundle under a folder, and the metrics sets."""
     os.environ["ZIPLINE_ROOT"] = folder
     if bundle == "dow30":
         register_dow30()
     else:
-        prices = Path(folder) / "prices"
-        simulated_market(500, "2008-01-02", "2020-12-31").write_csv(prices)
-        register_csv_folder(bundle, prices)
-    ingest_bundle(bundle)
+        register_csv_folder(bundle, Path(folder) / "prices")
     register_metrics()
     if AT_END not in metrics.metrics_sets:
         metrics.register(AT_END, default_metrics)
-    store = str(Path(folder) / f"models-{bundle}")
+
+
+def prepare(folder: str, bundle: str, store: str, cases: list[Case]) -> None:
+    """Ingest a bundle and train a store."""
+    if bundle == "simulated":
+        simulated_market(500, "2008-01-02", "2020-12-31").write_csv(Path(folder) / "prices")
+    register(folder, bundle)
+    ingest_bundle(bundle)
     walk_forward = WalkForward(LSTMVolatility(steps=5), store=ModelStore(store))
     panel = read_bundle(bundle)
     for case in cases:
         walk_forward.train(panel, case.start, case.end, progress=False)
-    return store
 
 
 def compare(store: str, case: Case) -> None:
@@ -183,10 +206,12 @@ def compare(store: str, case: Case) -> None:
         print(f"  {name:<24}{took:6.2f} s{1e3 * took / sessions:8.2f} ms per session{more}")
     print_rebalances(plugin.milliseconds, "with the cache")
     print_rebalances(uncached, "with an empty cache")
+    longest = max(COLLECTIONS.milliseconds)
+    print(f"  a full garbage collection takes up to {longest:.0f} ms wherever it falls, and is not in these")
 
 
 def print_rebalances(milliseconds: list[tuple[float, str]], cache: str) -> None:
-    """Print the time of a rebalance, the first of each vintage apart."""
+    """Print the time of a rebalance without full garbage collections, the first of each vintage apart."""
     vintages = [vintage for _, vintage in milliseconds]
     begins = [row == 0 or vintages[row] != vintages[row - 1] for row in range(len(vintages))]
     others = sorted(took for (took, _), first in zip(milliseconds, begins, strict=True) if not first)
@@ -207,7 +232,11 @@ def main(only: tuple[str, ...]) -> None:
     for bundle in dict.fromkeys(case.bundle for case in chosen):
         cases = [case for case in chosen if case.bundle == bundle]
         with tempfile.TemporaryDirectory() as folder:
-            store = prepare(folder, bundle, cases)
+            store = str(Path(folder) / f"models-{bundle}")
+            # In a process of its own, as a command before the backtest: its memory is no part of the comparison.
+            with ProcessPoolExecutor(1, get_context("spawn")) as other:
+                other.submit(prepare, folder, bundle, store, cases).result()
+            register(folder, bundle)
             for case in cases:
                 compare(store, case)
 
