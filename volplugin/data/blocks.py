@@ -41,7 +41,7 @@ class BlockTables:
 
     @classmethod
     def by_quarter(cls, sessions: pd.Index) -> Self:
-        """Return a store for tables of these sessions; the dates alone decide the blocks, also those of a cut."""
+        """Return a store for tables of these sessions; a block is a quarter, in a cut panel too."""
         quarter = sessions.to_numpy("datetime64[M]").astype(np.int64) // 3
         return cls([0, *(np.flatnonzero(np.diff(quarter)) + 1).tolist(), len(sessions)])
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from zipline.api import order_target_percent, schedule_function, symbol
 from zipline.finance import metrics
+from zipline.finance.metrics.metric import ReturnsStatistic, SimpleLedgerField
 
 from adapters.zipline import strategies
 from volplugin.adapters.zipline.default_metrics import ReturnsStatistics, default_metrics, expanding_statistics
@@ -100,3 +101,11 @@ def test_minutes_have_zipline_s_statistics(small):
         written.append(packet["cumulative_risk_metrics"])
     assert written[0] == written[1]
     assert len(written[0]) == 6
+
+
+def test_metrics_that_a_user_added_stay(monkeypatch):
+    added = ReturnsStatistic(empyrical.tail_ratio), SimpleLedgerField("portfolio.cash")
+    ours = metrics.load("default") | set(added)
+    monkeypatch.setattr(metrics, "load", lambda name: ours)
+    assert set(added) <= default_metrics()
+    assert len(default_metrics()) == len(ours) - 4  # six replaced by two

@@ -24,15 +24,23 @@ SMALLEST_VARIANCE = 1e-30
 """Of a benchmark with a beta, as in empyrical."""
 
 
+REPLACED = {"positions", "algo_volatility", "sharpe", "sortino", "max_drawdown"}
+"""Columns of zipline's metrics that are replaced, beside those of `AlphaBeta`."""
+
+
 def default_metrics() -> set[Any]:
     """Make zipline's default metrics, with `Positions` and `ReturnsStatistics` in place of zipline's own."""
-    replaced = (AlphaBeta, ReturnsStatistic, SimpleLedgerField)
     own = metrics.load("default")
-    return {
-        *(metric for metric in own if not isinstance(metric, replaced)),
-        Positions(),
-        ReturnsStatistics([metric for metric in own if isinstance(metric, (AlphaBeta, ReturnsStatistic))]),
-    }
+    replaced = [metric for metric in own if isinstance(metric, AlphaBeta) or _column(metric) in REPLACED]
+    each_bar = [metric for metric in replaced if not isinstance(metric, SimpleLedgerField)]
+    return {*own.difference(replaced), Positions(), ReturnsStatistics(each_bar)}
+
+
+def _column(metric: Any) -> str | None:
+    """Column of a metric of one column, of the kinds that are replaced."""
+    if isinstance(metric, SimpleLedgerField):
+        return str(metric._packet_field)
+    return str(metric._field_name) if isinstance(metric, ReturnsStatistic) else None
 
 
 class Positions(SimpleLedgerField):
